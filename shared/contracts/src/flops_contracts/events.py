@@ -1,0 +1,280 @@
+"""What is said over MQTT: the envelope, its kinds, and what each kind carries.
+
+Actors send events, the manager answers with orders on ``control``; both travel in one envelope.
+``payloads.py`` has their schemas. A payload is never large: the longest text is a log tail.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum, unique
+from typing import Any
+
+from flops_contracts.roles import Role
+
+LAST_LINES = 40
+"""How many lines of its log an actor sends with a failure."""
+
+
+@unique
+class Kind(StrEnum):
+    """What an event says. ``RESULTS`` are the last events of an actor."""
+
+    # Any actor.
+    STARTED = "started"
+    HEARTBEAT = "heartbeat"
+    PROGRESS = "progress"
+    NOTICE = "notice"
+    FAILED = "failed"
+    # Image builder.
+    ACTORS_BUILT = "actors_built"
+    MODEL_BUILT = "model_built"
+    # Learner and aggregator.
+    DATA_LOADED = "data_loaded"
+    LEARNER_JOINED = "learner_joined"
+    LEARNER_LEFT = "learner_left"
+    ROUND_STARTED = "round_started"
+    ROUND_COMPLETED = "round_completed"
+    TRAINED = "trained"
+    FINISHED = "finished"
+    # Model server and mock data provider.
+    MODEL_SERVING = "model_serving"
+    DATA_PROVIDED = "data_provided"
+    # Manager, for people who watch.
+    STAGE_CHANGED = "stage_changed"
+    # Manager, on ``control``.
+    ACKNOWLEDGED = "acknowledged"
+    STOP = "stop"
+
+
+RESULTS = frozenset(
+    {
+        Kind.FAILED,
+        Kind.ACTORS_BUILT,
+        Kind.MODEL_BUILT,
+        Kind.TRAINED,
+        Kind.FINISHED,
+        Kind.DATA_PROVIDED,
+    }
+)
+"""The kinds that end a one-shot actor: retained by the broker until the manager acknowledged."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who speaks. ``instance`` is the Oakestra service name; cluster and node may be unknown."""
+
+    role: Role
+    instance: str
+    cluster: str = ""
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One message. ``project_id`` is the mock's id on mock topics; ``at`` is UTC."""
+
+    event_id: str
+    project_id: str
+    actor: Actor
+    stage: str
+    kind: Kind
+    at: datetime
+    payload: Any
+
+
+@dataclass(frozen=True)
+class Empty:
+    """The payload of kinds that say everything by their name."""
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """A sign of life. ``state`` is a word or two; memory in MB (10^6 bytes)."""
+
+    state: str
+    round: int | None = None
+    memory_mb: float | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a long step is; ``total`` is None where nobody knows."""
+
+    message: str
+    done: float = 0
+    total: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know, though nothing failed."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an actor gives up. ``error`` is the class name, ``where`` a file and line or empty."""
+
+    reason: str
+    exit_code: int
+    error: str = ""
+    hint: str = ""
+    where: str = ""
+    round: int | None = None
+    last_lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ActorImages:
+    """The references of a project's two images."""
+
+    learner: str
+    aggregator: str
+
+
+@dataclass(frozen=True)
+class ActorsBuilt:
+    """The builder's result for actors; ``reused`` says that both images were there already."""
+
+    images: ActorImages
+    commit: str
+    python_version: str
+    dependency_lock: str
+    reused: bool = False
+
+
+@dataclass(frozen=True)
+class ModelBuilt:
+    """The builder's result for a trained model."""
+
+    image: str
+    reused: bool = False
+
+
+@dataclass(frozen=True)
+class DataLoaded:
+    """A learner has its share: rows, bytes of Arrow data, and the names of the columns."""
+
+    rows: int
+    bytes: int
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LearnerPresence:
+    """A learner joined or left its aggregator."""
+
+    learner: str
+    present: int
+    expected: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RoundStarted:
+    """A round begins; rounds count from 1."""
+
+    round: int
+    rounds: int
+    cycle: int = 1
+
+
+@dataclass(frozen=True)
+class LearnerRound:
+    """What one learner did in a round: samples trained on, seconds of its own work, or an error."""
+
+    learner: str
+    samples: int = 0
+    fit_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class RoundCompleted:
+    """A round's sample-weighted metrics over the learners that evaluated."""
+
+    round: int
+    rounds: int
+    loss: float | None
+    accuracy: float | None
+    seconds: float
+    cycle: int = 1
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    learners: tuple[LearnerRound, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The aggregator's result: the best round's model, logged and registered in MLflow."""
+
+    run_id: str
+    experiment_id: str
+    model_uri: str
+    model_name: str
+    model_version: str
+    best_round: int
+    rounds: int
+    loss: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A learner's result: how many rounds it trained and on how many samples."""
+
+    rounds: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class ModelServing:
+    """The model answers on ``port`` of its service: /invocations, /ping, /version, /health."""
+
+    port: int
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One stored Parquet file. ``labels`` counts rows per label where there is a label column."""
+
+    name: str
+    rows: int
+    bytes: int
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataProvided:
+    """A mock data provider's result."""
+
+    data_tag: str
+    fragments: tuple[Fragment, ...]
+
+
+@dataclass(frozen=True)
+class StageChanged:
+    """The manager moved the project on; ``reason`` is set when it failed."""
+
+    stage: str
+    previous: str
+    reason: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """The manager stored the event with this id; who sent it may end."""
+
+    event_id: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End now; empty ``instance`` means every actor of the project."""
+
+    instance: str = ""
+    reason: str = ""

@@ -1,0 +1,128 @@
+"""The project SLA and the mock SLA: what a user may ask for, and the defaults.
+
+Keys keep the spelling that the public manuals use. A document is checked whole: every problem
+is reported at once, with its path.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from typing import Any
+
+
+@unique
+class Mode(StrEnum):
+    """How aggregators are arranged."""
+
+    CLASSIC = "classic"
+    HIERARCHICAL = "hierarchical"
+
+
+@unique
+class Flavor(StrEnum):
+    """The ML library of a repository; a subset of MLflow's flavors."""
+
+    SKLEARN = "sklearn"
+    PYTORCH = "pytorch"
+    TENSORFLOW = "tensorflow"
+    KERAS = "keras"
+
+
+@unique
+class Platform(StrEnum):
+    """A platform that images are built for, in the notation of OCI."""
+
+    LINUX_AMD64 = "linux/amd64"
+    LINUX_ARM64 = "linux/arm64"
+
+
+@unique
+class PostTrainingStep(StrEnum):
+    """What may follow training."""
+
+    BUILD = "build_image_for_trained_model"
+    DEPLOY = "deploy_trained_model_image"
+
+
+@unique
+class DataSplit(StrEnum):
+    """Whether the learners of one node get disjoint shares of its data, or all of it each."""
+
+    EXCLUSIVE = "exclusive"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True)
+class Parametrised:
+    """A name and its parameters: a strategy, or a partitioner."""
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingConfiguration:
+    """How to train; in hierarchical mode the minima count per cluster."""
+
+    mode: Mode = Mode.CLASSIC
+    data_tags: tuple[str, ...] = ()
+    training_cycles: int = 1
+    training_rounds: int = 3
+    min_available_clients: int = 1
+    min_fit_clients: int = 1
+    min_evaluate_clients: int = 1
+
+
+@dataclass(frozen=True)
+class ResourceConstraints:
+    """What one learner needs. ``memory`` and ``storage`` in MB; 0 means no demand."""
+
+    memory: int = 0
+    vcpus: int = 0
+    storage: int = 0
+
+
+@dataclass(frozen=True)
+class ProjectSla:
+    """A project as its owner asked for it. ``learners`` is how many to start."""
+
+    customer_id: str
+    ml_repo_url: str
+    ml_model_flavor: Flavor
+    ml_repo_ref: str = ""
+    verbose: bool = False
+    use_devel_base_images: bool = False
+    supported_platforms: tuple[Platform, ...] = (Platform.LINUX_AMD64,)
+    training_configuration: TrainingConfiguration = field(default_factory=TrainingConfiguration)
+    post_training_steps: tuple[PostTrainingStep, ...] = ()
+    resource_constraints: ResourceConstraints = field(default_factory=ResourceConstraints)
+    strategy: Parametrised = field(default_factory=lambda: Parametrised("FedAvg"))
+    round_timeout_seconds: int = 3600
+    learners: int = 1
+    data_split: DataSplit = DataSplit.EXCLUSIVE
+    privacy: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MockDataConfiguration:
+    """Which dataset to split into how many fragments, and how.
+
+    ``source`` is empty for a dataset of the Hugging Face hub, ``builtin:<name>`` for one that
+    FLOps ships, or a path that the provider can read.
+    """
+
+    dataset_name: str
+    data_tag: str
+    number_of_partitions: int = 1
+    split: str = "train"
+    partitioner: Parametrised = field(default_factory=lambda: Parametrised("IidPartitioner"))
+    seed: int = 42
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class MockSla:
+    """A request for mock data."""
+
+    customer_id: str
+    mock_data_configuration: MockDataConfiguration

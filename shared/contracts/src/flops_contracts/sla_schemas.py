@@ -1,0 +1,273 @@
+"""The schemas of the two SLAs. ``read_project_sla`` and ``read_mock_sla`` are the way in."""
+
+import difflib
+import json
+import re
+from typing import Any, Final
+
+from marshmallow import EXCLUDE, ValidationError, fields, post_load, validate, validates_schema
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.schemas import DataclassSchema, TupleOf
+from flops_contracts.sla import (
+    DataSplit,
+    Flavor,
+    MockDataConfiguration,
+    MockSla,
+    Mode,
+    Parametrised,
+    Platform,
+    PostTrainingStep,
+    ProjectSla,
+    ResourceConstraints,
+    TrainingConfiguration,
+)
+
+DATA_TAG: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z"
+"""What a data tag looks like; it becomes part of a file name, so it holds no path."""
+
+MAX_LEARNERS: Final = 1000
+MAX_ROUNDS: Final = 10_000
+
+STRATEGIES: Final[dict[str, frozenset[str]]] = {
+    "FedAvg": frozenset(),
+    "FedProx": frozenset({"proximal_mu"}),
+    "FedAdam": frozenset({"eta", "eta_l", "beta_1", "beta_2", "tau"}),
+    "FedYogi": frozenset({"eta", "eta_l", "beta_1", "beta_2", "tau"}),
+    "FedAdagrad": frozenset({"eta", "eta_l", "tau"}),
+    "FedAvgM": frozenset({"server_learning_rate", "server_momentum"}),
+    "FedMedian": frozenset(),
+    "FedTrimmedAvg": frozenset({"beta"}),
+    "Krum": frozenset({"num_malicious_nodes"}),
+    "MultiKrum": frozenset({"num_malicious_nodes", "num_nodes_to_select"}),
+    "Bulyan": frozenset({"num_malicious_nodes"}),
+    "QFedAvg": frozenset({"client_learning_rate", "q"}),
+}
+"""The strategies of Flower's message API that need no help from the learner, and what they take."""
+
+
+class InvalidSlaError(FlopsError):
+    """An SLA that cannot be accepted; ``problems`` maps each path to what is wrong there."""
+
+    def __init__(self, problems: dict[str, list[str]]) -> None:
+        listed = "; ".join(f"{path}: {' '.join(texts)}" for path, texts in problems.items())
+        super().__init__(f"The SLA is invalid. {listed}")
+        self.problems = problems
+
+
+class SlaSchema(DataclassSchema):
+    """A part of an SLA: unknown keys are refused by name, with the nearest known one."""
+
+    class Meta:
+        """marshmallow's options; ``refuse_unknown_keys`` says it better than ``RAISE``."""
+
+        unknown = EXCLUDE
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def refuse_unknown_keys(self, _data: Any, original: Any, **_: Any) -> None:
+        """Report every key that no field has."""
+        if not isinstance(original, dict):
+            return
+        known = sorted(one.data_key or name for name, one in self.fields.items())
+        problems = {str(key): [_unknown(str(key), known)] for key in original if key not in known}
+        if problems:
+            raise ValidationError(problems)
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"Unknown key. Did you mean '{near[0]}'?" if near else f"Unknown key. Known: {known}."
+
+
+def _strict_count(default: int, maximum: int) -> fields.Integer:
+    return fields.Integer(
+        load_default=default, strict=True, validate=validate.Range(min=1, max=maximum)
+    )
+
+
+def _megabytes() -> fields.Integer:
+    return fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0))
+
+
+class ParametrisedSchema(SlaSchema):
+    """See ``Parametrised``."""
+
+    builds = Parametrised
+    name = fields.String(required=True, validate=validate.Length(min=1))
+    parameters = fields.Dict(keys=fields.String(), load_default=dict)
+
+
+class StrategySchema(ParametrisedSchema):
+    """A strategy by the name of its class in ``flwr.serverapp.strategy``."""
+
+    name = fields.String(required=True, validate=validate.OneOf(sorted(STRATEGIES)))
+    parameters = fields.Dict(keys=fields.String(), values=fields.Float(), load_default=dict)
+
+    @validates_schema
+    def refuse_foreign_parameters(self, data: Any, **_: Any) -> None:
+        """Report every parameter that the strategy does not take."""
+        takes = sorted(STRATEGIES[data["name"]])
+        foreign = sorted(set(data["parameters"]) - set(takes))
+        if foreign:
+            problem = f"{data['name']} takes {takes or 'no parameters'}, not {foreign}."
+            raise ValidationError(problem, field_name="parameters")
+
+
+class TrainingConfigurationSchema(SlaSchema):
+    """See ``TrainingConfiguration``."""
+
+    builds = TrainingConfiguration
+    mode = fields.Enum(Mode, by_value=True, load_default=Mode.CLASSIC)
+    data_tags = TupleOf(fields.String(validate=validate.Regexp(DATA_TAG)), load_default=())
+    training_cycles = _strict_count(1, MAX_ROUNDS)
+    training_rounds = _strict_count(3, MAX_ROUNDS)
+    min_available_clients = _strict_count(1, MAX_LEARNERS)
+    min_fit_clients = _strict_count(1, MAX_LEARNERS)
+    min_evaluate_clients = _strict_count(1, MAX_LEARNERS)
+
+
+class ResourceConstraintsSchema(SlaSchema):
+    """See ``ResourceConstraints``."""
+
+    builds = ResourceConstraints
+    memory = _megabytes()
+    vcpus = _megabytes()
+    storage = _megabytes()
+
+
+def _minima(training: TrainingConfiguration) -> int:
+    return max(
+        training.min_available_clients, training.min_fit_clients, training.min_evaluate_clients
+    )
+
+
+class ProjectSlaSchema(SlaSchema):
+    """See ``ProjectSla``."""
+
+    builds = ProjectSla
+    customer_id = fields.String(
+        required=True, data_key="customerID", validate=validate.Length(min=1, max=100)
+    )
+    ml_repo_url = fields.String(required=True, validate=validate.Length(min=1, max=2000))
+    ml_model_flavor = fields.Enum(Flavor, by_value=True, required=True)
+    ml_repo_ref = fields.String(load_default="", validate=validate.Length(max=250))
+    verbose = fields.Boolean(load_default=False)
+    use_devel_base_images = fields.Boolean(load_default=False)
+    supported_platforms = TupleOf(
+        fields.Enum(Platform, by_value=True),
+        load_default=(Platform.LINUX_AMD64,),
+        validate=validate.Length(min=1),
+    )
+    training_configuration = fields.Nested(
+        TrainingConfigurationSchema, load_default=TrainingConfiguration
+    )
+    post_training_steps = TupleOf(fields.Enum(PostTrainingStep, by_value=True), load_default=())
+    resource_constraints = fields.Nested(
+        ResourceConstraintsSchema, load_default=ResourceConstraints
+    )
+    strategy = fields.Nested(StrategySchema, load_default=lambda: Parametrised("FedAvg"))
+    round_timeout_seconds = _strict_count(3600, 7 * 24 * 3600)
+    learners = fields.Integer(
+        load_default=None, strict=True, validate=validate.Range(min=1, max=MAX_LEARNERS)
+    )
+    data_split = fields.Enum(DataSplit, by_value=True, load_default=DataSplit.EXCLUSIVE)
+    privacy = fields.Dict(load_default=dict)
+
+    @validates_schema
+    def check_steps(self, data: Any, **_: Any) -> None:
+        """A model image that nobody builds cannot be deployed."""
+        steps = data["post_training_steps"]
+        if PostTrainingStep.DEPLOY in steps and PostTrainingStep.BUILD not in steps:
+            problem = f"{PostTrainingStep.DEPLOY} needs {PostTrainingStep.BUILD} as well."
+            raise ValidationError(problem, field_name="post_training_steps")
+
+    @validates_schema
+    def check_learners(self, data: Any, **_: Any) -> None:
+        """Minima above the number of learners could never be met."""
+        training = data["training_configuration"]
+        learners, minima = data["learners"], _minima(training)
+        if training.mode is Mode.CLASSIC and learners is not None and learners < minima:
+            problem = f"{learners} learners can never meet a minimum of {minima} clients."
+            raise ValidationError(problem, field_name="learners")
+
+    @validates_schema
+    def refuse_privacy(self, data: Any, **_: Any) -> None:
+        """Nobody may believe that data are protected when they are not."""
+        if data["privacy"]:
+            raise ValidationError("No privacy mechanism is available yet.", field_name="privacy")
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> ProjectSla:
+        """Start as many learners as the minima need, unless the SLA says how many."""
+        learners = data["learners"] or _minima(data["training_configuration"])
+        return ProjectSla(**{**data, "learners": learners})
+
+
+class MockDataConfigurationSchema(SlaSchema):
+    """See ``MockDataConfiguration``."""
+
+    builds = MockDataConfiguration
+    dataset_name = fields.String(required=True, validate=validate.Length(min=1, max=500))
+    data_tag = fields.String(required=True, validate=validate.Regexp(DATA_TAG))
+    number_of_partitions = _strict_count(1, MAX_ROUNDS)
+    split = fields.String(load_default="train", validate=validate.Length(min=1))
+    partitioner = fields.Nested(
+        ParametrisedSchema, load_default=lambda: Parametrised("IidPartitioner")
+    )
+    seed = fields.Integer(load_default=42, strict=True)
+    source = fields.String(load_default="")
+
+
+class MockSlaSchema(SlaSchema):
+    """See ``MockSla``."""
+
+    builds = MockSla
+    customer_id = fields.String(
+        required=True, data_key="customerID", validate=validate.Length(min=1, max=100)
+    )
+    mock_data_configuration = fields.Nested(MockDataConfigurationSchema, required=True)
+
+
+def _paths(messages: Any, prefix: str = "") -> dict[str, list[str]]:
+    """Flatten marshmallow's nested messages to ``{"a.b[0]": [...]}``."""
+    if isinstance(messages, list):
+        return {prefix or "(document)": [str(message) for message in messages]}
+    flat: dict[str, list[str]] = {}
+    for key, inner in messages.items():
+        step = f"[{key}]" if isinstance(key, int) else ("" if key == "_schema" else f".{key}")
+        flat.update(_paths(inner, (prefix + step).removeprefix(".")))
+    return flat
+
+
+def _parse(text: str | bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        decoded = text.decode(errors="replace") if isinstance(text, bytes) else text
+        problem = f"Not valid JSON: {error}."
+        if any(line.split("//")[0].strip().startswith("%") for line in decoded.splitlines()) or (
+            re.search(r"[,{\[\]}\"0-9a-z]\s*%", decoded)
+        ):
+            problem += " JSON knows no comments: remove everything from each '%' to its line's end."
+        raise InvalidSlaError({"(document)": [problem]}) from error
+
+
+def _read(schema: SlaSchema, document: Any) -> Any:
+    if isinstance(document, str | bytes):
+        document = _parse(document)
+    try:
+        return schema.load(document)
+    except ValidationError as error:
+        raise InvalidSlaError(_paths(error.normalized_messages())) from error
+
+
+def read_project_sla(document: Any) -> ProjectSla:
+    """Return the SLA in ``document`` (JSON text or parsed); raise ``InvalidSlaError``."""
+    sla: ProjectSla = _read(ProjectSlaSchema(), document)
+    return sla
+
+
+def read_mock_sla(document: Any) -> MockSla:
+    """Return the mock SLA in ``document`` (JSON text or parsed); raise ``InvalidSlaError``."""
+    sla: MockSla = _read(MockSlaSchema(), document)
+    return sla

@@ -1,0 +1,49 @@
+"""The MQTT topics, written once."""
+
+from dataclasses import dataclass
+from typing import Final
+
+ROOT: Final = "flops/v1"
+ALL_EVENTS: Final = (f"{ROOT}/projects/+/events/#", f"{ROOT}/mocks/+/events/#")
+"""What the manager subscribes to; ``/#`` matches the level above it too."""
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The topics of one project or mock.
+
+    An ordinary event goes to ``events``. An actor's result is retained, and a topic retains one
+    message only, so each actor has a topic of its own below ``events`` for it. The manager clears
+    it (an empty retained message) once the result is stored.
+    """
+
+    subject: str
+
+    @property
+    def events(self) -> str:
+        """Where actors and the manager tell what happened."""
+        return f"{self.subject}/events"
+
+    @property
+    def all_events(self) -> str:
+        """What to subscribe to for every event, results included."""
+        return f"{self.subject}/events/#"
+
+    @property
+    def control(self) -> str:
+        """Where the manager tells the actors what to do."""
+        return f"{self.subject}/control"
+
+    def result(self, instance: str) -> str:
+        """Where the actor ``instance`` leaves its result."""
+        return f"{self.subject}/events/{instance}"
+
+
+def project_topics(project_id: str) -> Topics:
+    """Return the topics of a project."""
+    return Topics(f"{ROOT}/projects/{project_id}")
+
+
+def mock_topics(mock_id: str) -> Topics:
+    """Return the topics of a mock data provider."""
+    return Topics(f"{ROOT}/mocks/{mock_id}")

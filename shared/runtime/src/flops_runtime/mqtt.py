@@ -1,0 +1,145 @@
+"""One connection to the broker, by paho; it reconnects by itself and never waits for ever."""
+
+import logging
+import ssl
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.exit_codes import ExitCode
+from paho.mqtt import client as paho
+
+from flops_runtime.settings import MqttSettings
+
+logger = logging.getLogger(__name__)
+
+PUBLISH_TIMEOUT_SECONDS = 30.0
+KEEPALIVE_SECONDS = 15
+
+Receive = Callable[[str, bytes], None]
+
+
+class BrokerUnreachableError(FlopsError):
+    """The broker does not answer, refuses the credentials, or takes no message in time."""
+
+    exit_code = ExitCode.BROKER_UNREACHABLE
+
+
+class MqttConnection:
+    """Publish and subscribe with QoS 1.
+
+    ``is_persistent`` makes the broker keep what arrives while this client is away; it then needs
+    a stable ``client_id``, and a second client with the same id throws the first one out.
+    """
+
+    def __init__(
+        self, settings: MqttSettings, client_id: str, *, is_persistent: bool = False
+    ) -> None:
+        self._settings = settings
+        self._client_id = client_id
+        self._subscriptions: dict[str, Receive] = {}
+        self._connected = threading.Event()
+        self._refusal = ""
+        self._client = paho.Client(
+            paho.CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=not is_persistent
+        )
+
+    def __enter__(self) -> Self:
+        self.connect()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker is in reach right now."""
+        return self._connected.is_set()
+
+    def subscribe(self, topic: str, receive: Receive) -> None:
+        """Call ``receive(topic, payload)`` for each message, now and after each reconnect.
+
+        ``receive`` runs in the connection's own thread; it must be quick, and what it raises is
+        logged and dropped. A message counts as received when ``receive`` has returned.
+        """
+        self._subscriptions[topic] = receive
+        self._client.message_callback_add(topic, self._deliver_to(receive))
+        if self.is_connected:
+            self._client.subscribe(topic, qos=1)
+
+    def connect(self) -> None:
+        """Connect and subscribe; raise ``BrokerUnreachableError`` after the settings' timeout."""
+        client, settings = self._client, self._settings
+        if settings.user:
+            client.username_pw_set(settings.user, settings.password)
+        if settings.is_tls:
+            client.tls_set(ca_certs=settings.ca_file or None, cert_reqs=ssl.CERT_REQUIRED)
+        client.on_connect = self._subscribe_all
+        client.on_disconnect = self._forget_connection
+        client.reconnect_delay_set(min_delay=1, max_delay=10)
+        client.connect_async(settings.host, settings.port, keepalive=KEEPALIVE_SECONDS)
+        client.loop_start()
+        if not self._connected.wait(settings.connect_timeout_seconds):
+            self.close()
+            why = self._refusal or "no answer"
+            raise BrokerUnreachableError(
+                f"no connection to the MQTT broker at {settings.host}:{settings.port}: {why}",
+                hint="Check FLOPS_MQTT_URL and FLOPS_MQTT_PASSWORD, and that the broker runs.",
+            )
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Send with QoS 1; return when the broker has it, or raise ``BrokerUnreachableError``."""
+        message = self._client.publish(topic, payload, qos=1, retain=retain)
+        try:
+            message.wait_for_publish(PUBLISH_TIMEOUT_SECONDS)
+        except (RuntimeError, ValueError) as error:
+            raise BrokerUnreachableError(f"cannot publish on {topic}: {error}") from error
+        if not message.is_published():
+            seconds = PUBLISH_TIMEOUT_SECONDS
+            raise BrokerUnreachableError(f"the broker took no message for {seconds:.0f} s")
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Hand over to the connection's thread and return; for what may be late or lost."""
+        self._client.publish(topic, payload, qos=1)
+
+    def close(self) -> None:
+        """Say goodbye to the broker; safe to call twice."""
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._connected.clear()
+
+    def _deliver_to(self, receive: Receive) -> Callable[..., None]:
+        def deliver(_client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+            try:
+                receive(message.topic, message.payload)
+            except Exception:
+                # An exception would end paho's thread, and with it every later message.
+                logger.exception("dropped a message on %s", message.topic)
+
+        return deliver
+
+    def _subscribe_all(
+        self,
+        client: paho.Client,
+        _userdata: object,
+        _flags: paho.ConnectFlags,
+        reason: paho.ReasonCode,
+        _properties: paho.Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            self._refusal = str(reason)
+            logger.warning("the broker refused %s: %s", self._client_id, reason)
+            return
+        for topic in self._subscriptions:
+            client.subscribe(topic, qos=1)
+        self._connected.set()
+
+    def _forget_connection(self, *_: object) -> None:
+        self._connected.clear()

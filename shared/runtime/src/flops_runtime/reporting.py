@@ -1,0 +1,112 @@
+"""How an actor tells the manager and everybody who watches what happens."""
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from flops_contracts.envelope import MalformedMessageError, decode, encode
+from flops_contracts.events import (
+    Event,
+    Failure,
+    Kind,
+    Notice,
+    Progress,
+)
+
+from flops_runtime.mqtt import MqttConnection
+from flops_runtime.settings import ActorSettings
+from flops_runtime.status import Status
+
+logger = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """Return the time in UTC."""
+    return datetime.now(UTC)
+
+
+class Reporter:
+    """Publishes an actor's events, and waits for the manager's answers on ``control``."""
+
+    def __init__(
+        self,
+        settings: ActorSettings,
+        connection: MqttConnection,
+        status: Status,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._now = now
+        self._answers = threading.Condition()
+        self._acknowledged: set[str] = set()
+        self.status = status
+
+    def listen(self) -> None:
+        """Subscribe to the orders of this project; call it before the connection is made."""
+        self._connection.subscribe(self._settings.topics.control, self._take)
+
+    def report(self, kind: Kind, payload: Any) -> str:
+        """Send an event that need not survive a crash of this process; return its id."""
+        event = self._event(kind, payload)
+        self._connection.send(self._settings.topics.events, encode(event))
+        return event.event_id
+
+    def progress(
+        self, message: str, done: float = 0, total: float | None = None, unit: str = ""
+    ) -> None:
+        """Say how far a long step is, to the log, the status API and everybody who watches."""
+        logger.info("%s", message if total is None else f"{message}: {done:g}/{total:g} {unit}")
+        self.status.doing(message, done, total)
+        self.report(Kind.PROGRESS, Progress(message, done, total, unit))
+
+    def notice(self, message: str) -> None:
+        """Tell the user something that is no failure, but that they should know."""
+        logger.warning("%s", message)
+        self.report(Kind.NOTICE, Notice(message))
+
+    def deliver(self, kind: Kind, payload: Any) -> str:
+        """Send this actor's result, retained by the broker until the manager clears it.
+
+        Returns its event id; raises ``BrokerUnreachableError``.
+        """
+        event = self._event(kind, payload)
+        topic = self._settings.topics.result(self._settings.actor.instance)
+        self._connection.publish(topic, encode(event), retain=True)
+        return event.event_id
+
+    def fail(self, failure: Failure) -> str:
+        """Deliver why this actor gives up; like ``deliver``."""
+        return self.deliver(Kind.FAILED, failure)
+
+    def is_acknowledged(self, event_id: str, timeout_seconds: float) -> bool:
+        """Wait until the manager has confirmed ``event_id``; say whether it did in time."""
+        with self._answers:
+            return self._answers.wait_for(lambda: event_id in self._acknowledged, timeout_seconds)
+
+    def _event(self, kind: Kind, payload: Any) -> Event:
+        return Event(
+            event_id=uuid.uuid4().hex,
+            project_id=self._settings.subject_id,
+            actor=self._settings.actor,
+            stage=self._settings.stage,
+            kind=kind,
+            at=self._now(),
+            payload=payload,
+        )
+
+    def _take(self, _topic: str, data: bytes) -> None:
+        if not data:
+            return
+        try:
+            order = decode(data)
+        except MalformedMessageError as error:
+            logger.warning("dropped an order: %s", error)
+            return
+        if order.kind is Kind.ACKNOWLEDGED:
+            with self._answers:
+                self._acknowledged.add(order.payload.event_id)
+                self._answers.notify_all()

@@ -1,0 +1,141 @@
+"""The settings that every actor of a project has, whatever its role."""
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from flops_contracts.events import Actor
+from flops_contracts.roles import Role
+from flops_contracts.topics import Topics, mock_topics, project_topics
+
+from flops_runtime.environment import Environment
+
+STATUS_PORT = 5080
+
+
+@dataclass(frozen=True)
+class MqttSettings:
+    """How to reach the broker. ``url`` is mqtt://[user@]host:port, or mqtts:// for TLS."""
+
+    url: str
+    password: str = field(default="", repr=False)
+    ca_file: str = ""
+    connect_timeout_seconds: float = 60.0
+
+    @property
+    def host(self) -> str:
+        """The broker's host."""
+        return urlsplit(self.url).hostname or "localhost"
+
+    @property
+    def port(self) -> int:
+        """The broker's port; FLOps' default is 9027."""
+        return urlsplit(self.url).port or 9027
+
+    @property
+    def user(self) -> str:
+        """The user to log in as; empty means nobody."""
+        return urlsplit(self.url).username or ""
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return urlsplit(self.url).scheme == "mqtts"
+
+    @classmethod
+    def from_env(cls, environment: Environment) -> "MqttSettings":
+        """Read what starts with FLOPS_MQTT; the caller calls ``environment.check()``."""
+        return cls(
+            url=environment.text("FLOPS_MQTT_URL", help="Broker: mqtt[s]://[user@]host:port."),
+            password=environment.text(
+                "FLOPS_MQTT_PASSWORD", "", help="Password of the user in FLOPS_MQTT_URL."
+            ),
+            ca_file=environment.text(
+                "FLOPS_MQTT_CA_FILE", "", help="Certificate authority to trust with mqtts://."
+            ),
+            connect_timeout_seconds=environment.seconds(
+                "FLOPS_MQTT_CONNECT_TIMEOUT_SECONDS", 60, help="How long to try to connect."
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class ProcessSettings:
+    """What every process of FLOps is told: where to listen and how to log."""
+
+    bind_address: str = "0.0.0.0"  # noqa: S104 - a container's own network
+    status_port: int = STATUS_PORT
+    log_level: str = "INFO"
+    log_format: str = "plain"
+
+    @classmethod
+    def from_env(cls, environment: Environment) -> "ProcessSettings":
+        """Read them; the caller calls ``environment.check()``."""
+        return cls(
+            bind_address=environment.text(
+                "FLOPS_BIND_ADDRESS", cls.bind_address, help="Address that every port binds to."
+            ),
+            status_port=environment.whole(
+                "FLOPS_STATUS_PORT", STATUS_PORT, help="Port of the status API.", maximum=65535
+            ),
+            log_level=environment.text(
+                "FLOPS_LOG_LEVEL",
+                cls.log_level,
+                help="Least severe level that is logged.",
+                choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+            ),
+            log_format=environment.text(
+                "FLOPS_LOG_FORMAT",
+                cls.log_format,
+                help="Plain lines, or a JSON object a line.",
+                choices=("plain", "json"),
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class ActorSettings:
+    """Who this process is in which project or mock, and how it reports."""
+
+    actor: Actor
+    subject_id: str
+    stage: str
+    is_mock: bool
+    mqtt: MqttSettings
+    process: ProcessSettings
+    acknowledge_timeout_seconds: float = 60.0
+    heartbeat_seconds: float = 10.0
+
+    @property
+    def topics(self) -> Topics:
+        """The topics of this actor's project or mock."""
+        return mock_topics(self.subject_id) if self.is_mock else project_topics(self.subject_id)
+
+    @classmethod
+    def from_env(cls, environment: Environment, role: Role) -> "ActorSettings":
+        """Read them for ``role``; the caller calls ``environment.check()``."""
+        is_mock = role is Role.MOCK_DATA_PROVIDER
+        subject = "FLOPS_MOCK_ID" if is_mock else "FLOPS_PROJECT_ID"
+        actor = Actor(
+            role=role,
+            instance=environment.text("FLOPS_INSTANCE", help="This service's name at the root."),
+            cluster=environment.text("FLOPS_CLUSTER", "", help="Cluster it was placed in."),
+            node=environment.text("FLOPS_NODE", "", help="Node it was placed on."),
+        )
+        return cls(
+            actor=actor,
+            subject_id=environment.text(subject, help="Id of the project or mock it works for."),
+            stage=environment.text(
+                "FLOPS_STAGE", help="Stage it was started for; repeated in every message."
+            ),
+            is_mock=is_mock,
+            mqtt=MqttSettings.from_env(environment),
+            process=ProcessSettings.from_env(environment),
+            acknowledge_timeout_seconds=environment.seconds(
+                "FLOPS_ACKNOWLEDGE_TIMEOUT_SECONDS",
+                cls.acknowledge_timeout_seconds,
+                help="How long to wait until the manager confirms the result.",
+            ),
+            heartbeat_seconds=environment.seconds(
+                "FLOPS_HEARTBEAT_SECONDS", cls.heartbeat_seconds, help="Time between heartbeats."
+            ),
+        )

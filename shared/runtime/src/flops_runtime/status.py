@@ -1,0 +1,138 @@
+"""The status API of a process: /healthz, /readyz, /metrics, /api/status.
+
+The standard library's server, because actors share their environment with the user's packages
+and should bring as few of their own as can be.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from flops_runtime.settings import ProcessSettings
+
+logger = logging.getLogger(__name__)
+
+
+class Status:
+    """What the process does, since when, and how far it is; written and read by many threads."""
+
+    def __init__(self, service: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
+        self._now = now
+        self._lock = threading.Lock()
+        self._document: dict[str, Any] = {
+            "service": service,
+            "state": "starting",
+            "since": now().isoformat(),
+            "done": 0,
+            "total": None,
+        }
+        self._is_ready = False
+
+    def doing(self, state: str, done: float = 0, total: float | None = None) -> None:
+        """Say what is being done; the time changes only with the state."""
+        with self._lock:
+            if state != self._document["state"]:
+                self._document["since"] = self._now().isoformat()
+            self._document.update(state=state, done=done, total=total)
+
+    def ready(self, *, is_ready: bool = True) -> None:
+        """Say whether the process can do what it is for."""
+        with self._lock:
+            self._is_ready = is_ready
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process can do what it is for."""
+        with self._lock:
+            return self._is_ready
+
+    @property
+    def state(self) -> str:
+        """What is being done, in a few words."""
+        with self._lock:
+            return str(self._document["state"])
+
+    def document(self) -> dict[str, Any]:
+        """Return what /api/status answers."""
+        with self._lock:
+            return {**self._document, "ready": self._is_ready}
+
+
+class StatusServer:
+    """Serves a ``Status`` from a thread of its own, from ``start`` to ``close``."""
+
+    def __init__(self, settings: ProcessSettings, status: Status) -> None:
+        self._settings = settings
+        self._status = status
+        self._server: ThreadingHTTPServer | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, which the system chose if the settings say 0."""
+        return self._server.server_address[1] if self._server else self._settings.status_port
+
+    def start(self) -> None:
+        """Listen; raises ``OSError`` when the port is taken."""
+        status = self._status
+
+        class Answer(BaseHTTPRequestHandler):
+            timeout = 10
+
+            def do_GET(self) -> None:
+                code, kind, body = _answer(status, self.path.partition("?")[0])
+                self.send_response(code)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                logger.debug(format, *args)
+
+        address = (self._settings.bind_address, self._settings.status_port)
+        self._server = ThreadingHTTPServer(address, Answer)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, name="status", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop listening; safe to call twice."""
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+def _answer(status: Status, path: str) -> tuple[HTTPStatus, str, bytes]:
+    if path == "/metrics":
+        return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest()
+    documents: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {
+        "/healthz": (HTTPStatus.OK, {"message": "ok"}),
+        "/readyz": (
+            (HTTPStatus.OK, {"message": "ready"})
+            if status.is_ready
+            else (HTTPStatus.SERVICE_UNAVAILABLE, {"message": status.state})
+        ),
+        "/api/status": (HTTPStatus.OK, status.document()),
+    }
+    code, document = documents.get(path, (HTTPStatus.NOT_FOUND, {"message": "no such page"}))
+    return code, "application/json", json.dumps(document).encode()
