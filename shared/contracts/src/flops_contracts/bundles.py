@@ -59,7 +59,7 @@ def read_bundle(store: Path, reference: str) -> Bundle | None:
 
 
 def write_bundle(store: Path, bundle: Bundle) -> Path:
-    """Write the manifest last and atomically: it is what makes a bundle exist. Return its folder."""
+    """Write the manifest last and atomically, for it makes a bundle exist. Return its folder."""
     folder = bundle_folder(store, bundle.reference)
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(BundleSchema().dump(bundle), indent=2, sort_keys=True)

@@ -35,7 +35,7 @@ EXPLANATIONS: dict[ExitCode, str] = {
     ExitCode.BAD_SETTINGS: "The environment lacks settings or holds wrong ones; all are named.",
     ExitCode.REPOSITORY_UNREACHABLE: "The ML repository or the asked reference cannot be cloned.",
     ExitCode.REPOSITORY_INVALID: "The ML repository lacks a file, a class or a method.",
-    ExitCode.DEPENDENCIES_UNRESOLVABLE: "A dependency does not exist, or two contradict each other.",
+    ExitCode.DEPENDENCIES_UNRESOLVABLE: "A dependency does not exist, or two are in conflict.",
     ExitCode.BUILD_FAILED: "The dependencies resolve, but installing or importing them fails.",
     ExitCode.IMAGE_STORE_FAILED: "The image store or registry cannot be read or written.",
     ExitCode.NO_DATA: "No stored data carries any of the asked data tags.",

@@ -16,7 +16,7 @@ class DataclassSchema(Schema):
         return self.builds(**data)
 
 
-class TupleOf(fields.List):
+class TupleOf(fields.List[Any]):
     """A JSON list that is a tuple inside, as frozen dataclasses want it."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:

@@ -175,7 +175,7 @@ class ProjectSlaSchema(SlaSchema):
 
     @validates_schema
     def check_steps(self, data: Any, **_: Any) -> None:
-        """A model image that nobody builds cannot be deployed."""
+        """Refuse to deploy a model image that nobody builds."""
         steps = data["post_training_steps"]
         if PostTrainingStep.DEPLOY in steps and PostTrainingStep.BUILD not in steps:
             problem = f"{PostTrainingStep.DEPLOY} needs {PostTrainingStep.BUILD} as well."
@@ -183,7 +183,7 @@ class ProjectSlaSchema(SlaSchema):
 
     @validates_schema
     def check_learners(self, data: Any, **_: Any) -> None:
-        """Minima above the number of learners could never be met."""
+        """Refuse minima that so few learners can never meet."""
         training = data["training_configuration"]
         learners, minima = data["learners"], _minima(training)
         if training.mode is Mode.CLASSIC and learners is not None and learners < minima:
@@ -192,7 +192,7 @@ class ProjectSlaSchema(SlaSchema):
 
     @validates_schema
     def refuse_privacy(self, data: Any, **_: Any) -> None:
-        """Nobody may believe that data are protected when they are not."""
+        """Refuse what nobody does yet, lest somebody believe that data are protected."""
         if data["privacy"]:
             raise ValidationError("No privacy mechanism is available yet.", field_name="privacy")
 
@@ -258,7 +258,7 @@ def _read(schema: SlaSchema, document: Any) -> Any:
     try:
         return schema.load(document)
     except ValidationError as error:
-        raise InvalidSlaError(_paths(error.normalized_messages())) from error
+        raise InvalidSlaError(_paths(error.messages)) from error
 
 
 def read_project_sla(document: Any) -> ProjectSla:

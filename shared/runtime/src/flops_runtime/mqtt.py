@@ -7,10 +7,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
 from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
-from paho.mqtt import client as paho
-
 from flops_runtime.settings import MqttSettings
 
 logger = logging.getLogger(__name__)
@@ -43,7 +46,7 @@ class MqttConnection:
         self._connected = threading.Event()
         self._refusal = ""
         self._client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=not is_persistent
+            CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=not is_persistent
         )
 
     def __enter__(self) -> Self:
@@ -118,7 +121,7 @@ class MqttConnection:
     def _deliver_to(self, receive: Receive) -> Callable[..., None]:
         def deliver(_client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
             try:
-                receive(message.topic, message.payload)
+                receive(message.topic, bytes(message.payload))
             except Exception:
                 # An exception would end paho's thread, and with it every later message.
                 logger.exception("dropped a message on %s", message.topic)
@@ -130,8 +133,8 @@ class MqttConnection:
         client: paho.Client,
         _userdata: object,
         _flags: paho.ConnectFlags,
-        reason: paho.ReasonCode,
-        _properties: paho.Properties | None,
+        reason: ReasonCode,
+        _properties: Properties | None,
     ) -> None:
         if reason.is_failure:
             self._refusal = str(reason)

@@ -17,7 +17,6 @@ from typing import Any
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import Empty, Failure, Heartbeat, Kind
 from flops_contracts.exit_codes import ExitCode
-
 from flops_runtime.environment import BadSettingsError
 from flops_runtime.logs import LastLines, configure_logging
 from flops_runtime.mqtt import MqttConnection
@@ -33,12 +32,12 @@ TERMINATION_SECONDS = 9.0
 Work = Callable[[Reporter], tuple[Kind, Any]]
 
 
-class TerminationRequested(BaseException):  # noqa: N818 - like KeyboardInterrupt
+class TerminationRequested(BaseException):
     """SIGTERM arrived: unwind, clean up and end. Not an ``Exception``, so that nobody eats it."""
 
 
 def terminate_cleanly() -> None:
-    """Turn SIGTERM into ``TerminationRequested`` in the main thread; end hard if that takes long."""
+    """Turn SIGTERM into ``TerminationRequested`` in the main thread; end hard if it is ignored."""
 
     def terminate(_number: int, _frame: FrameType | None) -> None:
         watchdog = threading.Timer(TERMINATION_SECONDS, os._exit, (ExitCode.TERMINATED,))
@@ -51,7 +50,7 @@ def terminate_cleanly() -> None:
 
 @contextmanager
 def reporting(settings: ActorSettings) -> Iterator[Reporter]:
-    """Give a connected reporter with status API and heartbeats; raises ``BrokerUnreachableError``."""
+    """Give a connected reporter, or raise ``BrokerUnreachableError``."""
     status = Status(settings.actor.role)
     client_id = f"{settings.actor.instance}-{os.getpid()}"
     connection = MqttConnection(settings.mqtt, client_id)

@@ -15,7 +15,6 @@ from flops_contracts.events import (
     Notice,
     Progress,
 )
-
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import ActorSettings
 from flops_runtime.status import Status

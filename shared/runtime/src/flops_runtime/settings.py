@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from flops_contracts.events import Actor
 from flops_contracts.roles import Role
 from flops_contracts.topics import Topics, mock_topics, project_topics
-
 from flops_runtime.environment import Environment
 
 STATUS_PORT = 5080

@@ -24,7 +24,9 @@ logger = logging.getLogger(__name__)
 class Status:
     """What the process does, since when, and how far it is; written and read by many threads."""
 
-    def __init__(self, service: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
+    def __init__(
+        self, service: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._now = now
         self._lock = threading.Lock()
         self._document: dict[str, Any] = {

@@ -1,0 +1,92 @@
+# FLOps. `make help` lists what there is; README.md says which two commands to start with.
+
+PYTHON ?= python3
+HOME_DIR := $(or $(FLOPS_HOME),.flops)
+UV := $(HOME_DIR)/bootstrap/bin/uv
+CLI := $(HOME_DIR)/envs/cli
+DEV := .venv
+SHARED := contracts runtime flight grid ml-repo
+SERVICES := $(notdir $(patsubst %/,%,$(dir $(wildcard services/*/pyproject.toml))))
+SOURCES := $(wildcard shared/*/src services/*/src)
+LOCAL := $(addprefix flops-,contracts runtime flight grid utils $(SERVICES))
+space := $(subst ,, )
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+# A wheel's bytecode is written once, at installation, whatever the machine says.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up install test check lint format lock docs bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(CLI)/.installed ## Run the main job on this machine: data, training, served model (KEEP=1 keeps it up)
+	@$(CLI)/bin/python -m flops_cli local demo $(if $(KEEP),--keep)
+
+up: $(CLI)/.installed ## Start the embedded suite and leave it running until Ctrl-C
+	@$(CLI)/bin/python -m flops_cli local up
+
+install: $(CLI)/.installed ## Install every service's environment, nothing else
+	@$(CLI)/bin/python -m flops_cli local install
+
+test: $(DEV)/.installed install ## Lint, type-check and run every test (WHAT=path narrows it down)
+	@$(MAKE) --no-print-directory lint
+	@$(DEV)/bin/python -m pytest $(or $(WHAT),tests)
+
+check: $(DEV)/.installed lint ## What to run before a commit: lint, types, layers, unit, contract and architecture tests
+	@$(DEV)/bin/python -m pytest tests/unit tests/contract tests/architecture
+
+lint: $(DEV)/.installed ## Check format, style, types and layers
+	@$(DEV)/bin/ruff format --check .
+	@$(DEV)/bin/ruff check .
+	@MYPYPATH=$(subst $(space),:,$(SOURCES)) $(DEV)/bin/mypy $(SOURCES)
+	@$(DEV)/bin/lint-imports
+
+format: $(DEV)/.installed ## Format the code and fix what can be fixed
+	@$(DEV)/bin/ruff format .
+	@$(DEV)/bin/ruff check --fix .
+
+docs: $(DEV)/.installed ## Write the generated pages of docs/
+	@$(DEV)/bin/python docs/generate.py
+
+lock: $(UV) ## Lock every service's dependencies anew (UPGRADE=1 takes newer versions)
+	@for service in $(SERVICES); do \
+	  echo "services/$$service/requirements.lock"; \
+	  (cd services/$$service && $(LOCK) pyproject.toml -o requirements.lock) || exit 1; \
+	done
+	@cd services/cli && $(LOCK) --group embedded -o embedded.lock
+	@$(LOCK) --group dev -o requirements.lock
+	@printf 'uv>=0.13\n' | $(LOCK) - -o bootstrap.lock
+
+LOCK = $(abspath $(UV)) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
+  $(addprefix --no-emit-package ,$(LOCAL))
+
+clean: ## Remove everything that was installed or produced
+	rm -rf $(HOME_DIR) $(DEV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# What is below makes the three environments that the targets above need.
+
+$(UV): bootstrap.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "FLOps needs Python 3.11 or newer; set PYTHON=...")'
+	@echo "Preparing uv ..."
+	@$(PYTHON) -m venv --clear $(HOME_DIR)/bootstrap
+	@$(HOME_DIR)/bootstrap/bin/pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
+	@touch $@
+
+$(CLI)/.installed: $(UV) services/cli/requirements.lock
+	@echo "Preparing the flops command ..."
+	@$(UV) venv --quiet --clear --python $(PYTHON) $(CLI)
+	@$(UV) pip sync --quiet --require-hashes --python $(CLI) services/cli/requirements.lock
+	@for site in $(CLI)/lib/python3*/site-packages; do \
+	  printf '%s\n' $(abspath $(wildcard shared/*/src) services/cli/src) > $$site/flops.pth; done
+	@touch $@
+
+$(DEV)/.installed: $(UV) requirements.lock
+	@echo "Preparing the developers' environment ..."
+	@$(UV) venv --quiet --clear --python $(PYTHON) $(DEV)
+	@$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(DEV) requirements.lock
+	@for site in $(DEV)/lib/python3*/site-packages; do \
+	  printf '%s\n' $(abspath $(SOURCES)) > $$site/flops.pth; done
+	@touch $@

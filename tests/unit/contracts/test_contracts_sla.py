@@ -1,0 +1,145 @@
+"""What may be asked for, and how a wrong SLA is answered."""
+
+import json
+
+import pytest
+
+from flops_contracts.sla import DataSplit, Flavor, Mode, Platform, PostTrainingStep
+from flops_contracts.sla_schemas import InvalidSlaError, read_mock_sla, read_project_sla
+
+SMALLEST = {"customerID": "Admin", "ml_repo_url": "https://host/repo", "ml_model_flavor": "sklearn"}
+
+
+def problems_of(read, document):
+    with pytest.raises(InvalidSlaError) as caught:
+        read(document)
+    return caught.value.problems
+
+
+def test_the_smallest_project_sla_has_todays_defaults():
+    sla = read_project_sla(json.dumps(SMALLEST))
+
+    assert (sla.customer_id, sla.ml_model_flavor) == ("Admin", Flavor.SKLEARN)
+    assert sla.supported_platforms == (Platform.LINUX_AMD64,)
+    assert sla.training_configuration.mode is Mode.CLASSIC
+    assert sla.training_configuration.training_rounds == 3
+    assert (sla.learners, sla.data_split, sla.post_training_steps) == (1, DataSplit.EXCLUSIVE, ())
+
+
+def test_as_many_learners_start_as_the_minima_need():
+    training = {"min_available_clients": 2, "min_fit_clients": 3}
+
+    sla = read_project_sla({**SMALLEST, "training_configuration": training})
+
+    assert sla.learners == 3
+
+
+def test_a_whole_project_sla_is_read():
+    sla = read_project_sla(
+        {
+            **SMALLEST,
+            "verbose": True,
+            "use_devel_base_images": False,
+            "supported_platforms": ["linux/amd64", "linux/arm64"],
+            "training_configuration": {
+                "mode": "hierarchical",
+                "data_tags": ["mnist", "v1.0"],
+                "training_cycles": 2,
+                "training_rounds": 5,
+                "min_available_clients": 2,
+                "min_fit_clients": 2,
+                "min_evaluate_clients": 1,
+            },
+            "post_training_steps": [
+                "build_image_for_trained_model",
+                "deploy_trained_model_image",
+            ],
+            "resource_constraints": {"memory": 500, "vcpus": 1, "storage": 0},
+        }
+    )
+
+    assert sla.training_configuration.data_tags == ("mnist", "v1.0")
+    assert sla.post_training_steps == (PostTrainingStep.BUILD, PostTrainingStep.DEPLOY)
+    assert (sla.resource_constraints.memory, sla.resource_constraints.vcpus) == (500, 1)
+
+
+def test_every_problem_is_reported_at_once_with_its_path():
+    document = {
+        "ml_repo_url": "",
+        "ml_model_flavor": "sklaern",
+        "training_configuration": {"data_tags": ["ok", "../etc"], "training_rounds": 0},
+        "supported_platforms": [],
+    }
+
+    problems = problems_of(read_project_sla, document)
+
+    assert set(problems) == {
+        "customerID",
+        "ml_repo_url",
+        "ml_model_flavor",
+        "training_configuration.data_tags[1]",
+        "training_configuration.training_rounds",
+        "supported_platforms",
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "hint"),
+    [
+        ({**SMALLEST, "ml_repo_uri": "x"}, "ml_repo_uri", "ml_repo_url"),
+        (
+            {**SMALLEST, "training_configuration": {"training_round": 3}},
+            "training_configuration.training_round",
+            "training_rounds",
+        ),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(document, path, hint):
+    problems = problems_of(read_project_sla, document)
+
+    assert f"Did you mean '{hint}'?" in problems[path][0]
+
+
+def test_comments_with_percent_signs_are_refused_with_the_reason():
+    text = '{\n  "customerID": "Admin", % who asks\n  "ml_repo_url": "x"\n}'
+
+    (problem,) = problems_of(read_project_sla, text)["(document)"]
+
+    assert "JSON knows no comments" in problem
+
+
+@pytest.mark.parametrize("document", ["", "[]", "null", "3", b"\xff", '{"a": '])
+def test_what_is_no_object_is_refused(document):
+    assert "(document)" in problems_of(read_project_sla, document)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"post_training_steps": ["deploy_trained_model_image"]}, "post_training_steps"),
+        ({"learners": 1, "training_configuration": {"min_fit_clients": 2}}, "learners"),
+        ({"privacy": {"differential_privacy": {}}}, "privacy"),
+        ({"strategy": {"name": "FedSomething"}}, "strategy.name"),
+        ({"strategy": {"name": "FedProx", "parameters": {"mu": 1}}}, "strategy.parameters"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(changes, path):
+    assert set(problems_of(read_project_sla, {**SMALLEST, **changes})) == {path}
+
+
+def test_a_mock_sla_is_read_with_its_defaults():
+    configuration = {"dataset_name": "mnist", "number_of_partitions": 3, "data_tag": "mnist"}
+
+    sla = read_mock_sla({"customerID": "Admin", "mock_data_configuration": configuration})
+
+    assert sla.mock_data_configuration.number_of_partitions == 3
+    assert sla.mock_data_configuration.split == "train"
+    assert sla.mock_data_configuration.partitioner.name == "IidPartitioner"
+
+
+@pytest.mark.parametrize("tag", ["../x", "", ".hidden", "a/b", "a\n", "x" * 101])
+def test_a_data_tag_never_becomes_a_path(tag):
+    configuration = {"dataset_name": "mnist", "data_tag": tag}
+    document = {"customerID": "Admin", "mock_data_configuration": configuration}
+
+    assert set(problems_of(read_mock_sla, document)) == {"mock_data_configuration.data_tag"}
