@@ -1,0 +1,1 @@
+"""The FLOps manager: the REST API, the web pages and the lifecycle of projects and mocks."""

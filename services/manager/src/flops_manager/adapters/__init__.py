@@ -1,0 +1,1 @@
+"""The ports, implemented by one outside system each, and in memory."""

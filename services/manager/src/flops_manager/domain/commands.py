@@ -1,0 +1,50 @@
+"""What the worker has to do for a project or mock; each can be done twice without harm."""
+
+from dataclasses import dataclass
+
+from flops_contracts.roles import Role
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Tell everybody who watches that the stage changed."""
+
+    stage: str
+    previous: str
+    attempt: int = 0
+    reason: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Look at nodes, capacity and data, and decide what goes where."""
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """Start the services of ``role`` that belong to ``stage``."""
+
+    role: Role
+    stage: str
+
+
+@dataclass(frozen=True)
+class Undeploy:
+    """Stop and delete the services of ``role`` that belong to ``stage``."""
+
+    role: Role
+    stage: str
+
+
+@dataclass(frozen=True)
+class Locate:
+    """Find out where the served model is reached from outside."""
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Delete everything that is left at the orchestrator, then the project or mock itself."""
+
+
+Command = Announce | Place | Deploy | Undeploy | Locate | Remove

@@ -1,0 +1,55 @@
+"""Every error of the manager that can reach a caller of the API; the API has a status for each."""
+
+from flops_contracts.errors import FlopsError
+
+
+class ProjectNotFoundError(FlopsError):
+    """No such project, or not one that the caller may see."""
+
+
+class MockNotFoundError(FlopsError):
+    """No such mock data provider, or not one that the caller may see."""
+
+
+class ModelNotFoundError(FlopsError):
+    """The project has trained no model yet, or there is no such project."""
+
+
+class NotAllowedError(FlopsError):
+    """The caller is known, but may not do this."""
+
+
+class NotAuthenticatedError(FlopsError):
+    """The caller did not prove who they are."""
+
+
+class IllegalTransitionError(FlopsError):
+    """The project's stage does not allow this; from a message it means late or repeated."""
+
+
+class StaleProjectError(FlopsError):
+    """Somebody else changed the project or mock in between; try again."""
+
+
+class AlreadyExistsError(FlopsError):
+    """A project or mock with this id is stored already."""
+
+
+class OrchestratorUnavailableError(FlopsError):
+    """The orchestrator does not answer, or answers that it is broken; trying again may help."""
+
+
+class OrchestratorRefusedError(FlopsError):
+    """The orchestrator refuses what was asked; asking again does not help."""
+
+
+class ServiceAddressTakenError(FlopsError):
+    """The orchestrator would not create the service at its address: another service has it."""
+
+
+class StoreUnavailableError(FlopsError):
+    """The database does not answer; trying again may help."""
+
+
+class NotPlaceableError(FlopsError):
+    """No way to place what the SLA asks for on the nodes and data that are there."""

@@ -1,0 +1,147 @@
+"""A project: what its owner asked for, and everything that is known of it since."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from flops_contracts.events import ActorImages, Progress, RoundCompleted, Trained
+from flops_contracts.roles import Role, Stage
+from flops_contracts.sla import ProjectSla
+
+PLANNED: Final = "PLANNED"
+"""The status of a service that is not at the orchestrator yet."""
+
+REMOVED: Final = "REMOVED"
+"""The status of a service that was undeployed and deleted."""
+
+
+@dataclass(frozen=True)
+class StageEntry:
+    """When a project entered a stage."""
+
+    stage: Stage
+    entered_at: datetime
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of a project or mock.
+
+    ``instance`` is its name at the orchestrator and ``status`` the orchestrator's word for its
+    state (or ``PLANNED``, ``REMOVED``); ``address`` is where other services reach it, and
+    ``public_address`` where everybody else does. ``state`` is what its last heartbeat said.
+    """
+
+    role: Role
+    instance: str
+    stage: str
+    job_id: str = ""
+    cluster: str = ""
+    node: str = ""
+    address: str = ""
+    public_address: str = ""
+    status: str = PLANNED
+    state: str = ""
+    index: int = 0
+    last_heartbeat: datetime | None = None
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether it is gone from the orchestrator for good."""
+        return self.status == REMOVED
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where one service goes. For a learner: the how-maniest of how many on its node it is."""
+
+    role: Role
+    cluster: str = ""
+    node: str = ""
+    index: int = 0
+    node_index: int = 0
+    node_learners: int = 1
+
+
+@dataclass(frozen=True)
+class ProjectError:
+    """Why a project or mock failed, and where that came from. ``error`` is the class name."""
+
+    reason: str
+    stage: str
+    hint: str = ""
+    where: str = ""
+    error: str = ""
+    role: Role | None = None
+    instance: str = ""
+    cluster: str = ""
+    node: str = ""
+    round: int | None = None
+    exit_code: int | None = None
+    last_lines: tuple[str, ...] = ()
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LearnerFailure:
+    """A learner that was lost, and why."""
+
+    instance: str
+    error: ProjectError
+
+
+@dataclass(frozen=True)
+class Project:
+    """The whole state of one project.
+
+    ``attempt`` counts retries; it is part of service names, so that what an earlier attempt still
+    says is told apart. ``trained_as`` and the like are filled as the stages pass.
+    """
+
+    id: str
+    owner: str
+    sla: ProjectSla
+    stage: Stage
+    created_at: datetime
+    updated_at: datetime
+    stage_history: tuple[StageEntry, ...] = ()
+    attempt: int = 0
+    grid_token: str = field(default="", repr=False)
+    services: tuple[Service, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    images: ActorImages | None = None
+    commit: str = ""
+    python_version: str = ""
+    dependency_lock: str = ""
+    rounds: tuple[RoundCompleted, ...] = ()
+    trained: Trained | None = None
+    model_image: str = ""
+    model_address: str = ""
+    learner_failures: tuple[LearnerFailure, ...] = ()
+    error: ProjectError | None = None
+    stopped_in: Stage | None = None
+    progress: Progress | None = None
+    notices: tuple[str, ...] = ()
+    is_deleted: bool = False
+
+    @property
+    def entered_at(self) -> datetime:
+        """When the project entered its present stage."""
+        return self.stage_history[-1].entered_at if self.stage_history else self.created_at
+
+    def service(self, instance: str) -> Service | None:
+        """Return the service with this name, or None."""
+        return next((one for one in self.services if one.instance == instance), None)
+
+    def running(self, role: Role, stage: str | None = None) -> tuple[Service, ...]:
+        """Return the services of ``role`` (started for ``stage``) that are not removed."""
+        return tuple(
+            one
+            for one in self.services
+            if one.role is role and not one.is_removed and stage in {None, one.stage}
+        )
+
+
+def mlflow_step(completed: RoundCompleted) -> int:
+    """Return the step under which MLflow has the metrics of a round."""
+    return (completed.cycle - 1) * completed.rounds + completed.round

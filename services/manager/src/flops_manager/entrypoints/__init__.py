@@ -1,0 +1,1 @@
+"""How the use cases are reached from outside."""

@@ -1,0 +1,1 @@
+"""What people and actors can make the manager do."""

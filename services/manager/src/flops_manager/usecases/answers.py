@@ -1,0 +1,76 @@
+"""What the use cases answer with, where it is no part of the domain."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, NamedTuple, TypeVar
+
+from flops_contracts.roles import Role
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a longer list; ``total`` counts all pages."""
+
+    items: tuple[T, ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a dry run checked: what, whether it is fine, and what to change if not."""
+
+    check: str
+    is_ok: bool
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class ActorLog:
+    """The last lines of one service. ``is_live`` says that the orchestrator still has it."""
+
+    role: Role
+    instance: str
+    cluster: str
+    node: str
+    is_live: bool
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model that a project trained, and what became of it; ``id`` is the project's."""
+
+    id: str
+    owner: str
+    name: str
+    version: str
+    model_uri: str
+    run_id: str
+    experiment_id: str
+    best_round: int
+    rounds: int
+    loss: float | None
+    accuracy: float | None
+    image: str
+    address: str
+    repository: str
+    commit: str
+    trained_at: datetime
+
+
+class TrackingServer(NamedTuple):
+    """Where a customer's MLflow is, and whether it runs already."""
+
+    url: str
+    is_running: bool
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What a reset of the database is about to remove or has removed."""
+
+    projects: int
+    mocks: int

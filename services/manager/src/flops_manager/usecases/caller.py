@@ -1,0 +1,30 @@
+"""Who calls."""
+
+from dataclasses import dataclass
+
+from flops_manager.domain.errors import NotAllowedError
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A verified user of the orchestrator; Admins see and may do everything."""
+
+    user: str
+    is_admin: bool = False
+
+    def may_see(self, owner: str) -> bool:
+        """Say whether something of ``owner`` is visible to the caller."""
+        return self.is_admin or self.user == owner
+
+    def require_owner(self, owner: str) -> None:
+        """Raise ``NotAllowedError`` unless the caller may act for ``owner``."""
+        if not self.may_see(owner):
+            raise NotAllowedError(
+                f"customerID is '{owner}', but the token belongs to '{self.user}'.",
+                hint="Set customerID to your own user name, or ask an Admin.",
+            )
+
+    def require_admin(self) -> None:
+        """Raise ``NotAllowedError`` unless the caller is an Admin."""
+        if not self.is_admin:
+            raise NotAllowedError("Only role Admin may do this.")
