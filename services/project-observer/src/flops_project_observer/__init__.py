@@ -1,0 +1,1 @@
+"""Follows one project's events, prints them as a story and serves them."""

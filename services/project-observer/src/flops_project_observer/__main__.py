@@ -1,0 +1,21 @@
+"""``python -m flops_project_observer`` follows a project; ``... check`` imports what that needs."""
+
+import os
+import sys
+
+from flops_project_observer.observer import run
+from flops_project_observer.settings import Settings
+from flops_runtime.environment import Environment
+from flops_runtime.one_shot import exit_with
+
+
+def tell(line: str) -> None:
+    """Print at once: the orchestrator shows standard output as the service's log."""
+    print(line, flush=True)  # noqa: T201 - printing is this service's purpose
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["check"]:
+        tell("ok")
+    else:
+        exit_with(lambda: run(Settings.from_env(Environment(os.environ)), tell))

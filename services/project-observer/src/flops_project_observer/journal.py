@@ -1,0 +1,71 @@
+"""The latest events of a project, numbered, each once, in bounded memory."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flops_contracts.envelope import MalformedMessageError, decode, document_from_event
+from flops_project_observer.story import line_of
+
+LONGEST_LAST_LINES = 5
+"""How many log lines of a failure are kept; the manager has them all."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event: its number, its line, and itself as JSON."""
+
+    number: int
+    line: str
+    document: dict[str, Any]
+
+
+class Journal:
+    """Takes messages from the broker's thread; its entries are read by the pages' threads."""
+
+    def __init__(self, kept_events: int, tell: Callable[[str], None]) -> None:
+        self._entries: deque[Entry] = deque(maxlen=kept_events)
+        # Ids are remembered longer than events: a retained result may come again much later.
+        self._seen: dict[str, None] = {}
+        self._remembered_ids = 4 * kept_events
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._next_number = 1
+
+    def take(self, _topic: str, data: bytes) -> None:
+        """Add the event in ``data`` unless it is known, tells nothing, or is no event at all."""
+        if not data:
+            return
+        try:
+            event = decode(data)
+        except MalformedMessageError as error:
+            self._tell(f"ignored a message: {error}"[:200])
+            return
+        line = line_of(event)
+        if line is None or not self._is_new(event.event_id):
+            return
+        document = document_from_event(event)
+        if "last_lines" in document["payload"]:
+            document["payload"]["last_lines"] = document["payload"]["last_lines"][
+                -LONGEST_LAST_LINES:
+            ]
+        with self._lock:
+            self._entries.append(Entry(self._next_number, line, document))
+            self._next_number += 1
+        self._tell(line)
+
+    def after(self, number: int) -> tuple[Entry, ...]:
+        """Return the entries that follow ``number``, oldest first."""
+        with self._lock:
+            return tuple(entry for entry in self._entries if entry.number > number)
+
+    def _is_new(self, event_id: str) -> bool:
+        with self._lock:
+            if event_id in self._seen:
+                return False
+            self._seen[event_id] = None
+            if len(self._seen) > self._remembered_ids:
+                del self._seen[next(iter(self._seen))]
+            return True

@@ -1,0 +1,101 @@
+"""The observer's pages: the story as plain text, the events as JSON."""
+
+import json
+import logging
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from flops_project_observer.journal import Journal
+
+logger = logging.getLogger(__name__)
+
+Answer = tuple[HTTPStatus, str, bytes]
+
+
+class Pages:
+    """Serves a journal from a thread of its own; ``port`` 0 lets the system choose one."""
+
+    def __init__(self, address: str, port: int, project_id: str, journal: Journal) -> None:
+        self._address = (address, port)
+        self._project_id = project_id
+        self._journal = journal
+        self._server: ThreadingHTTPServer | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.server_address[1] if self._server else self._address[1]
+
+    def start(self) -> None:
+        """Listen; raises ``OSError`` when the port is taken."""
+        answer = self.answer
+
+        class Request(BaseHTTPRequestHandler):
+            timeout = 10
+
+            def do_GET(self) -> None:
+                code, kind, body = answer(self.path)
+                self.send_response(code)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("X-Content-Type-Options", "nosniff")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                logger.debug(format, *args)
+
+        self._server = ThreadingHTTPServer(self._address, Request)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, name="pages", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop listening; safe to call twice."""
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def answer(self, target: str) -> Answer:
+        """Return what a GET of ``target`` gives."""
+        url = urlsplit(target)
+        if url.path == "/":
+            return self._story()
+        if url.path.rstrip("/") == "/api/events":
+            return self._events(parse_qs(url.query).get("after", ["0"])[0])
+        if url.path in {"/healthz", "/readyz"}:
+            return _json(HTTPStatus.OK, {"message": "ok"})
+        return _json(HTTPStatus.NOT_FOUND, {"message": "no such page; see / and /api/events"})
+
+    def _story(self) -> Answer:
+        lines = [f"Project {self._project_id}", ""]
+        lines += [entry.line for entry in self._journal.after(0)] or ["Nothing happened yet."]
+        return HTTPStatus.OK, "text/plain; charset=utf-8", ("\n".join(lines) + "\n").encode()
+
+    def _events(self, after: str) -> Answer:
+        if not after.isdecimal() or len(after) > 18:
+            message = "after must be a whole number: the number of the last event you have"
+            return _json(HTTPStatus.BAD_REQUEST, {"message": message})
+        entries = self._journal.after(int(after))
+        events = [{"seq": entry.number, "line": entry.line, **entry.document} for entry in entries]
+        return _json(HTTPStatus.OK, {"message": "ok", "events": events})
+
+
+def _json(code: HTTPStatus, document: dict[str, Any]) -> Answer:
+    return code, "application/json", json.dumps(document).encode()

@@ -1,0 +1,81 @@
+"""One event as one short line. The orchestrator shows only the last 1024 bytes of a log."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from flops_contracts.events import Event, Kind
+
+LONGEST_LINE: Final = 160
+
+
+def line_of(event: Event) -> str | None:
+    """Return ``event`` as a line of the story, or None where there is nothing to tell."""
+    tell = _TELLERS.get(event.kind)
+    if tell is None:
+        return None
+    text = " ".join(f"{event.at:%H:%M:%S} {event.actor.role}: {tell(event.payload)}".split())
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 3]}..."
+
+
+def _number(name: str, value: float | None) -> str:
+    return "" if value is None else f", {name} {value:.4f}"
+
+
+def _tell_progress(progress: Any) -> str:
+    if progress.total is None:
+        return str(progress.message)
+    return f"{progress.message} {progress.done:g}/{progress.total:g} {progress.unit}"
+
+
+def _tell_failure(failure: Any) -> str:
+    where = f" at {failure.where}" if failure.where else ""
+    return f"FAILED{where}: {failure.reason} {failure.hint}"
+
+
+def _tell_round(round_: Any) -> str:
+    metrics = _number("accuracy", round_.accuracy) + _number("loss", round_.loss)
+    return f"round {round_.round}/{round_.rounds} took {round_.seconds:.1f} s{metrics}"
+
+
+def _tell_trained(trained: Any) -> str:
+    metrics = _number("accuracy", trained.accuracy)
+    return f"trained; best round {trained.best_round}{metrics}, model {trained.model_name}"
+
+
+def _tell_stage(change: Any) -> str:
+    reason = f": {change.reason}" if change.reason else ""
+    return f"{change.previous or 'new'} -> {change.stage}{reason}"
+
+
+def _tell_joined(presence: Any) -> str:
+    return f"learner {presence.learner} joined ({presence.present}/{presence.expected})"
+
+
+def _tell_left(presence: Any) -> str:
+    return f"learner {presence.learner} left, {presence.present} remain {presence.reason}"
+
+
+def _tell_images(built: Any) -> str:
+    return f"images {'reused' if built.reused else 'built'} for commit {built.commit[:12]}"
+
+
+_TELLERS: Final[dict[Kind, Callable[[Any], str]]] = {
+    Kind.STARTED: lambda _: "started",
+    Kind.PROGRESS: _tell_progress,
+    Kind.NOTICE: lambda notice: f"notice: {notice.message}",
+    Kind.FAILED: _tell_failure,
+    Kind.ACTORS_BUILT: _tell_images,
+    Kind.MODEL_BUILT: lambda built: f"model image {built.image}",
+    Kind.DATA_LOADED: lambda loaded: f"loaded {loaded.rows} rows",
+    Kind.LEARNER_JOINED: _tell_joined,
+    Kind.LEARNER_LEFT: _tell_left,
+    Kind.ROUND_STARTED: lambda round_: f"round {round_.round}/{round_.rounds} begins",
+    Kind.ROUND_COMPLETED: _tell_round,
+    Kind.TRAINED: _tell_trained,
+    Kind.FINISHED: lambda done: f"finished {done.rounds} rounds on {done.samples} samples",
+    Kind.MODEL_SERVING: lambda serving: f"the model answers on port {serving.port}",
+    Kind.DATA_PROVIDED: lambda data: f"{len(data.fragments)} fragments of {data.data_tag}",
+    Kind.STAGE_CHANGED: _tell_stage,
+    Kind.STOP: lambda stop: f"asked to stop {stop.instance} {stop.reason}",
+}
+"""How each kind is told; heartbeats and acknowledgements are no news."""

@@ -1,0 +1,43 @@
+"""``python -m flops_tracking_server`` serves; ``... check`` imports all that is needed."""
+
+import os
+import sys
+
+from flops_contracts.exit_codes import ExitCode
+from flops_runtime.environment import Environment
+from flops_runtime.logs import configure_logging
+from flops_runtime.one_shot import exit_with
+from flops_runtime.status import Status, StatusServer
+from flops_tracking_server.mlflow_settings import check_names, mlflow_environment
+from flops_tracking_server.settings import Settings
+
+
+def run() -> ExitCode:
+    """Serve until asked to end."""
+    settings = Settings.from_env(Environment(os.environ))
+    configure_logging(settings.process.log_level, settings.process.log_format)
+    os.environ.update(mlflow_environment(settings))
+    from flops_tracking_server.server import serve  # noqa: PLC0415 - MLflow reads the environment
+
+    status = Status("tracking_server")
+    with StatusServer(settings.process, status):
+        serve(settings, status)
+    return ExitCode.DONE
+
+
+def check() -> None:
+    """Import what serving needs and compare what we rely on in MLflow."""
+    from mlflow.server import constants  # noqa: PLC0415 - takes seconds
+    from mlflow.server.fastapi_app import app  # noqa: F401, PLC0415
+
+    import flops_tracking_server.server  # noqa: F401, PLC0415
+
+    check_names(vars(constants))
+    print("ok")  # noqa: T201 - what `check` promises
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["check"]:
+        check()
+    else:
+        exit_with(run)

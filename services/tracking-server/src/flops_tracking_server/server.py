@@ -1,0 +1,67 @@
+"""MLflow's web application, served by uvicorn in this process until SIGTERM.
+
+Importing MLflow takes seconds and reads the environment, so it is imported when serving starts:
+after ``__main__`` has set MLflow's variables, and while the status API answers already.
+"""
+
+import logging
+import os
+import threading
+from types import FrameType
+
+import uvicorn
+
+from flops_contracts.exit_codes import ExitCode
+from flops_runtime.status import Status
+from flops_tracking_server.mlflow_settings import ARTIFACTS_THROUGH_THE_SERVER
+from flops_tracking_server.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 4
+END_SECONDS = 8.0
+"""How long requests may finish after SIGTERM, and when the process ends whatever happens."""
+
+
+class TrackingServer(uvicorn.Server):
+    """uvicorn's server that says when it is ready and does not wait for ever at its end."""
+
+    def __init__(self, config: uvicorn.Config, status: Status) -> None:
+        super().__init__(config)
+        self._status = status
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # uvicorn's list of sockets
+        """Listen, then say so."""
+        await super().startup(sockets)  # type: ignore[arg-type]  # see above
+        self._status.doing("serving")
+        self._status.ready(is_ready=self.started)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Let requests finish; a thread that hangs in a database call is not waited for."""
+        self._status.ready(is_ready=False)
+        watchdog = threading.Timer(END_SECONDS, os._exit, (ExitCode.TERMINATED,))
+        watchdog.daemon = True
+        watchdog.start()
+        super().handle_exit(sig, frame)
+
+
+def serve(settings: Settings, status: Status) -> None:
+    """Create or migrate the database, then serve until SIGTERM or SIGINT."""
+    status.doing("loading MLflow")
+    from mlflow.server.fastapi_app import app  # noqa: PLC0415 - see the module's docstring
+    from mlflow.server.handlers import initialize_backend_stores  # noqa: PLC0415
+
+    status.doing("preparing the database")
+    initialize_backend_stores(
+        settings.backend_store_url, settings.backend_store_url, ARTIFACTS_THROUGH_THE_SERVER
+    )
+    config = uvicorn.Config(
+        app,
+        host=settings.process.bind_address,
+        port=settings.port,
+        log_config=None,
+        access_log=settings.process.log_level == "DEBUG",
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    TrackingServer(config, status).run()
+    logger.info("ended")
