@@ -67,14 +67,22 @@ class ProcessSettings:
     log_format: str = "plain"
 
     @classmethod
-    def from_env(cls, environment: Environment) -> "ProcessSettings":
-        """Read them; the caller calls ``environment.check()``."""
+    def from_env(
+        cls,
+        environment: Environment,
+        port_name: str = "FLOPS_STATUS_PORT",
+        default_port: int = STATUS_PORT,
+    ) -> "ProcessSettings":
+        """Read them; the caller calls ``environment.check()``.
+
+        A service whose status API has a port of its own says which variable sets it.
+        """
         return cls(
             bind_address=environment.text(
                 "FLOPS_BIND_ADDRESS", cls.bind_address, help="Address that every port binds to."
             ),
             status_port=environment.whole(
-                "FLOPS_STATUS_PORT", STATUS_PORT, help="Port of the status API.", maximum=65535
+                port_name, default_port, help="Port of the status API.", maximum=65535
             ),
             log_level=environment.text(
                 "FLOPS_LOG_LEVEL",

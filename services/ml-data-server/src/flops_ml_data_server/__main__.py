@@ -1,0 +1,27 @@
+"""Start the data server; ``check`` only proves that everything it needs can be imported."""
+
+import os
+import sys
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.exit_codes import ExitCode
+from flops_ml_data_server.bootstrap import run
+from flops_ml_data_server.settings import Settings
+from flops_runtime.environment import Environment
+from flops_runtime.one_shot import exit_with
+
+
+def main() -> ExitCode:
+    """Run the service and return its exit code."""
+    if sys.argv[1:] == ["check"]:
+        print("ok")  # noqa: T201 - the answer
+        return ExitCode.DONE
+    try:
+        return run(Settings.from_env(Environment(os.environ)))
+    except FlopsError as error:
+        print(f"{error.reason}. {error.hint}", file=sys.stderr)  # noqa: T201 - may lack a log
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    exit_with(main)

@@ -1,0 +1,123 @@
+"""The shares of each project on this node, kept so that a learner that returns finds its own.
+
+Fragments that arrive after a project's first claim count from the next project on.
+"""
+
+import json
+import logging
+import threading
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from marshmallow import fields
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.events import Fragment
+from flops_contracts.payloads import MessageSchema
+from flops_contracts.schemas import TupleOf
+from flops_flight.errors import InvalidRequestError, NoDataError
+from flops_flight.messages import Claim, Share, ShareSchema
+from flops_ml_data_server import durable
+from flops_ml_data_server.fragments import StoredFragment
+from flops_ml_data_server.shares import divide
+from flops_ml_data_server.volume import Volume
+
+logger = logging.getLogger(__name__)
+
+FOLDER: Final = ".claims"
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the data of some tags were divided for one project."""
+
+    data_tags: tuple[str, ...]
+    shares: tuple[Share, ...]
+
+
+class DivisionSchema(MessageSchema):
+    """See ``Division``."""
+
+    builds = Division
+    data_tags = TupleOf(fields.String(), required=True)
+    shares = TupleOf(fields.Nested(ShareSchema), required=True)
+
+
+class Claims:
+    """Divides the volume's data among learners, once per project."""
+
+    def __init__(self, volume: Volume) -> None:
+        self._volume = volume
+        self._lock = threading.Lock()
+
+    def share(self, claim: Claim) -> Share:
+        """Return the learner's share; raise ``NoDataError`` or ``InvalidRequestError``.
+
+        A project that asks with other tags or for another number of learners is divided anew.
+        """
+        if claim.learner_index >= claim.node_learners:
+            raise InvalidRequestError(
+                f"learner {claim.learner_index} of {claim.node_learners}: learners count from 0"
+            )
+        with self._lock:
+            division = self._kept(claim) or self._divide(claim)
+        return division.shares[claim.learner_index]
+
+    def _kept(self, claim: Claim) -> Division | None:
+        try:
+            document = json.loads(self._path(claim).read_bytes())
+            division: Division = DivisionSchema().load(document)
+        except (OSError, ValueError):
+            return None
+        is_same = (
+            set(division.data_tags) == set(claim.data_tags)
+            and len(division.shares) == claim.node_learners
+        )
+        return division if is_same and self._is_complete(division) else None
+
+    def _is_complete(self, division: Division) -> bool:
+        """Say whether every fragment is still there; a dropped one makes the shares worthless."""
+        try:
+            for share in division.shares:
+                for part in share.parts:
+                    self._volume.find(part.name)
+        except FlopsError as error:
+            logger.warning("shares are divided anew: %s", error)
+            return False
+        return True
+
+    def _divide(self, claim: Claim) -> Division:
+        found = self._volume.fragments(claim.data_tags)
+        if not found:
+            raise self._no_such_tags(claim)
+        division = Division(
+            claim.data_tags, divide([_told(one) for one in found], claim.node_learners)
+        )
+        self._keep(self._path(claim), division)
+        rows = [share.rows for share in division.shares]
+        logger.info("divided %s for project %s: %s rows", claim.data_tags, claim.project_id, rows)
+        return division
+
+    def _no_such_tags(self, claim: Claim) -> NoDataError:
+        there = sorted({one.name.tag for one in self._volume.fragments()})
+        asked = ", ".join(claim.data_tags) or "no data tag at all"
+        return NoDataError(
+            f"this node holds no data for the asked tags: {asked}",
+            hint=f"It holds data for: {', '.join(there)}." if there else "It holds no data.",
+        )
+
+    def _path(self, claim: Claim) -> Path:
+        return self._volume.folder / FOLDER / f"{claim.project_id}.json"
+
+    @staticmethod
+    def _keep(path: Path, division: Division) -> None:
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f".{uuid.uuid4().hex}")
+        temporary.write_text(json.dumps(DivisionSchema().dump(division)), encoding="utf-8")
+        durable.publish(temporary, path)
+
+
+def _told(fragment: StoredFragment) -> Fragment:
+    return Fragment(str(fragment.name), fragment.rows, fragment.bytes)

@@ -1,0 +1,139 @@
+"""A hash of a table's content: equal for equal values, however they are cut into batches.
+
+Each column has a hasher of its own that is fed with its buffers in the order of rows; what
+depends on the cut (offsets, bitmaps, dictionaries) is brought to a common form first.
+"""
+
+import hashlib
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+DIGEST_BYTES = 16
+
+
+class ContentDigest:
+    """Feed it every batch of one schema, then ask for ``hexdigest``."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._rows = 0
+        self._columns = [_ColumnDigest() for _ in schema]
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Take in the rows of ``batch``."""
+        for digest, column in zip(self._columns, batch.columns, strict=True):
+            digest.update(column, self._rows)
+        self._rows += batch.num_rows
+
+    def hexdigest(self) -> str:
+        """Return 32 hex digits for the schema and all rows so far."""
+        whole = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        for field in self._schema:
+            whole.update(f"{field.name}\0{field.type}\0".encode())
+        for key, value in sorted((self._schema.metadata or {}).items()):
+            whole.update(key + b"\0" + value + b"\0")
+        whole.update(str(self._rows).encode())
+        for column in self._columns:
+            whole.update(column.digest())
+        return whole.hexdigest()
+
+
+class _ColumnDigest:
+    """The hash of one column; nested columns have one for each level."""
+
+    def __init__(self) -> None:
+        self._own = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        self._lengths = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        self._children: list[_ColumnDigest] = []
+        self._child_rows = 0
+
+    def digest(self) -> bytes:
+        parts = [self._own.digest(), self._lengths.digest()]
+        return b"".join([*parts, *(child.digest() for child in self._children)])
+
+    def update(self, array: pa.Array, row: int) -> None:
+        array = _plain(array)
+        if array.null_count:
+            nulls = pc.indices_nonzero(array.is_null()).cast(pa.int64())
+            self._lengths.update(b"null")
+            self._lengths.update(_values(pc.add(nulls, row)))
+        if pa.types.is_struct(array.type):
+            for index, child in enumerate(array.flatten()):
+                self._child(index).update(child, row)
+        elif _is_list(array.type):
+            self._lengths.update(_values(pc.list_value_length(array).fill_null(0).cast(pa.int64())))
+            items = array.flatten()
+            self._child(0).update(items, self._child_rows)
+            self._child_rows += len(items)
+        else:
+            self._update_leaf(array)
+
+    def _update_leaf(self, array: pa.Array) -> None:
+        kind = array.type
+        if pa.types.is_null(kind):
+            return
+        if pa.types.is_large_binary(kind) or pa.types.is_large_string(kind):
+            lengths = pc.binary_length(array).fill_null(0).cast(pa.int64())
+            self._lengths.update(_values(lengths))
+            self._own.update(_heap(array))
+        else:
+            self._own.update(_values(array))
+
+    def _child(self, index: int) -> "_ColumnDigest":
+        while len(self._children) <= index:
+            self._children.append(_ColumnDigest())
+        return self._children[index]
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    types = pa.types
+    lists = (types.is_list, types.is_large_list, types.is_fixed_size_list)
+    return any(is_a(kind) for is_a in lists)
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    """Return the same values in the one layout that is hashed; most arrays are that already."""
+    if isinstance(array, pa.ExtensionArray):
+        return _plain(array.storage)
+    if pa.types.is_dictionary(array.type):
+        return _plain(array.dictionary_decode())
+    plain = _plain_type(array.type)
+    return array if plain.equals(array.type) else array.cast(plain)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    types = pa.types
+    if types.is_map(kind):
+        return pa.list_(pa.struct([kind.key_field, kind.item_field]))
+    if types.is_boolean(kind):
+        return pa.uint8()
+    if types.is_binary(kind) or types.is_binary_view(kind):
+        return pa.large_binary()
+    if types.is_string(kind) or types.is_string_view(kind):
+        return pa.large_string()
+    return kind
+
+
+def _values(array: pa.Array) -> memoryview:
+    """Return the bytes of a fixed-width array; a null counts as zero, whatever lies there."""
+    width = array.type.byte_width
+    buffer = array.buffers()[1]
+    if buffer is None or len(array) == 0:
+        return memoryview(b"")
+    seen = memoryview(buffer)[array.offset * width : (array.offset + len(array)) * width]
+    if not array.null_count:
+        return seen
+    clean = bytearray(seen)
+    for index in pc.indices_nonzero(array.is_null()).to_pylist():
+        clean[index * width : (index + 1) * width] = bytes(width)
+    return memoryview(clean)
+
+
+def _heap(array: pa.Array) -> memoryview:
+    """Return the bytes that a large_binary array's values share."""
+    _, offsets, heap = array.buffers()
+    if heap is None or len(array) == 0:
+        return memoryview(b"")
+    ends = memoryview(offsets).cast("q")
+    return memoryview(heap)[ends[array.offset] : ends[array.offset + len(array)]]

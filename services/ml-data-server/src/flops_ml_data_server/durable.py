@@ -1,0 +1,25 @@
+"""Make files appear whole or not at all, also when the power goes."""
+
+import os
+from pathlib import Path
+
+
+def publish(temporary: Path, target: Path) -> None:
+    """Give a finished file its name: contents to disk, then the name, then the folder."""
+    _sync(temporary, os.O_RDWR)
+    temporary.replace(target)
+    _sync(target.parent, os.O_RDONLY)
+
+
+def remove(path: Path) -> None:
+    """Remove a file for good; raises ``FileNotFoundError``."""
+    path.unlink()
+    _sync(path.parent, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

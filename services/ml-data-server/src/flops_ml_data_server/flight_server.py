@@ -1,0 +1,231 @@
+"""Arrow Flight in front of the volume: translates calls, messages and errors, decides nothing."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import flight
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.events import Fragment
+from flops_flight.errors import (
+    DataRejectedError,
+    DataServerUnreachableError,
+    InvalidRequestError,
+    flight_error,
+)
+from flops_flight.messages import (
+    CLAIM,
+    DROP,
+    HEALTH,
+    STATS,
+    Claim,
+    NodeData,
+    Upload,
+    UploadEnd,
+    decode,
+    decode_criteria,
+    decode_ticket,
+    encode,
+)
+from flops_flight.names import fragment_name, parse_fragment_name
+from flops_ml_data_server.claims import Claims
+from flops_ml_data_server.fragments import StoredFragment, read_rows
+from flops_ml_data_server.inventory import tags_of
+from flops_ml_data_server.metrics import Metrics
+from flops_ml_data_server.uploads import PendingFragment
+from flops_ml_data_server.volume import Volume
+
+logger = logging.getLogger(__name__)
+
+ACTIONS = (
+    (CLAIM, "Give a project's learner its share of the data."),
+    (STATS, "Say which tags are stored, with rows, bytes and columns."),
+    (HEALTH, "Answer if the server can do its work."),
+    (DROP, "Remove the fragment with the name in the body."),
+)
+
+
+class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has no types
+    """Serves a volume. Like every server of pyarrow, it listens once it is constructed."""
+
+    def __init__(self, location: str, volume: Volume, metrics: Metrics, **options: Any) -> None:
+        self._volume = volume
+        self._claims = Claims(volume)
+        self._metrics = metrics
+        self._closing = threading.Event()
+        super().__init__(location, **options)
+
+    def end(self) -> None:
+        """Break off what is under way at its next batch, and stop serving."""
+        self._closing.set()
+        self.shutdown()
+
+    def list_flights(
+        self, _context: flight.ServerCallContext, criteria: bytes
+    ) -> Iterator[flight.FlightInfo]:
+        """List complete fragments; empty criteria list all."""
+        with _translated():
+            return iter([_info(one) for one in self._volume.fragments(decode_criteria(criteria))])
+
+    def get_flight_info(
+        self, _context: flight.ServerCallContext, descriptor: flight.FlightDescriptor
+    ) -> flight.FlightInfo:
+        """Describe one fragment by its name."""
+        with _translated():
+            return _info(self._volume.find(_path(descriptor)))
+
+    def get_schema(
+        self, _context: flight.ServerCallContext, descriptor: flight.FlightDescriptor
+    ) -> flight.SchemaResult:
+        """Return the columns of one fragment."""
+        with _translated():
+            return flight.SchemaResult(self._volume.find(_path(descriptor)).schema)
+
+    def do_get(
+        self, _context: flight.ServerCallContext, ticket: flight.Ticket
+    ) -> flight.FlightDataStream:
+        """Stream a fragment, or a range of its rows."""
+        with _translated():
+            part = decode_ticket(ticket.ticket)
+            fragment = self._volume.find(part.name)
+            batches = read_rows(fragment, part.offset, part.rows)
+        self._metrics.downloads.inc()
+        return flight.GeneratorStream(fragment.schema, self._counted(batches))
+
+    def do_put(
+        self,
+        context: flight.ServerCallContext,
+        descriptor: flight.FlightDescriptor,
+        reader: flight.MetadataRecordBatchReader,
+        writer: flight.FlightMetadataWriter,
+    ) -> None:
+        """Store a fragment: under the name in the path, or under one made from its content."""
+        outcome = "refused"
+        try:
+            with _translated():
+                stored = self._store(context, descriptor, reader)
+                outcome = "stored"
+            if descriptor.command:
+                writer.write(pa.py_buffer(encode(_told(stored))))
+        finally:
+            self._metrics.uploads.labels(outcome).inc()
+
+    def list_actions(self, _context: flight.ServerCallContext) -> list[tuple[str, str]]:
+        """Say what ``do_action`` can do."""
+        return list(ACTIONS)
+
+    def do_action(
+        self, _context: flight.ServerCallContext, action: flight.Action
+    ) -> Iterator[flight.Result]:
+        """Carry out one of ``ACTIONS``."""
+        with _translated():
+            body = action.body.to_pybytes() if action.body is not None else b""
+            return iter([flight.Result(self._answer(action.type, body))])
+
+    def _answer(self, action: str, body: bytes) -> bytes:
+        volume = self._volume
+        match action:
+            case "claim":
+                return encode(self._claims.share(decode(Claim, body)))
+            case "stats":
+                return encode(NodeData(tags_of(volume.fragments()), volume.free_bytes))
+            case "health":
+                return b'{"message": "ok"}'
+            case "drop_dataset":
+                volume.drop(body.decode(errors="replace"))
+                logger.info("dropped %s", body.decode(errors="replace"))
+                return b""
+            case _:
+                raise InvalidRequestError(f"there is no action '{action[:100]}'")
+
+    def _store(
+        self,
+        context: flight.ServerCallContext,
+        descriptor: flight.FlightDescriptor,
+        reader: flight.MetadataRecordBatchReader,
+    ) -> StoredFragment:
+        upload = decode(Upload, descriptor.command) if descriptor.command else None
+        name = None if upload else parse_fragment_name(_path(descriptor))
+        with self._volume.begin(reader.schema) as pending:
+            last_message = self._receive(reader, pending)
+            if upload:
+                _check_end(last_message, pending)
+            digest = pending.finish()
+            if context.is_cancelled():
+                raise DataServerUnreachableError("the client broke off its upload")
+            target = name or parse_fragment_name(fragment_name(upload.data_tag, digest))
+            stored = self._volume.publish(pending, digest, target)
+        logger.info("stored %s: %d rows, %d bytes", stored.name, stored.rows, stored.bytes)
+        return stored
+
+    def _receive(self, reader: flight.MetadataRecordBatchReader, pending: PendingFragment) -> bytes:
+        """Take in every batch; return the last message that came beside them."""
+        last_message = b""
+        for chunk in _chunks(reader):
+            if self._closing.is_set():
+                raise DataServerUnreachableError("the data server is ending")
+            if chunk.data is not None:
+                pending.append(chunk.data)
+                self._metrics.received_bytes.inc(chunk.data.nbytes)
+            if chunk.app_metadata is not None:
+                last_message = chunk.app_metadata.to_pybytes()
+        return last_message
+
+    def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with _translated():
+            for batch in batches:
+                if self._closing.is_set():
+                    raise DataServerUnreachableError("the data server is ending")
+                self._metrics.sent_bytes.inc(batch.nbytes)
+                yield batch
+
+
+def _chunks(reader: flight.MetadataRecordBatchReader) -> Iterator[flight.FlightStreamChunk]:
+    while True:
+        try:
+            yield reader.read_chunk()
+        except StopIteration:
+            return
+        except (pa.ArrowException, OSError) as error:
+            raise DataRejectedError(f"the upload cannot be read: {error}") from error
+
+
+def _check_end(message: bytes, pending: PendingFragment) -> None:
+    """Tell a complete upload from a broken one: Flight ends both streams alike."""
+    if not message:
+        raise DataServerUnreachableError("the client broke off its upload")
+    told = decode(UploadEnd, message)
+    if told.rows != pending.rows:
+        raise DataRejectedError(f"{pending.rows} rows arrived of {told.rows}")
+
+
+def _path(descriptor: flight.FlightDescriptor) -> str:
+    path = descriptor.path or []
+    if len(path) != 1:
+        raise DataRejectedError("a descriptor's path is the one name of a fragment")
+    return bytes(path[0]).decode(errors="replace")
+
+
+def _info(fragment: StoredFragment) -> flight.FlightInfo:
+    name = str(fragment.name)
+    # No location: a client behind a bridge or a port mapping asks where it asked before.
+    endpoint = flight.FlightEndpoint(name.encode(), [])
+    descriptor = flight.FlightDescriptor.for_path(name)
+    return flight.FlightInfo(fragment.schema, descriptor, [endpoint], fragment.rows, fragment.bytes)
+
+
+def _told(fragment: StoredFragment) -> Fragment:
+    return Fragment(str(fragment.name), fragment.rows, fragment.bytes)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except FlopsError as error:
+        logger.warning("refused: %s", error)
+        raise flight_error(error) from error

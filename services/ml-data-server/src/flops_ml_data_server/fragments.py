@@ -1,0 +1,123 @@
+"""A complete fragment on disk: what its footer says, and its rows batch by batch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flops_flight.errors import InvalidRequestError, NoDataError
+from flops_flight.names import FragmentName
+from flops_ml_data_server.digest import ContentDigest
+from flops_ml_data_server.uploads import DIGEST_KEY
+
+BATCH_BYTES: Final = 4 * 2**20
+MAX_BATCH_ROWS: Final = 65_536
+
+
+@dataclass(frozen=True)
+class StoredFragment:
+    """What is known without reading rows. ``digest`` is empty for files of other writers."""
+
+    name: FragmentName
+    path: Path
+    rows: int
+    bytes: int
+    schema: pa.Schema
+    digest: str = ""
+
+
+def read_footer(name: FragmentName, path: Path) -> StoredFragment:
+    """Return the fragment in ``path``; raises Arrow's errors when it is no Parquet."""
+    with pq.ParquetFile(path) as file:
+        written = file.metadata.metadata or {}
+        return StoredFragment(
+            name=name,
+            path=path,
+            rows=file.metadata.num_rows,
+            bytes=path.stat().st_size,
+            schema=file.schema_arrow,
+            digest=written.get(DIGEST_KEY, b"").decode(),
+        )
+
+
+def content_digest(fragment: StoredFragment) -> str:
+    """Return the digest of the content, from the footer or, for foreign files, by reading."""
+    if fragment.digest:
+        return fragment.digest
+    digest = ContentDigest(fragment.schema)
+    for batch in read_rows(fragment):
+        digest.update(batch)
+    return digest.hexdigest()
+
+
+def read_rows(
+    fragment: StoredFragment, offset: int = 0, rows: int | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Return the asked rows in batches of a few megabytes; row groups before them are skipped.
+
+    A fragment that is dropped meanwhile is read to its end. Raises ``InvalidRequestError`` at
+    once when there are no such rows, and ``NoDataError`` for a damaged file on the way.
+    """
+    end = fragment.rows if rows is None else offset + rows
+    if offset > fragment.rows or end > fragment.rows:
+        raise InvalidRequestError(
+            f"{fragment.name} has {fragment.rows} rows; asked for rows {offset} to {end}"
+        )
+    file = _opened(fragment)
+    return _batches(file, fragment, offset, end)
+
+
+def _opened(fragment: StoredFragment) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(fragment.path, memory_map=True, page_checksum_verification=True)
+    except FileNotFoundError as error:
+        raise NoDataError(f"there is no fragment {fragment.name}") from error
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(fragment) from error
+
+
+def _batches(
+    file: pq.ParquetFile, fragment: StoredFragment, offset: int, end: int
+) -> Iterator[pa.RecordBatch]:
+    groups, row = _groups(file.metadata, offset, end)
+    with file:
+        try:
+            for batch in file.iter_batches(_batch_rows(file.metadata), groups):
+                first, last = max(offset - row, 0), min(end - row, batch.num_rows)
+                row += batch.num_rows
+                if first < last:
+                    yield batch.slice(first, last - first)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(fragment) from error
+
+
+def _groups(metadata: pq.FileMetaData, offset: int, end: int) -> tuple[list[int], int]:
+    """Return the row groups that hold the rows, and the number of the first row in them."""
+    groups: list[int] = []
+    first_row, row = 0, 0
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group).num_rows
+        if row + rows <= offset:
+            first_row = row + rows
+        elif row < end:
+            groups.append(group)
+        row += rows
+    return groups, first_row
+
+
+def _batch_rows(metadata: pq.FileMetaData) -> int:
+    size = sum(
+        metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
+    )
+    row_bytes: int = max(1, size // max(1, metadata.num_rows))
+    return max(1, min(MAX_BATCH_ROWS, BATCH_BYTES // row_bytes))
+
+
+def _damaged(fragment: StoredFragment) -> NoDataError:
+    return NoDataError(
+        f"the file of {fragment.name} is damaged",
+        hint="Drop the fragment and send its data again.",
+    )

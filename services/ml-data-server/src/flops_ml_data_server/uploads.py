@@ -1,0 +1,153 @@
+"""A fragment while it arrives: batches in, row groups out, under a hidden name."""
+
+import errno
+import logging
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flops_flight.errors import DataRejectedError
+from flops_ml_data_server.digest import ContentDigest
+from flops_ml_data_server.layout import ROW_GROUP_BYTES, ROW_GROUP_ROWS, writer_options
+
+logger = logging.getLogger(__name__)
+
+PREFIX: Final = ".upload-"
+DIGEST_KEY: Final = b"flops_digest"
+MAX_HELD_BATCHES: Final = 1024
+"""Tiny batches are joined from here on, or their bookkeeping would outweigh their data."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one upload may take; 0 means no limit. ``min_free_bytes`` stay free on the disk."""
+
+    max_upload_bytes: int = 0
+    min_free_bytes: int = 100 * 2**20
+
+
+class PendingFragment:
+    """A file that nobody sees yet. Used as a context; what is not published is gone at its end."""
+
+    def __init__(self, folder: Path, schema: pa.Schema, codec: str, limits: Limits) -> None:
+        self.path = folder / f"{PREFIX}{uuid.uuid4().hex}"
+        self.rows = 0
+        self._schema = schema
+        self._codec = codec
+        self._limits = limits
+        self._digest = ContentDigest(schema)
+        self._held: list[pa.RecordBatch] = []
+        self._held_rows = 0
+        self._held_bytes = 0
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        _check_columns(self._schema)
+        with self._refusals():
+            options = writer_options(self._schema, self._codec)
+            self._writer = pq.ParquetWriter(self.path, self._schema, **options)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._discard()
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        """Take in a batch; raise ``DataRejectedError`` when a limit is reached."""
+        self._held.append(batch)
+        self._held_rows += batch.num_rows
+        self._held_bytes += batch.nbytes
+        self.rows += batch.num_rows
+        if self._held_bytes >= ROW_GROUP_BYTES or self._held_rows >= ROW_GROUP_ROWS:
+            self._flush()
+        elif len(self._held) >= MAX_HELD_BATCHES:
+            self._held = pa.Table.from_batches(self._held).combine_chunks().to_batches()
+
+    def finish(self) -> str:
+        """Write what is left; return the digest of the content."""
+        self._flush()
+        digest = self._digest.hexdigest()
+        writer = self._writer
+        if writer is not None:
+            with self._refusals():
+                writer.add_key_value_metadata({DIGEST_KEY: digest.encode()})
+                writer.close()
+        self._check_limits(0)
+        return digest
+
+    def _flush(self) -> None:
+        if not self._held or self._writer is None:
+            return
+        self._check_limits(self._held_bytes)
+        group = pa.Table.from_batches(self._held, self._schema)
+        self._held, self._held_rows, self._held_bytes = [], 0, 0
+        with self._refusals():
+            for batch in group.to_batches():
+                self._digest.update(batch)
+            self._writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+
+    def _check_limits(self, coming_bytes: int) -> None:
+        limits = self._limits
+        written = self.path.stat().st_size + coming_bytes
+        if limits.max_upload_bytes and written > limits.max_upload_bytes:
+            raise DataRejectedError(
+                f"an upload may have {limits.max_upload_bytes / 1e6:.0f} MB; this one is larger",
+                hint="Send it in several fragments, or raise FLOPS_MAX_UPLOAD_MB.",
+            )
+        if shutil.disk_usage(self.path.parent).free - coming_bytes < limits.min_free_bytes:
+            raise _disk_full()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Say in our words what Parquet or the disk refuse."""
+        try:
+            yield
+        except pa.ArrowException as error:
+            raise DataRejectedError(f"Parquet cannot hold these data: {error}") from error
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise _disk_full() from error
+            raise DataRejectedError(f"the volume cannot be written: {error}") from error
+
+    def _discard(self) -> None:
+        self._held = []
+        if self._writer is not None and self._writer.is_open:
+            with suppress(pa.ArrowException, OSError):
+                self._writer.close()
+        with suppress(FileNotFoundError):
+            self.path.unlink()
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove what a crash left; return how many files that were."""
+    leftovers = [path for path in folder.iterdir() if path.name.startswith(PREFIX)]
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+def _check_columns(schema: pa.Schema) -> None:
+    if not schema.names:
+        raise DataRejectedError("the data have no columns")
+    repeated = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if repeated:
+        raise DataRejectedError(f"columns have the same name: {', '.join(repeated)[:500]}")
+
+
+def _disk_full() -> DataRejectedError:
+    return DataRejectedError(
+        "the disk of the data server is full",
+        hint="Drop fragments that are no longer needed, or lower FLOPS_MIN_FREE_MB.",
+    )

@@ -1,0 +1,146 @@
+"""The folder that holds all fragments; the only module that turns a name into a path."""
+
+import fcntl
+import logging
+import os
+import shutil
+import stat
+import threading
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.exit_codes import ExitCode
+from flops_flight.errors import DataRejectedError, NoDataError
+from flops_flight.names import FragmentName, fragment_name, parse_fragment_name
+from flops_ml_data_server import durable
+from flops_ml_data_server.fragments import StoredFragment, content_digest, read_footer
+from flops_ml_data_server.uploads import Limits, PendingFragment, remove_leftovers
+
+logger = logging.getLogger(__name__)
+
+LOCK: Final = ".lock"
+
+_Version = tuple[int, int]
+
+
+class VolumeUnusableError(FlopsError):
+    """The folder cannot be written, or another data server works in it."""
+
+    exit_code = ExitCode.BAD_SETTINGS
+
+
+class Volume:
+    """Fragments by name. ``open`` before use; all methods may be called from many threads."""
+
+    def __init__(self, folder: Path, codec: str = "zstd", limits: Limits | None = None) -> None:
+        self.folder = folder
+        self._codec = codec
+        self._limits = limits or Limits()
+        self._publishing = threading.Lock()
+        self._footers: dict[str, tuple[_Version, StoredFragment | None]] = {}
+        self._lock = -1
+
+    def open(self) -> None:
+        """Take the folder for this process and clean up; raise ``VolumeUnusableError``."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise VolumeUnusableError(f"another data server works in {self.folder}") from error
+        except OSError as error:
+            raise VolumeUnusableError(f"cannot use {self.folder}: {error}") from error
+        removed = remove_leftovers(self.folder)
+        if removed:
+            logger.warning("removed %d unfinished uploads of an earlier run", removed)
+
+    def close(self) -> None:
+        """Let another process have the folder; safe to call twice."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    @property
+    def free_bytes(self) -> int:
+        """How much more may be stored."""
+        free = shutil.disk_usage(self.folder).free
+        return max(0, free - self._limits.min_free_bytes)
+
+    def fragments(self, tags: tuple[str, ...] | None = None) -> tuple[StoredFragment, ...]:
+        """Return the complete fragments with one of ``tags`` (None: all), sorted by name."""
+        found = (self._look(entry.name) for entry in os.scandir(self.folder))
+        return tuple(
+            sorted(
+                (one for one in found if one and (tags is None or one.name.tag in tags)),
+                key=lambda one: str(one.name),
+            )
+        )
+
+    def find(self, name: str) -> StoredFragment:
+        """Return a fragment; raise ``DataRejectedError`` for no name, ``NoDataError`` for none."""
+        parse_fragment_name(name)
+        fragment = self._look(name)
+        if fragment is None:
+            raise NoDataError(f"there is no fragment {name}")
+        return fragment
+
+    def begin(self, schema: pa.Schema) -> PendingFragment:
+        """Return the place for an upload; use it as a context."""
+        return PendingFragment(self.folder, schema, self._codec, self._limits)
+
+    def publish(self, pending: PendingFragment, digest: str, name: FragmentName) -> StoredFragment:
+        """Let everybody see a finished upload; of equal content the first copy stays.
+
+        Raises ``DataRejectedError`` when the name is taken by something else.
+        """
+        target = self.folder / fragment_name(name.tag, name.digest)
+        with self._publishing:
+            existing = self._look(target.name)
+            if existing is None:
+                if os.path.lexists(target):
+                    raise DataRejectedError(f"{target.name} is taken by a file that is no fragment")
+                durable.publish(pending.path, target)
+                return self.find(target.name)
+        if content_digest(existing) != digest:
+            raise DataRejectedError(
+                f"{target.name} is taken by other data",
+                hint="The digest in the name must stand for the content.",
+            )
+        return existing
+
+    def drop(self, name: str) -> None:
+        """Remove a fragment; raise like ``find``. Who reads it now reads it to its end."""
+        fragment = self.find(name)
+        try:
+            durable.remove(fragment.path)
+        except FileNotFoundError as error:
+            raise NoDataError(f"there is no fragment {name}") from error
+        self._footers.pop(name, None)
+
+    def _look(self, name: str) -> StoredFragment | None:
+        """Return what the footer of a valid, regular file says; footers are read once."""
+        try:
+            parsed = parse_fragment_name(name)
+            path = self.folder / name
+            seen = path.lstat()
+        except (DataRejectedError, OSError):
+            return None
+        if not stat.S_ISREG(seen.st_mode):
+            return None
+        version = (seen.st_mtime_ns, seen.st_size)
+        known = self._footers.get(name)
+        if known is None or known[0] != version:
+            known = (version, _footer(parsed, path))
+            self._footers[name] = known
+        return known[1]
+
+
+def _footer(name: FragmentName, path: Path) -> StoredFragment | None:
+    try:
+        return read_footer(name, path)
+    except (pa.ArrowException, OSError) as error:
+        logger.warning("%s is not listed, it is no readable Parquet: %s", name, error)
+        return None

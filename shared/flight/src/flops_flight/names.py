@@ -1,0 +1,44 @@
+"""Names of fragments: ``<tag>.<32 hex>.parquet``.
+
+A tag may hold dots, so names are read from their end.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from flops_contracts.sla_schemas import DATA_TAG
+from flops_flight.errors import DataRejectedError
+
+_TAG: Final = re.compile(DATA_TAG)
+_NAME: Final = re.compile(r"^(?P<tag>.{1,100})\.(?P<digest>[0-9a-f]{32})\.parquet\Z")
+_HINT: Final = "A name is <tag>.<32 hex digits>.parquet; a tag is letters, digits, '_', '.', '-'."
+
+
+@dataclass(frozen=True)
+class FragmentName:
+    """A valid name, taken apart; ``digest`` stands for the content."""
+
+    tag: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.tag}.{self.digest}.parquet"
+
+
+def is_tag(text: str) -> bool:
+    """Say whether ``text`` can be a data tag; no path separator can be in one."""
+    return _TAG.match(text) is not None
+
+
+def fragment_name(tag: str, digest: str) -> str:
+    """Return the name of a fragment; raise ``DataRejectedError`` when a part is not allowed."""
+    return str(parse_fragment_name(f"{tag}.{digest}.parquet"))
+
+
+def parse_fragment_name(name: str) -> FragmentName:
+    """Take ``name`` apart; raise ``DataRejectedError`` for anything but a plain, valid name."""
+    match = _NAME.match(name)
+    if match is None or not is_tag(match["tag"]):
+        raise DataRejectedError(f"'{name[:150]}' is no name of a fragment", hint=_HINT)
+    return FragmentName(match["tag"], match["digest"])
