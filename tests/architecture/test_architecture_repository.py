@@ -1,0 +1,91 @@
+"""The promises of the house that no linter knows."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = sorted(path.parent for path in ROOT.glob("services/*/pyproject.toml"))
+LOCKS = sorted(ROOT.glob("**/*.lock"))
+BANNED_MODULES = {"utils", "common", "helpers", "misc", "base", "main", "auxiliary", "management"}
+
+
+def tracked_files():
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+def python_files():
+    return [path for path in tracked_files() if path.suffix == ".py"]
+
+
+def test_there_are_eleven_services():
+    assert len(SERVICES) == 11
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
+def test_every_service_has_the_same_shape(service):
+    package = service / "src" / f"flops_{service.name.replace('-', '_')}"
+
+    expected = [
+        service / "README.md",
+        service / "requirements.lock",
+        package / "__init__.py",
+        package / "__main__.py",
+    ]
+
+    assert [path for path in expected if not path.is_file()] == []
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
+def test_every_dependency_has_a_floor(service):
+    project = tomllib.loads((service / "pyproject.toml").read_text())["project"]
+    foreign = [one for one in project["dependencies"] if not one.startswith("flops-")]
+
+    assert [one for one in foreign if ">=" not in one] == []
+
+
+def test_no_module_has_a_name_that_says_nothing():
+    assert [path for path in python_files() if path.stem in BANNED_MODULES] == []
+
+
+def test_no_lock_names_a_host():
+    assert [path for path in LOCKS if re.search(r"https?://|--index|file:", path.read_text())] == []
+
+
+def test_every_locked_distribution_is_hashed():
+    for lock in LOCKS:
+        pins = re.findall(r"^[a-z0-9].*==", lock.read_text(), re.MULTILINE)
+        assert lock.read_text().count("--hash=sha256:") >= len(pins), lock
+
+
+def test_nothing_sleeps():
+    sleeping = re.compile(r"\btime\.sleep\(|from time import .*sleep")
+
+    assert [path for path in python_files() if sleeping.search(path.read_text())] == [
+        Path(__file__)
+    ]
+
+
+def test_nothing_is_patched():
+    patching = re.compile(r"mock\.patch|monkeypatch\.setattr")
+
+    assert [path for path in python_files() if patching.search(path.read_text())] == [
+        Path(__file__)
+    ]
+
+
+def test_pydantic_is_no_dependency_of_ours():
+    named = [path for path in ROOT.glob("*/*/pyproject.toml") if "pydantic" in path.read_text()]
+
+    assert named == []

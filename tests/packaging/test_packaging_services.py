@@ -1,0 +1,69 @@
+"""Each service installs alone: its lock with hashes, then our own packages without dependencies."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = sorted(path.parent for path in ROOT.glob("services/*/pyproject.toml"))
+UV = ROOT / ".flops" / "bootstrap" / "bin" / "uv"
+
+
+def run(*argv, timeout=300):
+    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
+    result = subprocess.run(
+        [str(one) for one in argv],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+        env=environment,
+        cwd=ROOT,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def local_packages(folder):
+    """Return the folder and those of all local packages it needs, itself last."""
+    sources = tomllib.loads((folder / "pyproject.toml").read_text()).get("tool", {}).get("uv", {})
+    needed = {}
+    for source in sources.get("sources", {}).values():
+        for path in local_packages((folder / source["path"]).resolve()):
+            needed[path] = None
+    return [*needed, folder]
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory):
+    """Build every local package once, in the environment of one build backend."""
+    folder = tmp_path_factory.mktemp("wheels")
+    packages = {path for service in SERVICES for path in local_packages(service)}
+    for package in sorted(packages):
+        run(UV, "build", "--quiet", "--wheel", "--out-dir", folder, package)
+    return folder
+
+
+def wheel_of(package, wheels):
+    name = tomllib.loads((package / "pyproject.toml").read_text())["project"]["name"]
+    (wheel,) = wheels.glob(f"{name.replace('-', '_')}-*.whl")
+    return wheel
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
+def test_a_service_installs_from_its_lock_and_answers_check(service, wheels, tmp_path):
+    environment = tmp_path / "environment"
+    run(UV, "venv", "--quiet", "--python", sys.executable, environment)
+    lock = service / "requirements.lock"
+    run(UV, "pip", "sync", "--quiet", "--require-hashes", "--python", environment, lock)
+    own = [wheel_of(package, wheels) for package in local_packages(service)]
+    run(UV, "pip", "install", "--quiet", "--no-deps", "--python", environment, *own)
+
+    module = f"flops_{service.name.replace('-', '_')}"
+    answer = run(environment / "bin" / "python", "-m", module, "check")
+
+    assert answer.strip().endswith("ok")
