@@ -31,7 +31,7 @@ from flops_flight.messages import (
     decode_ticket,
     encode,
 )
-from flops_flight.names import fragment_name, parse_fragment_name
+from flops_flight.names import parse_fragment_name
 from flops_ml_data_server.claims import Claims
 from flops_ml_data_server.fragments import StoredFragment, read_rows
 from flops_ml_data_server.inventory import tags_of
@@ -148,8 +148,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         descriptor: flight.FlightDescriptor,
         reader: flight.MetadataRecordBatchReader,
     ) -> StoredFragment:
-        upload = decode(Upload, descriptor.command) if descriptor.command else None
-        name = None if upload else parse_fragment_name(_path(descriptor))
+        upload, name = _intent(descriptor)
         with self._volume.begin(reader.schema) as pending:
             last_message = self._receive(reader, pending)
             if upload:
@@ -157,8 +156,8 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
             digest = pending.finish()
             if context.is_cancelled():
                 raise DataServerUnreachableError("the client broke off its upload")
-            target = name or parse_fragment_name(fragment_name(upload.data_tag, digest))
-            stored = self._volume.publish(pending, digest, target)
+            name = FragmentName(name.tag, name.digest or digest)
+            stored = self._volume.publish(pending, digest, name)
         logger.info("stored %s: %d rows, %d bytes", stored.name, stored.rows, stored.bytes)
         return stored
 
@@ -201,6 +200,14 @@ def _check_end(message: bytes, pending: PendingFragment) -> None:
     told = decode(UploadEnd, message)
     if told.rows != pending.rows:
         raise DataRejectedError(f"{pending.rows} rows arrived of {told.rows}")
+
+
+def _intent(descriptor: flight.FlightDescriptor) -> tuple[Upload | None, FragmentName]:
+    """Read what an upload wants to be: a tag only, or, as old clients do it, a whole name."""
+    if not descriptor.command:
+        return None, parse_fragment_name(_path(descriptor))
+    upload = decode(Upload, descriptor.command)
+    return upload, FragmentName(upload.data_tag, digest="")
 
 
 def _path(descriptor: flight.FlightDescriptor) -> str:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -228,6 +228,10 @@ def _send(
         answer = answers.read()
     except TRANSPORT_ERRORS:
         writer.close()
+        raise
+    except BaseException:  # the caller's own batches failed; nothing of them is kept
+        with suppress(*TRANSPORT_ERRORS):
+            writer.close()
         raise
     writer.close()
     if answer is None:

@@ -235,6 +235,6 @@ def decode_criteria(criteria: bytes) -> tuple[str, ...] | None:
 def _load(schema: MessageSchema, data: bytes, what: str) -> Any:
     try:
         return schema.load(json.loads(data))
-    except (ValueError, RecursionError) as error:  # ValidationError is a ValueError too
+    except (ValidationError, ValueError, RecursionError) as error:
         problems = error.messages if isinstance(error, ValidationError) else error
         raise InvalidRequestError(f"cannot read {what}: {problems}") from error
