@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flops_contracts.envelope import MalformedMessageError, decode, document_from_event
-from flops_project_observer.story import line_of
+from flops_runtime.story import line_of
 
 LONGEST_LAST_LINES = 5
 """How many log lines of a failure are kept; the manager has them all."""

@@ -1,4 +1,7 @@
-"""One event as one short line. The orchestrator shows only the last 1024 bytes of a log."""
+"""One event as one short line, for logs and terminals.
+
+Short, because the orchestrator shows only the last 1024 bytes of a log.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -9,12 +12,22 @@ LONGEST_LINE: Final = 160
 
 
 def line_of(event: Event) -> str | None:
-    """Return ``event`` as a line of the story, or None where there is nothing to tell."""
-    tell = _TELLERS.get(event.kind)
-    if tell is None:
+    """Return ``event`` as a line of the story with time and role; None if there is no news."""
+    news = tell(event)
+    if not news:
         return None
-    text = " ".join(f"{event.at:%H:%M:%S} {event.actor.role}: {tell(event.payload)}".split())
-    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 3]}..."
+    return _short(f"{event.at:%H:%M:%S} {event.actor.role}: {news}")
+
+
+def tell(event: Event) -> str:
+    """Return what ``event`` says in a few words; empty where there is nothing to tell."""
+    teller = _TELLERS.get(event.kind)
+    return _short(teller(event.payload)) if teller else ""
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 3]}..."
 
 
 def _number(name: str, value: float | None) -> str:

@@ -1,0 +1,217 @@
+"""The Python client of the manager, for programs and notebooks.
+
+from flops_cli.client import FlopsClient
+
+with FlopsClient.logged_in(api_url, oakestra_url, user, password) as flops:
+project_id = flops.submit_project(sla)
+for event in flops.follow(project_id):
+print(event.kind, event.payload)
+"""
+
+import json
+import logging
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import requests
+
+from flops_cli.connection import Connection
+from flops_cli.credentials import PasswordTokens, RootLogin, TokenSource
+from flops_cli.errors import UnreachableError
+from flops_cli.results import (
+    Finding,
+    Mock,
+    Model,
+    NumberedEvent,
+    Project,
+    ProjectSummary,
+    Tracking,
+)
+from flops_contracts.envelope import MalformedMessageError
+from flops_contracts.events import Event, Kind
+from flops_contracts.roles import Stage
+
+logger = logging.getLogger(__name__)
+
+PROJECTS = "/api/flops/projects"
+MOCKS = "/api/flops/mocks"
+MODELS = "/api/flops/models"
+
+SILENCE_SECONDS = 45.0
+"""A stream says something every 15 seconds; this long without a word means it is dead."""
+
+FRUITLESS_STREAMS = 5
+"""How many streams in a row may end without a single event while the project still runs."""
+
+Sla = Mapping[str, Any]
+
+
+class FlopsClient:
+    """Everything that a user can do, as the user that ``tokens`` belong to."""
+
+    def __init__(self, api_url: str, tokens: TokenSource, first_wait_seconds: float = 0.5) -> None:
+        self._connection = Connection(api_url, tokens, first_wait_seconds)
+
+    @classmethod
+    def logged_in(cls, api_url: str, oakestra_url: str, user: str, password: str) -> Self:
+        """Return a client that logs in by password when it needs a token."""
+        return cls(api_url, PasswordTokens(RootLogin(oakestra_url), user, password))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._connection.close()
+
+    def submit_project(self, sla: Sla, idempotency_key: str = "") -> str:
+        """Start a project and return its id; a repeated key returns the first project's."""
+        return str(self._submit(PROJECTS, sla, idempotency_key)["project_id"])
+
+    def check_project(self, sla: Sla) -> tuple[Finding, ...]:
+        """Check all that can be checked without starting anything."""
+        answer = self._connection.ask("POST", PROJECTS, query={"dry_run": "true"}, body=dict(sla))
+        return tuple(Finding.from_document(one) for one in answer.get("findings") or ())
+
+    def projects(self, stage: str = "", page: int = 1) -> tuple[ProjectSummary, ...]:
+        """Return a page of projects, newest first."""
+        answer = self._connection.ask("GET", PROJECTS, query={"stage": stage, "page": page})
+        return tuple(ProjectSummary.from_document(one) for one in answer["projects"])
+
+    def project(self, project_id: str) -> Project:
+        """Return the whole state of a project."""
+        answer = self._connection.ask("GET", f"{PROJECTS}/{_segment(project_id)}")
+        return Project.from_document(answer["project"])
+
+    def cancel_project(self, project_id: str) -> str:
+        """Stop a project; return what the manager says."""
+        path = f"{PROJECTS}/{_segment(project_id)}/cancel"
+        return str(self._connection.ask("POST", path)["message"])
+
+    def retry_project(self, project_id: str) -> str:
+        """Start a failed or cancelled project again; return what the manager says."""
+        path = f"{PROJECTS}/{_segment(project_id)}/retry"
+        return str(self._connection.ask("POST", path)["message"])
+
+    def delete_project(self, project_id: str) -> str:
+        """Remove a project and all it has, the served model too; return what the manager says."""
+        path = f"{PROJECTS}/{_segment(project_id)}"
+        return str(self._connection.ask("DELETE", path)["message"])
+
+    def events(self, project_id: str, after: int = 0) -> tuple[NumberedEvent, ...]:
+        """Return the history that follows the event number ``after``; not more than a batch."""
+        path = f"{PROJECTS}/{_segment(project_id)}/events"
+        answer = self._connection.ask("GET", path, query={"after": after})
+        return tuple(_readable(answer["events"]))
+
+    def follow(self, project_id: str, after: int = 0) -> Iterator[NumberedEvent]:
+        """Yield events as they happen, until the project has settled (final, or serving).
+
+        Interrupted streams are resumed; raises ``UnreachableError`` when that leads nowhere.
+        """
+        fruitless = 0
+        while fruitless < FRUITLESS_STREAMS:
+            last = after
+            for event in self._stream(project_id, after):
+                yield event
+                after = event.seq
+                if _settles(event.event) and self.project(project_id).is_settled:
+                    return
+            if self.project(project_id).is_settled and not self.events(project_id, after):
+                return
+            fruitless = 0 if after > last else fruitless + 1
+        raise UnreachableError(f"the events of project {project_id} end before the project does")
+
+    def logs(self, project_id: str, actor: str = "") -> tuple[Mapping[str, Any], ...]:
+        """Return the last lines of each service of a project."""
+        path = f"{PROJECTS}/{_segment(project_id)}/logs"
+        return tuple(self._connection.ask("GET", path, query={"actor": actor})["logs"])
+
+    def submit_mock(self, sla: Sla, idempotency_key: str = "") -> str:
+        """Ask for mock data and return the mock's id."""
+        return str(self._submit(MOCKS, sla, idempotency_key)["mock_id"])
+
+    def mocks(self, stage: str = "", page: int = 1) -> tuple[Mock, ...]:
+        """Return a page of mock data providers, newest first."""
+        answer = self._connection.ask("GET", MOCKS, query={"stage": stage, "page": page})
+        return tuple(Mock.from_document(one) for one in answer["mocks"])
+
+    def mock(self, mock_id: str) -> Mock:
+        """Return the state of a mock data provider."""
+        answer = self._connection.ask("GET", f"{MOCKS}/{_segment(mock_id)}")
+        return Mock.from_document(answer["mock"])
+
+    def delete_mock(self, mock_id: str) -> str:
+        """Stop and forget a mock data provider; the data that it stored stay."""
+        return str(self._connection.ask("DELETE", f"{MOCKS}/{_segment(mock_id)}")["message"])
+
+    def models(self, page: int = 1) -> tuple[Model, ...]:
+        """Return a page of trained models, newest first."""
+        answer = self._connection.ask("GET", MODELS, query={"page": page})
+        return tuple(Model.from_document(one) for one in answer["models"])
+
+    def model(self, project_id: str) -> Model:
+        """Return the model that a project trained."""
+        answer = self._connection.ask("GET", f"{MODELS}/{_segment(project_id)}")
+        return Model.from_document(answer["model"])
+
+    def tracking(self, customer: str = "") -> Tracking:
+        """Return where the customer's MLflow is; it is deployed if there is none."""
+        answer = self._connection.ask("GET", "/api/flops/tracking", query={"customerID": customer})
+        return Tracking(str(answer["tracking_server_url"]), bool(answer.get("is_running")))
+
+    def _submit(self, path: str, sla: Sla, idempotency_key: str) -> dict[str, Any]:
+        # With a key of its own, a request whose answer got lost can be sent again.
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return self._connection.ask("POST", path, body=dict(sla), headers=headers)
+
+    def _stream(self, project_id: str, after: int) -> Iterator[NumberedEvent]:
+        path = f"{PROJECTS}/{_segment(project_id)}/events"
+        response = self._connection.stream(path, after=after, silence_seconds=SILENCE_SECONDS)
+        with response:
+            try:
+                yield from events_in(response.iter_lines(chunk_size=1, decode_unicode=True))
+            except requests.RequestException:
+                return  # the stream broke; `follow` opens the next one
+
+
+def events_in(lines: Iterator[str]) -> Iterator[NumberedEvent]:
+    """Yield the events of a stream of server-sent events; comments and unknown fields are none."""
+    data: list[str] = []
+    for line in lines:
+        if line.startswith("data:"):
+            data.append(line.removeprefix("data:").removeprefix(" "))
+        elif not line and data:
+            yield from _readable([json.loads("\n".join(data))])
+            data = []
+
+
+def _readable(documents: Iterable[Mapping[str, Any]]) -> Iterator[NumberedEvent]:
+    for document in documents:
+        try:
+            yield NumberedEvent.from_document(document)
+        except MalformedMessageError as error:
+            # A newer manager may tell of things that this client does not know yet.
+            logger.debug("ignored an event: %s", error)
+
+
+def _settles(event: Event) -> bool:
+    if event.kind is not Kind.STAGE_CHANGED:
+        return False
+    stage = event.payload.stage
+    return stage == Stage.SERVING or (stage in set(Stage) and Stage(stage).is_final)
+
+
+def _segment(identifier: str) -> str:
+    return quote(identifier, safe="")

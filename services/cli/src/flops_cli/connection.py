@@ -1,0 +1,148 @@
+"""HTTP to the manager: timeouts, bounded retries, a renewed token, errors with their reasons."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import requests
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from flops_cli.credentials import TokenSource
+from flops_cli.errors import (
+    ClientError,
+    NotAllowedError,
+    NotFoundError,
+    RefusedError,
+    UnreachableError,
+)
+
+CONNECT_SECONDS: Final = 5.0
+READ_SECONDS: Final = 60.0
+ATTEMPTS: Final = 4
+
+_UNAUTHORIZED: Final = 401
+_MAY_PASS: Final = frozenset({429, 502, 503, 504})
+"""Answers that another attempt may change."""
+
+Document = dict[str, Any]
+
+
+class _PassingError(UnreachableError):
+    """A failure that may pass by itself."""
+
+
+class Connection:
+    """Requests to one server. Everything that is sent may be sent twice.
+
+    GET and DELETE are harmless to repeat, and what creates something carries an Idempotency-Key.
+    """
+
+    def __init__(self, url: str, tokens: TokenSource, first_wait_seconds: float = 0.5) -> None:
+        self._url = url.rstrip("/")
+        self._tokens = tokens
+        self._session = requests.Session()
+        self._retrying = Retrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential_jitter(initial=first_wait_seconds, max=5),
+            retry=retry_if_exception_type(_PassingError),
+            reraise=True,
+        )
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._url
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._session.close()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Document:
+        """Return the server's JSON object; raise a ``ClientError`` that says what it said."""
+        sent = {key: value for key, value in (query or {}).items() if value not in (None, "")}
+        response = self._retrying(
+            lambda: self._send(method, path, params=sent, json=body, headers=dict(headers or {}))
+        )
+        return _document(response)
+
+    def stream(self, path: str, *, after: int, silence_seconds: float) -> requests.Response:
+        """Open a stream of server-sent events; the caller closes it."""
+        headers = {"Accept": "text/event-stream"}
+        if after:
+            headers["Last-Event-ID"] = str(after)
+        timeout = (CONNECT_SECONDS, silence_seconds)
+        return self._retrying(
+            lambda: self._send("GET", path, headers=headers, stream=True, timeout=timeout)
+        )
+
+    def _send(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        response = self._send_once(method, path, self._tokens.token(), **kwargs)
+        if response.status_code == _UNAUTHORIZED:
+            response.close()
+            response = self._send_once(method, path, self._tokens.renewed(), **kwargs)
+        if not response.ok:
+            raise _error_of(response)
+        return response
+
+    def _send_once(self, method: str, path: str, token: str, **kwargs: Any) -> requests.Response:
+        headers = {**kwargs.pop("headers", {})}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        kwargs.setdefault("timeout", (CONNECT_SECONDS, READ_SECONDS))
+        try:
+            return self._session.request(method, self._url + path, headers=headers, **kwargs)
+        except requests.RequestException as error:
+            raise _PassingError(
+                f"the manager at {self._url} does not answer: {error}",
+                hint="Check FLOPS_API_URL or --api-url, and that the manager runs.",
+            ) from error
+
+
+def _error_of(response: requests.Response) -> ClientError:
+    document = _document_or_empty(response)
+    message = str(document.get("message") or f"the server answers {response.status_code}")
+    errors = problems_in(document.get("errors"))
+    if response.status_code in _MAY_PASS:
+        return _PassingError(message)
+    kinds: dict[int, type[ClientError]] = {
+        401: NotAllowedError,
+        403: NotAllowedError,
+        404: NotFoundError,
+    }
+    default = UnreachableError if response.status_code >= 500 else RefusedError
+    return kinds.get(response.status_code, default)(message, errors=errors)
+
+
+def problems_in(errors: Any) -> tuple[str, ...]:
+    """Return each problem of an answer as ``path: sentence``."""
+    if not isinstance(errors, Mapping):
+        return ()
+    return tuple(
+        f"{path}: {sentence}"
+        for path, sentences in errors.items()
+        for sentence in (sentences if isinstance(sentences, list) else [sentences])
+    )
+
+
+def _document(response: requests.Response) -> Document:
+    document = _document_or_empty(response)
+    if not document:
+        raise UnreachableError(
+            f"{response.url} does not answer a JSON object", hint="Is this address FLOps'?"
+        )
+    return document
+
+
+def _document_or_empty(response: requests.Response) -> Document:
+    try:
+        document = response.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

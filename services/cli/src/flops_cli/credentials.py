@@ -1,0 +1,149 @@
+"""Logging in at the root orchestrator, and keeping its tokens in the user's own folder."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import requests
+
+from flops_cli.errors import NotAllowedError, UnreachableError
+
+TIMEOUT_SECONDS = 15.0
+
+
+class TokenSource(Protocol):
+    """Where the client gets its token from."""
+
+    def token(self) -> str:
+        """Return a token; raise ``NotAllowedError`` if there is none."""
+
+    def renewed(self) -> str:
+        """Return a new token after the last one was refused; raise ``NotAllowedError``."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a login gives. The token lives ten minutes, the refresh token days."""
+
+    user: str
+    oakestra_url: str
+    token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+
+
+class RootLogin:
+    """The root orchestrator's login; it answers without a reason, so we find the words."""
+
+    def __init__(self, oakestra_url: str) -> None:
+        self._url = oakestra_url
+
+    def log_in(self, user: str, password: str) -> Tokens:
+        """Return tokens; raise ``NotAllowedError`` or ``UnreachableError``."""
+        answer = self._post("/api/auth/login", json={"username": user, "password": password})
+        if "token" not in answer:
+            raise NotAllowedError(
+                f"{self._url} refuses user '{user}' with this password",
+                hint="Check the name and the password; `flops login` asks for both.",
+            )
+        return Tokens(user, self._url, str(answer["token"]), str(answer.get("refresh_token", "")))
+
+    def refresh(self, tokens: Tokens) -> Tokens:
+        """Return tokens that are valid again; raise ``NotAllowedError`` or ``UnreachableError``."""
+        headers = {"Authorization": f"Bearer {tokens.refresh_token}"}
+        answer = self._post("/api/auth/refresh", headers=headers)
+        if "token" not in answer:
+            raise NotAllowedError("the login has expired", hint="Run `flops login`.")
+        return Tokens(tokens.user, self._url, str(answer["token"]), tokens.refresh_token)
+
+    def _post(self, path: str, **kwargs: Any) -> dict[str, Any]:
+        try:
+            response = requests.post(self._url + path, timeout=TIMEOUT_SECONDS, **kwargs)
+        except requests.RequestException as error:
+            raise UnreachableError(
+                f"the root orchestrator at {self._url} does not answer: {error}",
+                hint="Check FLOPS_OAKESTRA_URL or --oakestra-url.",
+            ) from error
+        if response.status_code >= 500:
+            raise UnreachableError(f"{self._url}{path} answers {response.status_code}")
+        if not response.ok:
+            return {}
+        try:
+            answer = response.json()
+        except ValueError as error:
+            raise UnreachableError(f"{self._url}{path} does not answer JSON") from error
+        return answer if isinstance(answer, dict) else {}
+
+
+class TokenFile:
+    """``credentials.json`` in the user's configuration folder, readable by nobody else."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "credentials.json"
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self._path
+
+    def read(self) -> Tokens | None:
+        """Return what is stored, or None; a broken file counts as none."""
+        try:
+            return Tokens(**json.loads(self._path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write(self, tokens: Tokens) -> None:
+        """Replace what is stored, in one step and with mode 600 from its first byte."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = self._path.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(tokens), file)
+        draft.replace(self._path)
+
+
+class PasswordTokens:
+    """Tokens by user and password, for scripts; nothing is stored."""
+
+    def __init__(self, login: RootLogin, user: str, password: str) -> None:
+        self._log_in: Callable[[], Tokens] = lambda: login.log_in(user, password)
+        self._token = ""
+
+    def token(self) -> str:
+        """Log in on the first call."""
+        return self._token or self.renewed()
+
+    def renewed(self) -> str:
+        """Log in again."""
+        self._token = self._log_in().token
+        return self._token
+
+
+class StoredTokens:
+    """The tokens of an earlier ``flops login``, refreshed when they have expired."""
+
+    def __init__(self, file: TokenFile) -> None:
+        self._file = file
+
+    def token(self) -> str:
+        """Return the stored token."""
+        return self._stored().token
+
+    def renewed(self) -> str:
+        """Refresh and store the tokens."""
+        stored = self._stored()
+        tokens = RootLogin(stored.oakestra_url).refresh(stored)
+        self._file.write(tokens)
+        return tokens.token
+
+    def _stored(self) -> Tokens:
+        tokens = self._file.read()
+        if tokens is None:
+            raise NotAllowedError(
+                "not logged in", hint="Run `flops login`, or set FLOPS_USER and FLOPS_PASSWORD."
+            )
+        return tokens

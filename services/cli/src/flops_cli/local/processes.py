@@ -1,0 +1,186 @@
+"""Child processes that never outlive us: each leads a session, and ends with us or before us."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from flops_cli.errors import LocalSuiteError
+
+PR_SET_CHILD_SUBREAPER = 36
+TETHER = Path(__file__).with_name("tether.py")
+STOP_SECONDS = 15.0
+SHOWN_LINES = 20
+
+
+class Child:
+    """One process. ``log`` takes what it says, and survives it."""
+
+    def __init__(self, name: str, argv: list[str], env: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._argv = argv
+        self._env = dict(env)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; raises ``LocalSuiteError`` if there is no such program."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        tether = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid())]
+        try:
+            with self.log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [*tether, *self._argv],
+                    env=self._env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise LocalSuiteError(f"cannot start {self.name}: {error}") from error
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, once it was started."""
+        return self._process.pid if self._process else None
+
+    def exit_code(self) -> int | None:
+        """Return the exit code, or None while it runs or before it was started."""
+        return self._process.poll() if self._process else None
+
+    def wait(self, timeout_seconds: float) -> int:
+        """Return the exit code; raise ``LocalSuiteError`` if it takes longer than that."""
+        assert self._process is not None  # noqa: S101 - a bug of the caller
+        try:
+            return self._process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired as error:
+            raise LocalSuiteError(
+                f"{self.name} took longer than {timeout_seconds:.0f} s"
+            ) from error
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM; its own children are its own business."""
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+
+    def stop(self, timeout_seconds: float = STOP_SECONDS) -> None:
+        """End it, in the end by force, with everything in its session; safe to call twice."""
+        if self._process is None:
+            return
+        self.ask_to_stop()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_seconds)
+        _kill_group(self._process.pid)
+        self._process.wait()
+
+    def last_lines(self, count: int = SHOWN_LINES) -> tuple[str, ...]:
+        """Return the end of its log."""
+        try:
+            with self.log.open(encoding="utf-8", errors="replace") as file:
+                return tuple(line.rstrip() for line in deque(file, maxlen=count))
+        except FileNotFoundError:
+            return ()
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # nobody is left in it
+        os.killpg(leader, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends, so that none gets lost."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def descendants(pid: int | None = None) -> tuple[int, ...]:
+    """Return the ids of all processes below ``pid`` (default: this one) that are not zombies."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            found = _parent_of(folder)
+            if found is not None:
+                parents[int(folder.name)] = found
+    below = {pid or os.getpid()}
+    grown = True
+    while grown:
+        children = {child for child, parent in parents.items() if parent in below} - below
+        below |= children
+        grown = bool(children)
+    return tuple(sorted(below - {pid or os.getpid()}))
+
+
+def _parent_of(folder: Path) -> int | None:
+    try:
+        # The name, in parentheses, may hold anything; state and parent follow it.
+        state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+    except (OSError, ValueError):
+        return None
+    return None if state == "Z" else int(parent)
+
+
+def end_descendants() -> int:
+    """Kill whatever is left below this process; return how many that were."""
+    left = descendants()
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(left)
+
+
+class InterruptedByUserError(BaseException):
+    """Ctrl-C, SIGTERM or a closed terminal: unwind and stop everything."""
+
+
+def interrupt_on_signals() -> None:
+    """Turn SIGINT, SIGTERM and SIGHUP into ``InterruptedByUserError``, once.
+
+    Whatever comes after the first is ignored, so that nothing disturbs the cleaning up, which is
+    bounded.
+    """
+    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def interrupt(_number: int, _frame: object) -> None:
+        for number in watched:
+            signal.signal(number, signal.SIG_IGN)
+        raise InterruptedByUserError
+
+    for number in watched:
+        signal.signal(number, interrupt)
+
+
+def wait_for(
+    condition: Callable[[], bool],
+    timeout_seconds: float,
+    what: str,
+    children: Iterable[Child] = (),
+) -> None:
+    """Return when ``condition`` holds; raise ``LocalSuiteError`` after the time or a death."""
+    watched = tuple(children)
+    pause = threading.Event()
+    end = time.monotonic() + timeout_seconds
+    while not condition():
+        require_alive(watched)
+        if time.monotonic() > end:
+            lines = [line for child in watched for line in child.last_lines(8)]
+            raise LocalSuiteError(f"{what}: not within {timeout_seconds:.0f} s", errors=lines)
+        pause.wait(0.1)
+
+
+def require_alive(children: Iterable[Child]) -> None:
+    """Raise ``LocalSuiteError`` with the last log lines of the first child that has ended."""
+    for child in children:
+        code = child.exit_code()
+        if code is not None:
+            raise LocalSuiteError(
+                f"{child.name} ended unexpectedly (exit code {code})",
+                hint=f"Its log: {child.log}",
+                errors=child.last_lines(),
+            )

@@ -1,0 +1,196 @@
+"""The embedded suite: broker, store, local-oakestra and the manager's two processes.
+
+Everything else (builders, actors, tracking servers, data servers) is started by local-oakestra,
+because the manager or a node asks for it.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import requests
+
+from flops_cli.errors import LocalSuiteError
+from flops_cli.local.broker import USER, write_configuration
+from flops_cli.local.environments import EMBEDDED
+from flops_cli.local.images import PREFIX, TAG, register
+from flops_cli.local.network import API_PORT, BROKER_PORT, STORE_PORT, Network, is_listening
+from flops_cli.local.places import Places
+from flops_cli.local.processes import Child, require_alive, wait_for
+
+ADMIN: Final = "Admin"
+START_SECONDS: Final = 60.0
+PROBE_SECONDS: Final = 2.0
+
+Announce = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What protects one run; never in an argument, a log or a file that others can read."""
+
+    broker_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    root_password: str = field(default="Admin", repr=False)
+
+
+class Suite:
+    """Starts everything in order and stops it in reverse; use it as a context manager.
+
+    ``state`` is the folder of this run's data and logs. ``variables`` are those of our own
+    process that children may see.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        network: Network,
+        state: Path,
+        variables: Mapping[str, str],
+        announce: Announce,
+    ) -> None:
+        self.network = network
+        self.secrets = Secrets()
+        self._places = places
+        self._state = state
+        self._variables = variables
+        self._announce = announce
+        self._children: list[Child] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the logs."""
+        return self._state / "logs"
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """What was started, in that order."""
+        return tuple(self._children)
+
+    def start(self) -> None:
+        """Start everything; raise ``LocalSuiteError`` naming what does not start, and why."""
+        self._state.mkdir(parents=True, exist_ok=True)
+        register(self._places, self._variables.get("PATH", "/usr/bin:/bin"))
+        self._announce("starting broker, store and local-oakestra")
+        broker, store, oakestra = self._broker(), self._store(), self._oakestra()
+        for child in (broker, store, oakestra):
+            self._start(child)
+        address = self.network.address
+        self._await("the broker", lambda: is_listening(address, BROKER_PORT))
+        self._await("the store", lambda: is_listening(address, STORE_PORT))
+        self._await("local-oakestra", lambda: _is_ready(f"{self.network.oakestra_url}/readyz"))
+        self._announce("starting the manager")
+        for child in self._manager():
+            self._start(child)
+        self._await("the manager", lambda: _is_ready(f"{self.network.api_url}/readyz"))
+
+    def require_alive(self) -> None:
+        """Raise ``LocalSuiteError`` if one of the processes has ended."""
+        require_alive(self._children)
+
+    def stop(self) -> None:
+        """Stop everything, the last one started first; safe to call at any moment, and twice."""
+        for child in reversed(self._children):
+            child.stop()
+        self._children.clear()
+
+    def _start(self, child: Child) -> None:
+        # Before it is started: a signal may come between starting and remembering.
+        self._children.append(child)
+        child.start()
+
+    def _await(self, what: str, condition: Callable[[], bool]) -> None:
+        wait_for(condition, START_SECONDS, f"{what} does not answer", self._children)
+
+    def _child(self, name: str, argv: Iterable[object], env: Mapping[str, str]) -> Child:
+        plain = {
+            key: self._variables[key]
+            for key in ("PATH", "HOME", "LANG", "TMPDIR")
+            if key in self._variables
+        }
+        log = self.logs / f"{name}.log"
+        words = [str(one) for one in argv]
+        return Child(name, words, {**plain, "PYTHONUNBUFFERED": "1", **env}, log)
+
+    def _broker(self) -> Child:
+        file = self._state / "broker.toml"
+        password = self.secrets.broker_password
+        write_configuration(file, self.network.address, BROKER_PORT, password)
+        python = self._places.python(EMBEDDED)
+        return self._child("broker", [python, "-m", "iotcore", "--config", file], {})
+
+    def _store(self) -> Child:
+        program = self._places.environment(EMBEDDED) / "bin" / "secantusd-py"
+        where = ["--host", self.network.address, "--port", STORE_PORT]
+        how = ["--storage-path", self._state / "store", "--sync-on-commit", "--standalone"]
+        return self._child("store", [program, *where, *how, "--cache-size", "64M"], {})
+
+    def _oakestra(self) -> Child:
+        python = self._places.python("local-oakestra")
+        env = {
+            "FLOPS_LOCAL_NETWORK": self.network.prefix,
+            "FLOPS_IMAGE_STORE": str(self._places.images),
+            "FLOPS_IMAGE_PREFIX": PREFIX,
+            "FLOPS_IMAGE_TAG": TAG,
+            "FLOPS_STATE_FOLDER": str(self._state / "oakestra"),
+            "FLOPS_ADMIN_PASSWORD": self.secrets.root_password,
+        }
+        return self._child("local-oakestra", [python, "-m", "flops_local_oakestra"], env)
+
+    def _manager(self) -> tuple[Child, Child]:
+        python = self._places.python("manager")
+        address = self.network.address
+        env = {
+            "FLOPS_BIND_ADDRESS": address,
+            "FLOPS_OAKESTRA_URL": self.network.oakestra_url,
+            "FLOPS_OAKESTRA_USER": ADMIN,
+            "FLOPS_OAKESTRA_PASSWORD": self.secrets.root_password,
+            "FLOPS_MONGO_URL": self.network.mongo_url,
+            "FLOPS_MQTT_URL": f"mqtt://{USER}@{address}:{BROKER_PORT}",
+            "FLOPS_MQTT_PASSWORD": self.secrets.broker_password,
+            "FLOPS_BACKEND_STORE_URL": f"sqlite:///{self._state / 'mlflow.db'}",
+            "FLOPS_ARTIFACT_STORE_URL": str(self._state / "artifacts"),
+            "FLOPS_IMAGE_REGISTRY": f"{address}:5073",
+            "FLOPS_IMAGE_PREFIX": PREFIX,
+            "FLOPS_IMAGE_TAG": TAG,
+            "FLOPS_API_PORT": str(API_PORT),
+        }
+        command = [python, "-m", "flops_manager"]
+        return (
+            self._child("manager-api", [*command, "api"], env),
+            self._child("manager-worker", [*command, "worker"], env),
+        )
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=PROBE_SECONDS).ok
+    except requests.RequestException:
+        return False
+
+
+def require_supported_system(system: str) -> None:
+    """Raise ``LocalSuiteError`` where the loopback or the processes work differently."""
+    if system != "Linux":
+        raise LocalSuiteError(
+            f"the embedded suite runs on Linux, not on {system}",
+            hint="It needs all of 127.0.0.0/8 and Linux' process control.",
+        )

@@ -1,0 +1,237 @@
+"""What the manager answers, as values. ``document`` is the whole answer, for what has no name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from flops_contracts.envelope import event_from_document
+from flops_contracts.events import Event
+from flops_contracts.roles import MockStage, Stage
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One completed round, as its learners measured it."""
+
+    round: int
+    cycle: int
+    loss: float | None
+    accuracy: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StageEntry:
+    """When a stage was entered."""
+
+    stage: str
+    entered_at: datetime
+
+
+@dataclass(frozen=True)
+class ProjectFailure:
+    """Why a project or mock failed, and where that came from."""
+
+    reason: str
+    hint: str = ""
+    where: str = ""
+    stage: str = ""
+    instance: str = ""
+    role: str = ""
+    node: str = ""
+    last_lines: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Who failed, in words."""
+        parts = [self.role, self.instance, f"on {self.node}" if self.node else ""]
+        who = " ".join(part for part in parts if part)
+        return f"{who} in stage {self.stage}" if self.stage else who
+
+
+@dataclass(frozen=True)
+class ProjectSummary:
+    """A project in a list; ``reason`` is empty unless it failed."""
+
+    id: str
+    stage: Stage
+    owner: str
+    created_at: str
+    repository: str
+    rounds_completed: int
+    rounds: int
+    reason: str
+    document: Document = field(repr=False)
+
+    @classmethod
+    def from_document(cls, document: Document) -> "ProjectSummary":
+        """Read one item of what GET /api/flops/projects answers."""
+        return cls(
+            id=str(document["project_id"]),
+            stage=Stage(document["stage"]),
+            owner=str(document.get("owner", "")),
+            created_at=str(document.get("created_at", "")),
+            repository=str(document.get("ml_repo_url", "")),
+            rounds_completed=int(document.get("rounds_completed") or 0),
+            rounds=int(document.get("rounds") or 0),
+            reason=str(document.get("reason") or ""),
+            document=document,
+        )
+
+
+@dataclass(frozen=True)
+class Project:
+    """The state of a project."""
+
+    id: str
+    stage: Stage
+    owner: str
+    created_at: str
+    rounds: tuple[Round, ...]
+    stages: tuple[StageEntry, ...]
+    model_address: str
+    failure: ProjectFailure | None
+    document: Document = field(repr=False)
+
+    @classmethod
+    def from_document(cls, document: Document) -> "Project":
+        """Read what GET /api/flops/projects/<id> answers."""
+        return cls(
+            id=str(document["project_id"]),
+            stage=Stage(document["stage"]),
+            owner=str(document.get("owner", "")),
+            created_at=str(document.get("created_at", "")),
+            rounds=tuple(_round(one) for one in document.get("rounds") or ()),
+            stages=tuple(_entry(one) for one in document.get("stage_history") or ()),
+            model_address=str(document.get("model_address") or ""),
+            failure=_failure(document.get("error")),
+            document=document,
+        )
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it stays as it is unless somebody acts: final, or serving its model."""
+        return self.stage.is_final or self.stage is Stage.SERVING
+
+
+@dataclass(frozen=True)
+class Mock:
+    """The state of a mock data provider; ``fragments`` are the names of what it stored."""
+
+    id: str
+    stage: MockStage
+    owner: str
+    created_at: str
+    fragments: tuple[Document, ...]
+    failure: ProjectFailure | None
+    document: Document = field(repr=False)
+
+    @classmethod
+    def from_document(cls, document: Document) -> "Mock":
+        """Read what GET /api/flops/mocks/<id> answers."""
+        return cls(
+            id=str(document["mock_id"]),
+            stage=MockStage(document["stage"]),
+            owner=str(document.get("owner", "")),
+            created_at=str(document.get("created_at", "")),
+            fragments=tuple(document.get("fragments") or ()),
+            failure=_failure(document.get("error")),
+            document=document,
+        )
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model; its id is the project's."""
+
+    id: str
+    name: str
+    version: str
+    accuracy: float | None
+    address: str
+    document: Document = field(repr=False)
+
+    @classmethod
+    def from_document(cls, document: Document) -> "Model":
+        """Read what GET /api/flops/models/<id> answers."""
+        return cls(
+            id=str(document["project_id"]),
+            name=str(document.get("name", "")),
+            version=str(document.get("version", "")),
+            accuracy=document.get("accuracy"),
+            address=str(document.get("address") or ""),
+            document=document,
+        )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a dry run checked."""
+
+    check: str
+    is_ok: bool
+    message: str
+    hint: str = ""
+
+    @classmethod
+    def from_document(cls, document: Document) -> "Finding":
+        """Read one item of ``findings``."""
+        return cls(
+            check=str(document.get("check", "")),
+            is_ok=bool(document.get("is_ok")),
+            message=str(document.get("message", "")),
+            hint=str(document.get("hint") or ""),
+        )
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where a customer's MLflow is; it may still be starting."""
+
+    url: str
+    is_running: bool
+
+
+@dataclass(frozen=True)
+class NumberedEvent:
+    """One event of a project's history; ``seq`` counts from 1."""
+
+    seq: int
+    event: Event
+
+    @classmethod
+    def from_document(cls, document: Document) -> "NumberedEvent":
+        """Read one event as the API gives it; raise ``MalformedMessageError``."""
+        return cls(int(document.get("seq", 0)), event_from_document(document))
+
+
+def _round(document: Document) -> Round:
+    return Round(
+        round=int(document["round"]),
+        cycle=int(document.get("cycle", 1)),
+        loss=document.get("loss"),
+        accuracy=document.get("accuracy"),
+        seconds=float(document.get("seconds") or 0),
+    )
+
+
+def _entry(document: Document) -> StageEntry:
+    return StageEntry(document["stage"], datetime.fromisoformat(document["entered_at"]))
+
+
+def _failure(document: Document | None) -> ProjectFailure | None:
+    if not document:
+        return None
+    return ProjectFailure(
+        reason=str(document.get("reason") or ""),
+        hint=str(document.get("hint") or ""),
+        where=str(document.get("where") or ""),
+        stage=str(document.get("stage") or ""),
+        instance=str(document.get("instance") or ""),
+        role=str(document.get("role") or ""),
+        node=str(document.get("node") or ""),
+        last_lines=tuple(document.get("last_lines") or ()),
+    )
