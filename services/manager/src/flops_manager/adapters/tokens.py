@@ -1,0 +1,192 @@
+"""Oakestra's access tokens, verified by asking the root or by the root's public key.
+
+Both ways answer the same question (``TokenVerifier``). Asking the root needs nothing but its
+address and notices at once when a user is gone; the key spares one call per token, and its
+endpoint is reachable only inside the root's own network.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+import jwt
+import requests
+
+from flops_manager.domain.errors import NotAuthenticatedError, OrchestratorUnavailableError
+from flops_manager.ports.tokens import Identity, TokenVerifier
+
+TIMEOUT_SECONDS: Final = (3.0, 5.0)
+"""For connecting and for each read; a caller waits for both."""
+
+REFETCH_SECONDS: Final = 5.0
+"""How long a key is trusted to be the newest, so that forged tokens cannot make us ask for ever."""
+
+LEEWAY_SECONDS: Final = 5
+"""How far the clocks of the root and of this machine may differ."""
+
+HINT: Final = "Log in again; a token lives ten minutes."
+
+
+def token_verifier(root_url: str, key_url: str = "") -> TokenVerifier:
+    """Return the verifier that the settings ask for: by key if its endpoint is given."""
+    return KeyTokenVerifier(key_url) if key_url else RootTokenVerifier(root_url)
+
+
+def _claims(token: str, key: str = "") -> dict[str, Any]:
+    """Return what ``token`` says; its signature is checked only against a ``key``."""
+    options: Any = {"verify_signature": bool(key), "require": ["sub", "exp"], "verify_exp": True}
+    claims: dict[str, Any] = jwt.decode(
+        token, key=key, algorithms=["RS256"], leeway=LEEWAY_SECONDS, options=options
+    )
+    if claims.get("type") != "access":
+        raise jwt.InvalidTokenError("it is no access token")
+    if not isinstance(claims["sub"], str) or not claims["sub"]:
+        raise jwt.InvalidTokenError("it names no user")
+    return claims
+
+
+def _refused(error: jwt.InvalidTokenError) -> NotAuthenticatedError:
+    if isinstance(error, jwt.ExpiredSignatureError):
+        return NotAuthenticatedError("The token has expired.", hint=HINT)
+    return NotAuthenticatedError(f"The token is not valid: {error}.", hint=HINT)
+
+
+def _roles(value: Any) -> frozenset[str]:
+    return frozenset(str(role) for role in value) if isinstance(value, list) else frozenset()
+
+
+def _get(session: requests.Session, url: str, headers: dict[str, str]) -> tuple[int, Any]:
+    """Return the status and the JSON (or None) of ``url``; no redirect carries a token away."""
+    try:
+        answer = session.get(url, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+    except requests.RequestException as error:
+        raise OrchestratorUnavailableError(
+            f"The token cannot be checked: {type(error).__name__} at the orchestrator.",
+            hint="Is the root orchestrator running and reachable from the FLOps manager?",
+        ) from error
+    try:
+        return answer.status_code, answer.json()
+    except ValueError:
+        return answer.status_code, None
+
+
+class RootTokenVerifier:
+    """Asks the root for the permissions of the token's user, with that very token.
+
+    An answer is believed for ``believe_seconds``, so that a page that asks often does not double
+    the load of the root; at most ``remember`` answers are kept.
+    """
+
+    def __init__(
+        self,
+        root_url: str,
+        *,
+        session: requests.Session | None = None,
+        believe_seconds: float = 30.0,
+        remember: int = 1024,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._root_url = root_url.rstrip("/")
+        self._session = session or requests.Session()
+        self._believe_seconds = believe_seconds
+        self._remember = remember
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+
+    def verify(self, token: str) -> Identity:
+        """See ``TokenVerifier``."""
+        try:
+            user = _claims(token)["sub"]
+        except jwt.InvalidTokenError as error:
+            raise _refused(error) from error
+        key = sha256(token.encode()).hexdigest()
+        with self._lock:
+            until, identity = self._known.get(key, (0.0, Identity("")))
+        if self._clock() < until:
+            return identity
+        identity = self._ask(user, token)
+        self._keep(key, identity)
+        return identity
+
+    def _ask(self, user: str, token: str) -> Identity:
+        url = f"{self._root_url}/api/permission/{quote(user, safe='')}"
+        status, document = _get(self._session, url, {"Authorization": f"Bearer {token}"})
+        if status == HTTPStatus.OK and isinstance(document, dict):
+            return Identity(user, _roles(document.get("roles")))
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise NotAuthenticatedError("The orchestrator does not accept the token.", hint=HINT)
+        # The root also answers 500 when a user left the organization that the token names.
+        raise OrchestratorUnavailableError(
+            f"The token cannot be checked: the orchestrator answered {status}.",
+            hint="Is the token's user still a member of the organization it was issued for?",
+        )
+
+    def _keep(self, key: str, identity: Identity) -> None:
+        with self._lock:
+            self._known[key] = (self._clock() + self._believe_seconds, identity)
+            self._known.move_to_end(key)
+            while len(self._known) > self._remember:
+                self._known.popitem(last=False)
+
+
+class KeyTokenVerifier:
+    """Checks the signature by the public key that the root's token issuer hands out.
+
+    The issuer makes a new key at each start, so a token that does not fit the known key is a
+    reason to ask for the key once more, at most every ``refetch_seconds``.
+    """
+
+    def __init__(
+        self,
+        key_url: str,
+        *,
+        session: requests.Session | None = None,
+        refetch_seconds: float = REFETCH_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._key_url = key_url
+        self._session = session or requests.Session()
+        self._refetch_seconds = refetch_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._key = ""
+        self._fetched_at = float("-inf")
+
+    def verify(self, token: str) -> Identity:
+        """See ``TokenVerifier``."""
+        try:
+            claims = self._checked(token)
+        except jwt.InvalidTokenError as error:
+            raise _refused(error) from error
+        return Identity(claims["sub"], _roles(claims.get("roles")))
+
+    def _checked(self, token: str) -> dict[str, Any]:
+        _claims(token)  # what is no token, or is expired, costs no call
+        key = self._key or self._newest_key()
+        try:
+            return _claims(token, key)
+        except jwt.InvalidSignatureError:
+            newest = self._newest_key()
+            if newest == key:
+                raise
+            return _claims(token, newest)
+
+    def _newest_key(self) -> str:
+        with self._lock:
+            if self._clock() - self._fetched_at < self._refetch_seconds:
+                return self._key
+            status, document = _get(self._session, self._key_url, {})
+            key = document.get("public_key") if isinstance(document, dict) else None
+            if status != HTTPStatus.OK or not isinstance(key, str) or "BEGIN" not in key:
+                raise OrchestratorUnavailableError(
+                    f"The token cannot be checked: the key endpoint answered {status} and no key.",
+                    hint="Is FLOPS_OAKESTRA_KEY_URL right?",
+                )
+            self._key, self._fetched_at = key, self._clock()
+            return key

@@ -1,0 +1,282 @@
+"""What the API answers, as schemas: they write the JSON and describe it in /openapi.json.
+
+Every answer is an object with ``message``. Names are the wire's: always ``project_id``, never
+``id``; secrets such as a project's grid token have no field here and so never leave.
+"""
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from flops_contracts.payloads import (
+    ActorImagesSchema,
+    FragmentSchema,
+    ProgressSchema,
+    RoundCompletedSchema,
+    TrainedSchema,
+)
+from flops_contracts.roles import MockStage, Role, Stage
+from flops_contracts.sla_schemas import MockSlaSchema, ProjectSlaSchema
+from flops_manager.entrypoints.api.event_answers import NumberedEventSchema
+
+
+def _what(text: str) -> dict[str, str]:
+    return {"description": text}
+
+
+def _word(kind: type[Role] | type[Stage] | type[MockStage]) -> fields.Enum[Any]:
+    return fields.Enum(kind, by_value=True)
+
+
+class AnswerSchema(Schema):
+    """An answer that says what happened, in a sentence."""
+
+    message = fields.String(required=True, metadata=_what("What happened, for people."))
+
+
+class ErrorSchema(AnswerSchema):
+    """Why a request was refused or failed."""
+
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata=_what("Every problem of an invalid SLA or request: path to sentences."),
+    )
+    error_id = fields.String(metadata=_what("Where to look in FLOps' log; only for status 500."))
+
+
+class ActorStateSchema(Schema):
+    """One service of a project, as the orchestrator and its own heartbeats describe it."""
+
+    role = _word(Role)
+    instance = fields.String(metadata=_what("Its service name at the orchestrator."))
+    stage = fields.String(metadata=_what("The stage it was started for."))
+    status = fields.String(metadata=_what("The orchestrator's word; PLANNED before, REMOVED after"))
+    state = fields.String(metadata=_what("What it said in its last heartbeat."))
+    cluster = fields.String()
+    node = fields.String()
+    address = fields.String(metadata=_what("Where other services reach it."))
+    public_address = fields.String(metadata=_what("Where everybody else reaches it."))
+    index = fields.Integer()
+    last_heartbeat = fields.AwareDateTime(allow_none=True, format="iso")
+
+
+class OriginatedErrorSchema(Schema):
+    """A failure and where it came from."""
+
+    reason = fields.String()
+    hint = fields.String(metadata=_what("What to change."))
+    error = fields.String(metadata=_what("The class of the error."))
+    where = fields.String(metadata=_what("File and line, if it is about a file."))
+    stage = fields.String()
+    role = fields.Enum(Role, by_value=True, allow_none=True)
+    instance = fields.String()
+    cluster = fields.String()
+    node = fields.String()
+    round = fields.Integer(allow_none=True)
+    exit_code = fields.Integer(allow_none=True)
+    last_lines = fields.List(fields.String())
+    at = fields.AwareDateTime(allow_none=True, format="iso")
+
+
+class LearnerFailureSchema(Schema):
+    """A learner that was lost; the project may go on without it."""
+
+    instance = fields.String()
+    error = fields.Nested(OriginatedErrorSchema)
+
+
+class StageEntrySchema(Schema):
+    """When a stage was entered."""
+
+    stage = _word(Stage)
+    entered_at = fields.AwareDateTime(format="iso")
+
+
+class ProjectSummarySchema(Schema):
+    """A project in a list."""
+
+    project_id = fields.String(attribute="id")
+    owner = fields.String()
+    stage = _word(Stage)
+    created_at = fields.AwareDateTime(format="iso")
+    updated_at = fields.AwareDateTime(format="iso")
+    ml_repo_url = fields.String(attribute="sla.ml_repo_url")
+    ml_model_flavor = fields.String(attribute="sla.ml_model_flavor")
+    rounds_completed = fields.Function(
+        lambda project: len(project.rounds), metadata={"type": "integer"}
+    )
+    rounds = fields.Integer(attribute="sla.training_configuration.training_rounds")
+    reason = fields.String(
+        attribute="error.reason", metadata=_what("Why it failed; absent if it did not.")
+    )
+
+
+class ProjectSchema(Schema):
+    """The full state of a project."""
+
+    project_id = fields.String(attribute="id")
+    owner = fields.String()
+    stage = _word(Stage)
+    stage_entered_at = fields.AwareDateTime(attribute="entered_at", format="iso")
+    stage_history = fields.List(fields.Nested(StageEntrySchema))
+    created_at = fields.AwareDateTime(format="iso")
+    updated_at = fields.AwareDateTime(format="iso")
+    attempt = fields.Integer(metadata=_what("How often it was retried."))
+    progress = fields.Nested(ProgressSchema, allow_none=True)
+    actors = fields.List(fields.Nested(ActorStateSchema), attribute="services")
+    rounds = fields.List(fields.Nested(RoundCompletedSchema))
+    images = fields.Nested(ActorImagesSchema, allow_none=True)
+    commit = fields.String()
+    python_version = fields.String()
+    dependency_lock = fields.String()
+    trained = fields.Nested(TrainedSchema, allow_none=True)
+    model_image = fields.String()
+    model_address = fields.String(metadata=_what("Where the served model answers: host:port."))
+    learner_failures = fields.List(fields.Nested(LearnerFailureSchema))
+    error = fields.Nested(OriginatedErrorSchema, allow_none=True)
+    notices = fields.List(fields.String())
+    sla = fields.Nested(ProjectSlaSchema)
+
+
+class MockSchema(Schema):
+    """The full state of a mock data provider."""
+
+    mock_id = fields.String(attribute="id")
+    owner = fields.String()
+    stage = _word(MockStage)
+    created_at = fields.AwareDateTime(format="iso")
+    updated_at = fields.AwareDateTime(format="iso")
+    cluster = fields.String()
+    node = fields.String()
+    service = fields.Nested(ActorStateSchema, allow_none=True)
+    progress = fields.Nested(ProgressSchema, allow_none=True)
+    fragments = fields.List(fields.Nested(FragmentSchema))
+    error = fields.Nested(OriginatedErrorSchema, allow_none=True)
+    sla = fields.Nested(MockSlaSchema)
+
+
+class ModelSchema(Schema):
+    """A trained model."""
+
+    project_id = fields.String(attribute="id")
+    owner = fields.String()
+    name = fields.String(metadata=_what("Its name in the model registry of MLflow."))
+    version = fields.String()
+    model_uri = fields.String()
+    run_id = fields.String()
+    experiment_id = fields.String()
+    best_round = fields.Integer()
+    rounds = fields.Integer()
+    loss = fields.Float(allow_none=True)
+    accuracy = fields.Float(allow_none=True)
+    image = fields.String(metadata=_what("The image of its inference server; empty if none."))
+    address = fields.String(metadata=_what("Where it is served: host:port; empty if it is not."))
+    repository = fields.String()
+    commit = fields.String()
+    trained_at = fields.AwareDateTime(format="iso")
+
+
+class FindingSchema(Schema):
+    """One thing that a dry run checked."""
+
+    check = fields.String()
+    is_ok = fields.Boolean()
+    message = fields.String()
+    hint = fields.String()
+
+
+class ActorLogSchema(Schema):
+    """The last lines of one service."""
+
+    role = _word(Role)
+    instance = fields.String()
+    cluster = fields.String()
+    node = fields.String()
+    is_live = fields.Boolean(metadata=_what("Whether the orchestrator still has the service."))
+    lines = fields.List(fields.String())
+
+
+class ProjectSubmittedSchema(AnswerSchema):
+    """The id of what was submitted; with dry_run the findings instead."""
+
+    project_id = fields.String()
+    is_ok = fields.Boolean(metadata=_what("Dry run only: whether nothing speaks against it."))
+    findings = fields.List(fields.Nested(FindingSchema), metadata=_what("Dry run only."))
+
+
+class MockSubmittedSchema(AnswerSchema):
+    """The id of what was submitted; with dry_run nothing but the message."""
+
+    mock_id = fields.String()
+
+
+class PageAnswerSchema(AnswerSchema):
+    """A page of a list; ``total`` counts all pages."""
+
+    page = fields.Integer()
+    page_size = fields.Integer()
+    total = fields.Integer()
+
+
+class ProjectAnswerSchema(AnswerSchema):
+    """One project."""
+
+    project = fields.Nested(ProjectSchema)
+
+
+class ProjectsAnswerSchema(PageAnswerSchema):
+    """Projects, newest first."""
+
+    projects = fields.List(fields.Nested(ProjectSummarySchema))
+
+
+class EventsAnswerSchema(AnswerSchema):
+    """History in order; ask again with ``after=last_seq`` for more."""
+
+    events = fields.List(fields.Nested(NumberedEventSchema))
+    last_seq = fields.Integer()
+
+
+class LogsAnswerSchema(AnswerSchema):
+    """Logs of a project's services."""
+
+    logs = fields.List(fields.Nested(ActorLogSchema))
+
+
+class MockAnswerSchema(AnswerSchema):
+    """One mock data provider."""
+
+    mock = fields.Nested(MockSchema)
+
+
+class MocksAnswerSchema(PageAnswerSchema):
+    """Mock data providers, newest first."""
+
+    mocks = fields.List(fields.Nested(MockSchema))
+
+
+class ModelAnswerSchema(AnswerSchema):
+    """One trained model."""
+
+    model = fields.Nested(ModelSchema)
+
+
+class ModelsAnswerSchema(PageAnswerSchema):
+    """Trained models, newest first."""
+
+    models = fields.List(fields.Nested(ModelSchema))
+
+
+class TrackingAnswerSchema(AnswerSchema):
+    """Where the customer's MLflow is."""
+
+    tracking_server_url = fields.String()
+    is_running = fields.Boolean(metadata=_what("False while it is still being deployed."))
+
+
+class DatabaseAnswerSchema(AnswerSchema):
+    """What a reset removed."""
+
+    projects = fields.Integer()
+    mocks = fields.Integer()

@@ -1,0 +1,38 @@
+"""The way in: the Flask app of a wired manager."""
+
+import logging
+
+from flask import Flask
+
+from flops_manager.adapters.tokens import token_verifier
+from flops_manager.bootstrap import App
+from flops_manager.entrypoints.api.callers import (
+    Senders,
+    UnverifiedSenders,
+    VerifiedSenders,
+    is_loopback,
+)
+from flops_manager.entrypoints.api.serving import UseCases, make_api
+from flops_manager.settings import Settings
+from flops_runtime.environment import BadSettingsError
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(app: App, settings: Settings) -> Flask:
+    """Return the API of a wired manager; raise ``BadSettingsError`` rather than serve strangers."""
+    use_cases = UseCases(app.projects, app.mocks, app.tracking, app.models, app.database)
+    return make_api(use_cases, senders_for(settings), max_streams=settings.max_streams)
+
+
+def senders_for(settings: Settings) -> Senders:
+    """Return what finds out who calls; without authentication only on loopback."""
+    if settings.auth:
+        return VerifiedSenders(token_verifier(settings.oakestra_url, settings.oakestra_key_url))
+    if not is_loopback(settings.bind_address):
+        raise BadSettingsError(
+            f"FLOPS_AUTH is off, but FLOPS_BIND_ADDRESS is {settings.bind_address}.",
+            hint="Without authentication bind to a loopback address, or switch FLOPS_AUTH on.",
+        )
+    logger.warning("FLOPS_AUTH is off: everyone on this machine may do everything in anyone's name")
+    return UnverifiedSenders()

@@ -1,0 +1,92 @@
+"""Which status answers which error, and the last handler for those that nobody foresaw."""
+
+import logging
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RoutingException
+from werkzeug.wrappers import Response as BaseResponse
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.sla_schemas import InvalidSlaError
+from flops_manager.domain import errors as domain
+from flops_manager.entrypoints.api.incoming import InvalidRequestError
+from flops_manager.entrypoints.api.telemetry import request_id
+
+logger = logging.getLogger(__name__)
+
+
+class TooManyStreamsError(FlopsError):
+    """As many live streams are open as this process serves."""
+
+
+STATUS: Final[dict[type[FlopsError], HTTPStatus]] = {
+    InvalidSlaError: HTTPStatus.BAD_REQUEST,
+    InvalidRequestError: HTTPStatus.BAD_REQUEST,
+    domain.NotAuthenticatedError: HTTPStatus.UNAUTHORIZED,
+    domain.NotAllowedError: HTTPStatus.FORBIDDEN,
+    # What belongs to others answers as if it were not there.
+    domain.ProjectNotFoundError: HTTPStatus.NOT_FOUND,
+    domain.MockNotFoundError: HTTPStatus.NOT_FOUND,
+    domain.ModelNotFoundError: HTTPStatus.NOT_FOUND,
+    domain.IllegalTransitionError: HTTPStatus.CONFLICT,
+    domain.StaleProjectError: HTTPStatus.CONFLICT,
+    domain.AlreadyExistsError: HTTPStatus.CONFLICT,
+    domain.NotPlaceableError: HTTPStatus.CONFLICT,
+    domain.ServiceAddressTakenError: HTTPStatus.CONFLICT,
+    domain.OrchestratorRefusedError: HTTPStatus.BAD_GATEWAY,
+    domain.OrchestratorUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    domain.StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooManyStreamsError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+HEADERS: Final[dict[HTTPStatus, dict[str, str]]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
+}
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Answer every error with JSON that has a ``message``."""
+    app.register_error_handler(FlopsError, answer_expected)
+    app.register_error_handler(HTTPException, answer_http)
+    app.register_error_handler(Exception, answer_unexpected)
+
+
+def answer_expected(error: FlopsError) -> Response:
+    """Answer an error of the table above; any other is a bug."""
+    status = STATUS.get(type(error))
+    if status is None:
+        return answer_unexpected(error)
+    sentences = (error.reason, f"({error.where})" if error.where else "", error.hint)
+    answer: dict[str, Any] = {"message": " ".join(text for text in sentences if text)}
+    if isinstance(error, InvalidSlaError | InvalidRequestError):
+        answer["errors"] = error.problems
+    return _answer(answer, status, HEADERS.get(status, {}))
+
+
+def answer_http(error: HTTPException) -> BaseResponse:
+    """Answer what the framework refuses: unknown paths, wrong methods, bodies too large."""
+    if isinstance(error, RoutingException):
+        return error.get_response()
+    original = error.get_response()
+    kept = {name: original.headers[name] for name in ("Allow",) if name in original.headers}
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    return _answer({"message": f"{status.phrase}. {error.description or ''}".strip()}, status, kept)
+
+
+def answer_unexpected(error: Exception) -> Response:
+    """Answer a bug without telling its inside; the log has all of it under the same id."""
+    logger.error("request %s failed", request_id(), exc_info=error)
+    message = f"FLOps failed unexpectedly; its log tells why, under the id {request_id()}."
+    document = {"message": message, "error_id": request_id()}
+    return _answer(document, HTTPStatus.INTERNAL_SERVER_ERROR, {})
+
+
+def _answer(document: dict[str, Any], status: HTTPStatus, headers: dict[str, str]) -> Response:
+    response = jsonify(document)
+    response.status_code = status
+    response.headers.update(headers)
+    return response

@@ -1,0 +1,66 @@
+"""What clients do with mock data providers."""
+
+from typing import Any
+
+from flask import g, request
+
+from flops_contracts.sla_schemas import read_mock_sla
+from flops_manager.entrypoints.api.answers import (
+    MockAnswerSchema,
+    MocksAnswerSchema,
+    MockSubmittedSchema,
+)
+from flops_manager.entrypoints.api.callers import Call
+from flops_manager.entrypoints.api.incoming import (
+    idempotency_key_of,
+)
+from flops_manager.usecases.mocks import Mocks
+
+Answer = dict[str, Any]
+
+
+class MockViews:
+    """One method per route."""
+
+    def __init__(self, mocks: Mocks) -> None:
+        self._mocks = mocks
+
+    def submit(self, call: Call) -> Answer:
+        """Store a mock, or check its SLA only."""
+        key = idempotency_key_of(request)
+        sla = read_mock_sla(request.get_data())
+        call.caller.require_owner(sla.customer_id)
+        if call.query["dry_run"]:
+            return {"message": "The SLA is valid; nothing was created."}
+        mock = self._mocks.submit(sla, call.caller, key)
+        g.project_id = mock.id
+        message = f"Mock data provider {mock.id} is submitted."
+        document: Answer = MockSubmittedSchema().dump({"message": message, "mock_id": mock.id})
+        return document
+
+    def list(self, call: Call) -> Answer:
+        """List the sender's mocks; an Admin's list has everyone's."""
+        number, size = call.query["page"], call.query["page_size"]
+        page = self._mocks.list(call.scope, call.query["stage"], number, size)
+        document: Answer = MocksAnswerSchema().dump(
+            {
+                "message": f"{len(page.items)} of {page.total} mock data providers.",
+                "mocks": page.items,
+                "page": number,
+                "page_size": size,
+                "total": page.total,
+            }
+        )
+        return document
+
+    def get(self, call: Call, mock_id: str) -> Answer:
+        """Tell everything about a mock."""
+        mock = self._mocks.get(mock_id, call.caller)
+        message = f"Mock data provider {mock.id}: {mock.stage}."
+        document: Answer = MockAnswerSchema().dump({"message": message, "mock": mock})
+        return document
+
+    def delete(self, call: Call, mock_id: str) -> Answer:
+        """Stop and forget a mock; the data it stored stay."""
+        self._mocks.delete(mock_id, call.caller)
+        return {"message": f"Mock data provider {mock_id} is deleted; the data it stored stay."}

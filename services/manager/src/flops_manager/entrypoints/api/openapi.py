@@ -1,0 +1,113 @@
+"""The API described as OpenAPI, from the table of routes and the schemas; nothing by hand.
+
+Version 3.0, because that is what the packaged Swagger UI can show.
+"""
+
+import re
+from http import HTTPStatus
+from typing import Any, Final
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import fields
+
+from flops_contracts.payloads import PAYLOADS
+from flops_manager.entrypoints.api.answers import ErrorSchema
+from flops_manager.entrypoints.api.event_answers import PayloadField
+from flops_manager.entrypoints.api.routes import JSON, Route
+
+API_VERSION: Final = "0.1.0"
+
+_TOKEN: Final = "token"  # noqa: S105 - the name of a scheme
+_USUAL: Final = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+_HEADERS: Final = {
+    "Idempotency-Key": "A text of the client's choice; repeating it returns the first answer.",
+    "Last-Event-ID": "The number of the last event that the client has; goes before `after`.",
+}
+
+
+def openapi_document(routes: tuple[Route, ...]) -> dict[str, Any]:
+    """Return the description of ``routes``."""
+    plugin = MarshmallowPlugin()
+    spec = APISpec(
+        title="FLOps manager",
+        version=API_VERSION,
+        openapi_version="3.0.3",
+        plugins=[plugin],
+        info={"description": "Federated learning on Oakestra, from a git repository to a model."},
+    )
+    spec.components.security_scheme(
+        _TOKEN, {"type": "http", "scheme": "bearer", "description": "A token of the root's login."}
+    )
+    for schema in dict.fromkeys(PAYLOADS.values()):
+        spec.components.schema(schema.__name__.removesuffix("Schema"), schema=schema)
+    converter: Any = plugin.converter
+    converter.add_attribute_function(_payload_properties)
+    for route in routes:
+        path = re.sub(r"<(\w+)>", r"{\1}", route.path)
+        spec.path(path, operations={route.method.lower(): _operation(route)})
+    return spec.to_dict()
+
+
+def _payload_properties(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
+    if not isinstance(field, PayloadField):
+        return {}
+    names = sorted({schema.__name__.removesuffix("Schema") for schema in PAYLOADS.values()})
+    return {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "tags": [route.name.partition("_")[0]],
+        "parameters": _parameters(route),
+        "responses": _responses(route),
+        "security": [] if route.is_public else [{_TOKEN: []}],
+    }
+    # A body of DELETE has no meaning in OpenAPI 3.0; customerID may stand in the query instead.
+    if route.takes and route.method == "POST":
+        content = {JSON: {"schema": route.takes}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    text = {"type": "string"}
+    parameters: list[dict[str, Any]] = [
+        {"in": "path", "name": name, "required": True, "schema": text}
+        for name in re.findall(r"<(\w+)>", route.path)
+    ]
+    parameters += [
+        {"in": "header", "name": name, "schema": text, "description": _HEADERS[name]}
+        for name in route.headers
+    ]
+    if not route.is_public:
+        parameters.append({"in": "query", "schema": route.query})
+    return parameters
+
+
+def _responses(route: Route) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    if isinstance(route.answer, tuple):
+        content.update({kind: {"schema": _schema_of(kind)} for kind in route.answer})
+    else:
+        content[JSON] = {"schema": route.answer}
+    content.update({kind: {"schema": {"type": "string"}} for kind in route.also})
+    responses: dict[str, Any] = {"200": {"description": route.summary, "content": content}}
+    for status in sorted({*route.errors, *(() if route.is_public else _USUAL)}):
+        error = {JSON: {"schema": ErrorSchema}}
+        responses[str(status.value)] = {"description": status.phrase, "content": error}
+    return responses
+
+
+def _schema_of(kind: str) -> dict[str, str]:
+    if kind == JSON:
+        return {"type": "object"}
+    return {"type": "string", "format": "binary"} if kind == "image/png" else {"type": "string"}

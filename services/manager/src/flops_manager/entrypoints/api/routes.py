@@ -1,0 +1,199 @@
+"""The table of contents of the API: every route, who may call it, what it takes and answers.
+
+``app.py`` serves this table and ``openapi.py`` describes it, so that neither can forget a route.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from marshmallow import Schema
+
+from flops_contracts.sla_schemas import MockSlaSchema, ProjectSlaSchema
+from flops_manager.entrypoints.api import answers
+from flops_manager.entrypoints.api.customers import DatabaseViews, ModelViews, TrackingViews
+from flops_manager.entrypoints.api.incoming import (
+    CustomerSchema,
+    EventsQuerySchema,
+    LogsQuerySchema,
+    MocksQuerySchema,
+    PageQuerySchema,
+    ProjectsQuerySchema,
+    QuerySchema,
+    SubmitQuerySchema,
+)
+from flops_manager.entrypoints.api.mocks import MockViews
+from flops_manager.entrypoints.api.pages import Pages
+from flops_manager.entrypoints.api.projects import ProjectViews
+from flops_manager.entrypoints.api.status import StatusViews
+from flops_manager.entrypoints.api.streams import MEDIA_TYPE
+
+JSON: Final = "application/json"
+HTML: Final = "text/html"
+TEXT: Final = "text/plain"
+SCRIPT: Final = "text/javascript"
+
+MISSING: Final = (HTTPStatus.NOT_FOUND,)
+CONFLICT: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+BAD_SLA: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+PROJECTS: Final = "/api/flops/projects"
+MOCKS: Final = "/api/flops/mocks"
+MODELS: Final = "/api/flops/models"
+
+Answers = type[Schema] | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One row of the table.
+
+    ``answer`` is the schema of a JSON answer, or the content types of what has no schema;
+    ``takes`` is the schema of the body; ``errors`` are those besides the usual ones.
+    """
+
+    method: str
+    path: str
+    view: Callable[..., Any]
+    summary: str
+    answer: Answers = answers.AnswerSchema
+    query: type[QuerySchema] = QuerySchema
+    takes: type[Schema] | None = None
+    errors: tuple[HTTPStatus, ...] = ()
+    headers: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    is_public: bool = False
+
+    @property
+    def is_sla(self) -> bool:
+        """Whether the body is an SLA, which its own schema judges as a whole."""
+        return self.takes in {ProjectSlaSchema, MockSlaSchema}
+
+    @property
+    def name(self) -> str:
+        """The name of the operation, unique in the table: ``project_submit``."""
+        views = type(self.view.__self__).__name__  # type: ignore[attr-defined]
+        return f"{views.removesuffix('Views').lower()}_{self.view.__name__}"
+
+
+def project_routes(views: ProjectViews) -> tuple[Route, ...]:
+    """Return everything about projects."""
+    one = f"{PROJECTS}/<project_id>"
+    project = answers.ProjectAnswerSchema
+    return (
+        Route(
+            *("POST", PROJECTS, views.submit, "Submit a project, or check one with dry_run"),
+            answer=answers.ProjectSubmittedSchema,
+            query=SubmitQuerySchema,
+            takes=ProjectSlaSchema,
+            errors=(*BAD_SLA, HTTPStatus.CONFLICT),
+            headers=("Idempotency-Key",),
+        ),
+        Route(
+            *("GET", PROJECTS, views.list, "List projects, newest first"),
+            answer=answers.ProjectsAnswerSchema,
+            query=ProjectsQuerySchema,
+        ),
+        Route("GET", one, views.get, "Tell the full state of a project", project, errors=MISSING),
+        Route("DELETE", one, views.delete, "Stop, remove and forget a project", errors=MISSING),
+        Route(*("POST", f"{one}/cancel", views.cancel, "Stop a project", project), errors=CONFLICT),
+        Route(
+            *("POST", f"{one}/retry", views.retry, "Start a failed project again", project),
+            errors=CONFLICT,
+        ),
+        Route(
+            *("GET", f"{one}/events", views.events, "Tell the history of a project, or stream it"),
+            answer=answers.EventsAnswerSchema,
+            query=EventsQuerySchema,
+            errors=MISSING,
+            headers=("Last-Event-ID",),
+            also=(MEDIA_TYPE,),
+        ),
+        Route(
+            *("GET", f"{one}/logs", views.logs, "Tell the last lines of a project's services"),
+            answer=answers.LogsAnswerSchema,
+            query=LogsQuerySchema,
+            errors=MISSING,
+        ),
+    )
+
+
+def mock_routes(views: MockViews) -> tuple[Route, ...]:
+    """Return everything about mock data providers."""
+    one = f"{MOCKS}/<mock_id>"
+    return (
+        Route(
+            *("POST", MOCKS, views.submit, "Ask for mock data, or check the SLA with dry_run"),
+            answer=answers.MockSubmittedSchema,
+            query=SubmitQuerySchema,
+            takes=MockSlaSchema,
+            errors=(*BAD_SLA, HTTPStatus.CONFLICT),
+            headers=("Idempotency-Key",),
+        ),
+        Route(
+            *("GET", MOCKS, views.list, "List mock data providers, newest first"),
+            answer=answers.MocksAnswerSchema,
+            query=MocksQuerySchema,
+        ),
+        Route(
+            *("GET", one, views.get, "Tell the full state of a mock data provider"),
+            answer=answers.MockAnswerSchema,
+            errors=MISSING,
+        ),
+        Route("DELETE", one, views.delete, "Stop and forget a mock data provider", errors=MISSING),
+    )
+
+
+def customer_routes(
+    tracking: TrackingViews, models: ModelViews, database: DatabaseViews
+) -> tuple[Route, ...]:
+    """Return what belongs to a customer, and what only Admins may do."""
+    return (
+        Route(
+            *("GET", "/api/flops/tracking", tracking.get, "Tell where the customer's MLflow is"),
+            answer=answers.TrackingAnswerSchema,
+        ),
+        Route(
+            *("GET", MODELS, models.list, "List trained models, newest first"),
+            answer=answers.ModelsAnswerSchema,
+            query=PageQuerySchema,
+        ),
+        Route(
+            *("GET", f"{MODELS}/<project_id>", models.get, "Tell about a project's model"),
+            answer=answers.ModelAnswerSchema,
+            errors=MISSING,
+        ),
+        Route(
+            *("DELETE", "/api/flops/database", database.reset, "Forget everything (Admins only)"),
+            answer=answers.DatabaseAnswerSchema,
+            takes=CustomerSchema,
+        ),
+    )
+
+
+def public_routes(pages: Pages, status: StatusViews) -> tuple[Route, ...]:
+    """Return what needs no token: pages, health and metrics."""
+    broken = (HTTPStatus.SERVICE_UNAVAILABLE,)
+    return (
+        Route("GET", "/", pages.home, "Answer ok", also=(HTML,), is_public=True),
+        Route("GET", "/openapi.json", pages.openapi, "Describe the API", (JSON,), is_public=True),
+        Route("GET", "/docs", pages.docs, "Show the description", (HTML,), is_public=True),
+        Route(
+            *("GET", "/docs/start.js", pages.docs_start, "Start Swagger UI", (SCRIPT,)),
+            is_public=True,
+        ),
+        Route(
+            *("GET", "/docs/assets/<name>", pages.docs_asset, "Send a file of Swagger UI"),
+            answer=("text/css", SCRIPT, "image/png"),
+            errors=MISSING,
+            is_public=True,
+        ),
+        Route("GET", "/healthz", status.healthz, "Say that the process answers", is_public=True),
+        Route(
+            *("GET", "/readyz", status.readyz, "Say whether the store can be reached"),
+            errors=broken,
+            is_public=True,
+        ),
+        Route("GET", "/metrics", status.metrics, "Tell Prometheus", (TEXT,), is_public=True),
+    )

@@ -1,0 +1,135 @@
+"""Live events of a project over HTTP (server-sent events), resumed by ``Last-Event-ID``.
+
+A stream holds a thread of the server for as long as it lives, so their number and their life are
+bounded; a client whose stream ends comes back with the number of the last event that it has.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Response
+from prometheus_client import Gauge
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.events import Kind
+from flops_contracts.roles import Stage
+from flops_manager.entrypoints.api.errors import TooManyStreamsError
+from flops_manager.entrypoints.api.event_answers import NumberedEventSchema
+from flops_manager.ports.stores import StoredEvent
+from flops_manager.usecases.caller import Caller
+from flops_manager.usecases.projects import Projects
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "text/event-stream"
+BATCH: Final = 500
+FINAL: Final = frozenset(str(stage) for stage in Stage if stage.is_final)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often a stream looks, how long it may be silent, and how long it lives."""
+
+    poll_seconds: float = 0.5
+    heartbeat_seconds: float = 15.0
+    settle_seconds: float = 5.0
+    life_seconds: float = 600.0
+
+
+class Streams:
+    """Opens streams, at most ``limit`` at once."""
+
+    def __init__(
+        self,
+        projects: Projects,
+        *,
+        limit: int,
+        gauge: Gauge,
+        pace: Pace | None = None,
+        pause: Callable[[float], object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._projects = projects
+        self._places = threading.BoundedSemaphore(limit)
+        self._limit = limit
+        self._gauge = gauge
+        self._pace = pace or Pace()
+        self._closing = threading.Event()
+        self._pause = pause or self._closing.wait
+        self._clock = clock
+
+    def close(self) -> None:
+        """End every stream at its next look; the server can then stop."""
+        self._closing.set()
+
+    def open(self, project_id: str, caller: Caller, after: int, *, is_resumed: bool) -> Response:
+        """Answer with a stream of what follows ``after``.
+
+        Who comes back after the end gets 204, which tells browsers to stay away.
+        """
+        project = self._projects.get(project_id, caller)
+        is_over = is_resumed and project.stage.is_final
+        if is_over and not self._projects.events(project_id, caller, after, 1):
+            return Response(status=HTTPStatus.NO_CONTENT)
+        if not self._places.acquire(blocking=False):
+            raise TooManyStreamsError(
+                f"{self._limit} live streams are open, and no more are served.",
+                hint="Ask for the events without a stream, or try again later.",
+            )
+        self._gauge.inc()
+        response = Response(self._frames(project_id, caller, after), mimetype=MEDIA_TYPE)
+        response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
+        response.call_on_close(self._release)
+        return response
+
+    def _release(self) -> None:
+        self._gauge.dec()
+        self._places.release()
+
+    def _frames(self, project_id: str, caller: Caller, after: int) -> Iterator[str]:
+        yield "retry: 2000\n\n"
+        try:
+            yield from self._live(project_id, caller, after)
+        except FlopsError as error:
+            # The project is deleted, or the store is away: the client asks again and is told.
+            logger.info("stream ends: %s", error.reason, extra={"project_id": project_id})
+
+    def _live(self, project_id: str, caller: Caller, after: int) -> Iterator[str]:
+        opened = spoke = looked = self._clock()
+        is_over = False
+        while self._clock() - opened < self._pace.life_seconds and not self._closing.is_set():
+            stored = self._projects.events(project_id, caller, after, BATCH)
+            for one in stored:
+                yield _frame(one)
+                after, is_over = one.seq, _is_over_after(one, is_over=is_over)
+            now = self._clock()
+            if stored:
+                spoke = looked = now
+                continue
+            # Who resumes behind the last event of an ended project would wait for another.
+            if now - looked >= self._pace.settle_seconds:
+                looked = now
+                is_over = is_over or self._projects.get(project_id, caller).stage.is_final
+            if is_over:
+                return
+            if now - spoke >= self._pace.heartbeat_seconds:
+                spoke = now
+                yield ": still here\n\n"
+            self._pause(self._pace.poll_seconds)
+
+
+def _is_over_after(stored: StoredEvent, *, is_over: bool) -> bool:
+    """Say whether the project is in a final stage after ``stored``; a retry leaves it again."""
+    event = stored.event
+    return event.payload.stage in FINAL if event.kind is Kind.STAGE_CHANGED else is_over
+
+
+def _frame(stored: StoredEvent) -> str:
+    document: dict[str, Any] = NumberedEventSchema().dump(stored)
+    return f"id: {stored.seq}\ndata: {json.dumps(document, allow_nan=False)}\n\n"
