@@ -31,7 +31,7 @@ from flops_flight.messages import (
     decode_ticket,
     encode,
 )
-from flops_flight.names import parse_fragment_name
+from flops_flight.names import FragmentName, parse_fragment_name
 from flops_ml_data_server.claims import Claims
 from flops_ml_data_server.fragments import StoredFragment, read_rows
 from flops_ml_data_server.inventory import tags_of

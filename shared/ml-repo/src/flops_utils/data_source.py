@@ -1,0 +1,90 @@
+"""Where ``load_dataset`` gets its rows.
+
+The learner says so with ``use``; who tries a repository without FLOps says so by environment.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.exit_codes import ExitCode
+from flops_contracts.sla import DataSplit
+
+OnLoaded = Callable[[int, int, tuple[str, ...]], None]
+"""Called with rows, bytes and columns once the data are there."""
+
+
+class NoDataSourceError(FlopsError):
+    """Nobody said where the data are, so this process is no learner of FLOps."""
+
+    exit_code = ExitCode.BAD_SETTINGS
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A learner's data server, and which share of its data is this learner's.
+
+    ``shared`` learners each get all rows with the data tags; the others get disjoint shares.
+    """
+
+    server_address: str
+    data_tags: tuple[str, ...]
+    project_id: str = ""
+    learner_index: int = 0
+    node_learners: int = 1
+    shared: bool = False
+    on_loaded: OnLoaded | None = None
+    token: str = field(default="", repr=False)
+    ca_file: str = ""
+    connect_timeout_seconds: float = 60.0
+
+
+_chosen: list[DataSource] = []
+
+
+def use(source: DataSource) -> None:
+    """Let ``load_dataset`` read from ``source`` from now on, in every thread."""
+    _chosen[:] = [source]
+
+
+def current() -> DataSource:
+    """Return what ``use`` was given, or else what the environment says.
+
+    Raises ``NoDataSourceError`` when neither says anything.
+    """
+    if _chosen:
+        return _chosen[-1]
+    return source_from(os.environ)  # noqa: TID251 - repositories run without a FLOps process, too
+
+
+def source_from(variables: Mapping[str, str]) -> DataSource:
+    """Read a source from ``FLOPS_...`` variables; raise ``NoDataSourceError``."""
+    missing = [
+        name for name in ("FLOPS_DATA_SERVER_ADDRESS", "FLOPS_DATA_TAGS") if not variables.get(name)
+    ]
+    if missing:
+        raise NoDataSourceError(
+            f"load_dataset() does not know where the data are: {', '.join(missing)} not set",
+            hint=(
+                "FLOps sets them for its learners. To try a repository without it, start a data "
+                "server, send it data, and set FLOPS_DATA_SERVER_ADDRESS=host:port and "
+                "FLOPS_DATA_TAGS=tag,tag."
+            ),
+        )
+    project_id = variables.get("FLOPS_PROJECT_ID", "")
+    split = variables.get("FLOPS_DATA_SPLIT", DataSplit.EXCLUSIVE)
+    tags = variables["FLOPS_DATA_TAGS"].split(",")
+    try:
+        return DataSource(
+            server_address=variables["FLOPS_DATA_SERVER_ADDRESS"],
+            data_tags=tuple(tag.strip() for tag in tags if tag.strip()),
+            project_id=project_id,
+            learner_index=int(variables.get("FLOPS_LEARNER_INDEX", "0")),
+            node_learners=int(variables.get("FLOPS_NODE_LEARNERS", "1")),
+            shared=split == DataSplit.SHARED or not project_id,
+            token=variables.get("FLOPS_DATA_SERVER_TOKEN", ""),
+            ca_file=variables.get("FLOPS_DATA_SERVER_CA_FILE", ""),
+        )
+    except ValueError as error:
+        raise NoDataSourceError(f"FLOPS_LEARNER_INDEX or _NODE_LEARNERS: {error}") from error

@@ -1,0 +1,58 @@
+"""What an ML repository calls: ``load_dataset``."""
+
+import logging
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from flops_flight.client import DataServer
+from flops_flight.errors import NoDataError
+from flops_flight.messages import Part, Share, encode
+from flops_utils import data_source
+from flops_utils.data_source import DataSource
+
+if TYPE_CHECKING:
+    import datasets
+
+logger = logging.getLogger(__name__)
+
+
+def load_dataset() -> "datasets.Dataset":
+    """Return this learner's share of all data with the project's tags.
+
+    It is a ``datasets.Dataset`` with the features of the source, in format ``arrow``. Raises
+    ``NoDataError``, ``DataServerUnreachableError``, or ``NoDataSourceError`` outside of FLOps.
+    """
+    source = data_source.current()
+    with DataServer(source.server_address, source.token, ca_file=source.ca_file) as server:
+        server.wait_until_reachable(source.connect_timeout_seconds)
+        share = _share(server, source)
+        table = server.read_share(share)
+    dataset = _dataset(table, share)
+    logger.info("loaded %d rows, %d bytes", table.num_rows, table.nbytes)
+    if source.on_loaded is not None:
+        source.on_loaded(table.num_rows, table.nbytes, tuple(table.column_names))
+    return dataset.with_format("arrow")
+
+
+def _share(server: DataServer, source: DataSource) -> Share:
+    if not source.shared:
+        return server.claim(
+            source.project_id, source.learner_index, source.node_learners, source.data_tags
+        )
+    found = [one for one in server.list_fragments(source.data_tags) if one.rows]
+    if not found:
+        there = sorted(tag.tag for tag in server.stats().tags)
+        raise NoDataError(
+            f"this node holds no data for the asked tags: {', '.join(source.data_tags)}",
+            hint=f"It holds data for: {', '.join(there)}." if there else "It holds no data.",
+        )
+    return Share(tuple(Part(one.name, 0, one.rows) for one in found))
+
+
+def _dataset(table: pa.Table, share: Share) -> "datasets.Dataset":
+    # datasets costs a second to import; a ModelManager in an aggregator never needs it.
+    from flops_utils.learner_dataset import learner_dataset  # noqa: PLC0415
+
+    return learner_dataset(table, fingerprint=sha256(encode(share)).hexdigest()[:16])
