@@ -239,9 +239,32 @@ def _paths(messages: Any, prefix: str = "") -> dict[str, list[str]]:
     return flat
 
 
+def _whole(digits: str) -> int:
+    number = int(digits)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("a whole number has more than 64 bits")
+    return number
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _document(text: str | bytes) -> Any:
+    """Return the JSON in ``text`` if a database and an environment variable can hold it."""
+    document = json.loads(text, parse_int=_whole, parse_constant=_no_constant)
+    plain = json.dumps(document, ensure_ascii=False)
+    plain.encode()  # half of a surrogate pair raises a ValueError
+    if r"\u0000" in plain:
+        raise ValueError("a text holds the character NUL")
+    return document
+
+
 def _parse(text: str | bytes) -> Any:
     try:
-        return json.loads(text)
+        return _document(text)
+    except RecursionError as error:
+        raise InvalidSlaError({"(document)": ["Nested too deeply."]}) from error
     except ValueError as error:
         decoded = text.decode(errors="replace") if isinstance(text, bytes) else text
         problem = f"Not valid JSON: {error}."
