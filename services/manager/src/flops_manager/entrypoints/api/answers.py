@@ -58,6 +58,8 @@ class ActorStateSchema(Schema):
     address = fields.String(metadata=_what("Where other services reach it."))
     public_address = fields.String(metadata=_what("Where everybody else reaches it."))
     index = fields.Integer()
+    starts = fields.Integer(metadata=_what("How often it began; the orchestrator restarts it."))
+    deployed_at = fields.AwareDateTime(allow_none=True, format="iso")
     last_heartbeat = fields.AwareDateTime(allow_none=True, format="iso")
 
 
@@ -135,6 +137,9 @@ class ProjectSchema(Schema):
     model_address = fields.String(metadata=_what("Where the served model answers: host:port."))
     learner_failures = fields.List(fields.Nested(LearnerFailureSchema))
     error = fields.Nested(OriginatedErrorSchema, allow_none=True)
+    stopped_in = fields.Enum(
+        Stage, by_value=True, allow_none=True, metadata=_what("The stage that failed or ended.")
+    )
     notices = fields.List(fields.String())
     sla = fields.Nested(ProjectSlaSchema)
 

@@ -1,0 +1,70 @@
+"""What crosses a wire is as the goldens say: producers write them, consumers read them."""
+
+import json
+
+import pytest
+
+from flops_contracts.envelope import EnvelopeSchema, decode, document_from_event, encode
+from flops_contracts.events import Kind
+from flops_contracts.payloads import PAYLOADS
+from flops_contracts.sla_schemas import read_mock_sla, read_project_sla
+from support.wire_goldens import API_ANSWERS, GOLDENS, documents, golden, text_of
+from support.wire_samples import MOCK_SLA, PROJECT_SLA, an_event
+
+DOCUMENTS = documents()
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+def test_a_producer_writes_the_golden(name):
+    written = (GOLDENS / f"{name}.json").read_text(encoding="utf-8")
+
+    assert text_of(DOCUMENTS[name]) == written, "If this is meant, run support.wire_goldens."
+
+
+def test_every_golden_has_a_producer():
+    assert {path.stem for path in GOLDENS.glob("*.json")} == set(DOCUMENTS)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_consumer_reads_the_golden_of_an_event(kind):
+    assert decode(json.dumps(golden(f"event-{kind}")).encode()) == an_event(kind)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_an_event_survives_the_wire(kind):
+    assert decode(encode(an_event(kind))) == an_event(kind)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_newer_actors_extra_keys_are_ignored(kind):
+    document = document_from_event(an_event(kind))
+    document["payload"]["from_the_future"] = 1
+    document["also_new"] = True
+
+    assert decode(json.dumps(document).encode()) == an_event(kind)
+
+
+def test_every_kind_has_a_payload_schema():
+    assert set(PAYLOADS) == set(Kind)
+
+
+def test_the_envelope_has_the_fields_of_its_golden():
+    assert set(EnvelopeSchema().fields) == set(golden("event-started"))
+
+
+def test_the_golden_project_sla_is_read_as_it_was_meant():
+    assert read_project_sla(text_of(golden("sla-project"))) == PROJECT_SLA
+
+
+def test_the_golden_mock_sla_is_read_as_it_was_meant():
+    assert read_mock_sla(text_of(golden("sla-mock"))) == MOCK_SLA
+
+
+@pytest.mark.parametrize("name", sorted(API_ANSWERS))
+def test_every_answer_has_a_message(name):
+    assert golden(f"answer-{name}")["message"]
+
+
+@pytest.mark.parametrize("name", ["project", "projects", "mock", "models"])
+def test_no_secret_is_in_an_answer(name):
+    assert "never-leaves-the-manager" not in text_of(golden(f"answer-{name}"))

@@ -1,0 +1,81 @@
+"""The goldens: each message as it crosses a wire, one file each.
+
+After a change of a contract that is meant, ``cd tests && python -m support.wire_goldens`` writes
+them anew; the difference is then part of the commit, for all who read those messages to see.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from marshmallow import Schema
+
+from flops_contracts.envelope import document_from_event
+from flops_contracts.sla_schemas import MockSlaSchema, ProjectSlaSchema
+from flops_manager.entrypoints.api import answers
+from flops_manager.usecases.answers import Removed, TrackingServer
+from support.api_samples import FINDINGS, HISTORY, LOG, MODEL, a_mock, a_project
+from support.wire_samples import MOCK_ID, MOCK_SLA, PAYLOADS, PROJECT_ID, PROJECT_SLA, an_event
+
+GOLDENS = Path(__file__).parents[1] / "contract" / "wire" / "goldens"
+
+PAGE = {"page": 1, "page_size": 20, "total": 1}
+SERVER, REMOVED = TrackingServer("http://192.0.2.9:7027", True), Removed(projects=2, mocks=1)
+
+API_ANSWERS: dict[str, tuple[type[Schema], dict[str, Any]]] = {
+    "error": (
+        answers.ErrorSchema,
+        {"errors": {"customerID": ["Missing."]}, "error_id": "0123456789ab"},
+    ),
+    "project-submitted": (answers.ProjectSubmittedSchema, {"project_id": PROJECT_ID}),
+    "project-checked": (
+        answers.ProjectSubmittedSchema,
+        {"is_ok": False, "findings": FINDINGS},
+    ),
+    "project": (answers.ProjectAnswerSchema, {"project": a_project()}),
+    "projects": (answers.ProjectsAnswerSchema, {"projects": [a_project()], **PAGE}),
+    "events": (answers.EventsAnswerSchema, {"events": HISTORY, "last_seq": len(HISTORY)}),
+    "logs": (answers.LogsAnswerSchema, {"logs": [LOG]}),
+    "mock-submitted": (answers.MockSubmittedSchema, {"mock_id": MOCK_ID}),
+    "mock": (answers.MockAnswerSchema, {"mock": a_mock()}),
+    "mocks": (answers.MocksAnswerSchema, {"mocks": [a_mock()], **PAGE}),
+    "model": (answers.ModelAnswerSchema, {"model": MODEL}),
+    "models": (answers.ModelsAnswerSchema, {"models": [MODEL], **PAGE}),
+    "tracking": (
+        answers.TrackingAnswerSchema,
+        {"tracking_server_url": SERVER.url, "is_running": SERVER.is_running},
+    ),
+    "database": (
+        answers.DatabaseAnswerSchema,
+        {"projects": REMOVED.projects, "mocks": REMOVED.mocks},
+    ),
+}
+
+
+def documents() -> dict[str, Any]:
+    """Return every message by the name of its golden."""
+    events = {f"event-{kind}": document_from_event(an_event(kind)) for kind in PAYLOADS}
+    slas = {
+        "sla-project": ProjectSlaSchema().dump(PROJECT_SLA),
+        "sla-mock": MockSlaSchema().dump(MOCK_SLA),
+    }
+    api = {
+        f"answer-{name}": schema().dump({"message": "A sentence for people.", **values})
+        for name, (schema, values) in API_ANSWERS.items()
+    }
+    return {**events, **slas, **api}
+
+
+def text_of(document: Any) -> str:
+    """Return the golden's text."""
+    return json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def golden(name: str) -> Any:
+    """Return the JSON of a golden."""
+    return json.loads((GOLDENS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    for name, document in documents().items():
+        (GOLDENS / f"{name}.json").write_text(text_of(document), encoding="utf-8")
