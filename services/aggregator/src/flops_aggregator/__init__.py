@@ -1,0 +1,1 @@
+"""The aggregator: runs the rounds of a training and registers the best model in MLflow."""

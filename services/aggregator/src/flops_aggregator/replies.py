@@ -1,0 +1,107 @@
+"""Check what learners answer before a strategy sees it: one bad reply must not end the training.
+
+A strategy raises when replies do not agree in their arrays or metrics, so each reply is compared
+with what was sent, and cut down to what every reply has.
+"""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDict
+
+from flops_contracts.exit_codes import ExitCode
+from flops_grid.errors import LearnerError
+from flops_grid.flower_internals import LEARNER_RAISED, message_with_metadata, metadata_values
+from flops_grid.records import (
+    ACCURACY,
+    ARRAYS,
+    EVALUATE_SECONDS,
+    FIT_SECONDS,
+    LOSS,
+    METRICS,
+    SAMPLES,
+    TRAIN_LOSS,
+)
+
+NUMERIC_KINDS = "biufc"
+
+
+class _UnusableReply(Exception):  # noqa: N818 - it becomes a LearnerError
+    """What a reply lacks, as a sentence about the learner's answer."""
+
+
+def checked_train_replies(
+    replies: Iterable[Message], sent: ArrayRecord, *, wants_train_loss: bool = False
+) -> list[Message]:
+    """Return the replies, those that cannot be averaged with ``sent`` turned into errors."""
+    metrics = (SAMPLES, FIT_SECONDS, *([TRAIN_LOSS] if wants_train_loss else []))
+    return [_checked(reply, metrics, sent) for reply in replies]
+
+
+def checked_evaluate_replies(replies: Iterable[Message]) -> list[Message]:
+    """Return the replies, those without loss, accuracy and samples turned into errors."""
+    return [_checked(reply, (SAMPLES, LOSS, ACCURACY, EVALUATE_SECONDS), None) for reply in replies]
+
+
+def metrics_of(reply: Message) -> dict[str, float]:
+    """Return the numbers in a reply that was checked."""
+    record = reply.content.metric_records[METRICS]
+    return {key: float(value) for key, value in record.items() if isinstance(value, int | float)}
+
+
+def _checked(reply: Message, metrics: tuple[str, ...], sent: ArrayRecord | None) -> Message:
+    if reply.has_error():
+        return reply
+    try:
+        content = RecordDict({METRICS: _metrics(reply, metrics)})
+        if sent is not None:
+            content[ARRAYS] = _arrays(reply, sent)
+    except _UnusableReply as error:
+        problem = LearnerError(str(error), "UnusableReply", exit_code=ExitCode.USER_CODE_FAILED)
+        return message_with_metadata(
+            Error(LEARNER_RAISED, problem.to_text()), metadata_values(reply)
+        )
+    reply.content = content
+    return reply
+
+
+def _metrics(reply: Message, wanted: tuple[str, ...]) -> MetricRecord:
+    found = reply.content.metric_records.get(METRICS) or MetricRecord()
+    values = MetricRecord()
+    for key in wanted:
+        value = found.get(key)
+        if not isinstance(value, int | float):
+            raise _UnusableReply(f"the answer has no number {key}")
+        if key == SAMPLES and not (math.isfinite(value) and value > 0):
+            raise _UnusableReply(f"the answer is about {value} samples")
+        values[key] = value
+    return values
+
+
+def _arrays(reply: Message, sent: ArrayRecord) -> ArrayRecord:
+    found = reply.content.array_records.get(ARRAYS)
+    if found is None:
+        raise _UnusableReply("the answer has no parameters")
+    if len(found) != len(sent) or set(found) != set(sent):
+        raise _UnusableReply(
+            f"get_model_parameters returned {len(found)} arrays after fit_model, not {len(sent)}"
+        )
+    for key, expected in sent.items():
+        _check_array(key, found[key], expected)
+    # In the order that was sent, because parameters are known by their position.
+    return ArrayRecord({key: found[key] for key in sent})
+
+
+def _check_array(key: str, found: Array, expected: Array) -> None:
+    try:
+        values = found.numpy()
+    except (TypeError, ValueError, OSError, EOFError) as error:
+        raise _UnusableReply(f"parameter {key} cannot be read: {error}") from error
+    if values.dtype.kind not in NUMERIC_KINDS:
+        raise _UnusableReply(f"parameter {key} is of the type {values.dtype}, not of numbers")
+    if values.shape != tuple(expected.shape):
+        shapes = f"{values.shape}, not {tuple(expected.shape)}"
+        raise _UnusableReply(f"parameter {key} has the shape {shapes}, after fit_model")
+    if not np.isfinite(values).all():
+        raise _UnusableReply(f"parameter {key} holds values that are no numbers after fit_model")

@@ -1,0 +1,131 @@
+"""What an aggregator is told by its environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flops_contracts.roles import Role
+from flops_contracts.sla import Flavor, Parametrised
+from flops_runtime.environment import Environment
+from flops_runtime.settings import ActorSettings
+
+
+@dataclass(frozen=True)
+class TrackingSettings:
+    """Where MLflow is, and what the training is called there."""
+
+    url: str
+    experiment: str
+    model_name: str
+    flavor: Flavor
+    ml_repo_url: str
+    commit: str
+    connect_timeout_seconds: float = 120.0
+
+    @classmethod
+    def from_env(cls, environment: Environment) -> "TrackingSettings":
+        """Read them; the caller calls ``environment.check()``."""
+        flavor = environment.text(
+            "FLOPS_ML_MODEL_FLAVOR", help="The ML library of the model.", choices=tuple(Flavor)
+        )
+        return cls(
+            url=environment.text("FLOPS_MLFLOW_URL", help="The tracking server's URL."),
+            experiment=environment.text("FLOPS_EXPERIMENT_NAME", help="Experiment in MLflow."),
+            model_name=environment.text("FLOPS_MODEL_NAME", help="Registered model in MLflow."),
+            flavor=Flavor(flavor) if flavor in set(Flavor) else Flavor.SKLEARN,
+            ml_repo_url=environment.text("FLOPS_ML_REPO_URL", "", help="For MLflow's tags."),
+            commit=environment.text("FLOPS_COMMIT", "", help="For MLflow's tags."),
+            connect_timeout_seconds=environment.seconds(
+                "FLOPS_MLFLOW_TIMEOUT_SECONDS",
+                cls.connect_timeout_seconds,
+                help="How long the tracking server may be out of reach.",
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How many rounds, with whom, by which strategy, and how long to wait for what."""
+
+    rounds: int
+    learners: int
+    min_available: int
+    min_fit: int
+    min_evaluate: int
+    strategy: Parametrised
+    round_timeout_seconds: float
+    join_timeout_seconds: float
+    settle_seconds: float
+    return_timeout_seconds: float
+
+    @classmethod
+    def from_env(cls, environment: Environment) -> "TrainingSettings":
+        """Read them; the caller calls ``environment.check()``."""
+        return cls(
+            rounds=_count(environment, "FLOPS_TRAINING_ROUNDS", 3, "Rounds to train."),
+            learners=_count(environment, "FLOPS_LEARNERS", 1, "Learners that were started."),
+            min_available=_count(
+                environment, "FLOPS_MIN_AVAILABLE_CLIENTS", 1, "Learners needed to begin a round."
+            ),
+            min_fit=_count(
+                environment, "FLOPS_MIN_FIT_CLIENTS", 1, "Learners that have to train in a round."
+            ),
+            min_evaluate=_count(
+                environment, "FLOPS_MIN_EVALUATE_CLIENTS", 1, "Learners that have to evaluate."
+            ),
+            strategy=_strategy(
+                environment.document(
+                    "FLOPS_STRATEGY", {"name": "FedAvg"}, help="Strategy: name and parameters."
+                )
+            ),
+            round_timeout_seconds=environment.seconds(
+                "FLOPS_ROUND_TIMEOUT_SECONDS", 3600, help="Longest training of a round."
+            ),
+            join_timeout_seconds=environment.seconds(
+                "FLOPS_JOIN_TIMEOUT_SECONDS", 300, help="How long to wait for the first learners."
+            ),
+            settle_seconds=environment.seconds(
+                "FLOPS_SETTLE_SECONDS", 10, help="How long to wait for the rest of them."
+            ),
+            return_timeout_seconds=environment.seconds(
+                "FLOPS_RETURN_TIMEOUT_SECONDS",
+                60,
+                help="How long to wait before a round for learners that were lost.",
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of it."""
+
+    actor: ActorSettings
+    grid_token: str = field(repr=False)
+    port: int
+    training: TrainingSettings
+    tracking: TrackingSettings
+
+    @classmethod
+    def from_env(cls, environment: Environment) -> "Settings":
+        """Read them; the caller calls ``environment.check()``."""
+        return cls(
+            actor=ActorSettings.from_env(environment, Role.AGGREGATOR),
+            grid_token=environment.text(
+                "FLOPS_GRID_TOKEN", help="What the project's learners have to show."
+            ),
+            port=environment.whole(
+                "FLOPS_GRID_PORT", 8080, help="Port that learners dial.", maximum=65535
+            ),
+            training=TrainingSettings.from_env(environment),
+            tracking=TrackingSettings.from_env(environment),
+        )
+
+
+def _count(environment: Environment, name: str, default: int, text: str) -> int:
+    return environment.whole(name, default, help=text, minimum=1)
+
+
+def _strategy(document: Any) -> Parametrised:
+    if not isinstance(document, Mapping):
+        return Parametrised(str(document))
+    return Parametrised(str(document.get("name", "FedAvg")), document.get("parameters") or {})

@@ -1,0 +1,60 @@
+"""From the name and parameters in an SLA to a strategy of Flower's."""
+
+import inspect
+from typing import Any, Final
+
+from flwr.app import ConfigRecord
+from flwr.serverapp import strategy as flower
+from flwr.serverapp.strategy import Strategy
+
+from flops_aggregator.settings import TrainingSettings
+from flops_contracts.sla import Parametrised
+from flops_contracts.sla_schemas import STRATEGIES
+from flops_grid.records import ARRAYS, CONFIG, SAMPLES, WANTS_TRAIN_LOSS
+from flops_runtime.environment import BadSettingsError
+
+NEED_TRAIN_LOSS: Final = frozenset({"QFedAvg"})
+"""They weigh a learner by the loss of the parameters it was sent, so learners must report it."""
+
+
+def build_strategy(training: TrainingSettings) -> Strategy:
+    """Return the asked strategy over all learners; raise ``BadSettingsError``."""
+    asked = training.strategy
+    if asked.name not in STRATEGIES:
+        known = ", ".join(sorted(STRATEGIES))
+        raise BadSettingsError(f"there is no strategy {asked.name}; there are {known}")
+    factory = getattr(flower, asked.name)
+    try:
+        strategy: Strategy = factory(
+            fraction_train=1.0,
+            fraction_evaluate=1.0,
+            min_train_nodes=training.min_fit,
+            min_evaluate_nodes=training.min_evaluate,
+            min_available_nodes=training.min_available,
+            weighted_by_key=SAMPLES,
+            arrayrecord_key=ARRAYS,
+            configrecord_key=CONFIG,
+            **_arguments(factory, asked),
+        )
+    except (TypeError, ValueError) as error:
+        raise BadSettingsError(
+            f"{asked.name} refuses its parameters {dict(asked.parameters)}: {error}",
+            hint=f"It takes {sorted(STRATEGIES[asked.name]) or 'none'}.",
+        ) from error
+    return strategy
+
+
+def train_config(training: TrainingSettings) -> ConfigRecord:
+    """Return what the strategy needs learners to know besides what it tells them itself."""
+    is_needed = training.strategy.name in NEED_TRAIN_LOSS
+    return ConfigRecord({WANTS_TRAIN_LOSS: True} if is_needed else {})
+
+
+def _arguments(factory: Any, asked: Parametrised) -> dict[str, float | int]:
+    """SLAs have numbers only; whole ones are what some of Flower's parameters have to be."""
+    known = inspect.signature(factory).parameters
+    whole = {name for name, parameter in known.items() if parameter.annotation in (int, "int")}
+    return {
+        name: int(value) if name in whole else float(value)
+        for name, value in asked.parameters.items()
+    }

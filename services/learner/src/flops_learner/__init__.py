@@ -1,0 +1,1 @@
+"""The learner: trains a user's model on the data of its node and answers the aggregator."""

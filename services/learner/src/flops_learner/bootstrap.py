@@ -1,0 +1,53 @@
+"""The learner's work from its first step to its result; everything is wired here."""
+
+import logging
+
+from flops_contracts.events import DataLoaded, Finished, Kind
+from flops_contracts.sla import DataSplit
+from flops_grid.client import serve_client_app
+from flops_grid.flower_internals import route_logs
+from flops_grid.settings import LinkSettings
+from flops_grid.user_model import load_user_model
+from flops_learner.settings import Settings
+from flops_learner.training import Training
+from flops_runtime.reporting import Reporter
+from flops_utils import data_source
+
+logger = logging.getLogger(__name__)
+
+
+def learn(settings: Settings, reporter: Reporter) -> tuple[Kind, Finished]:
+    """Load model and data, answer the aggregator until it says goodbye, return the result."""
+    route_logs()
+    data_source.use(_data_source(settings, reporter))
+    reporter.progress("loading the model")
+    model = load_user_model()
+    reporter.progress("loading the data")
+    model.load_data()
+    training = Training(model, reporter.status.doing)
+    reporter.progress("joining the aggregator")
+    reporter.status.ready()
+    ended = serve_client_app(
+        training.client_app(),
+        settings.aggregator_address,
+        settings.actor.actor.instance,
+        settings.grid_token,
+        LinkSettings(unreachable_seconds=settings.aggregator_timeout_seconds),
+    )
+    logger.info("the aggregator said goodbye %s", ended.reason)
+    return Kind.FINISHED, Finished(training.rounds, training.samples)
+
+
+def _data_source(settings: Settings, reporter: Reporter) -> data_source.DataSource:
+    def report(rows: int, size: int, columns: tuple[str, ...]) -> None:
+        reporter.report(Kind.DATA_LOADED, DataLoaded(rows, size, tuple(columns)))
+
+    return data_source.DataSource(
+        server_address=settings.data_server_address,
+        data_tags=settings.data_tags,
+        project_id=settings.actor.subject_id,
+        learner_index=settings.learner_index,
+        node_learners=settings.node_learners,
+        shared=settings.data_split is DataSplit.SHARED,
+        on_loaded=report,
+    )

@@ -1,0 +1,60 @@
+"""The learner's end: runs an ordinary ``flwr.clientapp.ClientApp`` for as long as work comes."""
+
+import logging
+
+from flwr.app import Context, Error, Message, RecordDict
+from flwr.clientapp import ClientApp
+from grpc import ChannelCredentials
+
+from flops_grid.errors import LearnerError
+from flops_grid.flower_internals import LEARNER_RAISED, RUN_ID, take_identity
+from flops_grid.link import Ended, Link, Peer
+from flops_grid.settings import LinkSettings
+
+logger = logging.getLogger(__name__)
+
+
+def serve_client_app(
+    app: ClientApp,
+    address: str,
+    name: str,
+    token: str,
+    settings: LinkSettings | None = None,
+    credentials: ChannelCredentials | None = None,
+) -> Ended:
+    """Answer the aggregator's messages with ``app`` until it says goodbye.
+
+    ``app`` runs in the calling thread and is never run twice for one message. What it raises
+    becomes an error reply, and the learner goes on. Raises ``AggregatorUnreachableError``.
+    """
+    take_identity()
+    context = Context(run_id=RUN_ID, node_id=0, node_config={}, state=RecordDict(), run_config={})
+    link = Link(Peer(address, name, token, credentials), settings or LinkSettings())
+    link.start()
+    reason = "the learner ended"
+    try:
+        while not isinstance(item := link.inbox.get(), Ended):
+            link.answer(_run(app, _message(item), context))
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise
+    else:
+        return item
+    finally:
+        link.close(reason)
+
+
+def _message(item: Message | Exception) -> Message:
+    if isinstance(item, Exception):
+        raise item
+    return item
+
+
+def _run(app: ClientApp, message: Message, context: Context) -> Message:
+    try:
+        return app(message, context)
+    except Exception as error:
+        # Whatever the user's code does, the next round may work again.
+        logger.warning("could not answer %s", message.metadata.message_type, exc_info=error)
+        text = LearnerError.from_exception(error).to_text()
+        return Message(Error(LEARNER_RAISED, text), reply_to=message)

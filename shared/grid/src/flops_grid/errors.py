@@ -1,0 +1,73 @@
+"""What can go wrong between an aggregator and its learners."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.exit_codes import ExitCode
+
+
+class WireError(FlopsError):
+    """Bytes that are no frame of ours; whoever receives them ends that one connection."""
+
+
+class AggregatorUnreachableError(FlopsError):
+    """The aggregator did not answer for too long, or refuses this learner."""
+
+    exit_code = ExitCode.AGGREGATOR_UNREACHABLE
+
+
+class UserCodeError(FlopsError):
+    """Code of the ML repository raised, or returned something of the wrong type."""
+
+    exit_code = ExitCode.USER_CODE_FAILED
+
+
+@dataclass(frozen=True)
+class LearnerError:
+    """Why a learner could not answer a message, as it travels in the reason of Flower's ``Error``.
+
+    ``exit_code`` says the class of the failure; an unknown one counts as a bug.
+    """
+
+    reason: str
+    error: str = ""
+    where: str = ""
+    hint: str = ""
+    exit_code: int = ExitCode.BUG
+
+    def to_text(self) -> str:
+        """Return it as the text of an error reply."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str | None) -> "LearnerError":
+        """Read an error reply's text; a text of somebody else becomes the reason."""
+        try:
+            document = json.loads(text or "")
+            return cls(
+                reason=str(document["reason"])[:4000],
+                error=str(document["error"])[:200],
+                where=str(document["where"])[:500],
+                hint=str(document["hint"])[:2000],
+                exit_code=int(document["exit_code"]),
+            )
+        except (ValueError, TypeError, KeyError):
+            return cls(reason=(text or "no reason given")[:4000])
+
+    @classmethod
+    def from_exception(cls, error: BaseException) -> "LearnerError":
+        """Return what a reply says about ``error``: expected ones by their reason, bugs by name."""
+        if isinstance(error, FlopsError):
+            name, code = type(error).__name__, error.exit_code
+            return cls(error.reason, name, error.where, error.hint, code)
+        name = type(error).__name__
+        return cls(f"unexpected {name}: {error}"[:2000], name)
+
+    @property
+    def is_user_code(self) -> bool:
+        """Whether the code of the ML repository is to blame."""
+        return self.exit_code == ExitCode.USER_CODE_FAILED
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.where})" if self.where else self.reason

@@ -1,0 +1,242 @@
+"""Who is connected, what was sent to whom, and what came back: the grid's state without its I/O.
+
+A message stays pending until it is answered, forgotten, or its learner has been away for longer
+than the grace time; whatever a learner had not answered is sent again when it is back.
+"""
+
+import logging
+import math
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from queue import SimpleQueue
+from threading import Condition
+from typing import Final
+
+from flwr.app import Error, Message
+
+from flops_grid.errors import LearnerError
+from flops_grid.flower_internals import LEARNER_GONE, set_message_id
+
+logger = logging.getLogger(__name__)
+
+LOST: Final = "the connection was lost"
+
+
+@dataclass(frozen=True)
+class Acknowledge:
+    """Tell a learner that its answer to this message has arrived."""
+
+    message_id: str
+
+
+@dataclass(frozen=True)
+class Goodbye:
+    """Tell a learner that nothing more will come."""
+
+    reason: str = ""
+
+
+Item = Message | Acknowledge | Goodbye | None
+
+
+@dataclass(frozen=True)
+class Presence:
+    """A learner came or went; ``present`` counts those that are connected now."""
+
+    learner: str
+    is_present: bool
+    present: int
+    reason: str = ""
+
+
+@dataclass(eq=False)
+class Seat:
+    """One connection of one learner; ``outbox`` ends with None."""
+
+    node_id: int
+    name: str
+    session: str
+    outbox: SimpleQueue[Item] = field(default_factory=SimpleQueue)
+
+
+@dataclass
+class _Node:
+    name: str
+    seat: Seat | None = None
+    lost_at: float = 0.0
+    reason: str = ""
+
+
+class NameTakenError(Exception):
+    """Another live learner has this name."""
+
+
+def node_id_of(name: str) -> int:
+    """Derive a learner's node id from its name, so that it keeps it when it comes back."""
+    return int.from_bytes(sha256(name.encode()).digest()[:7], "big") or 1
+
+
+class Exchange:
+    """Shared by all connections' threads and whoever runs the rounds."""
+
+    def __init__(
+        self,
+        grace_seconds: float,
+        watch: Callable[[Presence], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._grace_seconds = grace_seconds
+        self._watch = watch
+        self._clock = clock
+        self._changed = Condition()
+        self._nodes: dict[int, _Node] = {}
+        self._pending: dict[str, Message] = {}
+        self._replies: dict[str, Message] = {}
+        self._is_closed = False
+
+    def join(self, name: str, session: str) -> Seat:
+        """Seat a learner and queue its unanswered work; raise ``NameTakenError``.
+
+        A session that is there already has lost its connection before we noticed: it replaces it.
+        """
+        with self._changed:
+            seat = Seat(node_id_of(name), name, session)
+            node = self._nodes.setdefault(seat.node_id, _Node(name))
+            if node.seat and node.seat.session != session:
+                raise NameTakenError(name)
+            is_new = node.seat is None
+            if node.seat:
+                node.seat.outbox.put(None)
+            node.seat = seat
+            for message_id, message in self._pending.items():
+                is_for_it = message.metadata.dst_node_id == seat.node_id
+                if is_for_it and message_id not in self._replies:
+                    seat.outbox.put(message)
+            if self._is_closed:
+                seat.outbox.put(Goodbye())
+            presence = Presence(name, is_present=True, present=self._count())
+            self._changed.notify_all()
+        if is_new:
+            self._watch(presence)
+        return seat
+
+    def leave(self, seat: Seat, reason: str = LOST, *, for_good: bool = False) -> None:
+        """Note that a connection ended; ``for_good`` means that no grace is needed."""
+        seat.outbox.put(None)
+        with self._changed:
+            node = self._nodes[seat.node_id]
+            if node.seat is not seat:
+                return
+            node.seat = None
+            node.reason = reason
+            node.lost_at = -math.inf if for_good else self._clock()
+            presence = Presence(seat.name, is_present=False, present=self._count(), reason=reason)
+            is_closed = self._is_closed
+            self._changed.notify_all()
+        if not is_closed:
+            self._watch(presence)
+
+    def send(self, messages: Iterable[Message]) -> list[str]:
+        """Give each message an id and queue it for its learner."""
+        ids = []
+        with self._changed:
+            for message in messages:
+                message_id = uuid.uuid4().hex
+                set_message_id(message, message_id)
+                self._pending[message_id] = message
+                ids.append(message_id)
+                node = self._nodes.get(message.metadata.dst_node_id)
+                if node and node.seat:
+                    node.seat.outbox.put(message)
+        return ids
+
+    def answer(self, seat: Seat, reply: Message) -> None:
+        """Take a learner's reply; what nobody waits for (any more) is acknowledged and dropped."""
+        message_id = reply.metadata.reply_to_message_id
+        with self._changed:
+            pending = self._pending.get(message_id)
+            if pending and pending.metadata.dst_node_id == seat.node_id:
+                self._replies[message_id] = reply
+                self._changed.notify_all()
+            else:
+                logger.info("dropped a late reply of %s", seat.name)
+        seat.outbox.put(Acknowledge(message_id))
+
+    def take(self, message_ids: Iterable[str]) -> list[Message]:
+        """Return the replies that have come, and an error for each learner that stays away."""
+        with self._changed:
+            return [reply for one in list(message_ids) if (reply := self._take_one(one))]
+
+    def wait_for_replies(self, message_ids: set[str], end: float | None) -> None:
+        """Return when ``take`` would give something, or at ``end`` on the clock."""
+        with self._changed:
+            while not any(one in self._replies or self._is_lost(one) for one in message_ids):
+                left = 1.0 if end is None else min(1.0, end - self._clock())
+                if left <= 0:
+                    return
+                # At most a second, because grace ends without a notification.
+                self._changed.wait(left)
+
+    def forget(self, message_ids: Iterable[str]) -> None:
+        """Wait for these no longer; a late reply will be dropped."""
+        with self._changed:
+            for one in message_ids:
+                self._pending.pop(one, None)
+                self._replies.pop(one, None)
+
+    def nodes(self) -> dict[int, str]:
+        """Return the learners that work can be sent to: those there, and those in grace."""
+        with self._changed:
+            return {
+                node_id: node.name
+                for node_id, node in self._nodes.items()
+                if node.seat or not self._is_beyond_grace(node)
+            }
+
+    def name_of(self, node_id: int) -> str:
+        """Return the name of a learner that was ever here."""
+        with self._changed:
+            node = self._nodes.get(node_id)
+            return node.name if node else f"node {node_id}"
+
+    def wait_for(self, count: int, timeout_seconds: float) -> list[str]:
+        """Wait until ``count`` learners are connected; return the names of those that are."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._count() >= count, timeout_seconds)
+            return sorted(node.name for node in self._nodes.values() if node.seat)
+
+    def say_goodbye(self, reason: str, timeout_seconds: float) -> None:
+        """Send everybody away, and wait until they are gone or the time is over."""
+        with self._changed:
+            self._is_closed = True
+            for node in self._nodes.values():
+                if node.seat:
+                    node.seat.outbox.put(Goodbye(reason))
+            self._changed.wait_for(lambda: self._count() == 0, timeout_seconds)
+
+    def _count(self) -> int:
+        return sum(node.seat is not None for node in self._nodes.values())
+
+    def _is_beyond_grace(self, node: _Node) -> bool:
+        return not node.seat and self._clock() - node.lost_at >= self._grace_seconds
+
+    def _is_lost(self, message_id: str) -> bool:
+        message = self._pending.get(message_id)
+        if message is None:
+            return False
+        node = self._nodes.get(message.metadata.dst_node_id)
+        return node is None or self._is_beyond_grace(node)
+
+    def _take_one(self, message_id: str) -> Message | None:
+        if message_id in self._replies:
+            self._pending.pop(message_id, None)
+            return self._replies.pop(message_id)
+        if not self._is_lost(message_id):
+            return None
+        message = self._pending.pop(message_id)
+        node = self._nodes.get(message.metadata.dst_node_id)
+        reason = f"{node.name} is gone: {node.reason}" if node else "no such learner"
+        return Message(Error(LEARNER_GONE, LearnerError(reason).to_text()), reply_to=message)

@@ -1,0 +1,268 @@
+"""A learner's line to its aggregator: dials, dials again, and never loses or repeats work.
+
+It runs in a thread of its own, so that the user's code has the main thread and the line stays
+alive while that code computes. A result is kept until the aggregator has confirmed it.
+"""
+
+import logging
+import random
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from queue import Full, Queue, SimpleQueue
+from typing import Final, Protocol
+
+import grpc
+from flwr.app import Message
+
+from flops_grid.errors import AggregatorUnreachableError, WireError
+from flops_grid.settings import METHOD, LinkSettings, grpc_options
+from flops_grid.wire import (
+    PROTOCOL,
+    Assembler,
+    FrameKind,
+    message_frames,
+    note,
+    read_frame,
+    read_note,
+)
+
+logger = logging.getLogger(__name__)
+
+INBOX_MESSAGES: Final = 4
+LEAVE_SECONDS: Final = 2.0
+
+Outbox = SimpleQueue[Message | bytes | None]
+"""What is to be sent on one connection: replies and finished frames; None ends it."""
+
+FINAL_REFUSALS: Final = {
+    grpc.StatusCode.UNAUTHENTICATED: "Check that FLOPS_GRID_TOKEN is the project's.",
+    grpc.StatusCode.FAILED_PRECONDITION: "Aggregator and learner are of different versions.",
+}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Which aggregator to dial, and as whom."""
+
+    address: str
+    name: str
+    token: str = field(repr=False)
+    credentials: grpc.ChannelCredentials | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The aggregator said goodbye; ``reason`` is empty when its work is done."""
+
+    reason: str = ""
+
+
+class _Call(Protocol):
+    """What gRPC gives for a stream: frames that come, until it is cancelled."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def cancel(self) -> object: ...
+
+
+class _Lost(Exception):  # noqa: N818 - an event, not a failure
+    """The connection ended without a goodbye."""
+
+
+class Link:
+    """Puts work into ``inbox``, last of all an ``Ended`` or the error that ended the link."""
+
+    def __init__(self, peer: Peer, settings: LinkSettings) -> None:
+        self._peer = peer
+        self._settings = settings
+        self._session = uuid.uuid4().hex
+        self._lock = threading.Lock()
+        self._accepted: set[str] = set()
+        self._unconfirmed: dict[str, Message] = {}
+        self._outbox: Outbox | None = None
+        self._stop = threading.Event()
+        self._call: _Call | None = None
+        self._last_contact = time.monotonic()
+        self._refused_since: float | None = None
+        self._malformed = 0
+        self._thread = threading.Thread(target=self._run, name="grid-link", daemon=True)
+        self.inbox: Queue[Message | Ended | Exception] = Queue(INBOX_MESSAGES)
+
+    def start(self) -> None:
+        """Begin to dial."""
+        self._last_contact = time.monotonic()
+        self._thread.start()
+
+    def answer(self, reply: Message) -> None:
+        """Send a reply now or as soon as there is a connection; again if that one breaks."""
+        with self._lock:
+            self._unconfirmed[reply.metadata.reply_to_message_id] = reply
+            if self._outbox:
+                self._outbox.put(reply)
+
+    def close(self, reason: str = "") -> None:
+        """Tell the aggregator that this learner leaves for good, and hang up."""
+        self._stop.set()
+        with self._lock:
+            if self._outbox:
+                self._outbox.put(note(FrameKind.LEAVE, {"reason": reason}))
+                self._outbox.put(None)
+        self._thread.join(LEAVE_SECONDS)
+        if self._call:
+            self._call.cancel()
+        self._thread.join(LEAVE_SECONDS)
+
+    def _run(self) -> None:
+        pause = self._settings.first_pause_seconds
+        while not self._stop.is_set():
+            contact = self._last_contact
+            outcome = self._attempt()
+            if not isinstance(outcome, _Lost):
+                self._deliver(outcome)
+                return
+            if self._last_contact > contact:
+                pause = self._settings.first_pause_seconds
+            if error := self._too_long(outcome):
+                self._deliver(error)
+                return
+            logger.info("no connection to %s (%s); again soon", self._peer.address, outcome)
+            self._stop.wait(pause * random.uniform(0.8, 1.2))
+            pause = min(2 * pause, self._settings.longest_pause_seconds)
+
+    def _attempt(self) -> Ended | Exception:
+        try:
+            return self._converse()
+        except (_Lost, AggregatorUnreachableError) as error:
+            return error
+        except Exception as error:
+            logger.exception("the link to the aggregator failed")
+            return error
+
+    def _too_long(self, why: _Lost) -> AggregatorUnreachableError | None:
+        seconds, limit = time.monotonic() - self._last_contact, self._settings.unreachable_seconds
+        if seconds <= limit:
+            return None
+        return AggregatorUnreachableError(
+            f"no aggregator at {self._peer.address} for {limit:g} s: {why}",
+            hint="See the aggregator's own state and log.",
+        )
+
+    def _deliver(self, item: Message | Ended | Exception) -> None:
+        """Hand over to whoever computes; waiting here is what slows a hasty aggregator down."""
+        while not self._stop.is_set():
+            try:
+                self.inbox.put(item, timeout=0.5)
+            except Full:
+                continue
+            return
+
+    def _converse(self) -> Ended:
+        """Hold one connection until the goodbye; raise ``_Lost`` when it breaks."""
+        options = grpc_options(self._settings.keepalive_seconds)
+        peer = self._peer
+        channel = (
+            grpc.secure_channel(peer.address, peer.credentials, options)
+            if peer.credentials
+            else grpc.insecure_channel(peer.address, options)
+        )
+        outbox: Outbox = SimpleQueue()
+        try:
+            grpc.channel_ready_future(channel).result(self._settings.connect_seconds)
+            dial: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(METHOD)
+            self._call = call = dial(self._outgoing(outbox))
+            return self._listen(call, outbox)
+        except grpc.FutureTimeoutError:
+            raise _Lost("nobody answers") from None
+        except grpc.RpcError as error:
+            raise _Lost(self._read_refusal(error)) from error
+        except WireError as error:
+            raise _Lost(f"something malformed came: {error}") from error
+        finally:
+            with self._lock:
+                self._outbox = None
+            outbox.put(None)
+            if self._call:
+                self._call.cancel()
+            channel.close()
+
+    def _outgoing(self, outbox: Outbox) -> Iterator[bytes]:
+        """Run in gRPC's own thread; it asks for the next frame when the last one is sent."""
+        yield note(
+            FrameKind.HELLO,
+            {
+                "protocol": PROTOCOL,
+                "token": self._peer.token,
+                "name": self._peer.name,
+                "session": self._session,
+            },
+        )
+        while (item := outbox.get()) is not None:
+            if isinstance(item, bytes):
+                yield item
+            else:
+                yield from message_frames(item)
+
+    def _listen(self, call: _Call, outbox: Outbox) -> Ended:
+        patience = threading.Timer(self._settings.connect_seconds, call.cancel)
+        patience.daemon = True
+        patience.start()
+        assembler = Assembler(self._settings.max_message_bytes)
+        try:
+            for data in call:
+                kind, payload = read_frame(data)
+                self._last_contact = time.monotonic()
+                if kind is FrameKind.WELCOME:
+                    patience.cancel()
+                    self._welcome(outbox)
+                elif kind is FrameKind.ACKNOWLEDGE:
+                    self._confirm(str(read_note(payload).get("message_id")))
+                elif kind is FrameKind.GOODBYE:
+                    return Ended(str(read_note(payload).get("reason", "")))
+                elif message := assembler.feed(kind, payload):
+                    self._accept(message)
+        finally:
+            patience.cancel()
+        raise _Lost("the aggregator hung up")
+
+    def _welcome(self, outbox: Outbox) -> None:
+        logger.info("connected to the aggregator at %s", self._peer.address)
+        self._refused_since = None
+        with self._lock:
+            for reply in self._unconfirmed.values():
+                outbox.put(reply)
+            self._outbox = outbox
+
+    def _accept(self, message: Message) -> None:
+        """Pass work on once; when it comes again, its result is on its way or still computed."""
+        message_id = message.metadata.message_id
+        if message_id not in self._accepted:
+            self._accepted.add(message_id)
+            self._deliver(message)
+
+    def _confirm(self, message_id: str) -> None:
+        self._malformed = 0
+        with self._lock:
+            self._unconfirmed.pop(message_id, None)
+
+    def _read_refusal(self, error: grpc.RpcError) -> str:
+        """Return why a connection ended; raise when it makes no sense to dial again."""
+        code, why = error.code(), error.details() or "no reason given"
+        if code in FINAL_REFUSALS:
+            raise self._refused(why, FINAL_REFUSALS[code])
+        if code is grpc.StatusCode.ALREADY_EXISTS:
+            self._refused_since = self._refused_since or time.monotonic()
+            if time.monotonic() - self._refused_since > self._settings.duplicate_seconds:
+                raise self._refused(why, "Two learners cannot have the same name.")
+        if code is grpc.StatusCode.INVALID_ARGUMENT:
+            self._malformed += 1
+            if self._malformed >= self._settings.malformed_attempts:
+                raise self._refused(why, "The line to the aggregator damages data.")
+        return f"{code.name}: {why}"
+
+    def _refused(self, why: str, hint: str) -> AggregatorUnreachableError:
+        return AggregatorUnreachableError(
+            f"the aggregator at {self._peer.address} refuses {self._peer.name}: {why}", hint=hint
+        )

@@ -1,0 +1,33 @@
+"""What aggregator and learners call the things in a message, and how parameters get in and out."""
+
+from typing import Any, Final
+
+import numpy as np
+from flwr.app import ArrayRecord
+from numpy.typing import NDArray
+
+ARRAYS: Final = "arrays"
+CONFIG: Final = "config"
+METRICS: Final = "metrics"
+
+SAMPLES: Final = "num-examples"
+LOSS: Final = "loss"
+ACCURACY: Final = "accuracy"
+TRAIN_LOSS: Final = "train_loss"
+FIT_SECONDS: Final = "fit-seconds"
+EVALUATE_SECONDS: Final = "evaluate-seconds"
+
+WANTS_TRAIN_LOSS: Final = "wants-train-loss"
+"""Key of the training config: report the loss of the parameters as they came (q-FedAvg)."""
+
+Parameters = list[NDArray[Any]]
+
+
+def arrays_from_parameters(parameters: Parameters) -> ArrayRecord:
+    """Return parameters of any numeric type and shape as a record, in order."""
+    return ArrayRecord([np.asarray(one) for one in parameters])
+
+
+def parameters_from_arrays(arrays: ArrayRecord) -> Parameters:
+    """Return the arrays in order; each is a copy of its own and may be written to."""
+    return [array.numpy() for array in arrays.values()]
