@@ -14,6 +14,7 @@ from flops_cli.errors import (
     RefusedError,
     UnreachableError,
 )
+from flops_cli.http import session_for
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 60.0
@@ -39,7 +40,7 @@ class Connection:
     def __init__(self, url: str, tokens: TokenSource, first_wait_seconds: float = 0.5) -> None:
         self._url = url.rstrip("/")
         self._tokens = tokens
-        self._session = requests.Session()
+        self._session = session_for(url)
         self._retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_exponential_jitter(initial=first_wait_seconds, max=5),

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import requests
 
 from flops_cli.errors import NotAllowedError, UnreachableError
+from flops_cli.http import session_for
 
 TIMEOUT_SECONDS = 15.0
 
@@ -60,7 +61,8 @@ class RootLogin:
 
     def _post(self, path: str, **kwargs: Any) -> dict[str, Any]:
         try:
-            response = requests.post(self._url + path, timeout=TIMEOUT_SECONDS, **kwargs)
+            with session_for(self._url) as session:
+                response = session.post(self._url + path, timeout=TIMEOUT_SECONDS, **kwargs)
         except requests.RequestException as error:
             raise UnreachableError(
                 f"the root orchestrator at {self._url} does not answer: {error}",

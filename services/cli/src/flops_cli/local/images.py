@@ -31,20 +31,20 @@ def reference(service: str) -> str:
     return f"{PREFIX}/{service}:{TAG}"
 
 
-def suite_bundles(places: Places, path: str) -> tuple[Bundle, ...]:
-    """Return the bundles of the suite; ``path`` is the PATH on which git and uv are found."""
-    started = [_started(places, name, path) for name in STARTED]
+def suite_bundles(places: Places, variables: Mapping[str, str]) -> tuple[Bundle, ...]:
+    """Return the bundles of the suite; ``variables`` are those of the user's own process."""
+    started = [_started(places, name, variables) for name in STARTED]
     return (*started, *(_base(places, name) for name in BASES))
 
 
-def register(places: Places, path: str) -> None:
+def register(places: Places, variables: Mapping[str, str]) -> None:
     """Write all bundles, and the requirement files that the base bundles name."""
     for name in BASES:
         file = requirements_file(places, name)
         file.parent.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{line}\n" for line in needs_of(places.service(name)).requirements)
         file.write_text(lines, encoding="utf-8")
-    for bundle in suite_bundles(places, path):
+    for bundle in suite_bundles(places, variables):
         write_bundle(places.images, bundle)
 
 
@@ -53,13 +53,15 @@ def requirements_file(places: Places, service: str) -> Path:
     return places.images / "bases" / service / "requirements.in"
 
 
-def _started(places: Places, service: str, path: str) -> Bundle:
+def _started(places: Places, service: str, variables: Mapping[str, str]) -> Bundle:
     module = f"flops_{service.replace('-', '_')}"
     environments: Mapping[str, Mapping[str, str]] = {
         "image-builder": {
             "FLOPS_IMAGE_ENGINE": "bundles",
             "FLOPS_IMAGE_STORE": str(places.images),
-            "PATH": path,
+            # The builder needs git and the Pythons of this machine, and the user's package index.
+            "PATH": variables.get("PATH", "/usr/bin:/bin"),
+            **{name: value for name, value in variables.items() if name.startswith("UV_")},
             "UV_PYTHON_DOWNLOADS": "never",
         },
         "mock-data-provider": {

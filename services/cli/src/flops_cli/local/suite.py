@@ -14,6 +14,7 @@ from typing import Final, Self
 import requests
 
 from flops_cli.errors import LocalSuiteError
+from flops_cli.http import session_for
 from flops_cli.local.broker import USER, write_configuration
 from flops_cli.local.environments import EMBEDDED
 from flops_cli.local.images import PREFIX, TAG, register
@@ -88,7 +89,7 @@ class Suite:
     def start(self) -> None:
         """Start everything; raise ``LocalSuiteError`` naming what does not start, and why."""
         self._state.mkdir(parents=True, exist_ok=True)
-        register(self._places, self._variables.get("PATH", "/usr/bin:/bin"))
+        register(self._places, self._variables)
         self._announce("starting broker, store and local-oakestra")
         broker, store, oakestra = self._broker(), self._store(), self._oakestra()
         for child in (broker, store, oakestra):
@@ -145,13 +146,15 @@ class Suite:
 
     def _oakestra(self) -> Child:
         python = self._places.python("local-oakestra")
+        passed = surroundings(self._variables)
         env = {
             "FLOPS_LOCAL_NETWORK": self.network.prefix,
             "FLOPS_IMAGE_STORE": str(self._places.images),
             "FLOPS_IMAGE_PREFIX": PREFIX,
             "FLOPS_IMAGE_TAG": TAG,
-            "FLOPS_STATE_FOLDER": str(self._state / "oakestra"),
-            "FLOPS_ADMIN_PASSWORD": self.secrets.root_password,
+            "FLOPS_LOCAL_STATE": str(self._state / "oakestra"),
+            "FLOPS_LOCAL_PASS_ENVIRONMENT": ",".join(passed),
+            **passed,
         }
         return self._child("local-oakestra", [python, "-m", "flops_local_oakestra"], env)
 
@@ -180,9 +183,27 @@ class Suite:
         )
 
 
+def surroundings(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return how the outside is reached from here: proxies and certificates.
+
+    The loopback is never reached through a proxy.
+    """
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    found = {
+        name: variables[name]
+        for upper in names
+        for name in (upper, upper.lower())
+        if variables.get(name)
+    }
+    direct = variables.get("NO_PROXY") or variables.get("no_proxy") or ""
+    local = ",".join(part for part in (direct, "localhost", "127.0.0.0/8") if part)
+    return {**found, "NO_PROXY": local, "no_proxy": local}
+
+
 def _is_ready(url: str) -> bool:
     try:
-        return requests.get(url, timeout=PROBE_SECONDS).ok
+        with session_for(url) as session:
+            return session.get(url, timeout=PROBE_SECONDS).ok
     except requests.RequestException:
         return False
 

@@ -1,0 +1,1 @@
+"""The commands: they read arguments, ask the client, and print."""

@@ -1,0 +1,75 @@
+"""What all commands share: settings, the client, and the two ways of printing."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.console import Console
+
+from flops_cli.client import FlopsClient
+from flops_cli.credentials import PasswordTokens, RootLogin, StoredTokens, TokenFile, TokenSource
+from flops_cli.errors import UnreadableFileError
+from flops_cli.screen import Screen, print_table, screen_for
+from flops_cli.settings import Settings
+
+
+@dataclass(frozen=True)
+class Context:
+    """``variables`` is the environment of this process, for the children of the local suite."""
+
+    settings: Settings
+    variables: Mapping[str, str]
+    is_json: bool
+    console: Console
+
+    @property
+    def token_file(self) -> TokenFile:
+        """Where ``flops login`` keeps its tokens."""
+        return TokenFile(self.settings.config_folder)
+
+    def client(self) -> FlopsClient:
+        """Return the client; with FLOPS_USER set it logs in, else it uses the stored login."""
+        return FlopsClient(self.settings.api_url, self._tokens())
+
+    def screen(self) -> Screen:
+        """Return a screen for what takes long."""
+        return screen_for(self.console)
+
+    def show(self, document: Any, say: Callable[[], None]) -> None:
+        """Print ``document`` as JSON if that was asked for, else call ``say``."""
+        if self.is_json:
+            click.echo(json.dumps(document, indent=2, default=str))
+        else:
+            say()
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table, as the console's kind allows."""
+        if self.console.is_terminal:
+            print_table(self.console, "", columns, rows)
+        else:
+            self.screen().table("", columns, rows)
+
+    def _tokens(self) -> TokenSource:
+        settings = self.settings
+        if settings.user:
+            login = RootLogin(settings.oakestra_url)
+            return PasswordTokens(login, settings.user, settings.password)
+        return StoredTokens(self.token_file)
+
+
+pass_context = click.make_pass_decorator(Context)
+
+
+def read_sla(file: str) -> dict[str, Any]:
+    """Return the JSON object in ``file`` ('-' is standard input); raise ``UnreadableFileError``."""
+    try:
+        with click.open_file(file, encoding="utf-8") as opened:
+            document = json.loads(opened.read())
+    except (OSError, ValueError) as error:
+        hint = "SLAs are plain JSON; lines with % comments, as manuals print them, are not."
+        raise UnreadableFileError(f"cannot read an SLA from {file}: {error}", hint) from error
+    if not isinstance(document, dict):
+        raise UnreadableFileError(f"{file} holds no JSON object")
+    return document

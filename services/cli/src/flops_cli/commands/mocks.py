@@ -1,0 +1,57 @@
+"""``flops mock ...``: datasets that play the data of edge devices."""
+
+import click
+
+from flops_cli.commands.context import Context, pass_context, read_sla
+from flops_contracts.roles import MockStage
+
+
+@click.group()
+def mock() -> None:
+    """Provide mock data: split a dataset and send it to the nodes."""
+
+
+@mock.command()
+@click.argument("sla_file", metavar="SLA.json")
+@click.option("--key", default="", help="Idempotency key: repeat it to get the first answer.")
+@pass_context
+def start(context: Context, sla_file: str, key: str) -> None:
+    """Provide the data that an SLA asks for."""
+    with context.client() as client:
+        mock_id = client.submit_mock(read_sla(sla_file), key)
+    context.show({"mock_id": mock_id}, lambda: click.echo(mock_id))
+
+
+@mock.command("list")
+@click.option("--stage", type=click.Choice([*MockStage]), help="Only mocks in this stage.")
+@click.option("--page", default=1, type=click.IntRange(min=1))
+@pass_context
+def list_(context: Context, stage: str | None, page: int) -> None:
+    """List mock data providers, newest first."""
+    with context.client() as client:
+        found = client.mocks(stage or "", page)
+    rows = [
+        (one.id, one.stage, str(len(one.fragments)), one.created_at[:19], one.owner)
+        for one in found
+    ]
+    columns = ("MOCK", "STAGE", "FRAGMENTS", "CREATED", "OWNER")
+    context.show([one.document for one in found], lambda: context.table(columns, rows))
+
+
+@mock.command()
+@click.argument("mock_id")
+@pass_context
+def show(context: Context, mock_id: str) -> None:
+    """Show what a mock data provider stored, or why it failed."""
+    with context.client() as client:
+        found = client.mock(mock_id)
+
+    def say() -> None:
+        click.echo(f"mock {found.id}: {found.stage}")
+        if found.failure:
+            click.echo(f"{found.failure.reason} {found.failure.hint}")
+        rows = [(str(one["name"]), str(one["rows"]), str(one["bytes"])) for one in found.fragments]
+        if rows:
+            context.table(("FRAGMENT", "ROWS", "BYTES"), rows)
+
+    context.show(found.document, say)

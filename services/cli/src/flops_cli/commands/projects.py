@@ -1,0 +1,193 @@
+"""``flops project ...``: from starting one to deleting it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from flops_cli.client import FlopsClient
+from flops_cli.commands.context import Context, pass_context, read_sla
+from flops_cli.errors import RefusedError
+from flops_cli.results import Finding, Project
+from flops_cli.watching import require_success, watch_project
+from flops_contracts.roles import Stage
+
+
+@click.group()
+def project() -> None:
+    """Train models: start, follow and end projects."""
+
+
+@project.command()
+@click.argument("sla_file", metavar="SLA.json")
+@click.option("--dry-run", is_flag=True, help="Check everything, start nothing.")
+@click.option("--watch", is_flag=True, help="Follow the project once it is started.")
+@click.option("--key", default="", help="Idempotency key: repeat it to get the first answer.")
+@pass_context
+def start(context: Context, sla_file: str, dry_run: bool, watch: bool, key: str) -> None:
+    """Start a project from its SLA."""
+    sla = read_sla(sla_file)
+    with context.client() as client:
+        if dry_run:
+            _show_findings(context, client.check_project(sla))
+            return
+        project_id = client.submit_project(sla, key)
+        context.show({"project_id": project_id}, lambda: click.echo(project_id))
+        if watch:
+            _watch(context, client, project_id)
+
+
+@project.command("list")
+@click.option("--stage", type=click.Choice([*Stage]), help="Only projects in this stage.")
+@click.option("--page", default=1, type=click.IntRange(min=1))
+@pass_context
+def list_(context: Context, stage: str | None, page: int) -> None:
+    """List projects, newest first."""
+    with context.client() as client:
+        found = client.projects(stage or "", page)
+    rows = [
+        (
+            one.id,
+            one.stage,
+            f"{one.rounds_completed}/{one.rounds}",
+            one.created_at[:19],
+            one.owner,
+            one.reason or one.repository,
+        )
+        for one in found
+    ]
+    columns = ("PROJECT", "STAGE", "ROUNDS", "CREATED", "OWNER", "REPOSITORY OR REASON")
+    context.show([one.document for one in found], lambda: context.table(columns, rows))
+
+
+@project.command()
+@click.argument("project_id")
+@pass_context
+def show(context: Context, project_id: str) -> None:
+    """Show everything that is known of a project."""
+    with context.client() as client:
+        found = client.project(project_id)
+    context.show(found.document, lambda: _show_project(context, found))
+
+
+@project.command()
+@click.argument("project_id")
+@click.option("--after", default=0, type=click.IntRange(min=0), help="Skip this many events.")
+@pass_context
+def watch(context: Context, project_id: str, after: int) -> None:
+    """Follow a project until it has ended or serves its model.
+
+    Exit code 0 on success, 7 if it failed, 8 if it was cancelled.
+    """
+    with context.client() as client:
+        _watch(context, client, project_id, after)
+
+
+@project.command()
+@click.argument("project_id")
+@click.option("--actor", default="", help="Only this actor: an instance or a role.")
+@pass_context
+def logs(context: Context, project_id: str, actor: str) -> None:
+    """Show the last lines of each service of a project."""
+    with context.client() as client:
+        found = client.logs(project_id, actor)
+
+    def say() -> None:
+        for one in found:
+            click.echo(f"== {one.get('role')} {one.get('instance')} ({one.get('node') or '-'})")
+            click.echo("\n".join(one.get("lines") or ()))
+
+    context.show(list(found), say)
+
+
+@project.command()
+@click.argument("project_id")
+@pass_context
+def cancel(context: Context, project_id: str) -> None:
+    """Stop a project and everything it runs."""
+    with context.client() as client:
+        _say(context, client.cancel_project(project_id))
+
+
+@project.command()
+@click.argument("project_id")
+@pass_context
+def retry(context: Context, project_id: str) -> None:
+    """Start a failed or cancelled project again where it stopped."""
+    with context.client() as client:
+        _say(context, client.retry_project(project_id))
+
+
+@project.command()
+@click.argument("project_id")
+@click.confirmation_option(prompt="Also its served model ends. Delete it?")
+@pass_context
+def delete(context: Context, project_id: str) -> None:
+    """Remove a project and all it has at the orchestrator."""
+    with context.client() as client:
+        _say(context, client.delete_project(project_id))
+
+
+def _say(context: Context, message: str) -> None:
+    context.show({"message": message}, lambda: click.echo(message))
+
+
+def _watch(context: Context, client: FlopsClient, project_id: str, after: int = 0) -> None:
+    with context.screen() as screen:
+        ended = watch_project(client, project_id, screen, after)
+    require_success(ended)
+    if ended.model_address:
+        click.echo(f"The model answers at http://{ended.model_address}/invocations")
+
+
+def _show_findings(context: Context, findings: Sequence[Finding]) -> None:
+    rows = [
+        ("ok" if one.is_ok else "PROBLEM", one.check, f"{one.message} {one.hint}".strip())
+        for one in findings
+    ]
+    document: list[dict[str, Any]] = [vars(one) for one in findings]
+    context.show(document, lambda: context.table(("RESULT", "CHECK", "MESSAGE"), rows))
+    problems = [f"{one.check}: {one.message}" for one in findings if not one.is_ok]
+    if problems:
+        raise RefusedError("the project would not succeed as it is", errors=problems)
+
+
+def _show_project(context: Context, found: Project) -> None:
+    trained = found.document.get("trained") or {}
+    facts = {
+        "project": found.id,
+        "stage": found.stage,
+        "owner": found.owner,
+        "created": found.created_at,
+        "commit": found.document.get("commit"),
+        "model": trained.get("model_uri"),
+        "model address": found.model_address,
+        "failed because": found.failure.reason if found.failure else "",
+        "what to change": found.failure.hint if found.failure else "",
+        "failed in": found.failure.origin if found.failure else "",
+    }
+    for name, value in facts.items():
+        if value:
+            click.echo(f"{name + ':':<16} {value}")
+    if found.rounds:
+        context.table(("ROUND", "ACCURACY", "LOSS", "SECONDS"), round_rows(found))
+    actors = found.document.get("actors") or ()
+    rows = [
+        tuple(str(one.get(key) or "-") for key in ("role", "instance", "status", "node", "state"))
+        for one in actors
+    ]
+    if rows:
+        context.table(("ROLE", "INSTANCE", "STATUS", "NODE", "STATE"), rows)
+
+
+def round_rows(found: Project) -> list[tuple[str, str, str, str]]:
+    """Return a row per round: number, accuracy, loss, seconds."""
+    return [
+        (str(one.round), number(one.accuracy), number(one.loss), f"{one.seconds:.1f}")
+        for one in found.rounds
+    ]
+
+
+def number(value: float | None) -> str:
+    """Return a metric as text; a dash where it was not measured."""
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,185 @@
+"""The demo: the base case of the manuals, through the interfaces that every user has."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from flops_cli.client import FlopsClient
+from flops_cli.errors import LocalSuiteError
+from flops_cli.local.held_out import Samples, fetch_samples, predict
+from flops_cli.local.places import Places
+from flops_cli.local.pooled import PooledTraining, train_pooled
+from flops_cli.local.suite import Suite
+from flops_cli.local.summary import Outcome
+from flops_cli.results import Mock, Project
+from flops_cli.screen import Screen
+from flops_cli.watching import failure_error, require_success, watch_project
+from flops_contracts.roles import MockStage
+
+TAG: Final = "mnist"
+HELD_OUT_TAG: Final = "mnist-held-out"
+PARTITIONS: Final = 3
+LEARNERS: Final = 2
+ROUNDS: Final = 3
+SHOWN_SAMPLES: Final = 10
+MOCK_SECONDS: Final = 120.0
+
+
+def mock_sla(customer: str, tag: str, split: str, partitions: int) -> dict[str, Any]:
+    """Return the mock SLA for the digits that FLOps ships."""
+    return {
+        "customerID": customer,
+        "mock_data_configuration": {
+            "dataset_name": "mnist",
+            "source": "builtin:mnist5k",
+            "split": split,
+            "number_of_partitions": partitions,
+            "data_tag": tag,
+        },
+    }
+
+
+def project_sla(customer: str, repository: str) -> dict[str, Any]:
+    """Return the project SLA: classic, sklearn, both post-training steps."""
+    return {
+        "customerID": customer,
+        "ml_repo_url": repository,
+        "ml_model_flavor": "sklearn",
+        "training_configuration": {
+            "mode": "classic",
+            "data_tags": [TAG],
+            "training_rounds": ROUNDS,
+            "min_available_clients": LEARNERS,
+            "min_fit_clients": LEARNERS,
+            "min_evaluate_clients": LEARNERS,
+        },
+        "post_training_steps": ["build_image_for_trained_model", "deploy_trained_model_image"],
+    }
+
+
+@dataclass(frozen=True)
+class DemoWorld:
+    """What the demo runs in. ``state`` is its folder, ``repository`` a git URL."""
+
+    places: Places
+    suite: Suite
+    client: FlopsClient
+    customer: str
+    state: Path
+    repository: str
+
+
+class Demo:
+    """Runs the steps one after the other; ``run`` returns what the summary shows."""
+
+    def __init__(
+        self, world: DemoWorld, screen: Screen, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._world = world
+        self._screen = screen
+        self._clock = clock
+
+    def run(self) -> Outcome:
+        """Do it all; raise a ``ClientError`` with the reason if a step fails."""
+        began = self._clock()
+        mock = self._provide_data()
+        held_out = self._client.submit_mock(mock_sla(self._customer, HELD_OUT_TAG, "test", 1))
+        data_seconds = self._clock() - began
+        project = self._train()
+        self._await_mock(held_out)
+        samples = fetch_samples(self._data_server, HELD_OUT_TAG)
+        accuracy = self._ask_the_model(project, samples)
+        self._step("Compare with the same training on the pooled data")
+        training = PooledTraining(
+            images=self._world.places.images,
+            learner_image=str((project.document.get("images") or {})["learner"]),
+            data_server=self._data_server,
+            data_tag=TAG,
+            fits=ROUNDS,
+        )
+        self._screen.bar("pooled", f"{ROUNDS} fits on all rows in one process")
+        pooled = train_pooled(training, samples, self._world.state)
+        self._screen.drop_bars()
+        return Outcome(
+            project=project,
+            mock=mock,
+            held_out=len(samples.labels),
+            accuracy=accuracy,
+            pooled=pooled,
+            tracking=self._client.tracking().url,
+            network=self._world.suite.network,
+            data_seconds=data_seconds,
+            seconds=self._clock() - began,
+        )
+
+    @property
+    def _client(self) -> FlopsClient:
+        return self._world.client
+
+    @property
+    def _customer(self) -> str:
+        return self._world.customer
+
+    @property
+    def _data_server(self) -> str:
+        return self._world.suite.network.data_server(1)
+
+    def _provide_data(self) -> Mock:
+        self._step("Provide data: 4,500 handwritten digits in three fragments")
+        mock_id = self._client.submit_mock(mock_sla(self._customer, TAG, "train", PARTITIONS))
+        self._screen.say(f"POST /api/flops/mocks -> {mock_id}")
+        mock = self._await_mock(mock_id)
+        for fragment in mock.fragments:
+            self._screen.say(f"  {fragment['name']}  {fragment['rows']} rows")
+        return mock
+
+    def _await_mock(self, mock_id: str) -> Mock:
+        pause = threading.Event()
+        end = self._clock() + MOCK_SECONDS
+        while True:
+            mock = self._client.mock(mock_id)
+            if mock.stage is MockStage.COMPLETED:
+                self._screen.drop_bars("mock")
+                return mock
+            if mock.stage.is_final:
+                raise failure_error(f"mock {mock_id}", mock.failure)
+            if self._clock() > end:
+                raise LocalSuiteError(f"mock {mock_id} is still {mock.stage}", "See the logs.")
+            progress = mock.document.get("progress") or {}
+            text = f"mock data: {progress.get('message') or mock.stage}"
+            self._screen.bar("mock", text, progress.get("done") or 0, progress.get("total"))
+            self._world.suite.require_alive()
+            pause.wait(0.3)
+
+    def _train(self) -> Project:
+        self._step("Train: build the actors, train in rounds, build and serve the model")
+        project_id = self._client.submit_project(
+            project_sla(self._customer, self._world.repository)
+        )
+        self._screen.say(f"POST /api/flops/projects -> {project_id}")
+        project = watch_project(self._client, project_id, self._screen)
+        require_success(project)
+        return project
+
+    def _ask_the_model(self, project: Project, samples: Samples) -> float:
+        self._step(f"Ask the served model about {len(samples.labels)} digits that no learner had")
+        self._screen.say(f"POST http://{project.model_address}/invocations")
+        predictions = predict(project.model_address, samples.inputs)
+        step = max(1, len(predictions) // SHOWN_SAMPLES)
+        shown = list(zip(predictions, samples.labels, strict=True))[::step][:SHOWN_SAMPLES]
+        rows = [
+            ["predicted", *(str(one) for one, _ in shown)],
+            ["is", *(str(label) for _, label in shown)],
+            ["", *("ok" if one == label else "wrong" for one, label in shown)],
+        ]
+        self._screen.table(
+            "", ["sample", *(str(index * step) for index in range(len(shown)))], rows
+        )
+        return samples.accuracy_of(predictions)
+
+    def _step(self, title: str) -> None:
+        self._screen.say("")
+        self._screen.say(title, "bold")

@@ -1,0 +1,69 @@
+"""What the demo ends with: rounds, times, accuracies, addresses."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+from flops_cli.local.network import Network
+from flops_cli.local.pooled import Pooled
+from flops_cli.results import Mock, Project
+from flops_cli.screen import Screen
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened; accuracies are over the held-out samples."""
+
+    project: Project
+    mock: Mock
+    held_out: int
+    accuracy: float
+    pooled: Pooled
+    tracking: str
+    network: Network
+    data_seconds: float
+    seconds: float
+
+
+def show_summary(outcome: Outcome, screen: Screen) -> None:
+    """Print it all."""
+    project = outcome.project
+    screen.say("")
+    screen.say("Summary", "bold")
+    rounds = [
+        (str(one.round), _number(one.accuracy), _number(one.loss), f"{one.seconds:.2f}")
+        for one in project.rounds
+    ]
+    screen.table("Rounds, as the learners measured them", _ROUND_COLUMNS, rounds)
+    screen.table("Time", ("stage", "seconds"), _times(outcome))
+    screen.say(f"Accuracy on {outcome.held_out} held-out digits")
+    screen.say(f"  federated, asked over HTTP:            {outcome.accuracy:.3f}", "bold green")
+    pooled = outcome.pooled
+    fits = len(project.rounds)
+    screen.say(f"  pooled, {fits} fits on {pooled.samples} rows at once: {pooled.accuracy:.3f}")
+    screen.say("Addresses")
+    screen.say(f"  API and its documentation  {outcome.network.api_url}/docs")
+    screen.say(f"  MLflow                     {outcome.tracking}")
+    screen.say(f"  model                      http://{project.model_address}/invocations")
+
+
+_ROUND_COLUMNS = ("round", "accuracy", "loss", "seconds")
+
+
+def _times(outcome: Outcome) -> list[tuple[str, str]]:
+    stages = outcome.project.stages
+    spans = [
+        (before.stage, after.entered_at - before.entered_at) for before, after in pairwise(stages)
+    ]
+    rows = [("data", _seconds(timedelta(seconds=outcome.data_seconds)))]
+    rows += [(stage, _seconds(span)) for stage, span in spans]
+    rows.append(("all, with the comparison", _seconds(timedelta(seconds=outcome.seconds))))
+    return rows
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{span.total_seconds():.1f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

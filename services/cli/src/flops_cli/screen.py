@@ -1,0 +1,142 @@
+"""What a person sees while something takes long: live bars on a terminal, plain lines in a log."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+
+class Screen(AbstractContextManager["Screen"], Protocol):
+    """Where news go. ``style`` is one of rich's, and only decoration."""
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a line that stays."""
+
+    def bar(self, key: str, text: str, done: float = 0, total: float | None = None) -> None:
+        """Show how far the long step ``key`` is; ``total`` None means that nobody knows."""
+
+    def drop_bars(self, prefix: str = "") -> None:
+        """Take away the bars whose key starts with ``prefix``."""
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table that stays."""
+
+
+def screen_for(console: Console) -> Screen:
+    """Return the screen that suits the console."""
+    return LiveScreen(console) if console.is_terminal else PlainScreen(console)
+
+
+def print_table(
+    console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    """Print a table; on anything but a terminal it is as wide as it needs to be."""
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    console.print(table)
+
+
+class LiveScreen:
+    """Bars below, lines above them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tasks: dict[str, TaskID] = {}
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[count]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print above the bars."""
+        self._console.print(escape(text), style=style, highlight=False)
+
+    def bar(self, key: str, text: str, done: float = 0, total: float | None = None) -> None:
+        """Create or move a bar."""
+        count = "" if total is None else f"{done:g}/{total:g}"
+        if key not in self._tasks:
+            self._tasks[key] = self._progress.add_task(escape(text), total=total, count=count)
+        self._progress.update(
+            self._tasks[key], description=escape(text), completed=done, total=total, count=count
+        )
+
+    def drop_bars(self, prefix: str = "") -> None:
+        """Remove bars."""
+        for key in [key for key in self._tasks if key.startswith(prefix)]:
+            self._progress.remove_task(self._tasks.pop(key))
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print above the bars."""
+        print_table(self._console, title, columns, rows)
+
+
+class PlainScreen:
+    """Lines only. A bar becomes a line when its text changes or a further quarter is done."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: dict[str, tuple[str, int]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a line, without its style."""
+        del style
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def bar(self, key: str, text: str, done: float = 0, total: float | None = None) -> None:
+        """Print what is new."""
+        quarter = int(4 * done / total) if total else 0
+        if self._told.get(key) == (text, quarter):
+            return
+        self._told[key] = (text, quarter)
+        self.say(f"  {text}" if total is None else f"  {text} {done:g}/{total:g}")
+
+    def drop_bars(self, prefix: str = "") -> None:
+        """Forget bars."""
+        for key in [key for key in self._told if key.startswith(prefix)]:
+            del self._told[key]
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print columns padded by spaces, so that other programs can read them."""
+        if title:
+            self.say(title)
+        lines = [columns, *rows]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(columns))]
+        for line in lines:
+            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            self.say("  " + "  ".join(cells).rstrip())

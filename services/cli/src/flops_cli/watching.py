@@ -1,0 +1,82 @@
+"""Following a project on the screen: its stages, rounds and long steps."""
+
+from flops_cli.client import FlopsClient
+from flops_cli.errors import ProjectCancelledError, ProjectFailedError
+from flops_cli.results import Project, ProjectFailure
+from flops_cli.screen import Screen
+from flops_contracts.events import Event, Kind
+from flops_contracts.roles import Stage
+from flops_runtime.story import tell
+
+ROUNDS = "rounds"
+
+_STYLES = {
+    Kind.STAGE_CHANGED: "bold cyan",
+    Kind.FAILED: "bold red",
+    Kind.NOTICE: "yellow",
+    Kind.ROUND_COMPLETED: "green",
+    Kind.TRAINED: "bold green",
+    Kind.MODEL_SERVING: "bold green",
+}
+
+
+class Watcher:
+    """Shows events as they come."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def take(self, event: Event) -> None:
+        """Show one event: progress as a bar, news as a line, heartbeats not at all."""
+        match event.kind:
+            case Kind.PROGRESS:
+                self._show_progress(event)
+                return
+            case Kind.ROUND_STARTED:
+                round_ = event.payload
+                self._screen.bar(ROUNDS, f"round {round_.round}", round_.round - 1, round_.rounds)
+                return
+            case Kind.ROUND_COMPLETED:
+                round_ = event.payload
+                self._screen.bar(ROUNDS, f"round {round_.round}", round_.round, round_.rounds)
+            case Kind.STAGE_CHANGED:
+                self._screen.drop_bars()
+            case _:
+                self._screen.drop_bars(event.actor.instance)
+        news = tell(event)
+        if news:
+            line = f"{event.at.astimezone():%H:%M:%S} {event.actor.role:<18} {news}"
+            self._screen.say(line, _STYLES.get(event.kind, ""))
+
+    def _show_progress(self, event: Event) -> None:
+        progress = event.payload
+        text = f"{event.actor.role}: {progress.message}"
+        self._screen.bar(event.actor.instance, text, progress.done, progress.total)
+
+
+def watch_project(client: FlopsClient, project_id: str, screen: Screen, after: int = 0) -> Project:
+    """Follow a project until it has settled, and return it; whether it failed is its state."""
+    watcher = Watcher(screen)
+    for numbered in client.follow(project_id, after):
+        watcher.take(numbered.event)
+    screen.drop_bars()
+    return client.project(project_id)
+
+
+def require_success(project: Project) -> None:
+    """Raise ``ProjectFailedError`` or ``ProjectCancelledError`` with all that is known."""
+    if project.stage is Stage.CANCELLED:
+        raise ProjectCancelledError(f"project {project.id} was cancelled")
+    if project.stage is Stage.FAILED:
+        raise failure_error(f"project {project.id}", project.failure)
+
+
+def failure_error(subject: str, failure: ProjectFailure | None) -> ProjectFailedError:
+    """Return an error that says why ``subject`` failed, where, and what to do."""
+    if failure is None:
+        return ProjectFailedError(f"{subject} failed; the manager does not say why")
+    where = f" ({failure.where})" if failure.where else ""
+    origin = f" in {failure.origin}" if failure.origin else ""
+    return ProjectFailedError(
+        f"{subject} failed{origin}: {failure.reason}{where}", failure.hint, failure.last_lines
+    )
