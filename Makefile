@@ -56,7 +56,7 @@ lock: $(UV) ## Lock every service's dependencies anew (UPGRADE=1 takes newer ver
 	  (cd services/$$service && $(LOCK) pyproject.toml -o requirements.lock) || exit 1; \
 	done
 	@cd services/cli && $(LOCK) --group embedded -o embedded.lock
-	@$(LOCK) --group dev -o requirements.lock
+	@$(LOCK) pyproject.toml --group dev -o requirements.lock
 	@printf 'uv>=0.13\n' | $(LOCK) - -o bootstrap.lock
 
 LOCK = $(abspath $(UV)) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
