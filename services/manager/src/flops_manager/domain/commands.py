@@ -7,13 +7,18 @@ from flops_contracts.roles import Role
 
 @dataclass(frozen=True)
 class Announce:
-    """Tell everybody who watches that the stage changed."""
+    """Tell everybody who watches that the stage changed, for the ``number``-th time."""
 
     stage: str
     previous: str
-    attempt: int = 0
+    number: int = 1
     reason: str = ""
     hint: str = ""
+
+
+@dataclass(frozen=True)
+class CreateApplications:
+    """Create the applications that services are put in, where they are missing."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +28,25 @@ class Place:
 
 @dataclass(frozen=True)
 class Deploy:
-    """Start the services of ``role`` that belong to ``stage``."""
+    """Start the services of ``role`` that belong to ``stage`` and ``attempt``."""
 
     role: Role
     stage: str
+    attempt: int = 0
 
 
 @dataclass(frozen=True)
 class Undeploy:
-    """Stop and delete the services of ``role`` that belong to ``stage``."""
+    """Stop and delete the services of ``role`` that belong to ``stage`` and ``attempt``."""
 
     role: Role
     stage: str
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class UndeployLostLearners:
+    """Stop the learners that failed, before the orchestrator restarts them for ever."""
 
 
 @dataclass(frozen=True)
@@ -47,4 +59,13 @@ class Remove:
     """Delete everything that is left at the orchestrator, then the project or mock itself."""
 
 
-Command = Announce | Place | Deploy | Undeploy | Locate | Remove
+Command = (
+    Announce
+    | CreateApplications
+    | Place
+    | Deploy
+    | Undeploy
+    | UndeployLostLearners
+    | Locate
+    | Remove
+)

@@ -1,6 +1,6 @@
 """A project: what its owner asked for, and everything that is known of it since."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -29,7 +29,8 @@ class Service:
 
     ``instance`` is its name at the orchestrator and ``status`` the orchestrator's word for its
     state (or ``PLANNED``, ``REMOVED``); ``address`` is where other services reach it, and
-    ``public_address`` where everybody else does. ``state`` is what its last heartbeat said.
+    ``public_address`` where everybody else does. ``state`` is what its last heartbeat said,
+    ``starts`` how often it began: a one-shot that dies is restarted by the orchestrator.
     """
 
     role: Role
@@ -43,7 +44,11 @@ class Service:
     status: str = PLANNED
     state: str = ""
     index: int = 0
+    attempt: int = 0
+    starts: int = 0
+    deployed_at: datetime | None = None
     last_heartbeat: datetime | None = None
+    last_lines: tuple[str, ...] = ()
 
     @property
     def is_removed(self) -> bool:
@@ -83,8 +88,8 @@ class ProjectError:
 
 
 @dataclass(frozen=True)
-class LearnerFailure:
-    """A learner that was lost, and why."""
+class LearnerFailed:
+    """One learner is lost; whether that matters depends on how many are left."""
 
     instance: str
     error: ProjectError
@@ -95,7 +100,7 @@ class Project:
     """The whole state of one project.
 
     ``attempt`` counts retries; it is part of service names, so that what an earlier attempt still
-    says is told apart. ``trained_as`` and the like are filled as the stages pass.
+    says is told apart. ``stopped_in`` is the stage that failed or was cancelled.
     """
 
     id: str
@@ -117,7 +122,7 @@ class Project:
     trained: Trained | None = None
     model_image: str = ""
     model_address: str = ""
-    learner_failures: tuple[LearnerFailure, ...] = ()
+    learner_failures: tuple[LearnerFailed, ...] = ()
     error: ProjectError | None = None
     stopped_in: Stage | None = None
     progress: Progress | None = None
@@ -133,13 +138,20 @@ class Project:
         """Return the service with this name, or None."""
         return next((one for one in self.services if one.instance == instance), None)
 
-    def running(self, role: Role, stage: str | None = None) -> tuple[Service, ...]:
+    def present(self, role: Role, stage: str | None = None) -> tuple[Service, ...]:
         """Return the services of ``role`` (started for ``stage``) that are not removed."""
         return tuple(
             one
             for one in self.services
             if one.role is role and not one.is_removed and stage in {None, one.stage}
         )
+
+    def with_service(self, changed: Service) -> "Project":
+        """Return the project with the service of that name replaced."""
+        services = tuple(
+            changed if one.instance == changed.instance else one for one in self.services
+        )
+        return replace(self, services=services)
 
 
 def mlflow_step(completed: RoundCompleted) -> int:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from flops_contracts.events import Event
-from flops_contracts.roles import MockStage, Stage
 from flops_manager.domain.commands import Command
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.projects import Project
@@ -38,64 +37,44 @@ class StoredEvent:
     event: Event
 
 
-class ProjectStore(Protocol):
-    """Keeps projects. State, version and outbox are one write."""
+class Records(Protocol[T]):
+    """Keeps projects, or mocks. State, version and outbox are one write.
 
-    def add(self, record: Record[Project]) -> None:
-        """Store a new project; raise ``AlreadyExistsError`` if its id is taken."""
+    Every method raises ``StoreUnavailableError`` if the database does not answer.
+    """
 
-    def get(self, project_id: str) -> Record[Project]:
-        """Return what is stored; raise ``ProjectNotFoundError``."""
+    def add(self, record: Record[T]) -> None:
+        """Store a new one; raise ``AlreadyExistsError`` if its id is taken."""
 
-    def save(self, record: Record[Project]) -> None:
+    def get(self, subject_id: str) -> Record[T]:
+        """Return what is stored; raise ``ProjectNotFoundError`` or ``MockNotFoundError``."""
+
+    def save(self, record: Record[T]) -> None:
         """Replace what is stored, one version up.
 
         Raises ``StaleProjectError`` if ``record.version`` is not the stored one.
         """
 
-    def remove(self, project_id: str) -> None:
-        """Forget the project; it is fine if there is none."""
+    def remove(self, subject_id: str) -> None:
+        """Forget it; it is fine if there is none."""
 
     def list(
-        self, owner: str | None, stage: Stage | None, skip: int, limit: int
-    ) -> tuple[Sequence[Project], int]:
-        """Return projects that are not deleted, newest first, and how many there are in all.
+        self, owner: str | None, stage: str | None, skip: int, limit: int
+    ) -> tuple[Sequence[T], int]:
+        """Return those that are not deleted, newest first, and how many there are in all.
 
         ``owner`` and ``stage`` narrow the choice; None means any.
         """
 
     def busy(self) -> Sequence[str]:
-        """Return the ids of projects whose outbox is not empty."""
+        """Return the ids of those whose outbox is not empty."""
 
-    def active(self) -> Sequence[Project]:
-        """Return the projects that are in no final stage."""
+    def active(self) -> Sequence[T]:
+        """Return those that are in no final stage."""
 
 
-class MockStore(Protocol):
-    """Keeps mocks, as ``ProjectStore`` keeps projects."""
-
-    def add(self, record: Record[Mock]) -> None:
-        """Store a new mock; raise ``AlreadyExistsError`` if its id is taken."""
-
-    def get(self, mock_id: str) -> Record[Mock]:
-        """Return what is stored; raise ``MockNotFoundError``."""
-
-    def save(self, record: Record[Mock]) -> None:
-        """Replace what is stored, one version up, or raise ``StaleProjectError``."""
-
-    def remove(self, mock_id: str) -> None:
-        """Forget the mock; it is fine if there is none."""
-
-    def list(
-        self, owner: str | None, stage: MockStage | None, skip: int, limit: int
-    ) -> tuple[Sequence[Mock], int]:
-        """Return mocks that are not deleted, newest first, and how many there are in all."""
-
-    def busy(self) -> Sequence[str]:
-        """Return the ids of mocks whose outbox is not empty."""
-
-    def active(self) -> Sequence[Mock]:
-        """Return the mocks that are in no final stage."""
+ProjectStore = Records[Project]
+MockStore = Records[Mock]
 
 
 class EventStore(Protocol):

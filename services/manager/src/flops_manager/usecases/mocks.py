@@ -1,32 +1,121 @@
 """Mock data providers: asking for data, and watching them being provided."""
 
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from flops_contracts.events import Event, Kind
 from flops_contracts.roles import MockStage
 from flops_contracts.sla import MockSla
+from flops_manager.domain.commands import Command
+from flops_manager.domain.errors import (
+    AlreadyExistsError,
+    IllegalTransitionError,
+    MockNotFoundError,
+)
+from flops_manager.domain.mock_lifecycle import (
+    MockEvent,
+    mock_event_from_told,
+    mock_told,
+    mock_transition,
+    submitted_mock,
+)
 from flops_manager.domain.mocks import Mock
+from flops_manager.domain.project_events import DeleteRequested
+from flops_manager.ports.stores import EventStore, MockStore, Pending, Record, StoredEvent
 from flops_manager.usecases.answers import Page
 from flops_manager.usecases.caller import Caller
+from flops_manager.usecases.changes import change
+from flops_manager.usecases.projects import subject_id
+
+logger = logging.getLogger(__name__)
 
 
 class Mocks:
     """Everything that can be done with mocks."""
+
+    def __init__(self, store: MockStore, history: EventStore, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._history = history
+        self._now = now
 
     def submit(self, sla: MockSla, caller: Caller, idempotency_key: str = "") -> Mock:
         """Store a new mock and let the worker start it; the same key returns the first mock.
 
         Raises ``NotAllowedError`` if the SLA names another customer and the caller is no Admin.
         """
-        raise NotImplementedError
+        caller.require_owner(sla.customer_id)
+        now = self._now()
+        mock, commands = submitted_mock(
+            Mock(
+                id=subject_id(sla.customer_id, idempotency_key),
+                owner=sla.customer_id,
+                sla=sla,
+                stage=MockStage.SUBMITTED,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        try:
+            self._store.add(Record(mock, todo=tuple(map(Pending, commands))))
+        except AlreadyExistsError:
+            return self.get(mock.id, caller)
+        return mock
 
     def get(self, mock_id: str, caller: Caller) -> Mock:
         """Return a mock; raise ``MockNotFoundError``, also for those of others."""
-        raise NotImplementedError
+        mock = self._store.get(mock_id).subject
+        if mock.is_deleted or not caller.may_see(mock.owner):
+            raise MockNotFoundError(f"There is no mock {mock_id}.")
+        return mock
 
     def list(
         self, caller: Caller, stage: MockStage | None = None, page: int = 1, page_size: int = 50
     ) -> Page[Mock]:
         """Return a page of the caller's mocks (an Admin's: all), newest first."""
-        raise NotImplementedError
+        owner = None if caller.is_admin else caller.user
+        items, total = self._store.list(owner, stage, (page - 1) * page_size, page_size)
+        return Page(tuple(items), total)
 
     def delete(self, mock_id: str, caller: Caller) -> None:
         """Stop and forget a mock; the data that it stored stay. Raises ``MockNotFoundError``."""
-        raise NotImplementedError
+        self.get(mock_id, caller)
+        self.record(mock_id, DeleteRequested())
+
+    def events(
+        self, mock_id: str, caller: Caller, after: int = 0, limit: int = 500
+    ) -> tuple[StoredEvent, ...]:
+        """Return the history with numbers above ``after``, in order; empty if there is no more."""
+        self.get(mock_id, caller)
+        return tuple(self._history.after(mock_id, after, limit))
+
+    def record(self, mock_id: str, event: MockEvent) -> Mock:
+        """Move the mock on and queue what follows, in one write."""
+
+        def step(mock: Mock) -> tuple[Mock, tuple[Command, ...]]:
+            return mock_transition(mock, event, self._now())
+
+        return change(self._store, mock_id, step)
+
+    def receive(self, event: Event) -> None:
+        """Store and apply what a provider said; the same message twice changes nothing.
+
+        Raises ``MockNotFoundError`` for a mock that is gone.
+        """
+        self._store.get(event.project_id)
+        is_new = event.kind is Kind.HEARTBEAT or self._history.append(event.project_id, event)
+        if not is_new and event.kind is Kind.STARTED:
+            return
+
+        def step(mock: Mock) -> tuple[Mock, tuple[Command, ...]]:
+            told = mock_told(mock, event)
+            meaning = mock_event_from_told(told, event)
+            if meaning is None:
+                return told, ()
+            try:
+                return mock_transition(told, meaning, self._now())
+            except IllegalTransitionError as error:
+                logger.info("dropped a late %s of %s: %s", event.kind, event.project_id, error)
+                return told, ()
+
+        change(self._store, event.project_id, step)

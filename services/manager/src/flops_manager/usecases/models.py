@@ -1,16 +1,75 @@
 """Trained models, as they follow from the projects."""
 
+from datetime import datetime
+from itertools import pairwise
+from typing import Final
+
+from flops_contracts.roles import Stage
+from flops_manager.domain.errors import ModelNotFoundError, ProjectNotFoundError
+from flops_manager.domain.projects import Project
+from flops_manager.ports.stores import ProjectStore
 from flops_manager.usecases.answers import Page, TrainedModel
 from flops_manager.usecases.caller import Caller
+
+SCANNED: Final = 10_000
+"""How many projects are looked through for their models."""
 
 
 class Models:
     """Reads only; a model goes with its project."""
 
+    def __init__(self, store: ProjectStore) -> None:
+        self._store = store
+
     def list(self, caller: Caller, page: int = 1, page_size: int = 50) -> Page[TrainedModel]:
         """Return a page of the caller's models (an Admin's: all), newest project first."""
-        raise NotImplementedError
+        owner = None if caller.is_admin else caller.user
+        projects, _ = self._store.list(owner, None, 0, SCANNED)
+        models = [model for model in map(model_of, projects) if model is not None]
+        first = (page - 1) * page_size
+        return Page(tuple(models[first : first + page_size]), len(models))
 
     def get(self, project_id: str, caller: Caller) -> TrainedModel:
         """Return the model of a project; raise ``ModelNotFoundError`` if it has none."""
-        raise NotImplementedError
+        try:
+            project = self._store.get(project_id).subject
+        except ProjectNotFoundError as error:
+            raise ModelNotFoundError(f"There is no project {project_id}.") from error
+        model = model_of(project)
+        if model is None or project.is_deleted or not caller.may_see(project.owner):
+            raise ModelNotFoundError(f"There is no model of a project {project_id}.")
+        return model
+
+
+def model_of(project: Project) -> TrainedModel | None:
+    """Return the model that a project trained, or None."""
+    trained = project.trained
+    if trained is None:
+        return None
+    return TrainedModel(
+        id=project.id,
+        owner=project.owner,
+        name=trained.model_name,
+        version=trained.model_version,
+        model_uri=trained.model_uri,
+        run_id=trained.run_id,
+        experiment_id=trained.experiment_id,
+        best_round=trained.best_round,
+        rounds=trained.rounds,
+        loss=trained.loss,
+        accuracy=trained.accuracy,
+        image=project.model_image,
+        address=project.model_address,
+        repository=project.sla.ml_repo_url,
+        commit=project.commit,
+        trained_at=_end_of_training(project),
+    )
+
+
+def _end_of_training(project: Project) -> datetime:
+    """Return when the stage after the last training began."""
+    history = project.stage_history
+    ends = [
+        later.entered_at for earlier, later in pairwise(history) if earlier.stage is Stage.TRAINING
+    ]
+    return ends[-1] if ends else project.updated_at

@@ -1,71 +1,214 @@
 """Projects: everything that people and actors can do with them."""
 
-from flops_contracts.events import Event
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import sha256
+
+from flops_contracts.events import Event, Kind
 from flops_contracts.roles import Stage
 from flops_contracts.sla import ProjectSla
-from flops_manager.domain.lifecycle import ProjectEvent
-from flops_manager.domain.projects import Project
-from flops_manager.ports.stores import StoredEvent
+from flops_manager.domain.commands import Command
+from flops_manager.domain.deployments import application_of
+from flops_manager.domain.errors import (
+    AlreadyExistsError,
+    IllegalTransitionError,
+    NotPlaceableError,
+    ProjectNotFoundError,
+)
+from flops_manager.domain.facts import event_from_told, with_told
+from flops_manager.domain.lifecycle import submitted, transition
+from flops_manager.domain.nodes import Landscape
+from flops_manager.domain.placement import place_project
+from flops_manager.domain.project_events import (
+    CancelRequested,
+    DeleteRequested,
+    ProjectEvent,
+    RetryRequested,
+)
+from flops_manager.domain.projects import Project, Service
+from flops_manager.domain.states import ServiceState
+from flops_manager.ports.orchestrator import Orchestrator
+from flops_manager.ports.stores import EventStore, Pending, ProjectStore, Record, StoredEvent
 from flops_manager.usecases.answers import ActorLog, Finding, Page
 from flops_manager.usecases.caller import Caller
+from flops_manager.usecases.changes import change
+from flops_manager.usecases.survey import Survey
+
+logger = logging.getLogger(__name__)
+
+
+def subject_id(owner: str, idempotency_key: str) -> str:
+    """Return a new id of 12 hex digits; the same key of the same owner gives the same one."""
+    if not idempotency_key:
+        return secrets.token_hex(6)
+    return sha256(f"{owner}/{idempotency_key}".encode()).hexdigest()[:12]
 
 
 class Projects:
     """Everything that can be done with projects."""
+
+    def __init__(
+        self,
+        store: ProjectStore,
+        history: EventStore,
+        orchestrator: Orchestrator,
+        survey: Survey,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._history = history
+        self._orchestrator = orchestrator
+        self._survey = survey
+        self._now = now
 
     def submit(self, sla: ProjectSla, caller: Caller, idempotency_key: str = "") -> Project:
         """Store a new project and let the worker begin; the same key returns the first project.
 
         Raises ``NotAllowedError`` if the SLA names another customer and the caller is no Admin.
         """
-        raise NotImplementedError
+        caller.require_owner(sla.customer_id)
+        now = self._now()
+        project, commands = submitted(
+            Project(
+                id=subject_id(sla.customer_id, idempotency_key),
+                owner=sla.customer_id,
+                sla=sla,
+                stage=Stage.SUBMITTED,
+                created_at=now,
+                updated_at=now,
+                grid_token=secrets.token_hex(16),
+            )
+        )
+        try:
+            self._store.add(Record(project, todo=tuple(map(Pending, commands))))
+        except AlreadyExistsError:
+            return self.get(project.id, caller)
+        logger.info("project %s is submitted", project.id, extra={"project_id": project.id})
+        return project
 
     def check(self, sla: ProjectSla, caller: Caller) -> tuple[Finding, ...]:
         """Check what can be checked now (nodes, data, capacity), and create nothing."""
-        raise NotImplementedError
+        caller.require_owner(sla.customer_id)
+        landscape = self._survey.look()
+        try:
+            places = place_project(sla, landscape)
+        except NotPlaceableError as error:
+            return (*_seen(landscape), Finding("placement", False, error.reason, error.hint))
+        where = ", ".join(f"{one.role} on {one.cluster}/{one.node or '*'}" for one in places)
+        return (*_seen(landscape), Finding("placement", True, where))
 
     def get(self, project_id: str, caller: Caller) -> Project:
         """Return a project; raise ``ProjectNotFoundError``, also for those of others."""
-        raise NotImplementedError
+        project = self._store.get(project_id).subject
+        if project.is_deleted or not caller.may_see(project.owner):
+            raise ProjectNotFoundError(f"There is no project {project_id}.")
+        return project
 
     def list(
         self, caller: Caller, stage: Stage | None = None, page: int = 1, page_size: int = 50
     ) -> Page[Project]:
         """Return a page of the caller's projects (an Admin's: all), newest first."""
-        raise NotImplementedError
+        owner = None if caller.is_admin else caller.user
+        items, total = self._store.list(owner, stage, (page - 1) * page_size, page_size)
+        return Page(tuple(items), total)
 
     def cancel(self, project_id: str, caller: Caller) -> Project:
         """Stop a project. A cancelled one stays so; ``IllegalTransitionError`` if it ended."""
-        raise NotImplementedError
+        self.get(project_id, caller)
+        return self.record(project_id, CancelRequested())
 
     def retry(self, project_id: str, caller: Caller) -> Project:
         """Start a failed or cancelled project again where it stopped, with what is there.
 
         One that runs goes on undisturbed; ``IllegalTransitionError`` if it is completed.
         """
-        raise NotImplementedError
+        project = self.get(project_id, caller)
+        return project if not project.stage.is_final else self.record(project_id, RetryRequested())
 
     def delete(self, project_id: str, caller: Caller) -> None:
         """Stop a project, remove all it has at the orchestrator (the served model too), forget it.
 
         The worker does so after this returns; the project is invisible from now on.
         """
-        raise NotImplementedError
+        self.get(project_id, caller)
+        self.record(project_id, DeleteRequested())
 
     def events(
         self, project_id: str, caller: Caller, after: int = 0, limit: int = 500
     ) -> tuple[StoredEvent, ...]:
         """Return the history with numbers above ``after``, in order; empty if there is no more."""
-        raise NotImplementedError
+        self.get(project_id, caller)
+        return tuple(self._history.after(project_id, after, limit))
 
     def logs(self, project_id: str, caller: Caller, actor: str = "") -> tuple[ActorLog, ...]:
         """Return the last lines of each service; ``actor`` narrows to an instance or a role."""
-        raise NotImplementedError
+        project = self.get(project_id, caller)
+        wanted = [one for one in project.services if actor in {"", one.instance, one.role}]
+        applications = {application_of(project, one.role) for one in wanted if not one.is_removed}
+        states: dict[str, ServiceState] = {}
+        for application in sorted(applications, key=str):
+            states.update(self._orchestrator.states(application))
+        return tuple(_log(one, states.get(one.instance)) for one in wanted)
 
     def record(self, project_id: str, event: ProjectEvent) -> Project:
         """Move the project on and queue what follows, in one write."""
-        raise NotImplementedError
+
+        def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
+            return transition(project, event, self._now())
+
+        moved = change(self._store, project_id, step)
+        logger.info(
+            "project %s is %s after %s",
+            project_id,
+            moved.stage,
+            type(event).__name__,
+            extra={"project_id": project_id},
+        )
+        return moved
 
     def receive(self, event: Event) -> None:
-        """Store and apply what an actor said; the same message twice changes nothing."""
-        raise NotImplementedError
+        """Store and apply what an actor said; the same message twice changes nothing.
+
+        Raises ``ProjectNotFoundError`` for a project that is gone.
+        """
+        self._store.get(event.project_id)
+        # A heartbeat says how things are, not what happened: it is no part of the history.
+        is_new = event.kind is Kind.HEARTBEAT or self._history.append(event.project_id, event)
+        if not is_new and event.kind is Kind.STARTED:
+            return
+
+        def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
+            told = with_told(project, event)
+            meaning = event_from_told(told, event)
+            if meaning is None:
+                return told, ()
+            try:
+                return transition(told, meaning, self._now())
+            except IllegalTransitionError as error:
+                logger.info("dropped a late %s of %s: %s", event.kind, event.project_id, error)
+                return told, ()
+
+        change(self._store, event.project_id, step)
+
+
+def _seen(landscape: Landscape) -> tuple[Finding, ...]:
+    nodes = ", ".join(one.label for one in landscape.nodes)
+    tags = sorted({tag for stats in landscape.data.values() for tag in stats})
+    return (
+        Finding("nodes", bool(landscape.nodes), nodes or "No active node."),
+        Finding("data", bool(tags), f"Data tags: {', '.join(tags)}." if tags else "No data yet."),
+    )
+
+
+def _log(service: Service, state: ServiceState | None) -> ActorLog:
+    lines = tuple(state.logs.splitlines()) if state else ()
+    return ActorLog(
+        role=service.role,
+        instance=service.instance,
+        cluster=service.cluster,
+        node=service.node,
+        is_live=state is not None,
+        lines=lines or service.last_lines,
+    )

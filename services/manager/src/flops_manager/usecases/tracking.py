@@ -1,16 +1,64 @@
 """The tracking server (MLflow) of each customer."""
 
+from typing import Final
+
+from flops_manager.domain.deployments import TRACKING_PORT, Installation, observatory
+from flops_manager.domain.descriptions import describe_tracking
+from flops_manager.domain.errors import (
+    OrchestratorUnavailableError,
+)
+from flops_manager.domain.services import tracking_service
+from flops_manager.domain.states import Health
+from flops_manager.ports.leases import Leases
+from flops_manager.ports.orchestrator import Deployed, Orchestrator
+from flops_manager.usecases.addresses import deploy_at_free_address
 from flops_manager.usecases.answers import TrackingServer
 from flops_manager.usecases.caller import Caller
 
+LEASE_SECONDS: Final = 60.0
+
 
 class Tracking:
-    """Finds or deploys tracking servers."""
+    """Finds or deploys tracking servers. ``holder`` names this process in leases."""
+
+    def __init__(
+        self, orchestrator: Orchestrator, leases: Leases, installation: Installation, holder: str
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._leases = leases
+        self._installation = installation
+        self._holder = holder
 
     def url_for(self, caller: Caller, customer: str = "") -> TrackingServer:
         """Return ``(url, is_running)`` of a customer's server (default: the caller's own).
 
         Deploys it if it is absent, and answers within seconds with the URL that it has or will
-        have. Raises ``NotAllowedError`` for another customer's unless the caller is an Admin.
+        have: until the orchestrator has scheduled it, that is its address inside the overlay.
+        Raises ``NotAllowedError`` for another customer's unless the caller is an Admin.
         """
-        raise NotImplementedError
+        owner = customer or caller.user
+        caller.require_owner(owner)
+        deployed = self.ensure(owner)
+        state = self._orchestrator.states(observatory(owner)).get(tracking_service(owner))
+        public = state.public_address if state else ""
+        is_running = state is not None and state.health is Health.RUNNING
+        return TrackingServer(f"http://{public or deployed.address}:{TRACKING_PORT}", is_running)
+
+    def ensure(self, owner: str) -> Deployed:
+        """Make sure that a customer's server is at the orchestrator; return where.
+
+        Only one process deploys at a time: two would start two instances.
+        """
+        lease = f"tracking/{owner}"
+        if not self._leases.acquire(lease, self._holder, LEASE_SECONDS):
+            raise OrchestratorUnavailableError(
+                "The tracking server is being deployed right now.", hint="Ask again in a moment."
+            )
+        try:
+            return deploy_at_free_address(
+                self._orchestrator,
+                tracking_service(owner),
+                lambda address: describe_tracking(owner, self._installation, address),
+            )
+        finally:
+            self._leases.release(lease, self._holder)

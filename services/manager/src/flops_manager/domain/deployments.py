@@ -1,0 +1,112 @@
+"""What a deployment is, what all of them share, and which application each goes in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+from flops_contracts.names import HELPER, OBSERVATORY, customer_namespace, project_application
+from flops_contracts.roles import Role
+from flops_manager.domain.projects import Project
+
+GRID_PORT: Final = 8080
+MODEL_PORT: Final = 8080
+TRACKING_PORT: Final = 7027
+OBSERVER_PORT: Final = 2727
+
+MEMORY_MB: Final = {
+    Role.BUILDER: 500,
+    Role.AGGREGATOR: 300,
+    Role.OBSERVER: 50,
+    Role.TRACKING_SERVER: 500,
+    Role.MODEL_SERVER: 300,
+    Role.MOCK_DATA_PROVIDER: 300,
+}
+"""What services need that the SLA says nothing about. CPUs are shared, so none is asked for."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What every deployment of this FLOps has in common."""
+
+    image_prefix: str
+    image_tag: str
+    mqtt_url: str
+    mqtt_password: str = field(default="", repr=False)
+    image_registry: str = ""
+    devel_image_tag: str = ""
+    log_level: str = "INFO"
+    backend_store_url: str = ""
+    artifact_store_url: str = ""
+    allowed_hosts: str = ""
+    join_timeout_seconds: int = 120
+
+    def image(self, folder: str, *, is_devel: bool = False) -> str:
+        """Return the image of one of FLOps' own services."""
+        return f"{self.image_prefix}/{folder}:{self.tag(is_devel=is_devel)}"
+
+    def tag(self, *, is_devel: bool) -> str:
+        """Return the tag of FLOps' own images."""
+        return (self.devel_image_tag if is_devel else "") or self.image_tag
+
+
+@dataclass(frozen=True)
+class ApplicationKey:
+    """An application at the orchestrator, by its names."""
+
+    name: str
+    namespace: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One service with one instance. Empty texts and zeros mean: nothing asked.
+
+    Without a ``node`` the orchestrator places it, on a node with ``addon`` if it honours that.
+    """
+
+    application: ApplicationKey
+    name: str
+    image: str
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    memory_mb: int = 0
+    vcpus: int = 0
+    storage_mb: int = 0
+    is_one_shot: bool = True
+    port: str = ""
+    address: str = ""
+    cluster: str = ""
+    node: str = ""
+    addon: str = ""
+
+
+def observatory(owner: str) -> ApplicationKey:
+    """Return the application of a customer's observers and tracking server."""
+    return ApplicationKey(OBSERVATORY, customer_namespace(owner))
+
+
+def helper(owner: str) -> ApplicationKey:
+    """Return the application of a customer's mock data providers and served models."""
+    return ApplicationKey(HELPER, customer_namespace(owner))
+
+
+def actors(project: Project) -> ApplicationKey:
+    """Return the application of a project's builder, aggregator and learners."""
+    return ApplicationKey(project_application(project.id), customer_namespace(project.owner))
+
+
+def application_of(project: Project, role: Role) -> ApplicationKey:
+    """Return the application that ``role`` is put in."""
+    if role in {Role.OBSERVER, Role.TRACKING_SERVER}:
+        return observatory(project.owner)
+    return helper(project.owner) if role is Role.MODEL_SERVER else actors(project)
+
+
+def service_address(key: str, attempt: int) -> str:
+    """Return an address in 10.30.128.0 - 10.30.253.253, avoiding the last octets 0, 254, 255.
+
+    The orchestrator's own allocation counts up from 10.30.0.0 and hands out taken addresses; high
+    ones are out of its way. ``attempt`` finds another one when this is taken.
+    """
+    number = int.from_bytes(sha256(f"{key}/{attempt}".encode()).digest()[:4])
+    return f"10.30.{128 + number % 126}.{1 + number // 126 % 253}"

@@ -1,0 +1,203 @@
+"""What becomes known of a project: by what happened to it, and by what its actors say."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from flops_contracts.events import (
+    ActorsBuilt,
+    Event,
+    Failure,
+    Kind,
+    ModelBuilt,
+    ModelServing,
+    Progress,
+    RoundCompleted,
+    RoundStarted,
+    Trained,
+)
+from flops_contracts.roles import Role, Stage
+from flops_manager.domain.learners import first_cause
+from flops_manager.domain.project_events import (
+    CancelRequested,
+    DeleteRequested,
+    ModelLocated,
+    Placed,
+    ProjectEvent,
+    RetryRequested,
+    StepFailed,
+)
+from flops_manager.domain.projects import LearnerFailed, Project, ProjectError, Service
+
+MAX_NOTICES: Final = 50
+MAX_STARTS: Final = 3
+"""How often a one-shot may begin before its restarts count as a failure."""
+
+
+def with_facts(  # noqa: C901, PLR0911 - a case per event
+    project: Project, event: ProjectEvent
+) -> Project:
+    """Return the project with what ``event`` tells; the stage is left to the table."""
+    match event:
+        case Placed():
+            return replace(project, placements=event.placements)
+        case ActorsBuilt():
+            return replace(
+                project,
+                images=event.images,
+                commit=event.commit,
+                python_version=event.python_version,
+                dependency_lock=event.dependency_lock,
+            )
+        case Trained():
+            return replace(project, trained=event)
+        case ModelBuilt():
+            return replace(project, model_image=event.image)
+        case ModelLocated():
+            return replace(project, model_address=event.address)
+        case StepFailed():
+            return replace(project, error=first_cause(project.learner_failures, event.error))
+        case LearnerFailed():
+            return _with_lost_learner(project, event)
+        case RetryRequested():
+            return _without_last_attempt(project)
+        case DeleteRequested():
+            return replace(project, is_deleted=True)
+        case ModelServing() | CancelRequested():
+            return project
+
+
+def _without_last_attempt(project: Project) -> Project:
+    # Training begins at its first round again, so the rounds of the last attempt are no part of it.
+    rounds = () if project.stopped_in is Stage.TRAINING else project.rounds
+    return replace(
+        project, attempt=project.attempt + 1, error=None, learner_failures=(), rounds=rounds
+    )
+
+
+def _with_lost_learner(project: Project, event: LearnerFailed) -> Project:
+    others = tuple(one for one in project.learner_failures if one.instance != event.instance)
+    return replace(project, learner_failures=(*others, event))
+
+
+def with_told(project: Project, event: Event) -> Project:
+    """Return the project with what an actor told, in any stage; its stage stays."""
+    service = project.service(event.actor.instance)
+    if service is None:
+        return project
+    told = project.with_service(seen(service, event))
+    if project.stage.is_final or not is_current(project, event):
+        return _with_notice(told, event)
+    match event.payload:
+        case Progress():
+            return replace(told, progress=event.payload)
+        case RoundStarted(round=number, rounds=rounds):
+            progress = Progress(f"round {number} of {rounds}", number - 1, rounds, "rounds")
+            return replace(told, progress=progress)
+        case RoundCompleted():
+            return _with_round(told, event.payload)
+        case _:
+            return _with_notice(told, event)
+
+
+def is_current(project: Project, event: Event) -> bool:
+    """Say whether ``event`` comes from a service of the stage that the project is in.
+
+    A failed training still listens to its learners: one of them may know why it failed.
+    """
+    service = project.service(event.actor.instance)
+    stage = project.stopped_in if project.stage is Stage.FAILED else project.stage
+    return (
+        service is not None
+        and service.attempt == project.attempt
+        and service.stage == stage == event.stage
+    )
+
+
+def event_from_told(project: Project, event: Event) -> ProjectEvent | None:
+    """Return what an actor's message means for the project's life, if anything."""
+    if not is_current(project, event):
+        return None
+    payload = event.payload
+    if isinstance(payload, Failure):
+        return lost(project, event.actor.instance, error_from_failure(event, payload))
+    if isinstance(payload, ActorsBuilt | Trained | ModelBuilt | ModelServing):
+        return payload
+    service = project.service(event.actor.instance)
+    if event.kind is Kind.STARTED and service is not None and service.starts > MAX_STARTS:
+        return lost(project, service.instance, _restarts(service, event.at))
+    return None
+
+
+def lost(project: Project, instance: str, error: ProjectError) -> LearnerFailed | StepFailed:
+    """Return what it means that a service of the present stage is lost."""
+    service = project.service(instance)
+    if service is not None and service.role is Role.LEARNER:
+        return LearnerFailed(instance, error)
+    return StepFailed(project.stage, error)
+
+
+def error_from_failure(event: Event, failure: Failure) -> ProjectError:
+    """Return an actor's own account of why it gave up."""
+    actor = event.actor
+    return ProjectError(
+        reason=failure.reason,
+        stage=event.stage,
+        hint=failure.hint,
+        where=failure.where,
+        error=failure.error,
+        role=actor.role,
+        instance=actor.instance,
+        cluster=actor.cluster,
+        node=actor.node,
+        round=failure.round,
+        exit_code=failure.exit_code,
+        last_lines=failure.last_lines,
+        at=event.at,
+    )
+
+
+def error_of(service: Service, reason: str, at: datetime, **more: Any) -> ProjectError:
+    """Return an error that the manager found at ``service``, which could not tell it itself."""
+    return ProjectError(
+        reason=reason,
+        stage=service.stage,
+        role=service.role,
+        instance=service.instance,
+        cluster=service.cluster,
+        node=service.node,
+        at=at,
+        **{"last_lines": service.last_lines, **more},
+    )
+
+
+def _restarts(service: Service, at: datetime) -> ProjectError:
+    reason = f"{service.instance} ended without a result and was restarted {MAX_STARTS} times."
+    return error_of(service, reason, at, hint="Look at its log; it may lack memory.")
+
+
+def seen(service: Service, event: Event) -> Service:
+    """Return the service with the sign of life that ``event`` is."""
+    return replace(
+        service,
+        last_heartbeat=event.at,
+        state=event.payload.state if event.kind is Kind.HEARTBEAT else service.state,
+        starts=service.starts + (event.kind is Kind.STARTED),
+        cluster=service.cluster or event.actor.cluster,
+        node=service.node or event.actor.node,
+    )
+
+
+def _with_round(project: Project, done: RoundCompleted) -> Project:
+    others = [one for one in project.rounds if (one.cycle, one.round) != (done.cycle, done.round)]
+    rounds = tuple(sorted([*others, done], key=lambda one: (one.cycle, one.round)))
+    message = f"round {done.round} of {done.rounds}"
+    return replace(
+        project, rounds=rounds, progress=Progress(message, done.round, done.rounds, "rounds")
+    )
+
+
+def _with_notice(project: Project, event: Event) -> Project:
+    if event.kind is not Kind.NOTICE or event.payload.message in project.notices:
+        return project
+    return replace(project, notices=(*project.notices, event.payload.message)[-MAX_NOTICES:])

@@ -1,0 +1,54 @@
+"""What is there to place services on: nodes, what is free on them, and the data they hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+LEARNER_ADDON: Final = "FLOps-learner"
+BUILDER_ADDON: Final = "image-builder"
+DATA_SERVER_PORT: Final = 11027
+
+
+@dataclass(frozen=True)
+class TagStats:
+    """What a data server holds under one tag."""
+
+    rows: int
+    fragments: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Node:
+    """A worker node. An empty ``name`` is a cluster whose workers nobody can list.
+
+    ``vcpus`` and ``memory_mb`` are what is free; None means unknown.
+    """
+
+    cluster: str
+    name: str
+    address: str = ""
+    addons: frozenset[str] = frozenset()
+    vcpus: float | None = None
+    memory_mb: float | None = None
+
+    @property
+    def label(self) -> str:
+        """How people read it."""
+        return f"{self.cluster}/{self.name or '*'}"
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """Everything that placement looks at. A node that is not in ``data`` did not answer."""
+
+    nodes: tuple[Node, ...] = ()
+    data: Mapping[str, Mapping[str, TagStats]] = field(default_factory=dict)
+
+    def with_addon(self, addon: str) -> tuple[Node, ...]:
+        """Return the nodes with ``addon``, in a stable order."""
+        return tuple(sorted((one for one in self.nodes if addon in one.addons), key=_by_label))
+
+
+def _by_label(node: Node) -> str:
+    return node.label

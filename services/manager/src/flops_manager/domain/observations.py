@@ -1,0 +1,117 @@
+"""What it means for a project or mock that its services are in certain states, or time is up."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from flops_contracts.roles import Stage
+from flops_manager.domain.facts import error_of
+from flops_manager.domain.projects import PLANNED, Project, ProjectError, Service
+from flops_manager.domain.states import Health, ServiceState
+
+LOG_LINES: Final = 40
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long things may take, in seconds."""
+
+    scheduling_seconds: float = 120
+    placing_seconds: float = 180
+    building_seconds: float = 1800
+    joining_seconds: float = 300
+    serving_seconds: float = 300
+    providing_seconds: float = 1800
+
+
+def stage_limit(project: Project, limits: Limits) -> float:
+    """Return how many seconds the project may stay in its present stage."""
+    training = project.sla.training_configuration
+    rounds = training.training_rounds * training.training_cycles
+    return {
+        Stage.SUBMITTED: limits.placing_seconds,
+        Stage.BUILDING_ACTORS: limits.building_seconds,
+        Stage.TRAINING: limits.joining_seconds + rounds * project.sla.round_timeout_seconds,
+        Stage.BUILDING_MODEL: limits.building_seconds,
+        Stage.SERVING: limits.serving_seconds,
+    }[project.stage]
+
+
+def overdue(project: Project, limits: Limits, now: datetime) -> ProjectError | None:
+    """Return the error of a stage that takes longer than it may, or None."""
+    if project.stage.is_final:
+        return None
+    seconds = stage_limit(project, limits)
+    if (now - project.entered_at).total_seconds() <= seconds:
+        return None
+    last = f" The last that was heard: {project.progress.message}." if project.progress else ""
+    return ProjectError(
+        reason=f"The stage {project.stage} did not end within {seconds:.0f} s.{last}",
+        stage=project.stage,
+        hint="Look at the logs of its actors, then retry.",
+        at=now,
+    )
+
+
+def watched(project: Project) -> tuple[Service, ...]:
+    """Return the services whose loss would matter now."""
+    lost = {one.instance for one in project.learner_failures}
+    return tuple(
+        one
+        for one in project.services
+        if one.stage == project.stage
+        and one.job_id
+        and not one.is_removed
+        and one.instance not in lost
+    )
+
+
+def with_state(service: Service, state: ServiceState) -> Service:
+    """Return the service as the orchestrator sees it."""
+    lines = tuple(state.logs.splitlines()[-LOG_LINES:])
+    return replace(
+        service,
+        status=state.status,
+        public_address=state.public_address or service.public_address,
+        last_lines=lines or service.last_lines,
+    )
+
+
+def loss(
+    service: Service, state: ServiceState | None, limits: Limits, now: datetime
+) -> ProjectError | None:
+    """Return why ``service`` is lost, or None if it is not."""
+    if state is None:
+        return error_of(
+            service,
+            f"The service {service.instance} is gone from the orchestrator.",
+            now,
+            hint="Somebody deleted it; retry.",
+        )
+    name, detail = f"The {service.role} {service.instance}", _in_brackets(state.detail)
+    waited = (now - service.deployed_at).total_seconds() if service.deployed_at else 0.0
+    seen = with_state(service, state)
+    match state.health:
+        case Health.DEAD:
+            reason = f"{name} ended without a result: {state.status}{detail}."
+            hint = "It may have been killed or lacked memory; its last lines say more."
+        case Health.UNPLACEABLE:
+            reason = f"{name} could not be placed: {state.status}{detail}."
+            hint = "Free resources or add nodes, then retry."
+        case Health.WAITING if waited > limits.scheduling_seconds:
+            reason = (
+                f"{name} is still {state.status or 'unscheduled'} after {waited:.0f} s{detail}."
+            )
+            hint = "The orchestrator's scheduler gives no answer; look at its logs."
+        case _:
+            return None
+    return error_of(seen, reason, now, hint=hint)
+
+
+def is_deployable(service: Service) -> bool:
+    """Say whether a planned service still has to be deployed."""
+    return service.status == PLANNED
+
+
+def _in_brackets(detail: str) -> str:
+    return f" ({detail})" if detail else ""

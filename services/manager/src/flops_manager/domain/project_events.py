@@ -1,0 +1,58 @@
+"""What can happen to a project; together with four results of actors, which are events as well."""
+
+from dataclasses import dataclass
+
+from flops_contracts.events import ActorsBuilt, ModelBuilt, ModelServing, Trained
+from flops_manager.domain.projects import LearnerFailed, Placement, ProjectError
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Nodes, capacity and data were looked at, and this is what goes where."""
+
+    placements: tuple[Placement, ...]
+
+
+@dataclass(frozen=True)
+class ModelLocated:
+    """The served model is reached at ``address`` from outside."""
+
+    address: str
+
+
+@dataclass(frozen=True)
+class StepFailed:
+    """``stage`` (of a project or a mock) cannot end well."""
+
+    stage: str
+    error: ProjectError
+
+
+@dataclass(frozen=True)
+class CancelRequested:
+    """The owner wants it to stop."""
+
+
+@dataclass(frozen=True)
+class RetryRequested:
+    """The owner wants it to go on where it stopped."""
+
+
+@dataclass(frozen=True)
+class DeleteRequested:
+    """The owner wants it to be gone."""
+
+
+ProjectEvent = (
+    Placed
+    | ActorsBuilt
+    | Trained
+    | ModelBuilt
+    | ModelServing
+    | ModelLocated
+    | StepFailed
+    | LearnerFailed
+    | CancelRequested
+    | RetryRequested
+    | DeleteRequested
+)

@@ -1,0 +1,16 @@
+"""What the manager asks of the data servers on the learner nodes."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from flops_manager.domain.nodes import TagStats
+
+
+class DataServers(Protocol):
+    """Says what data are where."""
+
+    def stats(self, address: str) -> Mapping[str, TagStats] | None:
+        """Return what the data server of the node at ``address`` holds, by tag.
+
+        None if it does not answer within seconds.
+        """

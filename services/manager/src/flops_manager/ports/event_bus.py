@@ -1,0 +1,25 @@
+"""How actors and manager talk."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from flops_contracts.events import Event
+
+
+class EventBus(Protocol):
+    """Messages from and to actors. Nothing here waits for the other side."""
+
+    def publish(self, event: Event, *, is_mock: bool) -> None:
+        """Tell everybody who watches the project or mock."""
+
+    def acknowledge(self, event: Event, *, is_mock: bool) -> None:
+        """Tell the actor that its result is stored, and take the result off the broker."""
+
+    def open(self, receive: Callable[[Event, bool], None]) -> None:
+        """Connect, and call ``receive(event, is_mock)`` for each message until ``close``.
+
+        Raises ``BrokerUnreachableError``. What ``receive`` raises is logged.
+        """
+
+    def close(self) -> None:
+        """Disconnect; messages wait at the broker from now on. Safe to call twice."""

@@ -1,0 +1,33 @@
+"""Telling people and actors what the manager did."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from flops_contracts.events import Actor, Event, Kind, StageChanged
+from flops_contracts.roles import Role
+from flops_manager.domain.commands import Announce
+from flops_manager.ports.event_bus import EventBus
+from flops_manager.ports.stores import EventStore
+
+
+class Announcements:
+    """Puts stage changes into the history and on the bus."""
+
+    def __init__(self, history: EventStore, bus: EventBus, now: Callable[[], datetime]) -> None:
+        self._history = history
+        self._bus = bus
+        self._now = now
+
+    def announce(self, subject_id: str, command: Announce, *, is_mock: bool) -> None:
+        """Tell it. Repeated, it keeps its ``event_id``, so that nobody counts it twice."""
+        event = Event(
+            event_id=f"{subject_id}-{command.number}-{command.stage}",
+            project_id=subject_id,
+            actor=Actor(Role.MANAGER, "manager"),
+            stage=command.stage,
+            kind=Kind.STAGE_CHANGED,
+            at=self._now(),
+            payload=StageChanged(command.stage, command.previous, command.reason, command.hint),
+        )
+        self._history.append(subject_id, event)
+        self._bus.publish(event, is_mock=is_mock)

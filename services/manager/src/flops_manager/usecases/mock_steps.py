@@ -1,0 +1,104 @@
+"""Carrying out what a mock's lifecycle commands; see ``project_steps.py``."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from flops_manager.domain.commands import (
+    Announce,
+    Command,
+    CreateApplications,
+    Deploy,
+    Place,
+    Remove,
+    Undeploy,
+)
+from flops_manager.domain.deployments import Installation, helper
+from flops_manager.domain.descriptions import describe_mock
+from flops_manager.domain.mock_lifecycle import MockEvent, mock_transition
+from flops_manager.domain.mocks import Mock
+from flops_manager.domain.placement import place_mock
+from flops_manager.domain.project_events import Placed, StepFailed
+from flops_manager.domain.projects import REMOVED, ProjectError
+from flops_manager.ports.orchestrator import Orchestrator
+from flops_manager.usecases.announcements import Announcements
+from flops_manager.usecases.changes import Step, unchanged
+from flops_manager.usecases.survey import Survey
+
+
+class MockSteps:
+    """Does what a command says and returns how that changes the mock."""
+
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        survey: Survey,
+        announcements: Announcements,
+        installation: Installation,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._survey = survey
+        self._announcements = announcements
+        self._installation = installation
+        self._now = now
+
+    def carry_out(self, mock: Mock, command: Command) -> Step[Mock] | None:
+        """Do it; return the change that follows, or None if the mock is no more."""
+        match command:
+            case Announce():
+                self._announcements.announce(mock.id, command, is_mock=True)
+                return unchanged
+            case CreateApplications():
+                self._orchestrator.create_application(helper(mock.owner))
+                return unchanged
+            case Place():
+                tag = mock.sla.mock_data_configuration.data_tag
+                return self._record(Placed((place_mock(tag, self._survey.look()),)))
+            case Deploy():
+                return self._deploy(mock)
+            case Undeploy():
+                return self._undeploy(mock)
+            case Remove():
+                self._undeploy(mock)
+                return None
+            case _:
+                raise ValueError(f"a mock takes no {command}")
+
+    def give_up(self, mock: Mock, error: ProjectError) -> Step[Mock]:
+        """Return what it means that a command cannot be carried out."""
+        return self._record(StepFailed(mock.stage, error))
+
+    def _record(self, event: MockEvent) -> Step[Mock]:
+        return lambda mock: mock_transition(mock, event, self._now())
+
+    def _deploy(self, mock: Mock) -> Step[Mock]:
+        if mock.stage.is_final or mock.service is None or mock.is_deleted:
+            return unchanged
+        deployed = self._orchestrator.deploy(describe_mock(mock, mock.service, self._installation))
+
+        def step(current: Mock) -> tuple[Mock, tuple[Command, ...]]:
+            if current.service is None or current.service.is_removed:
+                return current, ()
+            there = replace(
+                current.service,
+                job_id=deployed.job_id,
+                status="REQUESTED",
+                deployed_at=self._now(),
+            )
+            return replace(current, service=there), ()
+
+        return step
+
+    def _undeploy(self, mock: Mock) -> Step[Mock]:
+        service = mock.service
+        if service is None or service.is_removed:
+            return unchanged
+        self._orchestrator.undeploy(helper(mock.owner), service.instance, service.job_id)
+
+        def step(current: Mock) -> tuple[Mock, tuple[Command, ...]]:
+            if current.service is None:
+                return current, ()
+            return replace(current, service=replace(current.service, status=REMOVED)), ()
+
+        return step

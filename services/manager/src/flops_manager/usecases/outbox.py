@@ -1,0 +1,150 @@
+"""Carrying out pending commands, in order, until the outbox is empty or one has to wait."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, Generic, Protocol, TypeVar
+
+from flops_contracts.errors import FlopsError
+from flops_manager.domain.commands import Command, Remove, Undeploy, UndeployLostLearners
+from flops_manager.domain.errors import (
+    IllegalTransitionError,
+    MockNotFoundError,
+    OrchestratorUnavailableError,
+    ProjectNotFoundError,
+    StaleProjectError,
+    StoreUnavailableError,
+)
+from flops_manager.domain.projects import ProjectError
+from flops_manager.ports.stores import EventStore, Pending, Record, Records
+from flops_manager.usecases.changes import Step, change, unchanged
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FIRST_REST_SECONDS: Final = 0.2
+LONGEST_REST_SECONDS: Final = 10.0
+MAX_FAILURES: Final = 12
+"""About a minute of trying again, with these rests."""
+
+MAX_CLEANING_FAILURES: Final = 1000
+"""Cleaning up is tried for hours: what is left behind would run for ever."""
+
+_MAY_PASS: Final = (OrchestratorUnavailableError, StoreUnavailableError, StaleProjectError)
+_GONE: Final = (ProjectNotFoundError, MockNotFoundError)
+
+
+class Steps(Protocol[T]):
+    """Carries out single commands."""
+
+    def carry_out(self, subject: T, command: Command, /) -> Step[T] | None:
+        """Do it; return the change that follows, or None if the subject is no more."""
+
+    def give_up(self, subject: T, error: ProjectError, /) -> Step[T]:
+        """Return what it means that a command cannot be carried out."""
+
+
+class Outbox(Generic[T]):
+    """Empties the outboxes of projects, or of mocks."""
+
+    def __init__(
+        self,
+        store: Records[T],
+        history: EventStore,
+        steps: Steps[T],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._history = history
+        self._steps = steps
+        self._now = now
+
+    def busy(self) -> tuple[str, ...]:
+        """Return the ids of those with something to do."""
+        return tuple(self._store.busy())
+
+    def drain(self, subject_id: str) -> float:
+        """Carry out what is pending; return 0, or the seconds to rest before trying again."""
+        try:
+            while (record := self._store.get(subject_id)).todo:
+                rest = self._run_step(subject_id, record)
+                if rest:
+                    return rest
+        except _GONE:
+            return 0.0
+        return 0.0
+
+    def _run_step(self, subject_id: str, record: Record[T]) -> float:
+        """Carry out the first pending command; return 0 or the seconds to rest."""
+        pending = record.todo[0]
+        logger.debug("%s: %s", subject_id, pending.command)
+        try:
+            step = self._steps.carry_out(record.subject, pending.command)
+            self._finish(subject_id, pending, step)
+        except FlopsError as error:
+            return self._failed(subject_id, record, error, is_hopeless=not _may_pass(error))
+        except Exception as error:
+            # A bug must not stop the worker, nor hide: the project says what happened.
+            logger.exception("%s failed", pending.command, extra={"project_id": subject_id})
+            return self._failed(subject_id, record, error, is_hopeless=False)
+        return 0.0
+
+    def _finish(self, subject_id: str, pending: Pending, step: Step[T] | None) -> None:
+        if step is None:
+            self._history.remove(subject_id)
+            self._store.remove(subject_id)
+            return
+        try:
+            change(self._store, subject_id, step, done=pending)
+        except IllegalTransitionError as error:
+            # The project moved on while this was done, for example because it was cancelled.
+            logger.info("%s came too late: %s", pending.command, error)
+            change(self._store, subject_id, unchanged, done=pending)
+
+    def _failed(
+        self, subject_id: str, record: Record[T], error: Exception, *, is_hopeless: bool
+    ) -> float:
+        pending = record.todo[0]
+        failures = pending.failures + 1
+        is_cleaning = isinstance(pending.command, Undeploy | UndeployLostLearners | Remove)
+        limit = MAX_CLEANING_FAILURES if is_cleaning else MAX_FAILURES
+        logger.warning(
+            "%s failed for the %d. time: %s",
+            pending.command,
+            failures,
+            error,
+            extra={"project_id": subject_id},
+        )
+        if failures >= limit or (is_hopeless and not is_cleaning):
+            self._give_up(subject_id, record, error)
+            return 0.0
+        self._remember(subject_id, pending, failures)
+        doubled: float = FIRST_REST_SECONDS * 2.0 ** min(failures - 1, 10)
+        return min(doubled, LONGEST_REST_SECONDS)
+
+    def _remember(self, subject_id: str, pending: Pending, failures: int) -> None:
+        record = self._store.get(subject_id)
+        if record.todo[:1] == (pending,):
+            again = (replace(pending, failures=failures), *record.todo[1:])
+            try:
+                self._store.save(replace(record, todo=again))
+            except StaleProjectError:
+                logger.debug("a failure of %s is not counted", subject_id)
+
+    def _give_up(self, subject_id: str, record: Record[T], error: Exception) -> None:
+        pending = record.todo[0]
+        why = ProjectError(
+            reason=error.reason if isinstance(error, FlopsError) else f"unexpected {error!r}",
+            hint=error.hint if isinstance(error, FlopsError) else "This is a bug in FLOps.",
+            where=error.where if isinstance(error, FlopsError) else "",
+            stage=str(getattr(record.subject, "stage", "")),
+            error=type(error).__name__,
+            at=self._now(),
+        )
+        self._finish(subject_id, pending, self._steps.give_up(record.subject, why))
+
+
+def _may_pass(error: FlopsError) -> bool:
+    return isinstance(error, _MAY_PASS)

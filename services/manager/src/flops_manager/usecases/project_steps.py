@@ -1,0 +1,227 @@
+"""Carrying out what a project's lifecycle commands; every effect can be repeated."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from flops_contracts.roles import Role
+from flops_manager.domain.commands import (
+    Announce,
+    Command,
+    CreateApplications,
+    Deploy,
+    Locate,
+    Place,
+    Remove,
+    Undeploy,
+    UndeployLostLearners,
+)
+from flops_manager.domain.deployments import (
+    MODEL_PORT,
+    Installation,
+    actors,
+    application_of,
+    helper,
+    observatory,
+)
+from flops_manager.domain.descriptions import describe
+from flops_manager.domain.errors import OrchestratorRefusedError, OrchestratorUnavailableError
+from flops_manager.domain.lifecycle import RUNS_IN, transition
+from flops_manager.domain.observations import LOG_LINES, is_deployable
+from flops_manager.domain.placement import place_project, without_nodes
+from flops_manager.domain.project_events import ModelLocated, Placed, ProjectEvent, StepFailed
+from flops_manager.domain.projects import PLANNED, REMOVED, Project, ProjectError, Service
+from flops_manager.ports.orchestrator import Deployed, Orchestrator
+from flops_manager.usecases.addresses import deploy_at_free_address
+from flops_manager.usecases.announcements import Announcements
+from flops_manager.usecases.changes import Step, unchanged
+from flops_manager.usecases.survey import Survey
+from flops_manager.usecases.tracking import Tracking
+
+logger = logging.getLogger(__name__)
+
+_FOR_GOOD = frozenset({Role.OBSERVER, Role.TRACKING_SERVER})
+
+
+class ProjectSteps:
+    """Does what a command says and returns how that changes the project."""
+
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        survey: Survey,
+        tracking: Tracking,
+        announcements: Announcements,
+        installation: Installation,
+        now: Callable[[], datetime],
+        *,
+        has_nodes_chosen: bool = True,
+    ) -> None:
+        self._orchestrator = orchestrator
+        self._survey = survey
+        self._tracking = tracking
+        self._announcements = announcements
+        self._installation = installation
+        self._now = now
+        self._has_nodes_chosen = has_nodes_chosen
+
+    def carry_out(  # noqa: C901, PLR0911 - a case per command
+        self, project: Project, command: Command
+    ) -> Step[Project] | None:
+        """Do it; return the change that follows, or None if the project is no more."""
+        match command:
+            case Announce():
+                self._announcements.announce(project.id, command, is_mock=False)
+                return unchanged
+            case CreateApplications():
+                for application in (observatory, helper):
+                    self._orchestrator.create_application(application(project.owner))
+                self._orchestrator.create_application(actors(project))
+                return unchanged
+            case Place():
+                return self._place(project)
+            case Deploy():
+                return self._deploy(project, command)
+            case Undeploy():
+                return self._undeploy(project, _of(project, command))
+            case UndeployLostLearners():
+                lost = {one.instance for one in project.learner_failures}
+                services = (one for one in project.services if one.instance in lost)
+                return self._undeploy(project, services)
+            case Locate():
+                return self._locate(project)
+            case Remove():
+                self._remove(project)
+                return None
+
+    def give_up(self, project: Project, error: ProjectError) -> Step[Project]:
+        """Return what it means that a command cannot be carried out."""
+        return self._record(StepFailed(project.stage, error))
+
+    def _record(self, event: ProjectEvent) -> Step[Project]:
+        return lambda project: transition(project, event, self._now())
+
+    def _place(self, project: Project) -> Step[Project]:
+        placements = place_project(project.sla, self._survey.look())
+        if not self._has_nodes_chosen:
+            placements = without_nodes(placements)
+        return self._record(Placed(placements))
+
+    def _deploy(self, project: Project, command: Deploy) -> Step[Project]:
+        if not _is_wanted(project, command):
+            logger.info("%s is no longer wanted in %s", command.role, project.id)
+            return unchanged
+        found = {
+            service.instance: self._deploy_one(project, service)
+            for service in _of(project, command)
+            if is_deployable(service)
+        }
+
+        def step(current: Project) -> tuple[Project, tuple[Command, ...]]:
+            for name, deployed in found.items():
+                service = current.service(name)
+                if service is not None:
+                    current = current.with_service(_deployed(service, deployed, self._now()))
+            return current, ()
+
+        return step
+
+    def _deploy_one(self, project: Project, service: Service) -> Deployed:
+        logger.info("deploying %s", service.instance, extra={"project_id": project.id})
+        if service.role is Role.TRACKING_SERVER:
+            return self._tracking.ensure(project.owner)
+        if service.role is Role.AGGREGATOR:
+            return deploy_at_free_address(
+                self._orchestrator,
+                service.instance,
+                lambda address: describe(project, service, self._installation, address),
+            )
+        return self._orchestrator.deploy(describe(project, service, self._installation))
+
+    def _undeploy(self, project: Project, services: Iterable[Service]) -> Step[Project]:
+        there = [one for one in services if not one.is_removed]
+        logs = self._last_lines(project, there)
+        for service in there:
+            logger.info("undeploying %s", service.instance, extra={"project_id": project.id})
+            self._orchestrator.undeploy(
+                application_of(project, service.role), service.instance, service.job_id
+            )
+
+        def step(current: Project) -> tuple[Project, tuple[Command, ...]]:
+            for name in (one.instance for one in there):
+                service = current.service(name)
+                if service is not None:
+                    lines = logs.get(name) or service.last_lines
+                    gone = replace(service, status=REMOVED, last_lines=lines)
+                    current = current.with_service(gone)
+            return current, ()
+
+        return step
+
+    def _last_lines(
+        self, project: Project, services: Sequence[Service]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return the ends of the services' logs while they are there; nothing depends on it."""
+        lines: dict[str, tuple[str, ...]] = {}
+        roles = {one.role for one in services if one.job_id}
+        with suppress(OrchestratorUnavailableError, OrchestratorRefusedError):
+            for role in sorted(roles):
+                states = self._orchestrator.states(application_of(project, role))
+                for name, state in states.items():
+                    lines[name] = tuple(state.logs.splitlines()[-LOG_LINES:])
+        return lines
+
+    def _locate(self, project: Project) -> Step[Project]:
+        states = self._orchestrator.states(helper(project.owner))
+        for service in project.present(Role.MODEL_SERVER):
+            state = states.get(service.instance)
+            if state is not None and state.public_address:
+                address = f"http://{state.public_address}:{MODEL_PORT}"
+                return self._record(ModelLocated(address))
+        raise OrchestratorUnavailableError(
+            "The orchestrator does not say yet where the model is served.",
+            hint="Look at the instance of the model server.",
+        )
+
+    def _remove(self, project: Project) -> None:
+        for service in project.services:
+            if service.role is not Role.TRACKING_SERVER and not service.is_removed:
+                self._orchestrator.undeploy(
+                    application_of(project, service.role), service.instance, service.job_id
+                )
+        self._orchestrator.remove_application(actors(project))
+
+
+def _of(project: Project, command: Deploy | Undeploy) -> tuple[Service, ...]:
+    """Return the services that a command means; what outlives attempts belongs to each."""
+    return tuple(
+        one
+        for one in project.present(command.role, command.stage)
+        if one.attempt == command.attempt or one.role in _FOR_GOOD
+    )
+
+
+def _is_wanted(project: Project, command: Deploy) -> bool:
+    """Say whether the project is still where it wants what was commanded a moment ago."""
+    if project.is_deleted:
+        return False
+    return command.role in _FOR_GOOD or (
+        project.stage == command.stage
+        and command.role in RUNS_IN[project.stage]
+        and project.attempt == command.attempt
+    )
+
+
+def _deployed(service: Service, deployed: Deployed, now: datetime) -> Service:
+    """Return the service as deployed, unless it was removed in the meantime."""
+    if service.is_removed:
+        return service
+    return replace(
+        service,
+        job_id=deployed.job_id,
+        address=deployed.address or service.address,
+        status="REQUESTED" if service.status == PLANNED else service.status,
+        deployed_at=now,
+    )

@@ -1,0 +1,124 @@
+"""Watching what runs: services that died without a word, and stages that take too long."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from flops_manager.domain.commands import Command
+from flops_manager.domain.deployments import ApplicationKey, application_of, helper
+from flops_manager.domain.errors import (
+    IllegalTransitionError,
+    MockNotFoundError,
+    OrchestratorRefusedError,
+    OrchestratorUnavailableError,
+    ProjectNotFoundError,
+)
+from flops_manager.domain.facts import lost
+from flops_manager.domain.lifecycle import transition
+from flops_manager.domain.mock_lifecycle import mock_transition
+from flops_manager.domain.mocks import Mock
+from flops_manager.domain.observations import Limits, loss, overdue, watched, with_state
+from flops_manager.domain.project_events import ProjectEvent, StepFailed
+from flops_manager.domain.projects import Project, ProjectError
+from flops_manager.domain.states import ServiceState
+from flops_manager.ports.orchestrator import Orchestrator
+from flops_manager.ports.stores import MockStore, ProjectStore
+from flops_manager.usecases.changes import change
+
+logger = logging.getLogger(__name__)
+
+States = Mapping[ApplicationKey, Mapping[str, ServiceState]]
+
+
+class Watch:
+    """Compares what should run with what the orchestrator reports."""
+
+    def __init__(
+        self,
+        projects: ProjectStore,
+        mocks: MockStore,
+        orchestrator: Orchestrator,
+        limits: Limits,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._projects = projects
+        self._mocks = mocks
+        self._orchestrator = orchestrator
+        self._limits = limits
+        self._now = now
+
+    def look(self) -> None:
+        """Look once at everything that is going on, and record what that means."""
+        projects, mocks = tuple(self._projects.active()), tuple(self._mocks.active())
+        states = self._states(_applications(projects, mocks))
+        for project in projects:
+            with suppress(ProjectNotFoundError):
+                change(self._projects, project.id, lambda one: self._judge(one, states))
+        for mock in mocks:
+            with suppress(MockNotFoundError):
+                change(self._mocks, mock.id, lambda one: self._judge_mock(one, states))
+
+    def _states(self, applications: Iterable[ApplicationKey]) -> States:
+        found = {}
+        for application in applications:
+            try:
+                found[application] = self._orchestrator.states(application)
+            except (OrchestratorUnavailableError, OrchestratorRefusedError) as error:
+                logger.warning("cannot see the services of %s: %s", application.name, error)
+        return found
+
+    def _judge(self, project: Project, states: States) -> tuple[Project, tuple[Command, ...]]:
+        now = self._now()
+        late = overdue(project, self._limits, now)
+        if late is not None:
+            return _moved(project, StepFailed(project.stage, late), now)
+        commands: tuple[Command, ...] = ()
+        for service in watched(project):
+            seen = states.get(application_of(project, service.role))
+            if seen is None or project.stage.is_final:
+                continue
+            state = seen.get(service.instance)
+            error = loss(service, state, self._limits, now)
+            if state is not None:
+                project = project.with_service(with_state(service, state))
+            if error is not None:
+                event = lost(project, service.instance, error)
+                project, more = _moved(project, event, now)
+                commands += more
+        return project, commands
+
+    def _judge_mock(self, mock: Mock, states: States) -> tuple[Mock, tuple[Command, ...]]:
+        now, error = self._now(), None
+        service, seen = mock.service, states.get(helper(mock.owner))
+        if service is not None and service.job_id and seen is not None and not service.is_removed:
+            state = seen.get(service.instance)
+            error = loss(service, state, self._limits, now)
+            if state is not None:
+                mock = replace(mock, service=with_state(service, state))
+        error = error or self._late_mock(mock, now)
+        if error is None or mock.stage.is_final or mock.is_deleted:
+            return mock, ()
+        return mock_transition(mock, StepFailed(mock.stage, error), now)
+
+    def _late_mock(self, mock: Mock, now: datetime) -> ProjectError | None:
+        seconds = self._limits.providing_seconds
+        if (now - mock.created_at).total_seconds() <= seconds:
+            return None
+        return ProjectError(f"No data were provided within {seconds:.0f} s.", mock.stage, at=now)
+
+
+def _moved(
+    project: Project, event: ProjectEvent, now: datetime
+) -> tuple[Project, tuple[Command, ...]]:
+    try:
+        return transition(project, event, now)
+    except IllegalTransitionError as error:
+        logger.info("dropped an observation of %s: %s", project.id, error)
+        return project, ()
+
+
+def _applications(projects: Iterable[Project], mocks: Iterable[Mock]) -> set[ApplicationKey]:
+    wanted = {application_of(one, each.role) for one in projects for each in watched(one)}
+    return wanted | {helper(one.owner) for one in mocks if one.service and one.service.job_id}

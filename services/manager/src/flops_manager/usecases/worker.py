@@ -1,0 +1,191 @@
+"""The one process that acts: it holds the lease, carries out commands, listens and watches."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.events import RESULTS, Event
+from flops_manager.domain.errors import MockNotFoundError, ProjectNotFoundError
+from flops_manager.ports.event_bus import EventBus
+from flops_manager.ports.leases import Leases
+from flops_manager.usecases.mocks import Mocks
+from flops_manager.usecases.outbox import Outbox
+from flops_manager.usecases.projects import Projects
+from flops_manager.usecases.watch import Watch
+
+logger = logging.getLogger(__name__)
+
+LEASE: Final = "worker"
+AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How often the worker does what, in seconds."""
+
+    poll_seconds: float = 0.2
+    watch_seconds: float = 2.0
+    lease_seconds: float = 15.0
+    bus_retry_seconds: float = 2.0
+
+
+class Inbox:
+    """Takes what actors say: stores it, applies it, and confirms results."""
+
+    def __init__(
+        self, projects: Projects, mocks: Mocks, bus: EventBus, wake: Callable[[], None]
+    ) -> None:
+        self._projects = projects
+        self._mocks = mocks
+        self._bus = bus
+        self._wake = wake
+
+    def take(self, event: Event, is_mock: bool) -> None:
+        """Take one message. What is confirmed is stored; what cannot be stored is not confirmed."""
+        try:
+            (self._mocks if is_mock else self._projects).receive(event)
+        except (ProjectNotFoundError, MockNotFoundError):
+            # Its project was deleted, so nobody needs it; confirmed, the actor can end.
+            logger.info("nobody knows %s, who says %s", event.project_id, event.kind)
+        if event.kind in RESULTS:
+            self._bus.acknowledge(event, is_mock=is_mock)
+        self._wake()
+
+
+class Worker:
+    """Runs while it holds the lease; a second one waits until the first is gone."""
+
+    def __init__(
+        self,
+        projects: Projects,
+        mocks: Mocks,
+        outboxes: tuple[Outbox[Any], ...],
+        watch: Watch,
+        bus: EventBus,
+        leases: Leases,
+        holder: str,
+        rhythm: Rhythm,
+    ) -> None:
+        self._outboxes = outboxes
+        self._watch = watch
+        self._bus = bus
+        self._leases = leases
+        self._holder = holder
+        self._rhythm = rhythm
+        self._inbox = Inbox(projects, mocks, bus, self.wake)
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._busy: set[str] = set()
+        self._resting: dict[str, float] = {}
+        self._due: dict[str, float] = {}
+        self._is_leader = False
+        self._is_listening = False
+        self._watching: Future[None] | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether this worker holds the lease and hears the actors."""
+        return self._is_leader and self._is_listening
+
+    def wake(self) -> None:
+        """Make it look at the outboxes now."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Make ``run`` return."""
+        self._stopping.set()
+        self._woken.set()
+
+    def run(self) -> None:
+        """Work until ``stop`` is called."""
+        try:
+            with ThreadPoolExecutor(AT_ONCE, "worker") as pool:
+                while not self._stopping.is_set():
+                    self._woken.clear()
+                    self._turn(pool)
+                    self._woken.wait(self._rhythm.poll_seconds)
+        finally:
+            self._step_down()
+            self._leases.release(LEASE, self._holder)
+
+    def _turn(self, pool: ThreadPoolExecutor) -> None:
+        try:
+            if self._is_due("lease", self._rhythm.lease_seconds / 3):
+                self._renew()
+            if not self._is_leader:
+                return
+            if not self._is_listening and self._is_due("bus", self._rhythm.bus_retry_seconds):
+                self._listen()
+            for outbox in self._outboxes:
+                self._dispatch(pool, outbox)
+            self._look_around(pool)
+        except FlopsError as error:
+            # The store or the broker is away; the next turn tries again.
+            logger.warning("this turn failed: %s", error)
+
+    def _renew(self) -> None:
+        holds = self._leases.acquire(LEASE, self._holder, self._rhythm.lease_seconds)
+        if holds and not self._is_leader:
+            logger.info("%s is the active worker", self._holder)
+        if not holds and self._is_leader:
+            logger.warning("%s lost the lease", self._holder)
+            self._step_down()
+        self._is_leader = holds
+
+    def _listen(self) -> None:
+        self._bus.open(self._inbox.take)
+        self._is_listening = True
+
+    def _step_down(self) -> None:
+        self._is_leader = False
+        if self._is_listening:
+            self._is_listening = False
+            self._bus.close()
+
+    def _dispatch(self, pool: ThreadPoolExecutor, outbox: Outbox[Any]) -> None:
+        now = time.monotonic()
+        for subject_id in outbox.busy():
+            with self._lock:
+                if subject_id in self._busy or self._resting.get(subject_id, 0.0) > now:
+                    continue
+                self._busy.add(subject_id)
+            pool.submit(self._drain, outbox, subject_id)
+
+    def _drain(self, outbox: Outbox[Any], subject_id: str) -> None:
+        rest = self._rhythm.bus_retry_seconds
+        try:
+            rest = outbox.drain(subject_id)
+        except FlopsError as error:
+            logger.warning("the outbox of %s has to wait: %s", subject_id, error)
+        finally:
+            with self._lock:
+                self._busy.discard(subject_id)
+                self._resting.pop(subject_id, None)
+                if rest:
+                    self._resting[subject_id] = time.monotonic() + rest
+            if not rest:
+                self.wake()
+
+    def _look_around(self, pool: ThreadPoolExecutor) -> None:
+        is_idle = self._watching is None or self._watching.done()
+        if is_idle and self._is_due("watch", self._rhythm.watch_seconds):
+            self._watching = pool.submit(self._look)
+
+    def _look(self) -> None:
+        try:
+            self._watch.look()
+        except FlopsError as error:
+            logger.warning("cannot watch: %s", error)
+
+    def _is_due(self, what: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now + seconds
+        return True
