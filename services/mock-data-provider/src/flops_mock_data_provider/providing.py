@@ -1,0 +1,109 @@
+"""The work of a mock data provider: load, split, send."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flops_contracts.events import DataProvided, Fragment, Kind
+from flops_flight.client import BATCH_BYTES, DataServer
+from flops_mock_data_provider import partitions, sources
+from flops_mock_data_provider.errors import UnsplittableError
+from flops_mock_data_provider.settings import Settings
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+REACH_SECONDS: Final = 60.0
+MAX_BATCH_ROWS: Final = 10_000
+
+
+class Reports(Protocol):
+    """Who is told how far the work is; ``flops_runtime.reporting.Reporter`` is one."""
+
+    def progress(
+        self, message: str, done: float = 0, total: float | None = None, unit: str = ""
+    ) -> None:
+        """Say how far a long step is."""
+
+    def notice(self, message: str) -> None:
+        """Say something that is no failure."""
+
+
+def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
+    """Send every partition to the data server; return the result to report."""
+    request = settings.request
+    with DataServer(
+        settings.data_server_address,
+        settings.data_server_token,
+        ca_file=settings.data_server_ca_file,
+    ) as server:
+        server.wait_until_reachable(REACH_SECONDS)
+        reports.progress(f"loading {request.source or request.dataset_name}")
+        dataset = sources.load(request, settings.builtin_datasets, settings.load_timeout_seconds)
+        count, parts = partitions.split(
+            dataset, request.partitioner, request.number_of_partitions, request.seed
+        )
+        if count != request.number_of_partitions:
+            reports.notice(f"{request.partitioner.name} makes {count} partitions of these data")
+        fragments = []
+        for number, part in enumerate(parts, start=1):
+            if part.num_rows:
+                fragments.append(_send(server, request.data_tag, part))
+            else:
+                reports.notice(f"partition {number} is empty and was not sent")
+            reports.progress("sending partitions", number, count, "partitions")
+    if not fragments:
+        raise UnsplittableError("every partition is empty")
+    return Kind.DATA_PROVIDED, DataProvided(request.data_tag, tuple(fragments))
+
+
+@dataclass
+class LabelCount:
+    """Counts rows per label while they pass by; knows no labels where no column looks like one."""
+
+    column: str
+    names: tuple[str, ...]
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, table: pa.Table) -> None:
+        """Count the rows of ``table``."""
+        if not self.column:
+            return
+        for entry in pc.value_counts(table.column(self.column).combine_chunks()).to_pylist():
+            self.counts[self._name(entry["values"])] += entry["counts"]
+
+    def _name(self, value: Any) -> str:
+        is_named = isinstance(value, int) and 0 <= value < len(self.names)
+        return self.names[value] if is_named else str(value)
+
+
+def label_count(dataset: "Dataset") -> LabelCount:
+    """Return a counter for the first column with named classes, else for one called label."""
+    for column, feature in dataset.features.items():
+        names = getattr(feature, "names", None)
+        if names:
+            return LabelCount(column, tuple(names))
+    kind = dataset.features.get("label")
+    dtype = getattr(kind, "dtype", "")
+    is_countable = dtype in {"string", "bool"} or dtype.startswith(("int", "uint"))
+    return LabelCount("label" if is_countable else "", ())
+
+
+def _send(server: DataServer, tag: str, part: "Dataset") -> Fragment:
+    labels = label_count(part)
+    schema = part.features.arrow_schema
+    batches = _batches(part, schema, labels)
+    fragment = server.upload(tag, pa.RecordBatchReader.from_batches(schema, batches))
+    return replace(fragment, labels=dict(sorted(labels.counts.items())))
+
+
+def _batches(part: "Dataset", schema: pa.Schema, labels: LabelCount) -> Iterator[pa.RecordBatch]:
+    row_bytes = max(1, part.data.nbytes // max(1, part.data.num_rows))
+    rows = max(1, min(MAX_BATCH_ROWS, BATCH_BYTES // row_bytes))
+    for table in part.with_format("arrow").iter(rows):
+        labels.add(table)
+        yield from table.cast(schema).combine_chunks().to_batches()
