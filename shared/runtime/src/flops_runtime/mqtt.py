@@ -108,9 +108,12 @@ class MqttConnection:
             seconds = PUBLISH_TIMEOUT_SECONDS
             raise BrokerUnreachableError(f"the broker took no message for {seconds:.0f} s")
 
-    def send(self, topic: str, payload: bytes) -> None:
-        """Hand over to the connection's thread and return; for what may be late or lost."""
-        self._client.publish(topic, payload, qos=1)
+    def send(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Hand over to the connection's thread and return; for what may be late or lost.
+
+        The one way to publish from within ``receive``, which the connection's thread waits for.
+        """
+        self._client.publish(topic, payload, qos=1, retain=retain)
 
     def close(self) -> None:
         """Say goodbye to the broker; safe to call twice."""
