@@ -45,19 +45,19 @@ class _ColumnDigest:
     def __init__(self) -> None:
         self._own = hashlib.blake2b(digest_size=DIGEST_BYTES)
         self._lengths = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        self._nulls = hashlib.blake2b(digest_size=DIGEST_BYTES)
         self._children: list[_ColumnDigest] = []
         self._child_rows = 0
 
     def digest(self) -> bytes:
-        parts = [self._own.digest(), self._lengths.digest()]
+        parts = [self._own.digest(), self._lengths.digest(), self._nulls.digest()]
         return b"".join([*parts, *(child.digest() for child in self._children)])
 
     def update(self, array: pa.Array, row: int) -> None:
         array = _plain(array)
         if array.null_count:
             nulls = pc.indices_nonzero(array.is_null()).cast(pa.int64())
-            self._lengths.update(b"null")
-            self._lengths.update(_values(pc.add(nulls, row)))
+            self._nulls.update(_values(pc.add(nulls, row)))
         if pa.types.is_struct(array.type):
             for index, child in enumerate(array.flatten()):
                 self._child(index).update(child, row)
