@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from flask import Request
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.roles import MockStage, Stage
@@ -114,8 +115,19 @@ def customers_in(request: Request, *, is_sla: bool) -> tuple[str, ...]:
     return tuple(one for one in named if isinstance(one, str) and one)
 
 
-def _document(request: Request, *, is_sla: bool) -> dict[str, Any]:
+def body_of(request: Request) -> bytes:
+    """Return the body; raise what is answered with 413 if it is too large.
+
+    Werkzeug refuses a larger ``Content-Length``, but cuts a body sent in chunks off at the limit.
+    """
     body = request.get_data()
+    if len(body) >= MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return body
+
+
+def _document(request: Request, *, is_sla: bool) -> dict[str, Any]:
+    body = body_of(request)
     if not body.strip():
         return {}
     try:

@@ -12,6 +12,7 @@ from flops_manager.entrypoints.api.answers import (
 )
 from flops_manager.entrypoints.api.callers import Call
 from flops_manager.entrypoints.api.incoming import (
+    body_of,
     idempotency_key_of,
 )
 from flops_manager.usecases.mocks import Mocks
@@ -28,7 +29,7 @@ class MockViews:
     def submit(self, call: Call) -> Answer:
         """Store a mock, or check its SLA only."""
         key = idempotency_key_of(request)
-        sla = read_mock_sla(request.get_data())
+        sla = read_mock_sla(body_of(request))
         call.caller.require_owner(sla.customer_id)
         if call.query["dry_run"]:
             return {"message": "The SLA is valid; nothing was created."}

@@ -16,6 +16,7 @@ from flops_manager.entrypoints.api.answers import (
 )
 from flops_manager.entrypoints.api.callers import Call
 from flops_manager.entrypoints.api.incoming import (
+    body_of,
     idempotency_key_of,
     last_event_of,
     wants,
@@ -36,7 +37,7 @@ class ProjectViews:
     def submit(self, call: Call) -> Answer:
         """Store a project, or check it only."""
         key = idempotency_key_of(request)
-        sla = read_project_sla(request.get_data())
+        sla = read_project_sla(body_of(request))
         if call.query["dry_run"]:
             return self._check(sla, call)
         project = self._projects.submit(sla, call.caller, key)

@@ -1,0 +1,205 @@
+"""Who may do what: owner, other, Admin, no token, expired token, bad token; and FLOPS_AUTH=off."""
+
+import pytest
+
+from flops_manager.entrypoints.api.callers import UnverifiedSenders
+from support.api_samples import a_mock, a_project
+from support.manager_api import World, by
+from support.wire_samples import PROJECT_ID
+
+ONE = f"/api/flops/projects/{PROJECT_ID}"
+MOCK = f"/api/flops/mocks/{a_mock().id}"
+MODEL = f"/api/flops/models/{PROJECT_ID}"
+
+OWNED = [
+    ("GET", ONE),
+    ("DELETE", ONE),
+    ("POST", f"{ONE}/cancel"),
+    ("POST", f"{ONE}/retry"),
+    ("GET", f"{ONE}/events"),
+    ("GET", f"{ONE}/logs"),
+    ("GET", MOCK),
+    ("DELETE", MOCK),
+    ("GET", MODEL),
+]
+GUARDED = [
+    *OWNED,
+    ("GET", "/api/flops/projects"),
+    ("POST", "/api/flops/projects"),
+    ("GET", "/api/flops/mocks"),
+    ("POST", "/api/flops/mocks"),
+    ("GET", "/api/flops/models"),
+    ("GET", "/api/flops/tracking"),
+    ("DELETE", "/api/flops/database"),
+]
+PUBLIC = ["/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"]
+
+SLA = {"customerID": "ada", "ml_repo_url": "https://git.example/r", "ml_model_flavor": "sklearn"}
+
+
+@pytest.fixture
+def world() -> World:
+    world = World().has(a_project())
+    world.mocks.kept[a_mock().id] = a_mock()
+    return world
+
+
+@pytest.fixture
+def client(world):
+    return world.api().test_client()
+
+
+@pytest.fixture
+def local():
+    world = World(senders=UnverifiedSenders()).has(a_project())
+    return world.api().test_client()
+
+
+def test_every_guarded_route_is_in_this_matrix(world):
+    rules = [rule for rule in world.api().url_map.iter_rules() if rule.rule.startswith("/api/")]
+
+    assert len(rules) == len(GUARDED)
+
+
+@pytest.mark.parametrize(("method", "path"), OWNED)
+def test_the_owner_may(client, method, path):
+    assert client.open(path, method=method, headers=by("ada's")).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), OWNED)
+def test_an_admin_may(client, method, path):
+    assert client.open(path, method=method, headers=by("Admin's")).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), OWNED)
+def test_for_others_it_is_as_if_it_were_not_there(client, method, path):
+    assert client.open(path, method=method, headers=by("bob's")).status_code == 404
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+@pytest.mark.parametrize(
+    "headers",
+    [{}, by("expired"), by("forged"), {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer"}],
+    ids=["none", "expired", "bad", "basic", "empty"],
+)
+def test_nobody_may_without_a_good_token(client, method, path, headers):
+    answer = client.open(path, method=method, headers=headers)
+
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_pages_and_health_need_no_token(client, path):
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_word_bearer_may_be_written_in_any_case(client, scheme):
+    answer = client.get(ONE, headers={"Authorization": f"{scheme} ada's"})
+
+    assert answer.status_code == 200
+
+
+def test_a_list_has_only_the_callers_projects(client, world):
+    world.has(a_project(id="b0b", owner="bob"))
+
+    answer = client.get("/api/flops/projects", headers=by("bob's"))
+
+    assert [one["project_id"] for one in answer.json["projects"]] == ["b0b"]
+
+
+def test_an_admins_list_has_everyones_projects(client, world):
+    world.has(a_project(id="b0b", owner="bob"))
+
+    assert client.get("/api/flops/projects", headers=by("Admin's")).json["total"] == 2
+
+
+def test_an_admin_may_list_one_customers_projects(client, world):
+    world.has(a_project(id="b0b", owner="bob"))
+
+    answer = client.get("/api/flops/projects?customerID=bob", headers=by("Admin's"))
+
+    assert [one["owner"] for one in answer.json["projects"]] == ["bob"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [*OWNED, ("GET", "/api/flops/projects"), ("GET", "/api/flops/tracking")]
+)
+def test_nobody_may_name_another_customer(client, method, path):
+    answer = client.open(f"{path}?customerID=bob", method=method, headers=by("ada's"))
+
+    assert answer.status_code == 403
+
+
+def test_nobody_may_submit_for_another_customer(client, world):
+    answer = client.post("/api/flops/projects", json=SLA, headers=by("bob's"))
+
+    assert (answer.status_code, len(world.projects.kept)) == (403, 1)
+
+
+def test_a_query_does_not_smuggle_another_customers_sla_in(client):
+    path = "/api/flops/projects?customerID=bob"
+
+    assert client.post(path, json=SLA, headers=by("bob's")).status_code == 403
+
+
+def test_an_admin_may_submit_for_a_customer(client, world):
+    answer = client.post("/api/flops/projects", json=SLA, headers=by("Admin's"))
+
+    assert world.projects.kept[answer.json["project_id"]].owner == "ada"
+
+
+def test_query_and_body_must_name_the_same_customer(client):
+    answer = client.get(
+        "/api/flops/tracking?customerID=bob", json={"customerID": "ada"}, headers=by("Admin's")
+    )
+
+    assert "customerID" in answer.json["errors"]
+
+
+@pytest.mark.parametrize("whose", ["ada's", "bob's"])
+def test_only_admins_may_reset_the_database(client, world, whose):
+    answer = client.delete("/api/flops/database", headers=by(whose))
+
+    assert (answer.status_code, world.database.resets) == (403, 0)
+
+
+def test_an_admin_may_reset_the_database(client, world):
+    answer = client.delete(
+        "/api/flops/database", json={"customerID": "Admin"}, headers=by("Admin's")
+    )
+
+    assert (answer.status_code, world.database.resets) == (200, 1)
+
+
+def test_without_authentication_the_given_customer_is_believed(local):
+    answer = local.get("/api/flops/tracking?customerID=ada", base_url="http://127.30.0.1:5072")
+
+    assert answer.json["tracking_server_url"] == "http://ada.example:7027"
+
+
+def test_without_authentication_everything_is_visible(local):
+    assert local.get(ONE, base_url="http://127.0.0.1:5072").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "192.0.2.1:5072", "127.0.0.1.evil.example"])
+def test_without_authentication_only_this_machine_is_served(local, host):
+    assert local.get(ONE, headers={"Host": host}).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:8000"])
+def test_without_authentication_other_web_sites_are_refused(local, origin):
+    answer = local.post(
+        "/api/flops/projects",
+        json=SLA,
+        headers={"Origin": origin},
+        base_url="http://127.0.0.1:5072",
+    )
+
+    assert answer.status_code == 403
+
+
+def test_without_authentication_the_own_web_page_is_served(local):
+    origin = {"Origin": "http://127.0.0.1:5072"}
+
+    assert local.get(ONE, headers=origin, base_url="http://127.0.0.1:5072").status_code == 200
