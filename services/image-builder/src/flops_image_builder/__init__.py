@@ -1,0 +1,1 @@
+"""Builds the images of a project: its actors from an ML repository, a server from its model."""

@@ -1,0 +1,28 @@
+"""Starts the image-builder: ``python -m flops_image_builder [check]``."""
+
+import importlib
+import os
+import sys
+
+from flops_contracts.exit_codes import ExitCode
+from flops_image_builder.bootstrap import work
+from flops_image_builder.settings import Settings
+from flops_runtime.environment import Environment
+from flops_runtime.one_shot import exit_with, run_one_shot
+
+
+def main() -> ExitCode:
+    """Carry out the order in the environment."""
+    settings = Settings.from_env(Environment(os.environ))
+    return run_one_shot(settings.actor, work(settings, os.environ))
+
+
+def check() -> ExitCode:
+    """Import what is otherwise imported only when it is needed."""
+    importlib.import_module("flops_image_builder.adapters.mlflow")
+    print("ok")  # noqa: T201 - the answer of this command
+    return ExitCode.DONE
+
+
+if __name__ == "__main__":
+    exit_with(check if sys.argv[1:] == ["check"] else main)

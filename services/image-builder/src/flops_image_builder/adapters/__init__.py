@@ -1,0 +1,1 @@
+"""The outside systems: git, uv, Python interpreters, MLflow, the local image store."""

@@ -1,0 +1,156 @@
+"""The image engine of machines without a container engine: bundles in a local image store.
+
+A bundle is a folder with copies of the base's packages, of the user's code and of the model, and
+a manifest that says how to start it; its Python is an environment of the store.
+"""
+
+import errno
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from flops_contracts.bundles import Bundle, bundle_folder, read_bundle, write_bundle
+from flops_image_builder.adapters.base_images import base_image, copy_sources, read_base_bundle
+from flops_image_builder.adapters.commands import Commands, CommandTimeoutError, last_lines
+from flops_image_builder.adapters.environments import Environments
+from flops_image_builder.adapters.locking import exclusive
+from flops_image_builder.domain.errors import BuildFailedError, ImageStoreError
+from flops_image_builder.domain.locks import Lock, lock_from_text
+from flops_image_builder.domain.plan import CODE, BaseImage, BuildPlan, ImagePlan, Probe
+from flops_image_builder.domain.pythons import Interpreter
+from flops_image_builder.ports import Reports
+
+logger = logging.getLogger(__name__)
+
+BASE_FOLDER: Final = "base"
+LOCK_FILE: Final = "requirements.lock"
+PROBE_SECONDS: Final = 180.0
+LOCK_SECONDS: Final = 1800.0
+_USER_PLACE = re.compile(rf'File "[^"]*/{CODE}/(?P<file>[^"]+)", line (?P<line>\d+)')
+
+
+class BundleEngine:
+    """``ImageEngine`` that writes bundles into the folder ``store``."""
+
+    def __init__(self, store: Path, environments: Environments, commands: Commands) -> None:
+        self._store = store
+        self._environments = environments
+        self._commands = commands
+
+    def base(self, reference: str) -> BaseImage:
+        """See the port."""
+        return base_image(read_base_bundle(self._store, reference))
+
+    def has(self, reference: str) -> bool:
+        """See the port; an image whose environment was deleted is not complete."""
+        bundle = read_bundle(self._store, reference)
+        return bundle is not None and Path(bundle.argv[0]).exists()
+
+    def build(self, plan: BuildPlan, reports: Reports) -> None:
+        """See the port."""
+        with _storage_errors():
+            for image in plan.images:
+                folder = bundle_folder(self._store, image.reference)
+                with exclusive(self._store / "locks" / f"{folder.name}.lock", LOCK_SECONDS):
+                    if not self.has(image.reference):
+                        self._build(image, plan.python, folder, reports)
+
+    def contents(self, reference: str, folder: Path) -> tuple[Path, Lock]:  # noqa: ARG002 - for engines that must copy
+        """See the port; nothing has to be copied, so ``folder`` stays unused."""
+        bundle = read_bundle(self._store, reference)
+        if bundle is None:
+            raise ImageStoreError(
+                f"the image {reference} is not in the image store {self._store}",
+                hint="Retry the project from the start, so that its actors are built again.",
+            )
+        place = bundle_folder(self._store, reference)
+        text = (place / LOCK_FILE).read_text(encoding="utf-8")
+        return place / CODE, lock_from_text(text)
+
+    def _build(self, image: ImagePlan, python: Interpreter, folder: Path, reports: Reports) -> None:
+        executable = self._environments.python_of(image.layers, python, reports)
+        reports.progress(f"Assembling {image.reference}")
+        base = read_base_bundle(self._store, image.base)
+        # Without a manifest, what lies here was left by a build that did not end.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for target, source in image.contents.items():
+            shutil.copytree(source, folder / target, symlinks=True, ignore=_without_git)
+        copy_sources(base, folder / BASE_FOLDER)
+        (folder / LOCK_FILE).write_text(image.lock.text, encoding="utf-8")
+        bundle = bundle_of(image, base, folder, executable)
+        for probe in image.probes:
+            proof = _proof(probe, executable, base_image(base))
+            if not (probe.of_base and proof.exists()):
+                reports.progress(f"Trying {probe.what}")
+                self._try(probe, bundle)
+                proof.touch()
+        write_bundle(self._store, bundle)
+
+    def _try(self, probe: Probe, bundle: Bundle) -> None:
+        try:
+            finished = self._commands.run(
+                [bundle.argv[0], *probe.arguments],
+                PROBE_SECONDS,
+                folder=Path(bundle.working_directory),
+                extra=bundle.environment,
+            )
+        except CommandTimeoutError as error:
+            raise BuildFailedError(
+                f"{probe.what} did not end within {PROBE_SECONDS:g} seconds",
+                hint="Importing the repository's modules must not train, download or wait.",
+            ) from error
+        if not finished.is_success:
+            logger.error("%s:\n%s", probe.what, last_lines(finished.errors, 20))
+            raise BuildFailedError(
+                f"{probe.what} failed: {last_lines(finished.errors, 1)}",
+                hint="The packages are installed, but do not work together: add what is missing to "
+                "the repository's dependencies, or change the versions that clash.",
+                where=_user_place(finished.errors),
+            )
+
+
+def bundle_of(image: ImagePlan, base: Bundle, folder: Path, python: Path) -> Bundle:
+    """Return the manifest of ``image`` in ``folder``; what its base sets applies, too."""
+    code = str(folder / CODE)
+    own = {key: value.replace("{root}", str(folder)) for key, value in image.environment.items()}
+    import_path = os.pathsep.join([str(folder / BASE_FOLDER), code])
+    inherited: Mapping[str, str] = base.environment
+    return Bundle(
+        reference=image.reference,
+        argv=(str(python), "-m", image.module),
+        environment={**inherited, **own, "PYTHONPATH": import_path},
+        working_directory=code,
+        labels={**image.labels, "flops.base": image.base},
+    )
+
+
+def _proof(probe: Probe, python: Path, base: BaseImage) -> Path:
+    """Return the file in an environment that says that ``probe`` succeeded with it and ``base``."""
+    digest = sha256("\n".join((*probe.arguments, base.identity)).encode()).hexdigest()[:24]
+    return python.parents[1] / f".tried-{digest}"
+
+
+def _without_git(_folder: str, names: list[str]) -> set[str]:
+    return {".git", "__pycache__"} & set(names)
+
+
+def _user_place(traceback: str) -> str:
+    places = _USER_PLACE.findall(traceback)
+    return f"{places[-1][0]}:{places[-1][1]}" if places else ""
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        hint = "Free space there." if full else "Check the folder and its permissions."
+        raise ImageStoreError(f"the image store cannot be written: {error}", hint=hint) from error

@@ -1,0 +1,1 @@
+"""What the builder knows and decides; nothing here touches the world."""

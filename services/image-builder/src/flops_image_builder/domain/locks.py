@@ -1,0 +1,54 @@
+"""A dependency lock: what ``uv pip compile --generate-hashes`` writes, as a value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Pinned packages by canonical name; each entry keeps its text with markers and hashes."""
+
+    entries: Mapping[str, str]
+
+    @property
+    def text(self) -> str:
+        """The requirements file, sorted, without comments."""
+        return "".join(f"{self.entries[name]}\n" for name in sorted(self.entries))
+
+    @property
+    def digest(self) -> str:
+        """A name for exactly these packages."""
+        return sha256(self.text.encode()).hexdigest()
+
+    def version(self, name: str) -> str:
+        """Return the pinned version of ``name``, or an empty string."""
+        entry = self.entries.get(canonicalize_name(name), "")
+        _, _, rest = entry.partition("==")
+        return rest.split(maxsplit=1)[0].rstrip(";\\") if rest else ""
+
+    def holds(self, other: "Lock") -> bool:
+        """Say whether every entry of ``other`` is one of this lock, too."""
+        return other.entries.items() <= self.entries.items()
+
+    def minus(self, other: "Lock") -> "Lock":
+        """Return the entries that ``other`` lacks."""
+        return Lock({k: text for k, text in self.entries.items() if k not in other.entries})
+
+
+def lock_from_text(text: str) -> Lock:
+    """Read a requirements file with hashes; comments and blank lines are dropped."""
+    entries: dict[str, str] = {}
+    current: list[str] = []
+    for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        current.append(line.rstrip())
+        if not line.rstrip().endswith("\\"):
+            first = current[0].split(" --hash", 1)[0].rstrip("\\ ")
+            entries[canonicalize_name(Requirement(first).name)] = "\n".join(current)
+            current = []
+    return Lock(entries)

@@ -1,0 +1,96 @@
+"""What is to be built, as data: decided before anything is done, and printable as a dry run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from flops_image_builder.domain.locks import Lock
+from flops_image_builder.domain.pythons import Interpreter
+
+CODE: Final = "code"
+"""Where the user's repository lies in an image; it is on the import path and the working folder."""
+
+MODEL: Final = "model"
+"""Where the trained model lies in the image that serves it."""
+
+QUIET: Final = {
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""What keeps the libraries in an image from calling home."""
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """An image to build on: what it needs installed, and an identity that changes with it."""
+
+    reference: str
+    requirements: tuple[str, ...]
+    identity: str
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Arguments for the image's Python that must succeed before the image counts as built.
+
+    ``of_base`` says that only the base and the dependencies decide how it ends, not the code.
+    """
+
+    what: str
+    arguments: tuple[str, ...]
+    of_base: bool = False
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """One image. ``layers`` are dependency locks, the ones that change least first.
+
+    ``contents`` maps folders of the image to the folders they are copied from; in
+    ``environment``, ``{root}`` stands for where the contents end up.
+    """
+
+    reference: str
+    base: str
+    module: str
+    layers: tuple[Lock, ...]
+    contents: Mapping[str, Path]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    probes: tuple[Probe, ...] = ()
+
+    @property
+    def lock(self) -> Lock:
+        """All packages of the image."""
+        return Lock({name: text for layer in self.layers for name, text in layer.entries.items()})
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """The images of one build, all on one Python."""
+
+    python: Interpreter
+    images: tuple[ImagePlan, ...]
+
+
+def layers_of(smaller: Lock, larger: Lock) -> tuple[Lock, ...]:
+    """Return ``larger`` as layers, so that images of both locks share the first."""
+    return (smaller, larger.minus(smaller)) if larger.holds(smaller) else (larger,)
+
+
+def render(plan: BuildPlan) -> str:
+    """Return the plan for people: what a dry run prints and the log keeps."""
+    lines = [f"python {plan.python.version} ({plan.python.executable})"]
+    for image in plan.images:
+        lines.append(f"image {image.reference}")
+        lines.append(f"  from {image.base}")
+        for number, layer in enumerate(image.layers, 1):
+            packages = ", ".join(f"{name} {layer.version(name)}" for name in sorted(layer.entries))
+            lines.append(f"  layer {number} ({layer.digest[:12]}): {packages}")
+        lines += [f"  copy {source} to {target}" for target, source in image.contents.items()]
+        lines += [f"  environment {key}={value}" for key, value in image.environment.items()]
+        lines += [f"  label {key}={value}" for key, value in image.labels.items()]
+        lines += [f"  check {probe.what}" for probe in image.probes]
+        lines.append(f"  run python -m {image.module}")
+    return "\n".join(lines)

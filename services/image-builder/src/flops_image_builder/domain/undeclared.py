@@ -1,0 +1,24 @@
+"""Bounds that packages have but do not declare, so that no resolver can know them.
+
+Each was met as an import that failed in an environment that had resolved cleanly.
+"""
+
+from typing import Final
+
+from packaging.version import Version
+
+from flops_image_builder.domain.locks import Lock
+
+_BOUNDS: Final = (
+    # pyarrow 26 refuses at import: "pyarrow requires NumPy 2.0 or newer".
+    ("numpy", Version("2"), "pyarrow<26"),
+)
+
+
+def undeclared_bounds(lock: Lock) -> tuple[str, ...]:
+    """Return the constraints that follow from what ``lock`` pins."""
+    return tuple(
+        bound
+        for package, below, bound in _BOUNDS
+        if lock.version(package) and Version(lock.version(package)) < below
+    )

@@ -1,0 +1,1 @@
+"""What the builder does, in the words of its ports."""

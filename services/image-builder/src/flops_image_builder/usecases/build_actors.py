@@ -1,0 +1,182 @@
+"""From an ML repository to the images of its learner and its aggregator.
+
+Clone, check, resolve; then the plan is complete, and the engine builds what is not there yet.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from flops_contracts.events import ActorImages, ActorsBuilt
+from flops_image_builder.domain.checkout import Checkout, RepositoryFacts, facts_from_files
+from flops_image_builder.domain.locks import Lock
+from flops_image_builder.domain.plan import (
+    CODE,
+    QUIET,
+    BaseImage,
+    BuildPlan,
+    ImagePlan,
+    Probe,
+    layers_of,
+    render,
+)
+from flops_image_builder.domain.pythons import Interpreter, choose_python
+from flops_image_builder.domain.references import actor_image, content_tag
+from flops_image_builder.ports import (
+    ImageEngine,
+    Interpreters,
+    Reports,
+    RepositorySource,
+    Resolver,
+)
+from flops_image_builder.usecases.resolving import Resolving, own_requirements
+
+logger = logging.getLogger(__name__)
+
+LEARNER: Final = "learner"
+AGGREGATOR: Final = "aggregator"
+MLFLOW: Final = "mlflow-skinny"
+STEPS: Final = 4
+
+
+@dataclass(frozen=True)
+class ActorsOrder:
+    """What to build: the repository, and how its images are called."""
+
+    url: str
+    ref: str
+    registry: str
+    learner_base: str
+    aggregator_base: str
+    flavor: str
+    platforms: tuple[str, ...]
+
+
+class BuildActors:
+    """Builds learner and aggregator; ``workspace`` is a folder of its own, thrown away later."""
+
+    def __init__(
+        self,
+        repositories: RepositorySource,
+        interpreters: Interpreters,
+        resolver: Resolver,
+        engine: ImageEngine,
+        workspace: Path,
+    ) -> None:
+        self._repositories = repositories
+        self._interpreters = interpreters
+        self._resolver = resolver
+        self._engine = engine
+        self._workspace = workspace
+
+    def build(self, order: ActorsOrder, reports: Reports) -> ActorsBuilt:
+        """Build what is missing and say what there is; every failure is a ``FlopsError``."""
+        learner = self._engine.base(order.learner_base)
+        aggregator = self._engine.base(order.aggregator_base)
+        reports.progress("Cloning the ML repository", 0, STEPS, "steps")
+        checkout = self._repositories.fetch(order.url, order.ref, self._workspace / "repository")
+        reports.progress("Checking the ML repository", 1, STEPS, "steps")
+        facts = facts_from_files(self._repositories.read(checkout))
+        python = self._choose_python(facts, reports)
+        reports.progress("Resolving the dependencies", 2, STEPS, "steps")
+        locks = self._resolve(facts, python, learner, aggregator, reports)
+        plan = plan_actors(order, checkout, facts, python, locks, (learner, aggregator))
+        logger.info("the plan:\n%s", render(plan))
+        is_there = all(self._engine.has(image.reference) for image in plan.images)
+        if not is_there:
+            reports.progress("Building the images", 3, STEPS, "steps")
+            self._engine.build(plan, reports)
+        reports.progress("The images are there", STEPS, STEPS, "steps")
+        images = ActorImages(*(image.reference for image in plan.images))
+        digest = locks[1].digest
+        return ActorsBuilt(images, checkout.commit, python.version, digest, reused=is_there)
+
+    def _choose_python(self, facts: RepositoryFacts, reports: Reports) -> Interpreter:
+        for notice in facts.notices:
+            reports.notice(notice)
+        configured = self._interpreters.configured()
+        if configured:
+            return configured
+        python, notice = choose_python(
+            facts.dependencies.python, self._interpreters.own_minor, self._interpreters.find
+        )
+        if notice:
+            reports.notice(notice)
+        return python
+
+    def _resolve(
+        self,
+        facts: RepositoryFacts,
+        python: Interpreter,
+        learner: BaseImage,
+        aggregator: BaseImage,
+        reports: Reports,
+    ) -> tuple[Lock, Lock]:
+        """Return the locks of learner and aggregator: the same versions, the first a part."""
+        resolving = Resolving(self._resolver, python)
+        users = facts.dependencies
+        own = own_requirements(learner.requirements, aggregator.requirements)
+        for_users_code = (MLFLOW,) if facts.imports_mlflow else ()
+        full = resolving.together(users, (*own, *for_users_code))
+        for notice in full.notices:
+            reports.notice(notice)
+        needed = (*users.requirements, *learner.requirements, *for_users_code)
+        return resolving.part(full, needed), full.lock
+
+
+def plan_actors(
+    order: ActorsOrder,
+    checkout: Checkout,
+    facts: RepositoryFacts,
+    python: Interpreter,
+    locks: tuple[Lock, Lock],
+    bases: tuple[BaseImage, BaseImage],
+) -> BuildPlan:
+    """Decide everything about both images; the tag names all that changes them."""
+    tag = content_tag(
+        checkout.commit,
+        python.version,
+        [lock.digest for lock in locks],
+        [base.identity for base in bases],
+        order.flavor,
+        sorted(order.platforms),
+    )
+    labels = {
+        "flops.repository.commit": checkout.commit,
+        "flops.dependency.lock": locks[1].digest,
+        "flops.flavor": order.flavor,
+        "flops.platforms": ",".join(sorted(order.platforms)),
+        "flops.python": python.version,
+    }
+    imports_user_code = Probe(
+        "the imports of the ML repository",
+        ("-c", "; ".join(f"import {module}" for module in facts.modules)),
+    )
+    learner = ImagePlan(
+        reference=actor_image(order.registry, order.url, LEARNER, tag),
+        base=bases[0].reference,
+        module="flops_learner",
+        layers=locks[:1],
+        contents={CODE: checkout.folder},
+        environment=QUIET,
+        labels=labels,
+        probes=(
+            Probe("the learner's imports", ("-m", "flops_learner", "check"), of_base=True),
+            imports_user_code,
+        ),
+    )
+    aggregator = ImagePlan(
+        reference=actor_image(order.registry, order.url, AGGREGATOR, tag),
+        base=bases[1].reference,
+        module="flops_aggregator",
+        layers=layers_of(*locks),
+        contents={CODE: checkout.folder},
+        environment=QUIET,
+        labels=labels,
+        probes=(
+            Probe("the aggregator's imports", ("-m", "flops_aggregator", "check"), of_base=True),
+            imports_user_code,
+        ),
+    )
+    return BuildPlan(python, (learner, aggregator))

@@ -1,0 +1,101 @@
+"""Finds one set of versions for a project: the user's pins, and what FLOps' own parts need.
+
+The user's requirements are resolved alone first, so that their errors are told apart from
+contradictions with FLOps. Where only an exact pin of the user contradicts a bound of FLOps' own
+packages, the pin wins; ``docs/ml-repository-guide.md`` explains why.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from packaging.requirements import Requirement
+
+from flops_image_builder.domain.errors import DependenciesUnresolvableError
+from flops_image_builder.domain.explanations import explain, named_packages
+from flops_image_builder.domain.locks import Lock
+from flops_image_builder.domain.pythons import Interpreter
+from flops_image_builder.domain.requirements import Dependencies, Line
+from flops_image_builder.domain.undeclared import undeclared_bounds
+from flops_image_builder.ports import ResolutionFailedError, Resolver
+
+MOST_ATTEMPTS: Final = 8
+"""How often a pin more may be put above FLOps' own bounds before the resolution is given up."""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """One lock for everything, and the rules under which it came about."""
+
+    lock: Lock
+    constraints: tuple[str, ...]
+    overrides: tuple[str, ...]
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """A sentence for each pin that overrides a bound of FLOps' own packages."""
+        return tuple(
+            f"your pin '{pin}' overrides what FLOps' own packages ask for" for pin in self.overrides
+        )
+
+
+class Resolving:
+    """Resolves dependencies for one interpreter."""
+
+    def __init__(self, resolver: Resolver, python: Interpreter) -> None:
+        self._resolver = resolver
+        self._python = python
+
+    def together(
+        self, users: Dependencies, own: Sequence[str], constraints: Sequence[str] = ()
+    ) -> Resolution:
+        """Resolve the user's requirements with our ``own``; raise what the user can act on."""
+        pins = (*users.locked, *constraints)
+        alone = self._alone(users, pins)
+        bounds = undeclared_bounds(alone)
+        pinned = {line.name: line for line in users.lines if line.is_pin}
+        pinned |= {line.name: line for pin in pins if (line := Line(pin, users.file)).is_pin}
+        overrides: dict[str, str] = {}
+        for _ in range(MOST_ATTEMPTS):
+            kept = tuple(pin for pin in pins if Requirement(pin).name not in overrides)
+            settled = (*kept, *bounds), tuple(overrides.values())
+            try:
+                lock = self._resolver.resolve((*users.requirements, *own), self._python, *settled)
+            except ResolutionFailedError as error:
+                named = named_packages(str(error)) & (pinned.keys() - overrides.keys())
+                if not named:
+                    raise self._contradicts_flops(error, users) from error
+                overrides |= {name: pinned[name].requirement for name in sorted(named)}
+            else:
+                return Resolution(lock, *settled)
+        raise DependenciesUnresolvableError(
+            "the dependencies contradict those of FLOps' own packages",
+            hint="Loosen the version bounds.",
+            where=users.file,
+        )
+
+    def part(self, resolution: Resolution, requirements: Sequence[str]) -> Lock:
+        """Return the lock of ``requirements`` alone, in the versions of ``resolution``."""
+        pins = (f"{name}=={resolution.lock.version(name)}" for name in resolution.lock.entries)
+        needed = self._resolver.resolve(
+            tuple(requirements), self._python, tuple(pins), resolution.overrides
+        )
+        return Lock({name: resolution.lock.entries[name] for name in needed.entries})
+
+    def _alone(self, users: Dependencies, pins: tuple[str, ...]) -> Lock:
+        try:
+            return self._resolver.resolve(users.requirements, self._python, pins)
+        except ResolutionFailedError as error:
+            raise explain(str(error), users, self._python.minor) from error
+
+    def _contradicts_flops(
+        self, error: ResolutionFailedError, users: Dependencies
+    ) -> DependenciesUnresolvableError:
+        found = explain(str(error), users, self._python.minor)
+        hint = "FLOps' own packages need other versions: loosen the bound, or pin one version."
+        return DependenciesUnresolvableError(found.reason, hint, found.where)
+
+
+def own_requirements(*groups: Sequence[str]) -> tuple[str, ...]:
+    """Return the requirements of several base images, each once."""
+    return tuple(dict.fromkeys(line for group in groups for line in group))

@@ -1,0 +1,38 @@
+"""Starts the model server: ``python -m flops_model_server [check]``."""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+from flops_contracts.events import Kind
+from flops_contracts.exit_codes import ExitCode
+from flops_model_server.settings import Settings
+from flops_runtime.environment import Environment
+from flops_runtime.one_shot import exit_with, run_one_shot
+from flops_runtime.reporting import Reporter
+
+
+def main() -> ExitCode:
+    """Serve the model; the frame of one-shots reports a failure and ends on SIGTERM."""
+    settings = Settings.from_env(Environment(os.environ))
+
+    def work(reporter: Reporter) -> tuple[Kind, Any]:
+        # MLflow takes seconds to import; the manager should hear of this process before.
+        from flops_model_server.serving import serve  # noqa: PLC0415
+
+        return serve(settings, reporter)
+
+    return run_one_shot(settings.actor, work)
+
+
+def check() -> ExitCode:
+    """Import what is otherwise imported only when it is needed."""
+    for module in ("flops_model_server.serving", "fastapi", "pandas"):
+        importlib.import_module(module)
+    print("ok")  # noqa: T201 - the answer of this command
+    return ExitCode.DONE
+
+
+if __name__ == "__main__":
+    exit_with(check if sys.argv[1:] == ["check"] else main)
