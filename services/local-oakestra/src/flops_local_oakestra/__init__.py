@@ -1,0 +1,1 @@
+"""A stand-in for the Oakestra root on one machine."""

@@ -1,0 +1,39 @@
+"""``python -m flops_local_oakestra`` is a root; with ``check`` it only proves that it could be."""
+
+import os
+import signal
+import sys
+import threading
+
+from flops_contracts.exit_codes import ExitCode
+from flops_local_oakestra.bootstrap import serve
+from flops_local_oakestra.settings import Settings
+from flops_runtime.environment import BadSettingsError, Environment
+from flops_runtime.logs import configure_logging
+
+
+def main() -> int:
+    """Run until SIGTERM or Ctrl-C; a second Ctrl-C changes nothing."""
+    if sys.argv[1:] == ["check"]:
+        print("ok")  # noqa: T201 - the answer
+        return ExitCode.DONE
+    try:
+        settings = Settings.from_env(Environment(os.environ))
+    except BadSettingsError as error:
+        print(f"{error.reason}. {error.hint}", file=sys.stderr)  # noqa: T201 - no logging yet
+        return error.exit_code
+    configure_logging(settings.log_level, settings.log_format)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stopped.set())
+    base = {name: os.environ[name] for name in settings.passed if name in os.environ}
+    try:
+        is_clean = serve(settings, base, stopped)
+    except OSError as error:
+        print(error.strerror or error, file=sys.stderr)  # noqa: T201 - for whoever typed it
+        return ExitCode.BUG
+    return ExitCode.DONE if is_clean else ExitCode.BUG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""How services are run, how tokens are signed."""

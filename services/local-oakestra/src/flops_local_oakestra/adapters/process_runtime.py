@@ -1,0 +1,188 @@
+"""Runs workloads as processes of this machine: an image is a bundle in the local image store."""
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import psutil
+from marshmallow import ValidationError
+
+from flops_contracts.bundles import Bundle, read_bundle
+from flops_local_oakestra.ports.runtime import CannotStartError, Running, Usage, Workload
+
+logger = logging.getLogger(__name__)
+
+_SHIM: Final = Path(__file__).with_name("shim.py")
+_KILLED: Final = 128 + signal.SIGKILL
+
+
+class ProcessRuntime:
+    """Starts each workload below a shim of its own; see ``shim.py`` for what that promises."""
+
+    def __init__(
+        self,
+        store: Path,
+        logs: Path,
+        base_environment: Mapping[str, str],
+        log_bytes: int = 8 << 20,
+        log_files: int = 200,
+    ) -> None:
+        self._store = store
+        self._logs = logs
+        self._base_environment = base_environment
+        self._log_bytes = log_bytes
+        self._log_files = log_files
+        self._lock = threading.Lock()
+
+    def has_image(self, reference: str) -> bool:
+        """Say whether the store holds a bundle under this reference."""
+        try:
+            self._bundle(reference)
+        except CannotStartError:
+            return False
+        return True
+
+    def start(self, workload: Workload) -> Running:
+        """Start the bundle of the workload's image."""
+        bundle = self._bundle(workload.image)
+        log = self._fresh_log(workload.name)
+        argv = [sys.executable, "-I", "-S", str(_SHIM), str(log), str(self._log_bytes), "--"]
+        try:
+            shim = subprocess.Popen(
+                [*argv, *(workload.command or bundle.argv)],
+                cwd=bundle.working_directory,
+                env={**self._base_environment, **bundle.environment, **workload.environment},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise CannotStartError(f"cannot start {workload.image}: {error}") from error
+        return _ProcessRunning(shim, log, _pid_of_started(shim))
+
+    def _bundle(self, reference: str) -> Bundle:
+        try:
+            bundle = read_bundle(self._store, reference)
+        except (OSError, ValueError, ValidationError) as error:
+            raise CannotStartError(f"image {reference} cannot be read: {error}") from error
+        if bundle is None:
+            raise CannotStartError(f"image {reference} is not in the image store")
+        return bundle
+
+    def _fresh_log(self, name: str) -> Path:
+        """Return where to log; the log of the run before stays beside it."""
+        log = self._logs / f"{name}.log"
+        try:
+            with self._lock:
+                self._logs.mkdir(parents=True, exist_ok=True)
+                if log.exists():
+                    log.replace(log.with_suffix(".log.previous"))
+                self._prune()
+        except OSError as error:
+            raise CannotStartError(f"cannot log to {log}: {error}") from error
+        return log
+
+    def _prune(self) -> None:
+        files = sorted(self._logs.iterdir(), key=lambda path: path.stat().st_mtime)
+        for path in files[: max(0, len(files) - self._log_files)]:
+            path.unlink(missing_ok=True)
+
+
+class _ProcessRunning:
+    """A shim and what runs below it."""
+
+    def __init__(self, shim: subprocess.Popen[bytes], log: Path, pid: int) -> None:
+        self._shim = shim
+        self._log = log
+        self._pid = pid
+        self._lock = threading.Lock()
+        self._measured: dict[int, psutil.Process] = {}
+
+    def wait(self) -> int:
+        """Return the exit code; that of a killed process if the shim itself was killed."""
+        code = _KILLED
+        for line in _lines(self._shim):
+            if line.startswith("exited "):
+                code = int(line.removeprefix("exited "))
+        self._shim.wait()
+        _close_control(self._shim)
+        if self._shim.returncode != 0:
+            logger.warning("the shim of process %d ended with %d", self._pid, self._shim.returncode)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._pid, signal.SIGKILL)
+        return code
+
+    def stop(self, grace_seconds: float) -> None:
+        """Tell the shim; it is not there any more if all has ended."""
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            assert self._shim.stdin is not None  # noqa: S101 - it was made with a pipe
+            self._shim.stdin.write(f"stop {grace_seconds}\n".encode())
+            self._shim.stdin.flush()
+
+    def tail(self, size: int) -> bytes:
+        """Read the end of the log."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+                return file.read(size)
+        except OSError:
+            return b""
+
+    def usage(self) -> Usage | None:
+        """Sum up the process and its children, measured since the last call."""
+        if self._shim.returncode is not None:
+            return None
+        with self._lock, contextlib.suppress(psutil.Error):
+            main = self._measured.get(self._pid) or psutil.Process(self._pid)
+            found = {process.pid: process for process in (main, *main.children(recursive=True))}
+            self._measured = {pid: self._measured.get(pid, found[pid]) for pid in found}
+            return Usage(
+                cpu_percent=sum(map(_cpu_percent, self._measured.values())),
+                memory_percent=sum(map(_memory_percent, self._measured.values())),
+            )
+        return None
+
+
+def _cpu_percent(process: psutil.Process) -> float:
+    with contextlib.suppress(psutil.Error):
+        return float(process.cpu_percent())
+    return 0.0
+
+
+def _memory_percent(process: psutil.Process) -> float:
+    with contextlib.suppress(psutil.Error):
+        return float(process.memory_percent())
+    return 0.0
+
+
+def _close_control(shim: subprocess.Popen[bytes]) -> None:
+    assert shim.stdin is not None  # noqa: S101 - it was made with a pipe
+    with contextlib.suppress(OSError):
+        shim.stdin.close()
+
+
+def _lines(shim: subprocess.Popen[bytes]) -> list[str]:
+    """Return what the shim says until its end."""
+    assert shim.stdout is not None  # noqa: S101 - it was made with a pipe
+    with shim.stdout:
+        return [line.decode().strip() for line in shim.stdout]
+
+
+def _pid_of_started(shim: subprocess.Popen[bytes]) -> int:
+    """Return the process that the shim started; raise ``CannotStartError`` if it did not."""
+    assert shim.stdout is not None  # noqa: S101 - it was made with a pipe
+    word, _, rest = shim.stdout.readline().decode(errors="replace").strip().partition(" ")
+    if word == "started":
+        return int(rest)
+    shim.stdout.close()
+    _close_control(shim)
+    shim.wait()
+    raise CannotStartError(rest or f"the shim ended with {shim.returncode}")

@@ -1,0 +1,1 @@
+"""What the root decides, without any input or output."""

@@ -1,0 +1,38 @@
+"""The statuses of services and instances, written as the root writes them."""
+
+import signal
+from enum import StrEnum, unique
+
+
+@unique
+class Status(StrEnum):
+    """Where an instance is in its life, or why a service could not be placed."""
+
+    REQUESTED = "REQUESTED"
+    CLUSTER_SCHEDULED = "CLUSTER_SCHEDULED"
+    NODE_SCHEDULED = "NODE_SCHEDULED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    DEAD = "DEAD"
+    FAILED = "FAILED"
+    TARGET_CLUSTER_NOT_ACTIVE = "TargetClusterNotActive"
+    NO_ACTIVE_CLUSTER_WITH_CAPACITY = "NoActiveClusterWithCapacity"
+    NO_QUALIFIED_WORKER_FOUND = "NO_QUALIFIED_WORKER_FOUND"
+
+
+WAITING = "Waiting for scheduling decision"
+"""What the ``status_detail`` of a service says from its first deployment on, whatever happens."""
+
+
+def status_after_exit(exit_code: int, *, one_shot: bool) -> Status:
+    """Return what an instance is that ran and ended: only a one-shot may end, and only well."""
+    return Status.COMPLETED if one_shot and exit_code == 0 else Status.DEAD
+
+
+def exit_detail(exit_code: int) -> str:
+    """Say in words how a process ended; a code above 128 is a signal, as in a shell."""
+    try:
+        name = signal.Signals(exit_code - 128).name
+    except ValueError:
+        return f"exit code {exit_code}"
+    return f"exit code {exit_code} ({name})"

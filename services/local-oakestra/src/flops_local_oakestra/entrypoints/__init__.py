@@ -1,0 +1,1 @@
+"""The HTTP APIs: root, key endpoint, clusters."""

@@ -1,0 +1,71 @@
+"""The root's API as one application."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flask import Flask, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from flops_local_oakestra.entrypoints.answers import answer_all_errors
+from flops_local_oakestra.entrypoints.applications_api import (
+    application_blueprint,
+    applications_blueprint,
+)
+from flops_local_oakestra.entrypoints.auth_api import auth_blueprint, users_blueprint
+from flops_local_oakestra.entrypoints.clusters_api import clusters_blueprint
+from flops_local_oakestra.entrypoints.services_api import (
+    instances_blueprint,
+    service_blueprint,
+    services_blueprint,
+)
+from flops_local_oakestra.usecases.accounts import Accounts
+from flops_local_oakestra.usecases.applications import Applications
+from flops_local_oakestra.usecases.deployments import Deployments
+from flops_local_oakestra.usecases.resources import Resources
+from flops_local_oakestra.usecases.services import Services
+
+MAX_BODY_BYTES: Final = 4 << 20
+
+
+@dataclass(frozen=True)
+class Root:
+    """All that a root can be asked."""
+
+    accounts: Accounts
+    applications: Applications
+    services: Services
+    deployments: Deployments
+    resources: Resources
+
+
+def root_app(root: Root, is_ready: Callable[[], bool]) -> Flask:
+    """Return the API of ``root``."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    answer_all_errors(app)
+    app.register_blueprint(auth_blueprint(root.accounts))
+    app.register_blueprint(users_blueprint(root.accounts))
+    app.register_blueprint(application_blueprint(root.accounts, root.applications))
+    app.register_blueprint(applications_blueprint(root.accounts, root.applications))
+    app.register_blueprint(service_blueprint(root.accounts, root.services))
+    app.register_blueprint(instances_blueprint(root.accounts, root.deployments))
+    app.register_blueprint(services_blueprint(root.accounts, root.services))
+    app.register_blueprint(clusters_blueprint(root.resources))
+    _serve_health(app, is_ready)
+    return app
+
+
+def _serve_health(app: Flask, is_ready: Callable[[], bool]) -> None:
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"message": "ok"}
+
+    @app.get("/readyz")
+    def readyz() -> Any:
+        return {"message": "ready"} if is_ready() else ({"message": "starting"}, 503)
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,1 @@
+"""What clients ask of the root, and what becomes of it."""

@@ -1,0 +1,42 @@
+"""All applications and services, in memory: a restart forgets them, and stops what they ran."""
+
+import threading
+from dataclasses import dataclass, field
+
+from flops_local_oakestra.domain.documents import Application, Service
+
+
+@dataclass
+class Catalogue:
+    """The root's database. Who reads or writes it holds ``lock``, and waits for nothing then."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    applications: dict[str, Application] = field(default_factory=dict)
+    services: dict[str, Service] = field(default_factory=dict)
+
+    def owned_application(self, application_id: str, user: str) -> Application | None:
+        """Return the application if it is there and belongs to ``user``."""
+        application = self.applications.get(application_id)
+        return application if application and application.user == user else None
+
+    def applications_of(self, user: str) -> list[Application]:
+        """Return the applications of ``user``, oldest first."""
+        return [entry for entry in self.applications.values() if entry.user == user]
+
+    def application_with(self, service_id: str, user: str) -> Application | None:
+        """Return the user's first application that lists the service."""
+        found = (entry for entry in self.applications_of(user) if service_id in entry.service_ids)
+        return next(found, None)
+
+    def deployable(self, service_id: str, user: str) -> Service | None:
+        """Return the service if it exists and the user's application for it lists it."""
+        service = self.services.get(service_id)
+        if service is None:
+            return None
+        application = self.owned_application(service.application_id, user)
+        return service if application and service_id in application.service_ids else None
+
+    def service_named(self, job_name: str) -> Service | None:
+        """Return the service with this name, whoever owns it: names are global."""
+        named = (entry for entry in self.services.values() if entry.job_name == job_name)
+        return next(named, None)

@@ -1,0 +1,73 @@
+"""What the nodes report about running instances: use of the machine, and the last output."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from flops_local_oakestra.domain.documents import Report
+from flops_local_oakestra.usecases.keepers import Keeper
+
+LOG_BYTES: Final = 1024
+_HISTORY: Final = 100
+
+InstanceKey = tuple[str, int]
+
+
+@dataclass
+class _Tracked:
+    keeper: Keeper
+    cpu: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_HISTORY))
+    memory: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_HISTORY))
+
+
+class Reports:
+    """Knows the keepers of all instances that are listed at the root."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._tracked: dict[InstanceKey, _Tracked] = {}
+
+    def track(self, key: InstanceKey, keeper: Keeper) -> None:
+        """Report about this instance from now on."""
+        with self._lock:
+            self._tracked[key] = _Tracked(keeper)
+
+    def forget(self, key: InstanceKey) -> None:
+        """Report about it no more."""
+        with self._lock:
+            self._tracked.pop(key, None)
+
+    def measure(self) -> None:
+        """Take a sample of every running instance; called now and then by one thread."""
+        with self._lock:
+            tracked = list(self._tracked.values())
+        for entry in tracked:
+            running = entry.keeper.running
+            usage = running.usage() if running else None
+            if usage:
+                at = self._now().isoformat()
+                with self._lock:
+                    entry.cpu.append({"value": f"{usage.cpu_percent:.2f}", "timestamp": at})
+                    entry.memory.append({"value": f"{usage.memory_percent:.2f}", "timestamp": at})
+
+    def about(self, service_id: str, numbers: Iterable[int]) -> dict[int, Report]:
+        """Return the reports of a service's instances; the logs are as new as can be."""
+        with self._lock:
+            found = {number: self._tracked.get((service_id, number)) for number in numbers}
+        return {number: self._report(entry) for number, entry in found.items() if entry}
+
+    def _report(self, entry: _Tracked) -> Report:
+        running = entry.keeper.running
+        logs = running.tail(LOG_BYTES).decode(errors="replace") if running else ""
+        with self._lock:
+            return Report(
+                cpu_percent=entry.cpu[-1]["value"] if entry.cpu else "0",
+                memory_percent=entry.memory[-1]["value"] if entry.memory else "0",
+                logs=logs,
+                cpu_history=tuple(entry.cpu),
+                memory_history=tuple(entry.memory),
+            )

@@ -1,0 +1,36 @@
+"""Clusters and nodes, and what is free of them."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from flops_local_oakestra.domain.resources import Load, cluster_document, node_document
+from flops_local_oakestra.domain.topology import Cluster
+from flops_local_oakestra.usecases.deployments import Deployments
+
+
+class Resources:
+    """What can be asked about the topology; all of it is active as long as this process is."""
+
+    def __init__(
+        self,
+        clusters: Sequence[Cluster],
+        deployments: Deployments,
+        load: Callable[[], Load],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.clusters = clusters
+        self._deployments = deployments
+        self._load = load
+        self._now = now
+
+    def active_clusters(self) -> list[dict[str, Any]]:
+        """Return all clusters."""
+        free, load, now = self._deployments.free, self._load(), self._now().timestamp()
+        return [cluster_document(cluster, free, load, now) for cluster in self.clusters]
+
+    def nodes(self, cluster: Cluster) -> list[dict[str, Any]]:
+        """Return the nodes of a cluster."""
+        load, now = self._load(), self._now().timestamp()
+        free = self._deployments.free
+        return [node_document(node, free(node), load, now) for node in cluster.nodes]
