@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import requests
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from flops_cli.credentials import TokenSource
 from flops_cli.errors import (
@@ -43,7 +43,7 @@ class Connection:
         self._session = session_for(url)
         self._retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(initial=first_wait_seconds, max=5),
+            wait=wait_random_exponential(multiplier=first_wait_seconds, max=5),
             retry=retry_if_exception_type(_PassingError),
             reraise=True,
         )

@@ -6,7 +6,7 @@ import sys
 from flops_contracts.exit_codes import ExitCode
 from flops_runtime.environment import Environment
 from flops_runtime.logs import configure_logging
-from flops_runtime.one_shot import exit_with
+from flops_runtime.one_shot import TerminationRequested, exit_with, terminate_cleanly
 from flops_runtime.status import Status, StatusServer
 from flops_tracking_server.mlflow_settings import check_names, mlflow_environment
 from flops_tracking_server.settings import Settings
@@ -20,8 +20,13 @@ def run() -> ExitCode:
     from flops_tracking_server.server import serve  # noqa: PLC0415 - MLflow reads the environment
 
     status = Status("tracking_server")
-    with StatusServer(settings.process, status):
-        serve(settings, status)
+    # While it serves, uvicorn takes the signal, and hands it on to us when it has shut down.
+    terminate_cleanly()
+    try:
+        with StatusServer(settings.process, status):
+            serve(settings, status)
+    except TerminationRequested:
+        return ExitCode.TERMINATED
     return ExitCode.DONE
 
 

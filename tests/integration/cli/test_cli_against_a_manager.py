@@ -1,0 +1,253 @@
+"""The client over HTTP, against a small manager and a small root that misbehave on request."""
+
+import io
+import json
+import threading
+from collections import deque
+
+import pytest
+from flask import Flask, Response, jsonify, request
+from werkzeug.serving import make_server
+
+from flops_cli.__main__ import main
+from flops_cli.client import FlopsClient
+from flops_cli.credentials import RootLogin, TokenFile
+from flops_cli.errors import (
+    CliExitCode,
+    NotAllowedError,
+    NotFoundError,
+    RefusedError,
+    UnreachableError,
+)
+from flops_contracts.envelope import document_from_event
+from flops_contracts.events import Kind, Notice, StageChanged
+from flops_contracts.roles import Stage
+from support.broker import free_port
+from support.observed import observed_event
+
+PROJECT = {"project_id": "p1", "stage": "completed", "owner": "ada", "rounds": []}
+
+
+class SmallManager:
+    """Answers from ``answers`` (status, document) first; keeps what it was asked."""
+
+    def __init__(self):
+        self.answers = deque()
+        self.requests = []
+        self.tokens = {"good"}
+        self.streams = deque()
+        self.app = Flask("small-manager")
+        self.app.add_url_rule(
+            "/<path:path>", view_func=self.answer, methods=["GET", "POST", "DELETE"]
+        )
+
+    def answer(self, path):
+        self.requests.append((request.method, f"/{path}", dict(request.headers), request.args))
+        if path == "api/auth/login":
+            right = request.json["password"] == "right"
+            return (
+                (jsonify(token="good", refresh_token="r"), 200)
+                if right
+                else (jsonify(code=401), 401)
+            )
+        if path == "api/auth/refresh":
+            self.tokens.add("fresh")
+            return jsonify(token="fresh")
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.tokens:
+            return jsonify(message="The token has expired."), 401
+        if "text/event-stream" in request.headers.get("Accept", ""):
+            return Response(self.streams.popleft(), mimetype="text/event-stream")
+        status, document = self.answers.popleft() if self.answers else (200, {"project": PROJECT})
+        return jsonify(document), status
+
+
+@pytest.fixture
+def manager():
+    return SmallManager()
+
+
+@pytest.fixture
+def url(manager):
+    server = make_server("127.0.0.1", 0, manager.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join(10)
+
+
+class GivenToken:
+    def __init__(self, token):
+        self._token = token
+
+    def token(self):
+        return self._token
+
+    def renewed(self):
+        return "fresh"
+
+
+@pytest.fixture
+def client(url):
+    with FlopsClient(url, GivenToken("good"), first_wait_seconds=0.01) as one:
+        yield one
+
+
+def a_stream(*events):
+    frames = []
+    for seq, event in events:
+        document = json.dumps({"seq": seq, **document_from_event(event)})
+        frames.append(f"id: {seq}\ndata: {document}\n\n")
+    return "".join(frames)
+
+
+def test_a_project_is_read(client):
+    assert client.project("p1").stage is Stage.COMPLETED
+
+
+def test_a_passing_failure_is_tried_again(client, manager):
+    manager.answers.extend([(503, {"message": "busy"}), (200, {"project": PROJECT})])
+
+    assert client.project("p1").id == "p1"
+
+
+def test_a_lasting_failure_ends_with_the_servers_words(client, manager):
+    manager.answers.extend([(503, {"message": "the store is away"})] * 10)
+
+    with pytest.raises(UnreachableError, match="the store is away"):
+        client.project("p1")
+
+    assert len(manager.requests) == 4
+
+
+def test_nobody_there_is_said_with_the_address():
+    url = f"http://127.0.0.1:{free_port()}"
+
+    with pytest.raises(UnreachableError, match=url):
+        FlopsClient(url, GivenToken("good"), first_wait_seconds=0.01).project("p1")
+
+
+def test_a_submission_keeps_its_key_when_it_is_repeated(client, manager):
+    manager.answers.extend([(502, {}), (200, {"message": "ok", "project_id": "p1"})])
+
+    client.submit_project({"customerID": "ada"})
+
+    keys = {headers["Idempotency-Key"] for _, _, headers, _ in manager.requests}
+    assert len(manager.requests) == 2
+    assert len(keys) == 1
+
+
+def test_every_problem_of_a_refused_sla_is_told(client, manager):
+    problems = {"ml_repo_url": ["Missing."], "learners": ["Not a number."]}
+    manager.answers.append((400, {"message": "The SLA is invalid.", "errors": problems}))
+
+    with pytest.raises(RefusedError, match="SLA is invalid") as raised:
+        client.submit_project({})
+
+    assert set(raised.value.errors) == {"ml_repo_url: Missing.", "learners: Not a number."}
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(403, NotAllowedError), (404, NotFoundError), (409, RefusedError), (500, UnreachableError)],
+)
+def test_a_status_becomes_an_error_of_its_kind(client, manager, status, error):
+    manager.answers.append((status, {"message": "no"}))
+
+    with pytest.raises(error, match="no"):
+        client.project("p1")
+
+
+def test_an_expired_token_is_renewed_once(url, manager):
+    manager.tokens.add("fresh")
+
+    with FlopsClient(url, GivenToken("old")) as client:
+        assert client.project("p1").id == "p1"
+
+
+def test_a_token_that_stays_refused_is_an_error(url, manager):
+    with FlopsClient(url, GivenToken("old")) as client, pytest.raises(NotAllowedError):
+        client.project("p1")
+
+
+def test_events_are_followed_until_the_project_has_settled(client, manager):
+    ended = observed_event(Kind.STAGE_CHANGED, StageChanged("completed", "training"))
+    manager.streams.append(a_stream((1, observed_event(Kind.NOTICE, Notice("hi"))), (2, ended)))
+
+    assert [one.seq for one in client.follow("p1")] == [1, 2]
+
+
+def test_a_broken_stream_is_resumed_where_it_broke(client, manager):
+    manager.answers.append((200, {"project": {**PROJECT, "stage": "training"}}))
+    ended = observed_event(Kind.STAGE_CHANGED, StageChanged("completed", "training"))
+    manager.streams.append(a_stream((1, observed_event(Kind.NOTICE, Notice("hi")))))
+    manager.streams.append(a_stream((2, ended)))
+
+    seen = [one.seq for one in client.follow("p1")]
+
+    resumed = [headers.get("Last-Event-Id") for _, _, headers, _ in manager.requests]
+    assert seen == [1, 2]
+    assert "1" in resumed
+
+
+def test_streams_that_lead_nowhere_end(client, manager):
+    manager.answers.extend([(200, {"project": {**PROJECT, "stage": "training"}})] * 10)
+    manager.streams.extend([""] * 10)
+
+    with pytest.raises(UnreachableError, match="before the project does"):
+        list(client.follow("p1"))
+
+
+def test_a_wrong_password_is_told(url):
+    with pytest.raises(NotAllowedError, match="ada"):
+        RootLogin(url).log_in("ada", "wrong")
+
+
+@pytest.fixture
+def shell(url, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("FLOPS_API_URL", url)
+    monkeypatch.setenv("FLOPS_OAKESTRA_URL", url)
+    monkeypatch.setenv("FLOPS_USER", "ada")
+    monkeypatch.setenv("FLOPS_PASSWORD", "right")
+    return tmp_path
+
+
+def test_a_login_is_kept_for_later_commands(shell, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO("right\n"))
+
+    assert main(["login", "--user", "ada", "--password-stdin"]) == CliExitCode.DONE
+
+    assert TokenFile(shell / "flops").read().token == "good"
+    assert "right" not in capsys.readouterr().out
+
+
+def test_show_prints_json_for_programs(shell, capsys):
+    assert main(["--json", "project", "show", "p1"]) == CliExitCode.DONE
+
+    assert json.loads(capsys.readouterr().out) == PROJECT
+
+
+def test_watching_a_failed_project_ends_with_its_exit_code(shell, manager, capsys):
+    error = {"reason": "fit_model raised", "hint": "Fix it.", "last_lines": ["boom"]}
+    manager.streams.append("")
+    failed = (200, {"project": {**PROJECT, "stage": "failed", "error": error}})
+    manager.answers.extend([failed, (200, {"events": []}), failed])
+
+    assert main(["project", "watch", "p1"]) == CliExitCode.FAILED
+
+    shown = capsys.readouterr().err
+    assert "fit_model raised" in shown
+    assert "boom" in shown
+    assert "Fix it." in shown
+
+
+def test_a_dry_run_with_a_problem_is_refused(shell, manager, tmp_path, capsys):
+    file = tmp_path / "sla.json"
+    file.write_text("{}")
+    finding = {"check": "data", "is_ok": False, "message": "no data", "hint": "Provide some."}
+    manager.answers.append((200, {"message": "x", "is_ok": False, "findings": [finding]}))
+
+    assert main(["project", "start", "--dry-run", str(file)]) == CliExitCode.REFUSED
+
+    assert "Provide some." in capsys.readouterr().out

@@ -1,0 +1,70 @@
+"""Reading what the manager says, without a manager."""
+
+import json
+
+from flops_cli.client import events_in
+from flops_cli.connection import problems_in
+from flops_cli.http import is_loopback
+from flops_cli.results import Project
+from flops_contracts.envelope import document_from_event
+from flops_contracts.events import Kind, Notice
+from flops_contracts.roles import Stage
+from support.observed import observed_event
+
+
+def a_frame(seq, text):
+    document = {"seq": seq, **document_from_event(observed_event(Kind.NOTICE, Notice(text)))}
+    return [f"id: {seq}", f"data: {json.dumps(document)}", ""]
+
+
+def test_a_stream_is_read_frame_by_frame():
+    lines = ["retry: 2000", "", *a_frame(1, "one"), ": still here", "", *a_frame(2, "two")]
+
+    events = list(events_in(iter(lines)))
+
+    assert [(one.seq, one.event.payload.message) for one in events] == [(1, "one"), (2, "two")]
+
+
+def test_a_frame_that_breaks_off_is_no_event():
+    assert list(events_in(iter(a_frame(1, "one")[:-1]))) == []
+
+
+def test_an_event_of_a_kind_unknown_to_this_client_is_left_out():
+    lines = ['data: {"seq": 1, "kind": "invented_later"}', "", *a_frame(2, "two")]
+
+    assert [one.seq for one in events_in(iter(lines))] == [2]
+
+
+def test_every_problem_of_a_refused_sla_is_told_with_its_path():
+    errors = {"ml_repo_url": ["Missing."], "training_configuration.mode": ["No.", "Never."]}
+
+    assert problems_in(errors) == (
+        "ml_repo_url: Missing.",
+        "training_configuration.mode: No.",
+        "training_configuration.mode: Never.",
+    )
+
+
+def test_a_serving_project_has_settled():
+    project = Project.from_document({"project_id": "p1", "stage": "serving"})
+
+    assert project.stage is Stage.SERVING
+    assert project.is_settled
+
+
+def test_a_failure_says_where_it_came_from():
+    error = {"reason": "no", "role": "learner", "instance": "l1", "node": "n1", "stage": "training"}
+
+    project = Project.from_document({"project_id": "p1", "stage": "failed", "error": error})
+
+    assert project.failure.origin == "learner l1 on n1 in stage training"
+
+
+def test_only_this_machine_is_loopback():
+    assert [is_loopback(host) for host in ("127.30.0.1", "localhost", "::1", "10.0.0.1", "x")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]

@@ -1,0 +1,103 @@
+"""What is shown, on a terminal and in a log."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from flops_cli.errors import ProjectFailedError
+from flops_cli.results import Project
+from flops_cli.screen import LiveScreen, PlainScreen, screen_for
+from flops_cli.watching import Watcher, require_success
+from flops_contracts.events import (
+    Heartbeat,
+    Kind,
+    Progress,
+    RoundCompleted,
+    RoundStarted,
+    StageChanged,
+)
+from support.observed import observed_event
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=200)
+
+
+@pytest.fixture
+def screen(console):
+    return PlainScreen(console)
+
+
+def lines_of(console):
+    return console.file.getvalue().splitlines()
+
+
+def test_a_terminal_gets_bars_and_a_log_gets_lines(console):
+    terminal = Console(file=io.StringIO(), force_terminal=True)
+
+    assert isinstance(screen_for(terminal), LiveScreen)
+    assert isinstance(screen_for(console), PlainScreen)
+
+
+def test_in_a_log_a_bar_is_told_at_each_quarter(screen, console):
+    for done in range(9):
+        screen.bar("k", "installing", done, 8)
+
+    assert lines_of(console) == [f"  installing {done}/8" for done in (0, 2, 4, 6, 8)]
+
+
+def test_text_that_looks_like_markup_is_printed_as_it_is(screen, console):
+    screen.say("[bold]x[/bold]")
+
+    assert lines_of(console) == ["[bold]x[/bold]"]
+
+
+def test_a_table_in_a_log_is_aligned_by_spaces(screen, console):
+    screen.table("Rounds", ("round", "accuracy"), [("1", "0.5"), ("2", "0.75")])
+
+    assert lines_of(console) == ["Rounds", "  round  accuracy", "  1      0.5", "  2      0.75"]
+
+
+def test_a_live_screen_keeps_lines_above_the_bars():
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+
+    with LiveScreen(console) as screen:
+        screen.bar("k", "installing", 1, 2)
+        screen.say("a line that stays")
+        screen.drop_bars()
+
+    assert "a line that stays" in console.file.getvalue()
+
+
+def test_rounds_and_stages_are_told(screen, console):
+    watcher = Watcher(screen)
+
+    watcher.take(observed_event(Kind.STAGE_CHANGED, StageChanged("training", "submitted")))
+    watcher.take(observed_event(Kind.ROUND_STARTED, RoundStarted(1, 3)))
+    watcher.take(observed_event(Kind.ROUND_COMPLETED, RoundCompleted(1, 3, 0.5, 0.9, 1.0)))
+
+    text = "\n".join(lines_of(console))
+    assert "submitted -> training" in text
+    assert "round 1 0/3" in text
+    assert "accuracy 0.9000" in text
+
+
+def test_long_steps_are_bars_and_heartbeats_nothing(screen, console):
+    watcher = Watcher(screen)
+
+    watcher.take(observed_event(Kind.HEARTBEAT, Heartbeat("training")))
+    watcher.take(observed_event(Kind.PROGRESS, Progress("cloning", 1, 2)))
+
+    assert lines_of(console) == ["  manager: cloning 1/2"]
+
+
+def test_a_failed_project_is_an_error_with_reason_hint_and_log():
+    error = {"reason": "no fit_model", "hint": "Write it.", "where": "m.py:3", "last_lines": ["x"]}
+    project = Project.from_document({"project_id": "p1", "stage": "failed", "error": error})
+
+    with pytest.raises(ProjectFailedError, match=r"no fit_model \(m.py:3\)") as raised:
+        require_success(project)
+
+    assert (raised.value.hint, raised.value.errors) == ("Write it.", ("x",))

@@ -1,0 +1,68 @@
+"""What MLflow's process is told."""
+
+from fnmatch import fnmatch
+
+import pytest
+
+from flops_runtime.environment import BadSettingsError, Environment
+from flops_tracking_server.mlflow_settings import (
+    NAMES,
+    RenamedVariableError,
+    answered_hosts,
+    check_names,
+    mlflow_environment,
+)
+from flops_tracking_server.settings import Settings
+
+STORES = {
+    "FLOPS_BACKEND_STORE_URL": "mysql://mlflow:secret@db/mlflow",
+    "FLOPS_ARTIFACT_STORE_URL": "s3://artifacts",
+}
+
+
+def settings_of(**variables):
+    return Settings.from_env(Environment({**STORES, **variables}))
+
+
+def is_answered(host, settings):
+    return any(fnmatch(host, pattern) for pattern in answered_hosts(settings))
+
+
+def test_both_stores_are_required():
+    with pytest.raises(BadSettingsError, match=r"BACKEND.*ARTIFACT"):
+        Settings.from_env(Environment({}))
+
+
+def test_the_password_of_the_store_is_not_printed():
+    assert "secret" not in repr(settings_of())
+
+
+def test_artifacts_go_through_the_server():
+    environment = mlflow_environment(settings_of())
+
+    assert environment["_MLFLOW_SERVER_SERVE_ARTIFACTS"] == "true"
+    assert environment["_MLFLOW_SERVER_ARTIFACT_ROOT"] == "mlflow-artifacts:/"
+
+
+def test_nothing_calls_home():
+    assert mlflow_environment(settings_of())["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost:7027", "127.0.0.1", "127.30.200.3:7027", "flops.example:80", "10.30.1.250:7027"],
+)
+def test_our_own_addresses_are_answered(host):
+    settings = settings_of(FLOPS_BIND_ADDRESS="127.30.200.3", FLOPS_ALLOWED_HOSTS="flops.example")
+
+    assert is_answered(host, settings)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "10.30.evil.example:7027", "10.30.1.2.evil:7027"])
+def test_foreign_names_are_not_answered(host):
+    assert not is_answered(host, settings_of())
+
+
+def test_a_renamed_variable_of_mlflow_is_noticed():
+    with pytest.raises(RenamedVariableError, match="SERVE_ARTIFACTS"):
+        check_names({**NAMES, "SERVE_ARTIFACTS_ENV_VAR": "ANOTHER"})
