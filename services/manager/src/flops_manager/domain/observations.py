@@ -10,6 +10,8 @@ from flops_manager.domain.projects import PLANNED, Project, ProjectError, Servic
 from flops_manager.domain.states import Health, ServiceState
 
 LOG_LINES: Final = 40
+NEW_SECONDS: Final = 5.0
+"""A list that was asked for before a service was deployed does not prove that it is gone."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,9 @@ def loss(
     service: Service, state: ServiceState | None, limits: Limits, now: datetime
 ) -> ProjectError | None:
     """Return why ``service`` is lost, or None if it is not."""
+    waited = (now - service.deployed_at).total_seconds() if service.deployed_at else 0.0
+    if state is None and waited < NEW_SECONDS:
+        return None
     if state is None:
         return error_of(
             service,
@@ -89,7 +94,6 @@ def loss(
             hint="Somebody deleted it; retry.",
         )
     name, detail = f"The {service.role} {service.instance}", _in_brackets(state.detail)
-    waited = (now - service.deployed_at).total_seconds() if service.deployed_at else 0.0
     seen = with_state(service, state)
     match state.health:
         case Health.DEAD:

@@ -1,0 +1,39 @@
+"""The data servers on the learner nodes, asked over Arrow Flight."""
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from flops_contracts.errors import FlopsError
+from flops_manager.domain.nodes import DATA_SERVER_PORT, TagStats
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS: Final = 3.0
+
+
+class FlightDataServers:
+    """Asks ``<address>:11027`` for its ``stats``."""
+
+    def __init__(self, token: str = "", ca_file: str = "") -> None:
+        self._token = token
+        self._ca_file = ca_file
+
+    def stats(self, address: str) -> Mapping[str, TagStats] | None:
+        """Return what is held by tag, or None if nobody answers in time."""
+        # pyarrow takes half a second to import and is needed for placing only.
+        from flops_flight.client import DataServer  # noqa: PLC0415
+
+        target = f"{address}:{DATA_SERVER_PORT}"
+        try:
+            with DataServer(
+                target,
+                self._token,
+                ca_file=self._ca_file,
+                call_timeout_seconds=TIMEOUT_SECONDS,
+            ) as server:
+                tags = server.stats().tags
+        except FlopsError as error:
+            logger.warning("no stats from %s: %s", target, error)
+            return None
+        return {one.tag: TagStats(one.rows, one.fragments, one.bytes) for one in tags}

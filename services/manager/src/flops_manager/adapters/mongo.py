@@ -1,0 +1,241 @@
+"""The stores and leases in MongoDB. A project and its outbox are one document, so one write."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final, Generic, TypeVar
+
+from pymongo import ASCENDING, DESCENDING, MongoClient
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from flops_contracts.envelope import document_from_event, event_from_document
+from flops_contracts.errors import FlopsError
+from flops_contracts.events import Event
+from flops_contracts.payloads import MessageSchema
+from flops_contracts.roles import Stage
+from flops_manager.adapters.documents import (
+    MockSchema,
+    ProjectSchema,
+    document_from_record,
+    record_from_document,
+)
+from flops_manager.domain.errors import (
+    AlreadyExistsError,
+    MockNotFoundError,
+    ProjectNotFoundError,
+    StaleProjectError,
+    StoreUnavailableError,
+)
+from flops_manager.domain.mocks import Mock
+from flops_manager.domain.projects import Project
+from flops_manager.ports.stores import Record, StoredEvent
+
+T = TypeVar("T")
+
+MongoDatabase = Database[dict[str, Any]]
+
+TIMEOUT_SECONDS: Final = 10.0
+NUMBERING_ATTEMPTS: Final = 20
+_FINAL: Final = [str(stage) for stage in Stage if stage.is_final]
+"""The final stages of projects and of mocks have the same names."""
+
+
+def connect(url: str, name: str = "flops") -> MongoDatabase:
+    """Return the database; nothing is sent before the first call."""
+    milliseconds = int(TIMEOUT_SECONDS * 1000)
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        url,
+        serverSelectionTimeoutMS=milliseconds,
+        connectTimeoutMS=milliseconds,
+        socketTimeoutMS=milliseconds,
+        connect=False,
+        appname="flops-manager",
+    )
+    return client.get_default_database(name)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError as error:
+        raise StoreUnavailableError(
+            f"The database does not answer: {str(error)[:300]}",
+            hint="Check FLOPS_MONGO_URL, and that MongoDB runs.",
+        ) from error
+
+
+class MongoRecords(Generic[T]):
+    """A store of projects or mocks; ``missing`` is raised for what is not there."""
+
+    def __init__(
+        self,
+        database: MongoDatabase,
+        collection: str,
+        schema: MessageSchema,
+        missing: type[FlopsError],
+    ) -> None:
+        self._collection = database[collection]
+        self._schema = schema
+        self._missing = missing
+
+    def create_indexes(self) -> None:
+        """Make the usual questions fast; what exists stays."""
+        with _translated():
+            self._collection.create_index([("owner", ASCENDING), ("created_at", DESCENDING)])
+            self._collection.create_index([("stage", ASCENDING)])
+            self._collection.create_index([("todo.kind", ASCENDING)], sparse=True)
+
+    def add(self, record: Record[T]) -> None:
+        """Store a new one; raise ``AlreadyExistsError`` if its id is taken."""
+        document = document_from_record(record, self._schema)
+        with _translated():
+            try:
+                self._collection.insert_one(document)
+            except DuplicateKeyError as error:
+                raise AlreadyExistsError(f"{document['_id']} exists already.") from error
+
+    def get(self, subject_id: str) -> Record[T]:
+        """Return what is stored."""
+        with _translated():
+            document = self._collection.find_one({"_id": subject_id})
+        if document is None:
+            raise self._missing(f"There is no {subject_id}.")
+        return record_from_document(document, self._schema)
+
+    def save(self, record: Record[T]) -> None:
+        """Replace what is stored, one version up, or raise ``StaleProjectError``."""
+        document = document_from_record(record, self._schema)
+        document["version"] = record.version + 1
+        wanted = {"_id": document["_id"], "version": record.version}
+        with _translated():
+            result = self._collection.replace_one(wanted, document)
+        if result.matched_count == 0:
+            raise StaleProjectError(f"{document['_id']} was changed in between.")
+
+    def remove(self, subject_id: str) -> None:
+        """Forget it; it is fine if there is none."""
+        with _translated():
+            self._collection.delete_one({"_id": subject_id})
+
+    def list(
+        self, owner: str | None, stage: str | None, skip: int, limit: int
+    ) -> tuple[Sequence[T], int]:
+        """Return a part of what is stored, newest first, and how many there are in all."""
+        wanted: dict[str, Any] = {"is_deleted": False}
+        if owner is not None:
+            wanted["owner"] = owner
+        if stage is not None:
+            wanted["stage"] = str(stage)
+        with _translated():
+            total = self._collection.count_documents(wanted)
+            newest_first = [("created_at", DESCENDING), ("_id", DESCENDING)]
+            found = self._collection.find(wanted).sort(newest_first).skip(skip).limit(limit)
+            documents = tuple(found) if limit > 0 else ()
+        return tuple(self._subject(one) for one in documents), total
+
+    def busy(self) -> Sequence[str]:
+        """Return the ids of those whose outbox is not empty."""
+        with _translated():
+            found = tuple(self._collection.find({"todo.kind": {"$exists": True}}, {"_id": 1}))
+        return [str(one["_id"]) for one in found]
+
+    def active(self) -> Sequence[T]:
+        """Return those that are in no final stage."""
+        with _translated():
+            documents = tuple(self._collection.find({"stage": {"$nin": _FINAL}}))
+        return [self._subject(one) for one in documents]
+
+    def _subject(self, document: dict[str, Any]) -> T:
+        subject: T = record_from_document(document, self._schema).subject
+        return subject
+
+
+def mongo_projects(database: MongoDatabase) -> MongoRecords[Project]:
+    """Return the store of projects."""
+    return MongoRecords(database, "projects", ProjectSchema(), ProjectNotFoundError)
+
+
+def mongo_mocks(database: MongoDatabase) -> MongoRecords[Mock]:
+    """Return the store of mocks."""
+    return MongoRecords(database, "mocks", MockSchema(), MockNotFoundError)
+
+
+class MongoEventStore:
+    """The history: a document an event, unique by number and by ``event_id``."""
+
+    def __init__(self, database: MongoDatabase) -> None:
+        self._events = database["events"]
+
+    def create_indexes(self) -> None:
+        """Make the numbers and ids unique."""
+        with _translated():
+            for key in ("seq", "event.event_id"):
+                fields = [("subject_id", ASCENDING), (key, ASCENDING)]
+                self._events.create_index(fields, unique=True)
+
+    def append(self, subject_id: str, event: Event) -> bool:
+        """Store the event with the next number; say False if it is there already."""
+        document = document_from_event(event)
+        known = {"subject_id": subject_id, "event.event_id": event.event_id}
+        for _ in range(NUMBERING_ATTEMPTS):
+            with _translated():
+                if self._events.find_one(known, {"_id": 1}):
+                    return False
+                stored = {"subject_id": subject_id, "seq": self._last(subject_id) + 1}
+                try:
+                    self._events.insert_one({**stored, "event": document})
+                except DuplicateKeyError:
+                    # Somebody else took the number, or stored this very event.
+                    continue
+                return True
+        raise StaleProjectError(f"no free number for an event of {subject_id}")
+
+    def after(self, subject_id: str, seq: int, limit: int) -> Sequence[StoredEvent]:
+        """Return later events in order."""
+        wanted = {"subject_id": subject_id, "seq": {"$gt": seq}}
+        with _translated():
+            found = tuple(self._events.find(wanted).sort("seq", ASCENDING).limit(max(limit, 1)))
+        return [StoredEvent(one["seq"], event_from_document(one["event"])) for one in found[:limit]]
+
+    def remove(self, subject_id: str) -> None:
+        """Forget the history of a project or mock."""
+        with _translated():
+            self._events.delete_many({"subject_id": subject_id})
+
+    def _last(self, subject_id: str) -> int:
+        newest = self._events.find_one(
+            {"subject_id": subject_id}, {"seq": 1}, sort=[("seq", DESCENDING)]
+        )
+        return int(newest["seq"]) if newest else 0
+
+
+class MongoLeases:
+    """Leases that run out by the clock of whoever looks at them."""
+
+    def __init__(self, database: MongoDatabase, now: Callable[[], datetime]) -> None:
+        self._leases = database["leases"]
+        self._now = now
+
+    def acquire(self, name: str, holder: str, seconds: float) -> bool:
+        """Take or renew the lease; say False if somebody else has it."""
+        now = self._now()
+        until = (now + timedelta(seconds=seconds)).timestamp()
+        mine_or_over = {
+            "_id": name,
+            "$or": [{"holder": holder}, {"until": {"$lte": now.timestamp()}}],
+        }
+        with _translated():
+            try:
+                self._leases.update_one(
+                    mine_or_over, {"$set": {"holder": holder, "until": until}}, upsert=True
+                )
+            except DuplicateKeyError:
+                return False
+        return True
+
+    def release(self, name: str, holder: str) -> None:
+        """Give the lease back."""
+        with _translated():
+            self._leases.delete_one({"_id": name, "holder": holder})

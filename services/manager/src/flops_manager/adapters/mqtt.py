@@ -1,0 +1,105 @@
+"""The event bus over MQTT. The broker keeps what arrives while no manager is connected."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+from uuid import uuid4
+
+from flops_contracts.envelope import MalformedMessageError, decode, encode
+from flops_contracts.events import Acknowledged, Actor, Event, Kind
+from flops_contracts.roles import Role
+from flops_contracts.topics import ALL_EVENTS, ROOT, Topics, mock_topics, project_topics
+from flops_runtime.mqtt import MqttConnection
+from flops_runtime.settings import MqttSettings
+
+logger = logging.getLogger(__name__)
+
+CLIENT_ID: Final = "flops-manager"
+"""Stable, so that the session survives; only the holder of the worker's lease connects."""
+
+Receive = Callable[[Event, bool], None]
+
+
+class MqttEventBus:
+    """One persistent session at the broker, from ``open`` to ``close``."""
+
+    def __init__(self, settings: MqttSettings, now: Callable[[], datetime]) -> None:
+        self._settings = settings
+        self._now = now
+        self._connection: MqttConnection | None = None
+
+    def open(self, receive: Receive) -> None:
+        """Connect and subscribe; results that nobody confirmed yet come again."""
+        connection = MqttConnection(self._settings, CLIENT_ID, is_persistent=True)
+
+        def take(topic: str, data: bytes) -> None:
+            self._take(receive, topic, data)
+
+        for topic in ALL_EVENTS:
+            connection.subscribe(topic, take)
+        self._connection = connection
+        try:
+            connection.connect()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Disconnect."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def publish(self, event: Event, *, is_mock: bool) -> None:
+        """Tell everybody who watches the project or mock."""
+        self._send(_topics(event, is_mock=is_mock).events, encode(event))
+
+    def acknowledge(self, event: Event, *, is_mock: bool) -> None:
+        """Confirm a result to its actor, and clear the topic that retains it."""
+        topics = _topics(event, is_mock=is_mock)
+        order = Event(
+            event_id=uuid4().hex,
+            project_id=event.project_id,
+            actor=Actor(Role.MANAGER, "manager"),
+            stage=event.stage,
+            kind=Kind.ACKNOWLEDGED,
+            at=self._now(),
+            payload=Acknowledged(event.event_id),
+        )
+        self._send(topics.control, encode(order))
+        self._send(topics.result(event.actor.instance), b"", retain=True)
+
+    def _send(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        connection = self._connection
+        if connection is None:
+            logger.warning("not connected: nothing is sent on %s", topic)
+            return
+        connection.send(topic, payload, retain=retain)
+
+    def _take(self, receive: Receive, topic: str, data: bytes) -> None:
+        # An empty payload is a result being cleared.
+        if not data:
+            return
+        try:
+            event = decode(data)
+        except MalformedMessageError as error:
+            logger.warning("dropped a message on %s: %s", topic, error)
+            return
+        if event.actor.role is Role.MANAGER:
+            return
+        if not _is_of(topic, event.project_id):
+            logger.warning("dropped a message on %s that speaks of %s", topic, event.project_id)
+            return
+        receive(event, topic.startswith(f"{ROOT}/mocks/"))
+
+
+def _topics(event: Event, *, is_mock: bool) -> Topics:
+    return mock_topics(event.project_id) if is_mock else project_topics(event.project_id)
+
+
+def _is_of(topic: str, subject_id: str) -> bool:
+    return any(
+        topic == one.events or topic.startswith(f"{one.events}/")
+        for one in (project_topics(subject_id), mock_topics(subject_id))
+    )

@@ -1,0 +1,165 @@
+"""Wires the manager. ``build`` does it for real; tests pass adapters of their own to ``wire``."""
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from flops_manager.adapters.data_servers import FlightDataServers
+from flops_manager.adapters.mongo import (
+    MongoEventStore,
+    MongoLeases,
+    connect,
+    mongo_mocks,
+    mongo_projects,
+)
+from flops_manager.adapters.mqtt import MqttEventBus
+from flops_manager.adapters.oakestra import Oakestra
+from flops_manager.adapters.oakestra_session import Account, OakestraSession
+from flops_manager.domain.deployments import Installation
+from flops_manager.domain.observations import Limits
+from flops_manager.ports.data_servers import DataServers
+from flops_manager.ports.event_bus import EventBus
+from flops_manager.ports.leases import Leases
+from flops_manager.ports.orchestrator import Orchestrator
+from flops_manager.ports.stores import EventStore, MockStore, ProjectStore
+from flops_manager.settings import PlacementMode, Settings
+from flops_manager.usecases.announcements import Announcements
+from flops_manager.usecases.database import Database
+from flops_manager.usecases.mock_steps import MockSteps
+from flops_manager.usecases.mocks import Mocks
+from flops_manager.usecases.models import Models
+from flops_manager.usecases.outbox import Outbox
+from flops_manager.usecases.project_steps import ProjectSteps
+from flops_manager.usecases.projects import Projects
+from flops_manager.usecases.survey import Survey
+from flops_manager.usecases.tracking import Tracking
+from flops_manager.usecases.watch import Watch
+from flops_manager.usecases.worker import Rhythm, Worker
+from flops_runtime.reporting import utc_now
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """The outside world, a port each."""
+
+    projects: ProjectStore
+    mocks: MockStore
+    history: EventStore
+    leases: Leases
+    orchestrator: Orchestrator
+    data_servers: DataServers
+    bus: EventBus
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the core behaves."""
+
+    installation: Installation
+    limits: Limits
+    rhythm: Rhythm
+    holder: str
+    has_nodes_chosen: bool = True
+
+
+@dataclass(frozen=True)
+class App:
+    """The wired core: what the API calls, and what the worker runs."""
+
+    projects: Projects
+    mocks: Mocks
+    tracking: Tracking
+    models: Models
+    database: Database
+    worker: Worker
+
+
+def build(settings: Settings) -> App:
+    """Wire the manager for real; nothing is connected to before it is used."""
+    database = connect(settings.mongo_url)
+    account = Account(
+        settings.oakestra_user, settings.oakestra_password, settings.oakestra_organization
+    )
+    adapters = Adapters(
+        projects=mongo_projects(database),
+        mocks=mongo_mocks(database),
+        history=MongoEventStore(database),
+        leases=MongoLeases(database, utc_now),
+        orchestrator=Oakestra(
+            OakestraSession(settings.oakestra_url, account), settings.resource_port
+        ),
+        data_servers=FlightDataServers(settings.data_server_token, settings.data_server_ca_file),
+        bus=MqttEventBus(settings.mqtt, utc_now),
+    )
+    options = Options(
+        installation=settings.installation,
+        limits=settings.limits,
+        rhythm=settings.rhythm,
+        holder=f"{socket.gethostname()}/{os.getpid()}",
+        has_nodes_chosen=settings.placement is not PlacementMode.ADDONS,
+    )
+    return wire(adapters, options, utc_now)
+
+
+def prepare_store(settings: Settings) -> None:
+    """Create the indexes; what exists stays. Raises ``StoreUnavailableError``."""
+    database = connect(settings.mongo_url)
+    mongo_projects(database).create_indexes()
+    mongo_mocks(database).create_indexes()
+    MongoEventStore(database).create_indexes()
+    database.client.close()
+
+
+def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> App:
+    """Wire the core over any adapters."""
+    survey = Survey(adapters.orchestrator, adapters.data_servers)
+    tracking = Tracking(
+        adapters.orchestrator, adapters.leases, options.installation, options.holder
+    )
+    projects = Projects(adapters.projects, adapters.history, adapters.orchestrator, survey, now)
+    mocks = Mocks(adapters.mocks, adapters.history, now)
+    return App(
+        projects=projects,
+        mocks=mocks,
+        tracking=tracking,
+        models=Models(adapters.projects),
+        database=Database(projects, mocks),
+        worker=_worker(adapters, options, projects, mocks, survey, tracking, now),
+    )
+
+
+def _worker(
+    adapters: Adapters,
+    options: Options,
+    projects: Projects,
+    mocks: Mocks,
+    survey: Survey,
+    tracking: Tracking,
+    now: Callable[[], datetime],
+) -> Worker:
+    announcements = Announcements(adapters.history, adapters.bus, now)
+    project_steps = ProjectSteps(
+        adapters.orchestrator,
+        survey,
+        tracking,
+        announcements,
+        options.installation,
+        now,
+        has_nodes_chosen=options.has_nodes_chosen,
+    )
+    mock_steps = MockSteps(adapters.orchestrator, survey, announcements, options.installation, now)
+    return Worker(
+        projects=projects,
+        mocks=mocks,
+        outboxes=(
+            Outbox(adapters.projects, adapters.history, project_steps, now),
+            Outbox(adapters.mocks, adapters.history, mock_steps, now),
+        ),
+        watch=Watch(adapters.projects, adapters.mocks, adapters.orchestrator, options.limits, now),
+        bus=adapters.bus,
+        leases=adapters.leases,
+        holder=options.holder,
+        rhythm=options.rhythm,
+    )

@@ -1,0 +1,57 @@
+"""The API process: gunicorn, started from Python, over the Flask app."""
+
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from flops_manager.bootstrap import build
+from flops_manager.entrypoints.api.app import create_app
+from flops_manager.entrypoints.api.serving import STREAMS
+from flops_manager.settings import Settings
+
+GRACE_SECONDS = 8
+"""A container is killed ten seconds after SIGTERM."""
+
+
+class ApiServer(BaseApplication):
+    """Serves the API until SIGTERM; each of its processes wires a core of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Tell gunicorn what the settings say."""
+        settings = self._settings
+        options: dict[str, Any] = {
+            "bind": f"{settings.bind_address}:{settings.api_port}",
+            "workers": settings.api_processes,
+            "worker_class": "gthread",
+            "threads": settings.api_threads + settings.max_streams,
+            "graceful_timeout": GRACE_SECONDS,
+            "timeout": 60,
+            "accesslog": None,
+            "loglevel": settings.process.log_level.lower(),
+            "worker_exit": _close_streams,
+            "proc_name": "flops-manager-api",
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Return the app; called in each process."""
+        return create_app(build(self._settings), self._settings)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM."""
+    ApiServer(settings).run()
+
+
+def _close_streams(_server: Any, worker: Any) -> None:
+    app = getattr(worker, "wsgi", None)
+    if isinstance(app, Flask):
+        app.extensions[STREAMS].close()

@@ -1,0 +1,20 @@
+"""The worker process: the lifecycle's loop, until SIGTERM."""
+
+import signal
+from typing import Any
+
+from flops_manager.bootstrap import build, prepare_store
+from flops_manager.settings import Settings
+
+
+def work(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT."""
+    prepare_store(settings)
+    worker = build(settings).worker
+
+    def stop(*_: Any) -> None:
+        worker.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    worker.run()

@@ -1,0 +1,232 @@
+"""What the manager is told from outside."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from typing import Any
+
+from flops_manager.domain.deployments import Installation
+from flops_manager.domain.observations import Limits
+from flops_manager.usecases.worker import Rhythm
+from flops_runtime.environment import Environment
+from flops_runtime.settings import MqttSettings, ProcessSettings
+
+API_PORT = 5072
+
+
+@unique
+class PlacementMode(StrEnum):
+    """Who chooses nodes: the manager by ``direct``, or the root by ``addons``."""
+
+    AUTO = "auto"
+    DIRECT = "direct"
+    ADDONS = "addons"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of both processes, ``api`` and ``worker``."""
+
+    process: ProcessSettings
+    mqtt: MqttSettings
+    installation: Installation
+    limits: Limits
+    rhythm: Rhythm
+    oakestra_url: str
+    oakestra_user: str
+    mongo_url: str = field(repr=False)
+    oakestra_password: str = field(repr=False)
+    oakestra_organization: str = ""
+    oakestra_key_url: str = ""
+    resource_port: int = 11012
+    data_server_token: str = field(default="", repr=False)
+    data_server_ca_file: str = ""
+    placement: PlacementMode = PlacementMode.AUTO
+    auth: bool = True
+    api_port: int = API_PORT
+    api_processes: int = 1
+    api_threads: int = 16
+    max_streams: int = 16
+
+    @property
+    def bind_address(self) -> str:
+        """The address that the API binds to."""
+        return self.process.bind_address
+
+    @classmethod
+    def from_env(cls, environment: Environment) -> "Settings":
+        """Read them; the caller calls ``environment.check()``."""
+        mqtt = MqttSettings.from_env(environment)
+        process = ProcessSettings.from_env(environment)
+        return cls(
+            process=process,
+            mqtt=mqtt,
+            installation=_installation(environment, mqtt, process),
+            limits=_limits(environment),
+            rhythm=_rhythm(environment),
+            mongo_url=environment.text(
+                "FLOPS_MONGO_URL", help="Database: mongodb://[user:password@]host:port[/name]."
+            ),
+            **_oakestra(environment),
+            **_api(environment),
+        )
+
+
+def _oakestra(environment: Environment) -> dict[str, Any]:
+    return {
+        "oakestra_url": environment.text(
+            "FLOPS_OAKESTRA_URL", help="System manager of the root: http://host:10000."
+        ),
+        "oakestra_user": environment.text(
+            "FLOPS_OAKESTRA_USER", "Admin", help="The manager's own account at the root."
+        ),
+        "oakestra_password": environment.text(
+            "FLOPS_OAKESTRA_PASSWORD", help="Password of that account."
+        ),
+        "oakestra_organization": environment.text(
+            "FLOPS_OAKESTRA_ORGANIZATION",
+            "",
+            help="Organization of that account, if not the default.",
+        ),
+        "oakestra_key_url": environment.text(
+            "FLOPS_OAKESTRA_KEY_URL",
+            "",
+            help="Key endpoint for users' tokens: http://host:10011. Without it the root is asked.",
+        ),
+        "resource_port": environment.whole(
+            "FLOPS_CLUSTER_RESOURCE_PORT",
+            11012,
+            help="Port of the clusters' resource APIs.",
+            maximum=65535,
+        ),
+        "data_server_token": environment.text(
+            "FLOPS_DATA_SERVER_TOKEN", "", help="Token that the data servers ask for."
+        ),
+        "data_server_ca_file": environment.text(
+            "FLOPS_DATA_SERVER_CA_FILE", "", help="Certificate authority of the data servers."
+        ),
+        "placement": PlacementMode(
+            environment.text(
+                "FLOPS_PLACEMENT",
+                PlacementMode.AUTO,
+                help="Who chooses nodes: the manager (direct) or the root (addons).",
+                choices=tuple(PlacementMode),
+            )
+        ),
+    }
+
+
+def _api(environment: Environment) -> dict[str, Any]:
+    return {
+        "auth": environment.flag(
+            "FLOPS_AUTH", default=True, help="Off only on loopback: anybody may do anything."
+        ),
+        "api_port": environment.whole(
+            "FLOPS_API_PORT", API_PORT, help="Port of the API.", maximum=65535
+        ),
+        "api_processes": environment.whole(
+            "FLOPS_API_PROCESSES", 1, help="Processes that serve the API.", minimum=1, maximum=64
+        ),
+        "api_threads": environment.whole(
+            "FLOPS_API_THREADS",
+            16,
+            help="Threads for requests in each; live streams have theirs beside.",
+            minimum=1,
+            maximum=256,
+        ),
+        "max_streams": environment.whole(
+            "FLOPS_API_MAX_STREAMS", 16, help="Live event streams in each process.", maximum=1000
+        ),
+    }
+
+
+def _installation(
+    environment: Environment, mqtt: MqttSettings, process: ProcessSettings
+) -> Installation:
+    return Installation(
+        image_prefix=environment.text(
+            "FLOPS_IMAGE_PREFIX", "ghcr.io/oakestra/addon-flops", help="Where FLOps' images lie."
+        ),
+        image_tag=environment.text("FLOPS_IMAGE_TAG", "latest", help="Tag of FLOps' images."),
+        devel_image_tag=environment.text(
+            "FLOPS_DEVEL_IMAGE_TAG", "", help="Tag for SLAs with use_devel_base_images."
+        ),
+        image_registry=environment.text(
+            "FLOPS_IMAGE_REGISTRY", "", help="Registry for built images: host:port."
+        ),
+        mqtt_url=environment.text(
+            "FLOPS_ACTOR_MQTT_URL", mqtt.url, help="The broker as actors reach it."
+        ),
+        mqtt_password=environment.text(
+            "FLOPS_ACTOR_MQTT_PASSWORD", mqtt.password, help="Password of the actors' user there."
+        ),
+        log_level=process.log_level,
+        backend_store_url=environment.text(
+            "FLOPS_BACKEND_STORE_URL",
+            "",
+            help="Database of the tracking servers; {customer} becomes the customer's namespace.",
+        ),
+        artifact_store_url=environment.text(
+            "FLOPS_ARTIFACT_STORE_URL", "", help="Artifact store; {customer} likewise."
+        ),
+        allowed_hosts=environment.text(
+            "FLOPS_TRACKING_ALLOWED_HOSTS", "", help="Names under which tracking servers answer."
+        ),
+        join_timeout_seconds=environment.whole(
+            "FLOPS_JOIN_TIMEOUT_SECONDS", 120, help="How long aggregators wait for learners."
+        ),
+    )
+
+
+def _limits(environment: Environment) -> Limits:
+    defaults = Limits()
+    return Limits(
+        scheduling_seconds=environment.seconds(
+            "FLOPS_SCHEDULING_TIMEOUT_SECONDS",
+            defaults.scheduling_seconds,
+            help="How long a service may wait until it runs.",
+        ),
+        placing_seconds=environment.seconds(
+            "FLOPS_PLACING_TIMEOUT_SECONDS",
+            defaults.placing_seconds,
+            help="How long a project may stay submitted.",
+        ),
+        building_seconds=environment.seconds(
+            "FLOPS_BUILDING_TIMEOUT_SECONDS",
+            defaults.building_seconds,
+            help="How long a build may take.",
+        ),
+        joining_seconds=environment.seconds(
+            "FLOPS_TRAINING_START_TIMEOUT_SECONDS",
+            defaults.joining_seconds,
+            help="What training may take beyond the time of its rounds.",
+        ),
+        serving_seconds=environment.seconds(
+            "FLOPS_SERVING_TIMEOUT_SECONDS",
+            defaults.serving_seconds,
+            help="How long a trained model may take to answer.",
+        ),
+        providing_seconds=environment.seconds(
+            "FLOPS_PROVIDING_TIMEOUT_SECONDS",
+            defaults.providing_seconds,
+            help="How long a mock data provider may take.",
+        ),
+    )
+
+
+def _rhythm(environment: Environment) -> Rhythm:
+    defaults = Rhythm()
+    return Rhythm(
+        poll_seconds=environment.seconds(
+            "FLOPS_POLL_SECONDS", defaults.poll_seconds, help="Pause between looks at the outbox."
+        ),
+        watch_seconds=environment.seconds(
+            "FLOPS_WATCH_SECONDS",
+            defaults.watch_seconds,
+            help="Pause between looks at the orchestrator's services.",
+        ),
+        lease_seconds=environment.seconds(
+            "FLOPS_LEASE_SECONDS",
+            defaults.lease_seconds,
+            help="How long a dead worker keeps the next one waiting.",
+        ),
+    )
