@@ -178,6 +178,12 @@ def test_without_authentication_the_given_customer_is_believed(local):
     assert answer.json["tracking_server_url"] == "http://ada.example:7027"
 
 
+def test_without_authentication_a_tracking_server_needs_a_customer(local):
+    answer = local.get("/api/flops/tracking", base_url="http://127.0.0.1:5072")
+
+    assert (answer.status_code, list(answer.json["errors"])) == (400, ["customerID"])
+
+
 def test_without_authentication_everything_is_visible(local):
     assert local.get(ONE, base_url="http://127.0.0.1:5072").status_code == 200
 

@@ -9,6 +9,7 @@ from flops_manager.entrypoints.api.answers import (
     TrackingAnswerSchema,
 )
 from flops_manager.entrypoints.api.callers import Call
+from flops_manager.entrypoints.api.incoming import InvalidRequestError
 from flops_manager.usecases.database import Database
 from flops_manager.usecases.models import Models
 from flops_manager.usecases.tracking import Tracking
@@ -24,6 +25,8 @@ class TrackingViews:
 
     def get(self, call: Call) -> Answer:
         """Tell the address; deploys the server if there is none."""
+        if not call.customer:  # nobody is known without authentication
+            raise InvalidRequestError({"customerID": ["Say whose tracking server is meant."]})
         server = self._tracking.url_for(call.caller, call.customer)
         message = f"The tracking server {'is' if server.is_running else 'will be'} at {server.url}"
         document: Answer = TrackingAnswerSchema().dump(
