@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from marshmallow import fields
+from marshmallow import ValidationError, fields
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import Fragment
@@ -69,7 +69,7 @@ class Claims:
         try:
             document = json.loads(self._path(claim).read_bytes())
             division: Division = DivisionSchema().load(document)
-        except (OSError, ValueError):
+        except (OSError, ValueError, ValidationError):
             return None
         is_same = (
             set(division.data_tags) == set(claim.data_tags)

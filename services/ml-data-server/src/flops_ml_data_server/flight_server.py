@@ -174,13 +174,14 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
                 last_message = chunk.app_metadata.to_pybytes()
         return last_message
 
-    def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[flight.FlightDataStream]:
         with _translated():
             for batch in batches:
                 if self._closing.is_set():
                     raise DataServerUnreachableError("the data server is ending")
                 self._metrics.sent_bytes.inc(batch.nbytes)
-                yield batch
+                # A stream of its own, because pyarrow sends dictionaries only at a stream's begin.
+                yield flight.RecordBatchStream(pa.Table.from_batches([batch]))
 
 
 def _chunks(reader: flight.MetadataRecordBatchReader) -> Iterator[flight.FlightStreamChunk]:

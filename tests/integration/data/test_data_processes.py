@@ -1,0 +1,67 @@
+"""The data server as a process: its HTTP pages and its end."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from flops_contracts.exit_codes import ExitCode
+from flops_flight.client import DataServer
+from support.broker import free_port, is_listening
+from support.data_plane import a_table
+from support.waiting import until
+
+
+@pytest.fixture
+def process(tmp_path):
+    ports = {"FLOPS_FLIGHT_PORT": str(free_port()), "FLOPS_HTTP_PORT": str(free_port())}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "FLOPS_BIND_ADDRESS": "127.0.0.1",
+        "FLOPS_DATA_VOLUME": str(tmp_path / "volume"),
+        **ports,
+    }
+    command = [sys.executable, "-m", "flops_ml_data_server"]
+    with subprocess.Popen(command, env=environment) as process:
+        process.ports = ports
+        until(lambda: is_listening(int(ports["FLOPS_FLIGHT_PORT"])), what="the server listens")
+        yield process
+        process.kill()
+
+
+def test_it_says_how_it_is_over_http(process):
+    pages = f"http://127.0.0.1:{process.ports['FLOPS_HTTP_PORT']}"
+    until(lambda: requests.get(f"{pages}/readyz", timeout=5).ok, what="it is ready")
+    with DataServer(f"127.0.0.1:{process.ports['FLOPS_FLIGHT_PORT']}") as server:
+        server.download(server.upload("mnist", a_table()).name)
+
+    metrics = requests.get(f"{pages}/metrics", timeout=5).text
+
+    assert 'flops_data_uploads_total{outcome="stored"} 1.0' in metrics
+    assert "flops_data_downloads_total 1.0" in metrics
+    assert requests.get(f"{pages}/healthz", timeout=5).json() == {"message": "ok"}
+    assert requests.get(f"{pages}/api/status", timeout=5).json()["state"] == "serving"
+
+
+def test_sigterm_ends_it_cleanly(process):
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(10) == ExitCode.TERMINATED
+
+
+def test_a_volume_that_cannot_be_used_is_said_in_words(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "flops_ml_data_server"],
+        env={"PATH": os.environ["PATH"], "FLOPS_DATA_VOLUME": str(tmp_path / "file" / "x")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert (ended.returncode, "cannot use" in ended.stderr) == (ExitCode.BAD_SETTINGS, True)
