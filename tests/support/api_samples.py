@@ -1,5 +1,6 @@
 """Projects, mocks and models with every field filled, as the manager's API answers them."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from flops_contracts.events import Progress
@@ -147,4 +148,7 @@ FINDINGS = (
     Finding("data", is_ok=False, message="No node has 'mnist'.", hint="Provide data first."),
 )
 
-HISTORY = tuple(StoredEvent(seq, an_event(kind)) for seq, kind in enumerate(PAYLOADS, start=1))
+HISTORY = tuple(
+    StoredEvent(seq, replace(an_event(kind), event_id=f"event-{seq}"))
+    for seq, kind in enumerate(PAYLOADS, start=1)
+)

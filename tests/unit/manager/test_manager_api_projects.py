@@ -3,11 +3,14 @@
 import pytest
 
 from flops_contracts.roles import Stage
+from flops_manager.domain.errors import OrchestratorUnavailableError
+from flops_manager.domain.services import tracking_service
 from support.api_samples import HISTORY, a_mock, a_project
 from support.manager_api import World, by
 from support.wire_goldens import golden
 from support.wire_samples import LEARNER, PROJECT_ID
 
+EVENTS = [one.event for one in HISTORY]
 PROJECTS = "/api/flops/projects"
 ONE = f"{PROJECTS}/{PROJECT_ID}"
 SLA = {"customerID": "ada", "ml_repo_url": "https://git.example/r", "ml_model_flavor": "sklearn"}
@@ -32,7 +35,7 @@ def client(world):
 def test_a_submitted_project_is_stored_and_its_id_answered(client, world):
     answer = client.post(PROJECTS, json=SLA)
 
-    assert answer.json["project_id"] in world.projects.kept
+    assert [one.id for one in world.stored()] == [answer.json["project_id"]]
 
 
 @pytest.mark.parametrize("path", [PROJECTS, f"{PROJECTS}/"])
@@ -51,27 +54,27 @@ def test_the_same_idempotency_key_returns_the_first_project(client, world):
 
     second = client.post(PROJECTS, json=SLA, headers={"Idempotency-Key": "k1"})
 
-    assert (second.json["project_id"], len(world.projects.kept)) == (first.json["project_id"], 1)
+    assert (second.json["project_id"], len(world.stored())) == (first.json["project_id"], 1)
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "\x07"])
 def test_an_unusable_idempotency_key_is_refused(client, world, key):
     answer = client.post(PROJECTS, json=SLA, environ_overrides={"HTTP_IDEMPOTENCY_KEY": key})
 
-    assert (answer.status_code, world.projects.kept) == (400, {})
+    assert (answer.status_code, world.stored()) == (400, [])
 
 
 def test_a_dry_run_tells_its_findings_and_creates_nothing(client, world):
     answer = client.post(f"{PROJECTS}?dry_run=true", json=SLA)
 
-    assert (answer.json["is_ok"], world.projects.kept) == (False, {})
+    assert (answer.json["is_ok"], world.stored()) == (False, [])
 
 
 @pytest.mark.parametrize("query", ["dryrun=true", "dry_run=perhaps", "dry-run=1"])
 def test_a_misspelt_dry_run_creates_nothing(client, world, query):
     answer = client.post(f"{PROJECTS}?{query}", json=SLA)
 
-    assert (answer.status_code, world.projects.kept) == (400, {})
+    assert (answer.status_code, world.stored()) == (400, [])
 
 
 def test_every_problem_of_an_sla_is_told_with_its_path(client):
@@ -135,7 +138,7 @@ def test_a_page_of_projects_tells_how_many_there_are(client, world):
 
     assert [one["project_id"][-1] for one in answer["projects"]] + [answer["total"]] == [
         "2",
-        "3",
+        "1",
         5,
     ]
 
@@ -175,7 +178,7 @@ def test_what_the_stage_does_not_allow_is_a_conflict(client, world):
 def test_a_project_can_be_retried(client, world):
     world.has(a_project(Stage.FAILED))
 
-    assert client.post(f"{ONE}/retry").json["project"]["stage"] == "submitted"
+    assert client.post(f"{ONE}/retry").json["project"]["stage"] == "training"
 
 
 def test_a_deleted_project_is_gone(client, world):
@@ -187,7 +190,7 @@ def test_a_deleted_project_is_gone(client, world):
 
 
 def test_the_history_goes_on_after_a_number(client, world):
-    world.has(a_project())
+    world.has(a_project()).tells(*EVENTS)
 
     answer = client.get(f"{ONE}/events?after=2&limit=3").json
 
@@ -195,15 +198,15 @@ def test_the_history_goes_on_after_a_number(client, world):
 
 
 def test_a_history_without_news_tells_where_it_stands(client, world):
-    world.has(a_project())
+    world.has(a_project()).tells(*EVENTS)
 
-    answer = client.get(f"{ONE}/events?after={len(HISTORY)}").json
+    answer = client.get(f"{ONE}/events?after={len(EVENTS)}").json
 
-    assert (answer["events"], answer["last_seq"]) == ([], len(HISTORY))
+    assert (answer["events"], answer["last_seq"]) == ([], len(EVENTS))
 
 
 def test_the_history_is_the_golden_one(client, world):
-    world.has(a_project())
+    world.has(a_project()).tells(*EVENTS)
 
     assert client.get(f"{ONE}/events").json["events"] == golden("answer-events")["events"]
 
@@ -218,13 +221,13 @@ def test_logs_are_told_by_actor(client, world, actor, found):
 def test_a_submitted_mock_is_stored_and_its_id_answered(client, world):
     answer = client.post("/api/flops/mocks", json=MOCK_SLA)
 
-    assert answer.json["mock_id"] in world.mocks.kept
+    assert [one.id for one in world.stored_mocks()] == [answer.json["mock_id"]]
 
 
 def test_a_dry_run_of_a_mock_creates_nothing(client, world):
     answer = client.post("/api/flops/mocks?dry_run=1", json=MOCK_SLA)
 
-    assert (answer.status_code, world.mocks.kept) == (200, {})
+    assert (answer.status_code, world.stored_mocks()) == (200, [])
 
 
 def test_a_dry_run_for_another_customer_is_refused_too(client):
@@ -234,29 +237,35 @@ def test_a_dry_run_for_another_customer_is_refused_too(client):
 
 
 def test_a_mock_is_listed_told_and_deleted(client, world):
-    world.mocks.kept[a_mock().id] = a_mock()
+    world.has(a_mock())
     one = f"/api/flops/mocks/{a_mock().id}"
 
     listed, told, deleted = client.get("/api/flops/mocks"), client.get(one), client.delete(one)
 
-    assert (listed.json["total"], told.json["mock"], deleted.status_code, world.mocks.kept) == (
+    assert (listed.json["total"], told.json["mock"], deleted.status_code, world.stored_mocks()) == (
         1,
         golden("answer-mock")["mock"],
         200,
-        {},
+        [],
     )
 
 
-def test_models_are_listed_and_told(client):
+def test_models_are_listed_and_told(client, world):
+    world.has(a_project())
+
     listed = client.get("/api/flops/models").json["models"]
+    told = client.get(f"/api/flops/models/{PROJECT_ID}").json["model"]
 
-    assert listed == [client.get(f"/api/flops/models/{PROJECT_ID}").json["model"]]
+    assert [listed, [told]] == [golden("answer-models")["models"]] * 2
 
 
-def test_the_tracking_server_is_the_callers_own(client):
+def test_the_tracking_server_is_the_callers_own(client, world):
     answer = client.get("/api/flops/tracking").json
 
-    assert answer["tracking_server_url"] == "http://ada.example:7027"
+    assert (answer["tracking_server_url"], set(world.orchestrator.running())) == (
+        "http://192.0.2.1:7027",
+        {tracking_service("ada")},
+    )
 
 
 def test_a_body_that_is_no_json_is_refused_where_only_the_customer_is_asked(client):
@@ -265,14 +274,16 @@ def test_a_body_that_is_no_json_is_refused_where_only_the_customer_is_asked(clie
     assert (answer.status_code, "(body)" in answer.json["errors"]) == (400, True)
 
 
-def test_an_admin_is_told_a_customers_tracking_server(world):
-    answer = (
-        world.api()
-        .test_client()
-        .get("/api/flops/tracking", json={"customerID": "bob"}, headers=by("Admin's"))
-    )
+def test_an_admin_is_told_a_customers_tracking_server(client, world):
+    client.get("/api/flops/tracking", json={"customerID": "bob"}, headers=by("Admin's"))
 
-    assert answer.json["tracking_server_url"] == "http://bob.example:7027"
+    assert set(world.orchestrator.running()) == {tracking_service("bob")}
+
+
+def test_an_orchestrator_that_is_away_is_told(client, world):
+    world.orchestrator.failures.append(OrchestratorUnavailableError("It does not answer."))
+
+    assert client.get("/api/flops/tracking").status_code == 503
 
 
 @pytest.mark.parametrize(
@@ -292,7 +303,7 @@ def test_an_admin_is_told_a_customers_tracking_server(world):
     ],
 )
 def test_success_is_200_with_a_message(client, world, method, path):
-    world.has(a_project())
+    world.has(a_project(Stage.TRAINING))
 
     answer = client.open(path, method=method, json=SLA if path == PROJECTS else None)
 
