@@ -75,27 +75,20 @@ def learner_dataset(table: pa.Table, fingerprint: str) -> LearnerDataset:
 
     The features are those in the schema's ``huggingface`` metadata, else what the types suggest.
     """
-    plain = _without_dictionaries(table)
-    features = _features(plain.schema)
+    table = _understood(table)
+    features = Features.from_arrow_schema(table.schema)
     # The fingerprint is given because datasets would otherwise hash every byte to make one.
     return LearnerDataset(
-        InMemoryTable(plain), info=DatasetInfo(features=features), fingerprint=fingerprint
+        InMemoryTable(table), info=DatasetInfo(features=features), fingerprint=fingerprint
     )
 
 
-def _features(schema: pa.Schema) -> Features:
+def _understood(table: pa.Table) -> pa.Table:
+    """Return ``table``, without its metadata if datasets cannot read them."""
     try:
-        return Features.from_arrow_schema(schema)
-    except (KeyError, TypeError, ValueError):
-        return Features.from_arrow_schema(schema.remove_metadata())
-
-
-def _without_dictionaries(table: pa.Table) -> pa.Table:
-    """Return ``table`` with dictionary columns written out; datasets cannot have any."""
-    for index, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type):
-            plain = table.column(index).cast(field.type.value_type)
-            table = table.set_column(index, field.with_type(plain.type), plain)
+        Features.from_arrow_schema(table.schema)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return table.replace_schema_metadata(None)
     return table
 
 
