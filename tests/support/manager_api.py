@@ -85,20 +85,23 @@ class World:
     orchestrator: MemoryOrchestrator = field(default_factory=MemoryOrchestrator)
     senders: Senders = field(default_factory=lambda: VerifiedSenders(KnownTokens()))
 
-    def api(self, **options) -> Flask:
-        """Return the API; streams look at once, and live for a moment only."""
+    def use_cases(self) -> UseCases:
+        """Return the use cases over this world."""
         survey = Survey(self.orchestrator, MemoryDataServers())
         projects = Projects(self.projects, self.history, self.orchestrator, survey, _now)
         mocks = Mocks(self.mocks, self.history, _now)
-        use_cases = UseCases(
+        return UseCases(
             projects,
             mocks,
             Tracking(self.orchestrator, MemoryLeases(_now), INSTALLATION, "this process"),
             Models(self.projects),
             Database(projects, mocks),
         )
+
+    def api(self, **options) -> Flask:
+        """Return the API; streams look at once, and live for a moment only."""
         options = {"pace": Pace(poll_seconds=0.01, settle_seconds=0.02, life_seconds=5), **options}
-        return make_api(use_cases, self.senders, **options)
+        return make_api(self.use_cases(), self.senders, **options)
 
     def has(self, *subjects: Project | Mock) -> "World":
         """Store projects and mocks, in place of those with the same id."""

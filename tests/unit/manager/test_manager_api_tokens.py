@@ -218,6 +218,16 @@ def test_a_signed_token_is_enough_where_the_key_is_known(issuer, clock):
     assert (identity.user, identity.is_admin) == ("ada", True)
 
 
+@pytest.mark.parametrize("url", ["http://jwt:10011", "http://jwt:10011/", KEY_URL])
+def test_the_key_endpoint_may_be_named_with_or_without_its_path(issuer, clock, url):
+    root = Root({"public_key": issuer.public_key})
+    verifier = KeyTokenVerifier(url, session=a_session(root), clock=clock)
+
+    verifier.verify(issuer.token())
+
+    assert root.asked[0].url == KEY_URL
+
+
 def test_the_key_is_fetched_once_for_many_tokens(issuer, clock):
     root = Root({"public_key": issuer.public_key})
     verifier = by_key(root, clock)

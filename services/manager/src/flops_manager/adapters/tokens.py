@@ -150,7 +150,7 @@ class KeyTokenVerifier:
         refetch_seconds: float = REFETCH_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._key_url = key_url
+        self._key_url = f"{key_url.rstrip('/').removesuffix('/key')}/key"
         self._session = session or requests.Session()
         self._refetch_seconds = refetch_seconds
         self._clock = clock
