@@ -4,12 +4,15 @@ import json
 
 import pytest
 
+from flops_cli import results
 from flops_contracts.envelope import EnvelopeSchema, decode, document_from_event, encode
 from flops_contracts.events import Kind
 from flops_contracts.payloads import PAYLOADS
+from flops_contracts.roles import MockStage, Stage
 from flops_contracts.sla_schemas import read_mock_sla, read_project_sla
+from support.api_samples import HISTORY
 from support.wire_goldens import API_ANSWERS, GOLDENS, documents, golden, text_of
-from support.wire_samples import MOCK_SLA, PROJECT_SLA, an_event
+from support.wire_samples import MOCK_ID, MOCK_SLA, PROJECT_ID, PROJECT_SLA, an_event
 
 DOCUMENTS = documents()
 
@@ -68,3 +71,52 @@ def test_every_answer_has_a_message(name):
 @pytest.mark.parametrize("name", ["project", "projects", "mock", "models"])
 def test_no_secret_is_in_an_answer(name):
     assert "never-leaves-the-manager" not in text_of(golden(f"answer-{name}"))
+
+
+def test_the_command_line_reads_the_golden_project():
+    project = results.Project.from_document(golden("answer-project")["project"])
+
+    assert (project.id, project.stage, project.rounds[0].accuracy, project.failure.role) == (
+        PROJECT_ID,
+        Stage.FAILED,
+        0.875,
+        "learner",
+    )
+
+
+def test_the_command_line_reads_the_golden_list():
+    [listed] = [
+        results.ProjectSummary.from_document(one) for one in golden("answer-projects")["projects"]
+    ]
+
+    assert (listed.id, listed.rounds_completed, listed.reason) == (
+        PROJECT_ID,
+        1,
+        "fit_model raised ValueError: no rows",
+    )
+
+
+def test_the_command_line_reads_the_golden_history():
+    events = [results.NumberedEvent.from_document(one) for one in golden("answer-events")["events"]]
+
+    assert [(one.seq, one.event) for one in events] == [(one.seq, one.event) for one in HISTORY]
+
+
+def test_the_command_line_reads_the_golden_mock():
+    mock = results.Mock.from_document(golden("answer-mock")["mock"])
+
+    assert (mock.id, mock.stage, len(mock.fragments)) == (MOCK_ID, MockStage.COMPLETED, 1)
+
+
+def test_the_command_line_reads_the_golden_model():
+    model = results.Model.from_document(golden("answer-model")["model"])
+
+    assert (model.id, model.accuracy) == (PROJECT_ID, 0.9375)
+
+
+def test_the_command_line_reads_the_golden_findings():
+    found = [
+        results.Finding.from_document(one) for one in golden("answer-project-checked")["findings"]
+    ]
+
+    assert [(one.check, one.is_ok) for one in found] == [("capacity", True), ("data", False)]

@@ -110,6 +110,15 @@ def test_comments_in_json_are_refused_with_the_reason(client):
     assert "'%'" in answer.json["message"]
 
 
+@pytest.mark.parametrize(
+    "value", ["NaN", "-Infinity", "1" + "0" * 30, '"\\ud800"', '"a\\u0000b"'], ids=range(5)
+)
+def test_what_no_database_can_hold_is_refused(client, value):
+    answer = client.post(PROJECTS, data=f'{{"customerID": "ada", "privacy": {{"x": {value}}}}}')
+
+    assert "(document)" in answer.json["errors"]
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 100_000, b'"ada"'])
 @pytest.mark.parametrize("path", [PROJECTS, "/api/flops/mocks"])
 def test_what_is_no_json_object_is_refused(client, path, body):

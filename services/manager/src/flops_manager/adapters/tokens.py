@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
 from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -35,6 +36,18 @@ HINT: Final = "Log in again; a token lives ten minutes."
 def token_verifier(root_url: str, key_url: str = "") -> TokenVerifier:
     """Return the verifier that the settings ask for: by key if its endpoint is given."""
     return KeyTokenVerifier(key_url) if key_url else RootTokenVerifier(root_url)
+
+
+def _new_session() -> requests.Session:
+    """Return a session that sends what it is told and nothing else.
+
+    No cookie from another user's answer, and no password that a .netrc has for the root: requests
+    would send it in place of the caller's token.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
 
 
 def _claims(token: str, key: str = "") -> dict[str, Any]:
@@ -92,7 +105,7 @@ class RootTokenVerifier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._root_url = root_url.rstrip("/")
-        self._session = session or requests.Session()
+        self._session = session or _new_session()
         self._believe_seconds = believe_seconds
         self._remember = remember
         self._clock = clock
@@ -151,7 +164,7 @@ class KeyTokenVerifier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key_url = f"{key_url.rstrip('/').removesuffix('/key')}/key"
-        self._session = session or requests.Session()
+        self._session = session or _new_session()
         self._refetch_seconds = refetch_seconds
         self._clock = clock
         self._lock = threading.Lock()

@@ -60,6 +60,8 @@ def answer_expected(error: FlopsError) -> Response:
     status = STATUS.get(type(error))
     if status is None:
         return answer_unexpected(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.warning("request %s: %s", request_id(), error.reason)
     sentences = (error.reason, f"({error.where})" if error.where else "", error.hint)
     answer: dict[str, Any] = {"message": " ".join(text for text in sentences if text)}
     if isinstance(error, InvalidSlaError | InvalidRequestError):
