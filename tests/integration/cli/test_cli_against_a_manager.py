@@ -170,7 +170,7 @@ def test_a_token_that_stays_refused_is_an_error(url, manager):
         client.project("p1")
 
 
-def test_events_are_followed_until_the_project_has_settled(client, manager):
+def test_events_are_followed_until_the_project_has_ended(client, manager):
     ended = observed_event(Kind.STAGE_CHANGED, StageChanged("completed", "training"))
     manager.streams.append(a_stream((1, observed_event(Kind.NOTICE, Notice("hi"))), (2, ended)))
 

@@ -8,7 +8,6 @@ from flops_cli.http import is_loopback
 from flops_cli.results import Project
 from flops_contracts.envelope import document_from_event
 from flops_contracts.events import Kind, Notice
-from flops_contracts.roles import Stage
 from support.observed import observed_event
 
 
@@ -43,13 +42,6 @@ def test_every_problem_of_a_refused_sla_is_told_with_its_path():
         "training_configuration.mode: No.",
         "training_configuration.mode: Never.",
     )
-
-
-def test_a_serving_project_has_settled():
-    project = Project.from_document({"project_id": "p1", "stage": "serving"})
-
-    assert project.stage is Stage.SERVING
-    assert project.is_settled
 
 
 def test_a_failure_says_where_it_came_from():

@@ -116,7 +116,7 @@ class FlopsClient:
         return tuple(_readable(answer["events"]))
 
     def follow(self, project_id: str, after: int = 0) -> Iterator[NumberedEvent]:
-        """Yield events as they happen, until the project has settled (final, or serving).
+        """Yield events as they happen, until the project is in a final stage.
 
         Interrupted streams are resumed; raises ``UnreachableError`` when that leads nowhere.
         """
@@ -126,9 +126,9 @@ class FlopsClient:
             for event in self._stream(project_id, after):
                 yield event
                 after = event.seq
-                if _settles(event.event) and self.project(project_id).is_settled:
+                if _ends(event.event):
                     return
-            if self.project(project_id).is_settled and not self.events(project_id, after):
+            if self.project(project_id).stage.is_final and not self.events(project_id, after):
                 return
             fruitless = 0 if after > last else fruitless + 1
         raise UnreachableError(f"the events of project {project_id} end before the project does")
@@ -206,11 +206,9 @@ def _readable(documents: Iterable[Mapping[str, Any]]) -> Iterator[NumberedEvent]
             logger.debug("ignored an event: %s", error)
 
 
-def _settles(event: Event) -> bool:
-    if event.kind is not Kind.STAGE_CHANGED:
-        return False
-    stage = event.payload.stage
-    return stage == Stage.SERVING or (stage in set(Stage) and Stage(stage).is_final)
+def _ends(event: Event) -> bool:
+    final = {str(stage) for stage in Stage if stage.is_final}
+    return event.kind is Kind.STAGE_CHANGED and event.payload.stage in final
 
 
 def _segment(identifier: str) -> str:

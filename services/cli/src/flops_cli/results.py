@@ -92,7 +92,7 @@ class Project:
     created_at: str
     rounds: tuple[Round, ...]
     stages: tuple[StageEntry, ...]
-    model_address: str
+    model_url: str
     failure: ProjectFailure | None
     document: Document = field(repr=False)
 
@@ -106,15 +106,10 @@ class Project:
             created_at=str(document.get("created_at", "")),
             rounds=tuple(_round(one) for one in document.get("rounds") or ()),
             stages=tuple(_entry(one) for one in document.get("stage_history") or ()),
-            model_address=str(document.get("model_address") or ""),
+            model_url=_url(document.get("model_address")),
             failure=_failure(document.get("error")),
             document=document,
         )
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether it stays as it is unless somebody acts: final, or serving its model."""
-        return self.stage.is_final or self.stage is Stage.SERVING
 
 
 @dataclass(frozen=True)
@@ -151,7 +146,7 @@ class Model:
     name: str
     version: str
     accuracy: float | None
-    address: str
+    url: str
     document: Document = field(repr=False)
 
     @classmethod
@@ -162,7 +157,7 @@ class Model:
             name=str(document.get("name", "")),
             version=str(document.get("version", "")),
             accuracy=document.get("accuracy"),
-            address=str(document.get("address") or ""),
+            url=_url(document.get("address")),
             document=document,
         )
 
@@ -206,6 +201,12 @@ class NumberedEvent:
     def from_document(cls, document: Document) -> "NumberedEvent":
         """Read one event as the API gives it; raise ``MalformedMessageError``."""
         return cls(int(document.get("seq", 0)), event_from_document(document))
+
+
+def _url(address: Any) -> str:
+    """Return where a model is served as a URL, whether or not the manager wrote the scheme."""
+    text = str(address or "")
+    return f"http://{text}" if text and "://" not in text else text
 
 
 def _round(document: Document) -> Round:

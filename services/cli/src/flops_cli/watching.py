@@ -55,7 +55,7 @@ class Watcher:
 
 
 def watch_project(client: FlopsClient, project_id: str, screen: Screen, after: int = 0) -> Project:
-    """Follow a project until it has settled, and return it; whether it failed is its state."""
+    """Follow a project until its final stage, and return it; whether it failed is its state."""
     watcher = Watcher(screen)
     for numbered in client.follow(project_id, after):
         watcher.take(numbered.event)

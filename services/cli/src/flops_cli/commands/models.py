@@ -18,9 +18,7 @@ def list_(context: Context, page: int) -> None:
     """List trained models, newest first."""
     with context.client() as client:
         found = client.models(page)
-    rows = [
-        (one.id, one.name, one.version, number(one.accuracy), one.address or "-") for one in found
-    ]
+    rows = [(one.id, one.name, one.version, number(one.accuracy), one.url or "-") for one in found]
     columns = ("PROJECT", "MODEL", "VERSION", "ACCURACY", "SERVED AT")
     context.show([one.document for one in found], lambda: context.table(columns, rows))
 

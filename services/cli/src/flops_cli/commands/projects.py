@@ -75,7 +75,7 @@ def show(context: Context, project_id: str) -> None:
 @click.option("--after", default=0, type=click.IntRange(min=0), help="Skip this many events.")
 @pass_context
 def watch(context: Context, project_id: str, after: int) -> None:
-    """Follow a project until it has ended or serves its model.
+    """Follow a project until it has ended; a model that is to be served is, then.
 
     Exit code 0 on success, 7 if it failed, 8 if it was cancelled.
     """
@@ -136,8 +136,8 @@ def _watch(context: Context, client: FlopsClient, project_id: str, after: int = 
     with context.screen() as screen:
         ended = watch_project(client, project_id, screen, after)
     require_success(ended)
-    if ended.model_address:
-        click.echo(f"The model answers at http://{ended.model_address}/invocations")
+    if ended.model_url:
+        click.echo(f"The model answers at {ended.model_url}/invocations")
 
 
 def _show_findings(context: Context, findings: Sequence[Finding]) -> None:
@@ -161,7 +161,7 @@ def _show_project(context: Context, found: Project) -> None:
         "created": found.created_at,
         "commit": found.document.get("commit"),
         "model": trained.get("model_uri"),
-        "model address": found.model_address,
+        "model address": found.model_url,
         "failed because": found.failure.reason if found.failure else "",
         "what to change": found.failure.hint if found.failure else "",
         "failed in": found.failure.origin if found.failure else "",

@@ -166,8 +166,8 @@ class Demo:
 
     def _ask_the_model(self, project: Project, samples: Samples) -> float:
         self._step(f"Ask the served model about {len(samples.labels)} digits that no learner had")
-        self._screen.say(f"POST http://{project.model_address}/invocations")
-        predictions = predict(project.model_address, samples.inputs)
+        self._screen.say(f"POST {project.model_url}/invocations")
+        predictions = predict(project.model_url, samples.inputs)
         step = max(1, len(predictions) // SHOWN_SAMPLES)
         shown = list(zip(predictions, samples.labels, strict=True))[::step][:SHOWN_SAMPLES]
         rows = [

@@ -48,9 +48,9 @@ def grey_values(picture: bytes) -> tuple[int, ...]:
         return tuple(image.convert("L").tobytes())
 
 
-def predict(model_address: str, inputs: Sequence[Sequence[int]]) -> tuple[int, ...]:
+def predict(model_url: str, inputs: Sequence[Sequence[int]]) -> tuple[int, ...]:
     """Return the served model's predictions, over MLflow's scoring protocol."""
-    url = f"http://{model_address}/invocations"
+    url = f"{model_url}/invocations"
     document = {"inputs": [[float(value) for value in one] for one in inputs]}
     try:
         with session_for(url) as session:

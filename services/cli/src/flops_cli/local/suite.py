@@ -23,6 +23,9 @@ from flops_cli.local.places import Places
 from flops_cli.local.processes import Child, require_alive, wait_for
 
 ADMIN: Final = "Admin"
+REGISTRY: Final = "localhost:5073"
+"""Only a part of the built images' names: the same in every network, so that they are reused."""
+
 START_SECONDS: Final = 60.0
 PROBE_SECONDS: Final = 2.0
 
@@ -171,7 +174,7 @@ class Suite:
             "FLOPS_MQTT_PASSWORD": self.secrets.broker_password,
             "FLOPS_BACKEND_STORE_URL": f"sqlite:///{self._state / 'mlflow.db'}",
             "FLOPS_ARTIFACT_STORE_URL": str(self._state / "artifacts"),
-            "FLOPS_IMAGE_REGISTRY": f"{address}:5073",
+            "FLOPS_IMAGE_REGISTRY": REGISTRY,
             "FLOPS_IMAGE_PREFIX": PREFIX,
             "FLOPS_IMAGE_TAG": TAG,
             "FLOPS_API_PORT": str(API_PORT),

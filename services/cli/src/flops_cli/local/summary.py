@@ -44,7 +44,7 @@ def show_summary(outcome: Outcome, screen: Screen) -> None:
     screen.say("Addresses")
     screen.say(f"  API and its documentation  {outcome.network.api_url}/docs")
     screen.say(f"  MLflow                     {outcome.tracking}")
-    screen.say(f"  model                      http://{project.model_address}/invocations")
+    screen.say(f"  model                      {project.model_url}/invocations")
 
 
 _ROUND_COLUMNS = ("round", "accuracy", "loss", "seconds")
