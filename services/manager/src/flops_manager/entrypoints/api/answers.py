@@ -134,7 +134,7 @@ class ProjectSchema(Schema):
     dependency_lock = fields.String()
     trained = fields.Nested(TrainedSchema, allow_none=True)
     model_image = fields.String()
-    model_address = fields.String(metadata=_what("Where the served model answers: host:port."))
+    model_address = fields.String(metadata=_what("URL of the served model; empty if it is not served."))
     learner_failures = fields.List(fields.Nested(LearnerFailureSchema))
     error = fields.Nested(OriginatedErrorSchema, allow_none=True)
     stopped_in = fields.Enum(
@@ -176,7 +176,7 @@ class ModelSchema(Schema):
     loss = fields.Float(allow_none=True)
     accuracy = fields.Float(allow_none=True)
     image = fields.String(metadata=_what("The image of its inference server; empty if none."))
-    address = fields.String(metadata=_what("Where it is served: host:port; empty if it is not."))
+    address = fields.String(metadata=_what("URL where it is served; empty if it is not."))
     repository = fields.String()
     commit = fields.String()
     trained_at = fields.AwareDateTime(format="iso")
