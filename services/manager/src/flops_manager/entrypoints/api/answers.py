@@ -134,7 +134,9 @@ class ProjectSchema(Schema):
     dependency_lock = fields.String()
     trained = fields.Nested(TrainedSchema, allow_none=True)
     model_image = fields.String()
-    model_address = fields.String(metadata=_what("URL of the served model; empty if it is not served."))
+    model_address = fields.String(
+        metadata=_what("URL of the served model; empty if it is not served.")
+    )
     learner_failures = fields.List(fields.Nested(LearnerFailureSchema))
     error = fields.Nested(OriginatedErrorSchema, allow_none=True)
     stopped_in = fields.Enum(
