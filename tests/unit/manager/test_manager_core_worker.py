@@ -180,7 +180,7 @@ def test_a_lost_learner_costs_nothing_while_the_minima_can_be_met(core):
 
 
 def test_too_few_learners_fail_the_project_with_the_first_learners_reason(core):
-    project_id, aggregator, (first, second) = core.reach_training(learners=2, minimum=2)
+    project_id, aggregator, (first, _second) = core.reach_training(learners=2, minimum=2)
 
     core.say(
         project_id,
@@ -233,7 +233,7 @@ def test_a_service_that_dies_without_a_word_is_found(core):
 
 
 def test_a_service_without_capacity_fails_the_project(core):
-    project_id, _, (first, second) = core.reach_training(learners=2, minimum=2)
+    project_id, _, (first, _second) = core.reach_training(learners=2, minimum=2)
 
     core.orchestrator.change_state(
         first, health=Health.UNPLACEABLE, status="NoActiveClusterWithCapacity"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import jwt
 import requests
 from requests.adapters import HTTPAdapter
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from flops_manager.adapters.oakestra_documents import decoded
 from flops_manager.domain.errors import OrchestratorRefusedError, OrchestratorUnavailableError
@@ -67,7 +67,7 @@ class OakestraSession:
         for attempt in Retrying(
             retry=retry_if_exception_type(OrchestratorUnavailableError),
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(initial=0.1, max=1.0, jitter=0.1),
+            wait=wait_random_exponential(multiplier=0.1, max=1.0),
             reraise=True,
         ):
             with attempt:

@@ -1,0 +1,303 @@
+"""What the manager's stores and leases promise, in memory and over a real connection."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from flops_contracts.events import Kind, Notice
+from flops_contracts.roles import MockStage, Role, Stage
+from flops_manager.adapters.memory import (
+    MemoryEventStore,
+    MemoryLeases,
+    memory_mocks,
+    memory_projects,
+)
+from flops_manager.adapters.mongo import (
+    MongoEventStore,
+    MongoLeases,
+    MongoRecords,
+    connect,
+    mongo_mocks,
+    mongo_projects,
+)
+from flops_manager.domain.commands import Announce, Deploy, Place
+from flops_manager.domain.errors import (
+    AlreadyExistsError,
+    MockNotFoundError,
+    ProjectNotFoundError,
+    StaleProjectError,
+    StoreUnavailableError,
+)
+from flops_manager.ports.stores import Pending, Record
+from support.broker import free_port
+from support.manager_core import MovableClock, a_mock, a_project, an_event
+
+
+class ProjectStoreContract:
+    """What every project store promises. Subclasses supply the ``store`` fixture."""
+
+    def test_what_is_added_is_found_again(self, store):
+        record = Record(a_project("p1"), 0, (Pending(Announce("submitted", ""), 2),))
+
+        store.add(record)
+
+        assert store.get("p1") == record
+
+    def test_an_id_is_taken_once(self, store):
+        store.add(Record(a_project("p1")))
+
+        with pytest.raises(AlreadyExistsError):
+            store.add(Record(a_project("p1", commit="another")))
+
+        assert store.get("p1").subject.commit == ""
+
+    def test_what_is_not_there_is_missing(self, store):
+        with pytest.raises(ProjectNotFoundError):
+            store.get("p1")
+
+    def test_the_second_of_two_writers_loses(self, store):
+        store.add(Record(a_project("p1")))
+        record = store.get("p1")
+        store.save(replace(record, subject=a_project("p1", commit="first")))
+
+        with pytest.raises(StaleProjectError):
+            store.save(replace(record, subject=a_project("p1", commit="second")))
+
+        assert store.get("p1").subject.commit == "first"
+
+    def test_a_save_replaces_state_and_outbox_in_one(self, store):
+        store.add(Record(a_project("p1"), 0, (Pending(Place()),)))
+        record = store.get("p1")
+        todo = (Pending(Deploy(Role.BUILDER, Stage.BUILDING_ACTORS, 3)),)
+
+        store.save(Record(a_project("p1", commit="c0ffee"), record.version, todo))
+
+        saved = store.get("p1")
+        assert saved == Record(a_project("p1", commit="c0ffee"), record.version + 1, todo)
+
+    def test_a_removed_one_cannot_be_saved_again(self, store):
+        store.add(Record(a_project("p1")))
+        record = store.get("p1")
+        store.remove("p1")
+
+        with pytest.raises(StaleProjectError):
+            store.save(record)
+
+    def test_removing_twice_is_fine(self, store):
+        store.add(Record(a_project("p1")))
+
+        store.remove("p1")
+        store.remove("p1")
+
+        with pytest.raises(ProjectNotFoundError):
+            store.get("p1")
+
+    def test_the_list_is_newest_first_in_pages(self, store):
+        first = a_project("p1")
+        for number in (2, 1, 3):
+            later = first.created_at + timedelta(seconds=number)
+            store.add(Record(replace(first, id=f"p{number}", created_at=later)))
+
+        items, total = store.list(None, None, 1, 1)
+
+        assert ([one.id for one in items], total) == (["p2"], 3)
+
+    def test_an_owner_sees_their_own_of_the_stage_they_ask_for(self, store):
+        store.add(Record(a_project("p1", owner="anna", stage=Stage.FAILED)))
+        store.add(Record(a_project("p2", owner="anna", stage=Stage.TRAINING)))
+        store.add(Record(a_project("p3", owner="ben", stage=Stage.FAILED)))
+
+        assert [one.id for one in store.list("anna", Stage.FAILED, 0, 9)[0]] == ["p1"]
+        assert store.list("anna", None, 0, 9)[1] == 2
+        assert store.list(None, Stage.FAILED, 0, 9)[1] == 2
+
+    def test_what_is_deleted_is_not_listed(self, store):
+        store.add(Record(a_project("p1", is_deleted=True)))
+
+        assert store.list(None, None, 0, 9) == ((), 0) or store.list(None, None, 0, 9) == ([], 0)
+
+    def test_busy_are_those_with_something_to_do(self, store):
+        store.add(Record(a_project("p1"), 0, (Pending(Place()),)))
+        store.add(Record(a_project("p2")))
+
+        assert list(store.busy()) == ["p1"]
+
+    def test_active_are_those_that_have_not_ended(self, store):
+        store.add(Record(a_project("p1", stage=Stage.TRAINING)))
+        store.add(Record(a_project("p2", stage=Stage.COMPLETED)))
+
+        assert [one.id for one in store.active()] == ["p1"]
+
+
+class TestMemoryProjectStore(ProjectStoreContract):
+    @pytest.fixture
+    def store(self):
+        return memory_projects()
+
+
+class TestMongoProjectStore(ProjectStoreContract):
+    @pytest.fixture
+    def store(self, database):
+        store = mongo_projects(database)
+        store.create_indexes()
+        store.create_indexes()
+        return store
+
+    def test_a_database_that_is_away_is_said_to_be(self):
+        database = connect(f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=100")
+
+        with pytest.raises(StoreUnavailableError):
+            mongo_projects(database).get("p1")
+
+
+class MockStoreContract:
+    """What every mock store promises beyond what project stores do."""
+
+    def test_what_is_added_is_found_again(self, store):
+        record = Record(a_mock("m1"), 0, (Pending(Place()),))
+
+        store.add(record)
+
+        assert store.get("m1") == record
+
+    def test_what_is_not_there_is_missing(self, store):
+        with pytest.raises(MockNotFoundError):
+            store.get("m1")
+
+    def test_active_are_those_that_have_not_ended(self, store):
+        store.add(Record(a_mock("m1", stage=MockStage.PROVIDING)))
+        store.add(Record(a_mock("m2", stage=MockStage.FAILED)))
+
+        assert [one.id for one in store.active()] == ["m1"]
+
+
+class TestMemoryMockStore(MockStoreContract):
+    @pytest.fixture
+    def store(self):
+        return memory_mocks()
+
+
+class TestMongoMockStore(MockStoreContract):
+    @pytest.fixture
+    def store(self, database) -> MongoRecords:
+        return mongo_mocks(database)
+
+
+def a_notice(text, event_id):
+    project = a_project("p1")
+    instance = project.services[0].instance
+    return an_event(project, instance, Kind.NOTICE, Notice(text), event_id=event_id)
+
+
+class EventStoreContract:
+    """What every history promises."""
+
+    def test_events_are_numbered_from_one_for_each_subject(self, store):
+        store.append("p1", a_notice("one", "e1"))
+        store.append("p2", a_notice("other", "e1"))
+        store.append("p1", a_notice("two", "e2"))
+
+        found = store.after("p1", 0, 9)
+
+        assert [(one.seq, one.event.payload.message) for one in found] == [(1, "one"), (2, "two")]
+
+    def test_an_event_is_stored_once(self, store):
+        assert store.append("p1", a_notice("one", "e1"))
+
+        assert not store.append("p1", a_notice("one", "e1"))
+
+        assert len(store.after("p1", 0, 9)) == 1
+
+    def test_reading_goes_on_where_it_stopped(self, store):
+        for number in range(5):
+            store.append("p1", a_notice(str(number), f"e{number}"))
+
+        assert [one.seq for one in store.after("p1", 2, 2)] == [3, 4]
+        assert list(store.after("p1", 5, 2)) == []
+
+    def test_an_event_comes_back_as_it_was(self, store):
+        event = a_notice("a.b $c\u00e4", "e1")
+
+        store.append("p1", event)
+
+        assert store.after("p1", 0, 1)[0].event == event
+
+    def test_a_removed_history_is_empty(self, store):
+        store.append("p1", a_notice("one", "e1"))
+
+        store.remove("p1")
+
+        assert list(store.after("p1", 0, 9)) == []
+
+
+class TestMemoryEventStore(EventStoreContract):
+    @pytest.fixture
+    def store(self):
+        return MemoryEventStore()
+
+
+class TestMongoEventStore(EventStoreContract):
+    @pytest.fixture
+    def store(self, database):
+        store = MongoEventStore(database)
+        store.create_indexes()
+        return store
+
+
+class LeasesContract:
+    """What every keeper of leases promises."""
+
+    def test_one_holder_at_a_time(self, leases):
+        assert leases.acquire("worker", "a", 10)
+
+        assert not leases.acquire("worker", "b", 10)
+
+    def test_the_holder_may_renew(self, leases):
+        leases.acquire("worker", "a", 10)
+
+        assert leases.acquire("worker", "a", 10)
+
+    def test_a_lease_that_ran_out_is_free(self, leases, clock):
+        leases.acquire("worker", "a", 10)
+
+        clock.pass_seconds(11)
+
+        assert leases.acquire("worker", "b", 10)
+        assert not leases.acquire("worker", "a", 10)
+
+    def test_a_lease_that_was_given_back_is_free(self, leases):
+        leases.acquire("worker", "a", 10)
+
+        leases.release("worker", "a")
+
+        assert leases.acquire("worker", "b", 10)
+
+    def test_nobody_gives_back_what_others_hold(self, leases):
+        leases.acquire("worker", "a", 10)
+
+        leases.release("worker", "b")
+
+        assert not leases.acquire("worker", "b", 10)
+
+    def test_leases_of_other_names_are_free(self, leases):
+        leases.acquire("worker", "a", 10)
+
+        assert leases.acquire("tracking/anna", "b", 10)
+
+
+@pytest.fixture
+def clock():
+    return MovableClock()
+
+
+class TestMemoryLeases(LeasesContract):
+    @pytest.fixture
+    def leases(self, clock):
+        return MemoryLeases(clock)
+
+
+class TestMongoLeases(LeasesContract):
+    @pytest.fixture
+    def leases(self, database, clock):
+        return MongoLeases(database, clock)

@@ -1,0 +1,260 @@
+"""What each service is told: golden environments, names, addresses, resources."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flops_contracts.names import customer_namespace, project_application
+from flops_contracts.roles import MockStage, Role, Stage
+from flops_manager.adapters.oakestra_documents import constraints, microservice
+from flops_manager.domain.deployments import service_address
+from flops_manager.domain.descriptions import describe, describe_mock, describe_tracking
+from flops_manager.domain.lifecycle import transition
+from flops_manager.domain.placement import place_project
+from flops_manager.domain.project_events import Placed
+from flops_manager.domain.projects import Service
+from support.manager_core import (
+    ACTORS_BUILT,
+    INSTALLATION,
+    MODEL_BUILT,
+    NOW,
+    TRAINED,
+    a_landscape,
+    a_mock,
+    a_project,
+    a_sla,
+)
+
+TRACKING = "10.30.130.3"
+AGGREGATOR = "10.30.140.4"
+
+
+def at_stage(count, **sla):
+    """Return a project after ``count`` steps, with the addresses that deploying found."""
+    project = a_project(sla=a_sla(**sla))
+    placed = Placed(place_project(project.sla, a_landscape()))
+    for event in (placed, ACTORS_BUILT, TRAINED, MODEL_BUILT)[:count]:
+        project, _ = transition(project, event, NOW)
+    addresses = {Role.TRACKING_SERVER: TRACKING, Role.AGGREGATOR: AGGREGATOR}
+    services = tuple(replace(one, address=addresses.get(one.role, "")) for one in project.services)
+    return replace(project, services=services)
+
+
+def described(project, role, number=0, address=""):
+    return describe(project, project.present(role)[number], INSTALLATION, address)
+
+
+def common(deployment, stage, node="node-1"):
+    return {
+        "FLOPS_PROJECT_ID": "0123456789ab",
+        "FLOPS_INSTANCE": deployment.name,
+        "FLOPS_STAGE": stage,
+        "FLOPS_CLUSTER": "local" if node else "",
+        "FLOPS_NODE": node,
+        "FLOPS_MQTT_URL": "mqtt://flops@broker:9027",
+        "FLOPS_MQTT_PASSWORD": "only-for-this-test",
+        "FLOPS_LOG_LEVEL": "INFO",
+    }
+
+
+def test_the_builder_of_actors():
+    deployment = described(at_stage(1), Role.BUILDER)
+
+    assert deployment.image == "images.test/image-builder:1"
+    assert deployment.application.name == project_application("0123456789ab")
+    assert deployment.environment == {
+        **common(deployment, "building_actors"),
+        "FLOPS_BUILD": "actors",
+        "FLOPS_IMAGE_REGISTRY": "registry.test:5073",
+        "FLOPS_IMAGE_PREFIX": "images.test",
+        "FLOPS_IMAGE_TAG": "1",
+        "FLOPS_ML_MODEL_FLAVOR": "sklearn",
+        "FLOPS_SUPPORTED_PLATFORMS": "linux/amd64",
+        "FLOPS_ML_REPO_URL": "https://git.example/anna/mnist-sklearn.git",
+        "FLOPS_ML_REPO_REF": "",
+    }
+
+
+def test_the_aggregator():
+    deployment = described(at_stage(2), Role.AGGREGATOR, address=AGGREGATOR)
+
+    assert deployment.image == "registry.test/aggregator:1"
+    assert deployment.address == AGGREGATOR
+    assert deployment.environment == {
+        **common(deployment, "training"),
+        "FLOPS_GRID_TOKEN": "token",
+        "FLOPS_TRAINING_ROUNDS": "3",
+        "FLOPS_LEARNERS": "2",
+        "FLOPS_MIN_AVAILABLE_CLIENTS": "1",
+        "FLOPS_MIN_FIT_CLIENTS": "1",
+        "FLOPS_MIN_EVALUATE_CLIENTS": "1",
+        "FLOPS_STRATEGY": '{"name": "FedAvg", "parameters": {}}',
+        "FLOPS_ROUND_TIMEOUT_SECONDS": "3600",
+        "FLOPS_JOIN_TIMEOUT_SECONDS": "120",
+        "FLOPS_MLFLOW_URL": f"http://{TRACKING}:7027",
+        "FLOPS_EXPERIMENT_NAME": "mnist-sklearn-0123456789ab",
+        "FLOPS_MODEL_NAME": "mnist-sklearn",
+        "FLOPS_ML_MODEL_FLAVOR": "sklearn",
+        "FLOPS_ML_REPO_URL": "https://git.example/anna/mnist-sklearn.git",
+        "FLOPS_COMMIT": "c0ffee",
+    }
+
+
+def test_a_learner():
+    project = at_stage(2, resource_constraints={"memory": 100, "vcpus": 1, "storage": 5})
+
+    deployment = described(project, Role.LEARNER, 1)
+
+    assert deployment.image == "registry.test/learner:1"
+    assert (deployment.memory_mb, deployment.vcpus, deployment.storage_mb) == (100, 1, 5)
+    assert deployment.environment == {
+        **common(deployment, "training"),
+        "FLOPS_AGGREGATOR_ADDRESS": f"{AGGREGATOR}:8080",
+        "FLOPS_GRID_TOKEN": "token",
+        "FLOPS_DATA_TAGS": "mnist",
+        "FLOPS_LEARNER_INDEX": "1",
+        "FLOPS_NODE_LEARNERS": "2",
+        "FLOPS_DATA_SPLIT": "exclusive",
+    }
+
+
+def test_the_builder_of_a_model():
+    deployment = described(at_stage(3), Role.BUILDER, 1)
+
+    assert (
+        deployment.environment.items()
+        >= {
+            "FLOPS_BUILD": "model",
+            "FLOPS_MLFLOW_URL": f"http://{TRACKING}:7027",
+            "FLOPS_MODEL_URI": "models:/m/1",
+            "FLOPS_RUN_ID": "run1",
+            "FLOPS_CUSTOMER": "anna",
+            "FLOPS_ACTORS_IMAGE": "registry.test/aggregator:1",
+        }.items()
+    )
+
+
+def test_the_model_server():
+    deployment = described(at_stage(4), Role.MODEL_SERVER)
+
+    assert deployment.image == MODEL_BUILT.image
+    assert deployment.port == "8080:8080"
+    assert not deployment.is_one_shot
+    assert deployment.application.name == "helper"
+    assert deployment.environment == common(deployment, "serving", node="")
+
+
+def test_the_observer():
+    deployment = described(at_stage(0), Role.OBSERVER)
+
+    assert deployment.port == "2727:2727"
+    assert deployment.application.name == "observatory"
+    assert deployment.environment == common(deployment, "submitted", node="")
+
+
+def test_the_tracking_server_of_a_customer():
+    deployment = describe_tracking("anna", INSTALLATION, TRACKING)
+
+    namespace = customer_namespace("anna")
+    assert deployment.port == "7027:7027"
+    assert deployment.address == TRACKING
+    assert deployment.environment == {
+        "FLOPS_BACKEND_STORE_URL": f"sqlite:///{namespace}.db",
+        "FLOPS_ARTIFACT_STORE_URL": f"/artifacts/{namespace}",
+        "FLOPS_LOG_LEVEL": "INFO",
+    }
+
+
+def test_a_mock_data_provider():
+    mock = a_mock()
+    service = Service(
+        Role.MOCK_DATA_PROVIDER, "mdpx1", MockStage.PROVIDING, cluster="local", node="node-1"
+    )
+
+    deployment = describe_mock(mock, service, INSTALLATION)
+
+    expected = common(deployment, "providing")
+    del expected["FLOPS_PROJECT_ID"]
+    assert deployment.environment == {
+        **expected,
+        "FLOPS_MOCK_ID": mock.id,
+        "FLOPS_DATASET_NAME": "mnist",
+        "FLOPS_NUMBER_OF_PARTITIONS": "3",
+        "FLOPS_DATA_TAG": "mnist",
+        "FLOPS_SPLIT": "train",
+        "FLOPS_PARTITIONER": '{"name": "IidPartitioner", "parameters": {}}',
+        "FLOPS_SEED": "42",
+        "FLOPS_SOURCE": "builtin:mnist5k",
+    }
+
+
+def test_a_verbose_project_logs_more():
+    deployment = described(at_stage(1, verbose=True), Role.BUILDER)
+
+    assert deployment.environment["FLOPS_LOG_LEVEL"] == "DEBUG"
+
+
+def test_secrets_are_not_shown_in_a_log():
+    deployment = described(at_stage(2), Role.LEARNER)
+
+    assert "only-for-this-test" not in repr(deployment) + repr(INSTALLATION)
+    assert "'token'" not in repr(at_stage(2))
+
+
+@given(key=st.text(max_size=20), attempt=st.integers(0, 20))
+def test_service_addresses_lie_in_the_upper_range_and_avoid_odd_octets(key, attempt):
+    first, second, third, fourth = map(int, service_address(key, attempt).split("."))
+
+    assert (first, second) == (10, 30)
+    assert 128 <= third <= 253
+    assert 1 <= fourth <= 253
+
+
+def test_another_attempt_finds_another_address():
+    assert len({service_address("aggx1", attempt) for attempt in range(8)}) > 6
+
+
+def test_every_service_name_is_one_that_oakestra_takes():
+    project = at_stage(4)
+
+    for one in project.services:
+        assert one.instance.isalnum()
+        assert len(one.instance) <= 30
+
+
+def test_a_chosen_node_is_asked_for_directly():
+    deployment = described(at_stage(2), Role.LEARNER)
+
+    assert constraints(deployment) == [{"type": "direct", "cluster": "local", "node": "node-1"}]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "expected"),
+    [
+        ("", [{"type": "addons", "needs": ["FLOps-learner"]}]),
+        (
+            "west",
+            [
+                {"type": "addons", "needs": ["FLOps-learner"]},
+                {"type": "clusters", "allowed": ["west"]},
+            ],
+        ),
+    ],
+)
+def test_without_a_node_the_addon_is_asked_for(cluster, expected):
+    deployment = replace(described(at_stage(2), Role.LEARNER), node="", cluster=cluster)
+
+    assert constraints(deployment) == expected
+
+
+def test_a_microservice_holds_nothing_that_the_root_refuses():
+    document = microservice(described(at_stage(2), Role.AGGREGATOR, address=AGGREGATOR))
+
+    assert document["addresses"] == {"rr_ip": AGGREGATOR}
+    assert document["one_shot"] is True
+    assert "port" not in document
+    assert json.loads(json.dumps(document)) == document
+    assert document["environment"][2].removeprefix("FLOPS_STAGE=") == Stage.TRAINING

@@ -1,0 +1,352 @@
+"""The table of a project's life: its rules, its rows, and its one great promise."""
+
+from collections import defaultdict
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flops_contracts.events import Kind
+from flops_contracts.exit_codes import ExitCode
+from flops_contracts.roles import MockStage, Role, Stage
+from flops_manager.domain.commands import Announce, Deploy, Remove, Undeploy
+from flops_manager.domain.errors import IllegalTransitionError
+from flops_manager.domain.facts import event_from_told, with_told
+from flops_manager.domain.lifecycle import (
+    PREPARE,
+    RUNS_IN,
+    TRANSITIONS,
+    always,
+    submitted,
+    transition,
+)
+from flops_manager.domain.mock_lifecycle import MOCK_TRANSITIONS, mock_transition
+from flops_manager.domain.placement import place_project
+from flops_manager.domain.project_events import (
+    CancelRequested,
+    DeleteRequested,
+    ModelLocated,
+    Placed,
+    RetryRequested,
+    StepFailed,
+)
+from flops_manager.domain.projects import REMOVED, LearnerFailed, Placement, ProjectError
+from support.manager_core import (
+    ACTORS_BUILT,
+    BUILD,
+    DEPLOY,
+    MODEL_BUILT,
+    NOW,
+    PROVIDED,
+    SERVING,
+    TRAINED,
+    a_landscape,
+    a_mock,
+    a_project,
+    a_round,
+    a_sla,
+    an_event,
+)
+
+PLACED = Placed(place_project(a_sla(), a_landscape()))
+PATH = (PLACED, ACTORS_BUILT, TRAINED, MODEL_BUILT, SERVING, ModelLocated("http://192.0.2.1:8080"))
+FOR_GOOD = {Role.OBSERVER, Role.TRACKING_SERVER}
+
+
+def walked(project, *events):
+    """Return the project after ``events``, and all commands on the way."""
+    commands = ()
+    for event in events:
+        project, more = transition(project, event, NOW)
+        commands += more
+    return project, commands
+
+
+def an_error(stage, reason="it broke", **more):
+    return ProjectError(reason, stage, **more)
+
+
+def groups(rows):
+    found = defaultdict(list)
+    for row in rows:
+        found[row.stage, row.event].append(row)
+    return found
+
+
+@pytest.mark.parametrize(("key", "rows"), groups(TRANSITIONS).items(), ids=str)
+def test_only_the_last_row_of_a_stage_and_event_is_unconditional(key, rows):
+    guards = [row.when for row in rows]
+
+    assert always not in guards[:-1], key
+
+
+def test_every_stage_that_is_going_can_fail_be_cancelled_and_be_deleted():
+    rows = groups(TRANSITIONS)
+
+    for event in (StepFailed, CancelRequested, DeleteRequested):
+        assert {stage for stage, kind in rows if kind is event} >= set(RUNS_IN)
+
+
+def test_runs_in_knows_every_stage_that_is_still_going():
+    assert set(RUNS_IN) == {stage for stage in Stage if not stage.is_final}
+
+
+def test_a_new_project_announces_itself_and_prepares():
+    project, commands = submitted(a_project())
+
+    assert commands == (Announce(Stage.SUBMITTED, ""), *PREPARE)
+    assert {one.role for one in project.services} == FOR_GOOD
+
+
+def test_the_whole_way_to_a_served_model():
+    project, _ = walked(a_project(), *PATH)
+
+    assert [one.stage for one in project.stage_history] == [
+        Stage.SUBMITTED,
+        Stage.BUILDING_ACTORS,
+        Stage.TRAINING,
+        Stage.BUILDING_MODEL,
+        Stage.SERVING,
+        Stage.COMPLETED,
+    ]
+    assert project.model_address == "http://192.0.2.1:8080"
+
+
+def test_every_service_is_on_record_before_it_is_deployed():
+    project, commands = walked(a_project(), PLACED, ACTORS_BUILT)
+
+    assert Deploy(Role.LEARNER, Stage.TRAINING) in commands
+    assert len(project.present(Role.LEARNER)) == 2
+    assert len(project.present(Role.AGGREGATOR)) == 1
+
+
+def test_what_ran_is_stopped_before_the_next_stage_starts():
+    _, commands = walked(a_project(), PLACED, ACTORS_BUILT)
+
+    effects = [one for one in commands if isinstance(one, Deploy | Undeploy)]
+    assert effects.index(Undeploy(Role.BUILDER, Stage.BUILDING_ACTORS)) < effects.index(
+        Deploy(Role.AGGREGATOR, Stage.TRAINING)
+    )
+
+
+def test_the_aggregator_is_deployed_before_the_learners_that_need_its_address():
+    _, commands = walked(a_project(), PLACED, ACTORS_BUILT)
+
+    assert commands.index(Deploy(Role.AGGREGATOR, Stage.TRAINING)) < commands.index(
+        Deploy(Role.LEARNER, Stage.TRAINING)
+    )
+
+
+def test_a_late_failure_does_not_end_a_later_stage():
+    project, _ = walked(a_project(), PLACED, ACTORS_BUILT)
+    late = StepFailed(Stage.BUILDING_ACTORS, an_error(Stage.BUILDING_ACTORS))
+
+    with pytest.raises(IllegalTransitionError):
+        transition(project, late, NOW)
+
+
+def test_a_result_of_an_older_stage_means_nothing():
+    earlier, _ = walked(a_project(), PLACED)
+    builder = earlier.present(Role.BUILDER)[0].instance
+    event = an_event(earlier, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
+    later, _ = walked(earlier, ACTORS_BUILT)
+
+    assert event_from_told(earlier, event) == ACTORS_BUILT
+    assert event_from_told(later, event) is None
+
+
+def test_a_stranger_is_not_heard():
+    project, _ = walked(a_project(), PLACED)
+    builder = project.present(Role.BUILDER)[0].instance
+    event = an_event(project, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
+    stranger = replace(event, actor=replace(event.actor, instance="somebody"))
+
+    assert event_from_told(project, stranger) is None
+    assert with_told(project, stranger) == project
+
+
+def test_a_heartbeat_is_a_sign_of_life():
+    project, _ = walked(a_project(), PLACED)
+    builder = project.present(Role.BUILDER)[0].instance
+
+    told = with_told(project, an_event(project, builder, Kind.STARTED))
+
+    assert told.service(builder).last_heartbeat == NOW
+    assert told.service(builder).starts == 1
+
+
+def test_a_retry_of_a_training_looks_again_where_learners_can_go():
+    failed, _ = walked(
+        a_project(),
+        PLACED,
+        ACTORS_BUILT,
+        StepFailed(Stage.TRAINING, an_error(Stage.TRAINING)),
+    )
+    elsewhere = Placed((*PLACED.placements[:2], Placement(Role.LEARNER, "c", "n", 0, 0, 1)))
+
+    retried, _ = walked(failed, RetryRequested())
+    placed, commands = walked(retried, elsewhere)
+
+    assert (retried.stage, retried.error, retried.attempt) == (Stage.TRAINING, None, 1)
+    assert [one.node for one in placed.present(Role.LEARNER) if one.attempt == 1] == ["n"]
+    assert Deploy(Role.LEARNER, Stage.TRAINING, 1) in commands
+
+
+def test_a_retried_training_begins_at_its_first_round():
+    trained, _ = walked(a_project(), PLACED, ACTORS_BUILT)
+    failed, _ = walked(
+        replace(trained, rounds=(a_round(1),)),
+        StepFailed(Stage.TRAINING, an_error(Stage.TRAINING)),
+    )
+
+    assert failed.rounds
+    assert not walked(failed, RetryRequested())[0].rounds
+
+
+def test_services_of_a_new_attempt_have_names_of_their_own():
+    first, _ = walked(a_project(), PLACED)
+    failed, _ = walked(first, StepFailed(Stage.BUILDING_ACTORS, an_error(Stage.BUILDING_ACTORS)))
+
+    retried, _ = walked(failed, RetryRequested())
+
+    names = {one.instance for one in retried.present(Role.BUILDER)}
+    assert len(names) == 2
+    assert all(name.isalnum() and len(name) <= 30 for name in names)
+
+
+@pytest.mark.parametrize("stage", RUNS_IN)
+def test_a_retry_starts_at_the_stage_that_failed(stage):
+    steps = {known: number for number, known in enumerate(RUNS_IN)}
+    there, _ = walked(a_project(), *PATH[: steps[stage]])
+    failed, _ = walked(there, StepFailed(stage, an_error(stage)))
+
+    retried, _ = walked(failed, RetryRequested())
+
+    assert retried.stage is stage
+    assert retried.stopped_in is None
+
+
+def test_a_completed_project_is_not_retried():
+    project, _ = walked(a_project(), *PATH)
+
+    with pytest.raises(IllegalTransitionError):
+        transition(project, RetryRequested(), NOW)
+
+
+def test_a_deleted_project_takes_nothing_any_more():
+    project, commands = walked(a_project(), PLACED, DeleteRequested())
+
+    assert commands[-1] == Remove()
+    with pytest.raises(IllegalTransitionError):
+        transition(project, ACTORS_BUILT, NOW)
+
+
+def test_the_aggregators_own_failure_is_not_blamed_on_a_learner():
+    training, _ = walked(a_project(), PLACED, ACTORS_BUILT)
+    learner = training.present(Role.LEARNER)[0].instance
+    unreachable = an_error(Stage.TRAINING, exit_code=ExitCode.AGGREGATOR_UNREACHABLE)
+
+    failed, _ = walked(
+        training,
+        LearnerFailed(learner, unreachable),
+        StepFailed(Stage.TRAINING, an_error(Stage.TRAINING, "MLflow is away", exit_code=33)),
+    )
+
+    assert failed.error.reason == "MLflow is away"
+
+
+def test_too_few_learners_without_a_known_cause_stays_the_reason():
+    training, _ = walked(a_project(), PLACED, ACTORS_BUILT)
+    too_few = an_error(Stage.TRAINING, "too few", exit_code=ExitCode.TOO_FEW_LEARNERS)
+
+    failed, _ = walked(training, StepFailed(Stage.TRAINING, too_few))
+
+    assert failed.error.reason == "too few"
+
+
+class Machine:
+    """Carries commands out in order, as the worker does, and knows what runs."""
+
+    def __init__(self, sla):
+        self.project, self.todo = submitted(a_project(sla=sla))
+        self.running = {}
+
+    def record(self, event):
+        try:
+            self.project, more = transition(self.project, event, NOW)
+        except IllegalTransitionError:
+            return
+        self.todo += more
+
+    def carry_out(self, count):
+        for _ in range(min(count, len(self.todo))):
+            command, self.todo = self.todo[0], self.todo[1:]
+            if isinstance(command, Deploy):
+                self._deploy(command)
+            if isinstance(command, Undeploy):
+                self._undeploy(command)
+
+    def _deploy(self, command):
+        for one in self.project.present(command.role, command.stage):
+            if one.attempt == command.attempt or one.role in FOR_GOOD:
+                self.running[one.instance] = one.role
+
+    def _undeploy(self, command):
+        for one in self.project.present(command.role, command.stage):
+            if one.attempt == command.attempt:
+                self.running.pop(one.instance, None)
+                self.project = self.project.with_service(replace(one, status=REMOVED))
+
+
+EVENTS = st.one_of(
+    st.sampled_from(
+        (*PATH, CancelRequested(), RetryRequested(), CancelRequested(), RetryRequested())
+    ),
+    st.sampled_from(list(RUNS_IN)).map(lambda stage: StepFailed(stage, an_error(stage))),
+    st.sampled_from(["lrn0", "lrn1"]).map(
+        lambda name: LearnerFailed(name, an_error(Stage.TRAINING))
+    ),
+)
+SLAS = st.sampled_from([a_sla(steps=()), a_sla(steps=(BUILD,)), a_sla(steps=(BUILD, DEPLOY))])
+
+
+@settings(max_examples=400, deadline=None)
+@given(sla=SLAS, steps=st.lists(st.tuples(EVENTS, st.integers(0, 4)), max_size=25))
+def test_whatever_happens_a_finished_project_leaves_only_its_served_model_running(sla, steps):
+    machine = Machine(sla)
+
+    for event, carried_out in steps:
+        machine.record(event)
+        machine.carry_out(carried_out)
+    machine.record(CancelRequested())
+    machine.carry_out(1000)
+
+    left = set(machine.running.values()) - FOR_GOOD
+    is_served = machine.project.stage is Stage.COMPLETED and machine.project.model_address
+    assert left == ({Role.MODEL_SERVER} if is_served else set())
+
+
+def test_a_mock_goes_from_submitted_to_completed():
+    placed = Placed((Placement(Role.MOCK_DATA_PROVIDER, "local", "node-1"),))
+
+    providing, commands = mock_transition(a_mock(), placed, NOW)
+    completed, _ = mock_transition(providing, PROVIDED, NOW)
+
+    assert Deploy(Role.MOCK_DATA_PROVIDER, MockStage.PROVIDING) in commands
+    assert providing.service.node == "node-1"
+    assert (completed.stage, completed.fragments) == (MockStage.COMPLETED, PROVIDED.fragments)
+
+
+def test_a_mock_that_ended_takes_no_late_result():
+    failed, _ = mock_transition(
+        a_mock(), StepFailed(MockStage.SUBMITTED, an_error(MockStage.SUBMITTED)), NOW
+    )
+
+    with pytest.raises(IllegalTransitionError):
+        mock_transition(failed, PROVIDED, NOW)
+
+
+@pytest.mark.parametrize(("key", "rows"), groups(MOCK_TRANSITIONS).items(), ids=str)
+def test_a_mocks_table_has_one_row_for_each_stage_and_event(key, rows):
+    assert len(rows) == 1, key
