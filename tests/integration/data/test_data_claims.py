@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pytest
 
-from flops_flight.errors import InvalidRequestError, NoDataError
+from flops_flight.errors import DataRejectedError, InvalidRequestError, NoDataError
 from support.data_plane import a_data_server, a_table
 
 PROJECT = "0123456789ab"
@@ -133,3 +133,11 @@ def test_a_broken_record_of_shares_is_made_anew(server, node):
     record.write_text(json.dumps({"data_tags": ["mnist"], "shares": 7}))
 
     assert values(server, PROJECT, 2) == before
+
+
+def test_a_volume_that_fails_is_said_in_words(server, node):
+    server.upload("mnist", a_table())
+    (node.volume / ".claims").write_text("a file where the folder should be")
+
+    with pytest.raises(DataRejectedError, match="the volume of the data server fails"):
+        server.claim(PROJECT, 0, 1, ("mnist",))

@@ -237,3 +237,7 @@ def _translated() -> Iterator[None]:
     except FlopsError as error:
         logger.warning("refused: %s", error)
         raise flight_error(error) from error
+    except OSError as error:
+        logger.exception("the volume fails")
+        refusal = DataRejectedError(f"the volume of the data server fails: {error}")
+        raise flight_error(refusal) from error
