@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -114,7 +115,9 @@ class StatusServer:
         address = (self._settings.bind_address, self._settings.status_port)
         self._server = ThreadingHTTPServer(address, Answer)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, name="status", daemon=True).start()
+        # The interval bounds how long ``close`` waits, not how fast a request is answered.
+        serve = partial(self._server.serve_forever, poll_interval=0.05)
+        threading.Thread(target=serve, name="status", daemon=True).start()
 
     def close(self) -> None:
         """Stop listening; safe to call twice."""
