@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flask import Response, abort, request
-from swagger_ui_bundle import swagger_ui_path  # type: ignore[import-untyped] # it has no types
+from swagger_ui_bundle import swagger_ui_path
 
 from flops_manager.entrypoints.api.incoming import wants
 
