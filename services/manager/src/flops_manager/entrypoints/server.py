@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from flops_manager.bootstrap import build
 from flops_manager.entrypoints.api.app import create_app
@@ -12,6 +13,17 @@ from flops_manager.settings import Settings
 
 GRACE_SECONDS = 8
 """A container is killed ten seconds after SIGTERM."""
+
+
+class StreamingWorker(ThreadWorker):
+    """A worker that ends its live streams when it is asked to end, not after its grace time."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Let every stream end at its next look, then do as gunicorn does."""
+        app = getattr(self, "wsgi", None)
+        if isinstance(app, Flask):
+            app.extensions[STREAMS].close()
+        super().handle_exit(sig, frame)
 
 
 class ApiServer(BaseApplication):
@@ -27,13 +39,12 @@ class ApiServer(BaseApplication):
         options: dict[str, Any] = {
             "bind": f"{settings.bind_address}:{settings.api_port}",
             "workers": settings.api_processes,
-            "worker_class": "gthread",
+            "worker_class": StreamingWorker,
             "threads": settings.api_threads + settings.max_streams,
             "graceful_timeout": GRACE_SECONDS,
             "timeout": 60,
             "accesslog": None,
             "loglevel": settings.process.log_level.lower(),
-            "worker_exit": _close_streams,
             "proc_name": "flops-manager-api",
             "control_socket_disable": True,
         }
@@ -49,9 +60,3 @@ class ApiServer(BaseApplication):
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM."""
     ApiServer(settings).run()
-
-
-def _close_streams(_server: Any, worker: Any) -> None:
-    app = getattr(worker, "wsgi", None)
-    if isinstance(app, Flask):
-        app.extensions[STREAMS].close()
