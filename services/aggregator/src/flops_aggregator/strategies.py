@@ -55,6 +55,12 @@ def _arguments(factory: Any, asked: Parametrised) -> dict[str, float | int]:
     known = inspect.signature(factory).parameters
     whole = {name for name, parameter in known.items() if parameter.annotation in (int, "int")}
     return {
-        name: int(value) if name in whole else float(value)
+        name: _whole(name, value) if name in whole else float(value)
         for name, value in asked.parameters.items()
     }
+
+
+def _whole(name: str, value: Any) -> int:
+    if value != int(value):
+        raise ValueError(f"{name} is {value}, but must be a whole number")
+    return int(value)

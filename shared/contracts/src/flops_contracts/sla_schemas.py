@@ -43,7 +43,16 @@ STRATEGIES: Final[dict[str, frozenset[str]]] = {
     "Bulyan": frozenset({"num_malicious_nodes"}),
     "QFedAvg": frozenset({"client_learning_rate", "q"}),
 }
-"""The strategies of Flower's message API that need no help from the learner, and what they take."""
+"""The strategies of Flower's message API that need no help of the user's code, and what they take.
+
+FedProx is plain averaging unless the repository's ``fit_model`` takes a ``config`` and applies the
+``proximal-mu`` in it.
+"""
+
+REQUIRED_PARAMETERS: Final[dict[str, frozenset[str]]] = {
+    "QFedAvg": frozenset({"client_learning_rate"}),
+}
+"""The parameters that Flower has no default for."""
 
 
 class InvalidSlaError(FlopsError):
@@ -110,6 +119,15 @@ class StrategySchema(ParametrisedSchema):
         foreign = sorted(set(data["parameters"]) - set(takes))
         if foreign:
             problem = f"{data['name']} takes {takes or 'no parameters'}, not {foreign}."
+            raise ValidationError(problem, field_name="parameters")
+
+    @validates_schema
+    def demand_parameters(self, data: Any, **_: Any) -> None:
+        """Report every parameter that the strategy cannot do without."""
+        required = REQUIRED_PARAMETERS.get(data["name"], frozenset())
+        missing = sorted(required - set(data["parameters"]))
+        if missing:
+            problem = f"{data['name']} needs {missing}."
             raise ValidationError(problem, field_name="parameters")
 
 

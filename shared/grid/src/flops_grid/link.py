@@ -170,7 +170,7 @@ class Link:
         )
         outbox: Outbox = SimpleQueue()
         try:
-            grpc.channel_ready_future(channel).result(self._settings.connect_seconds)
+            grpc.channel_ready_future(channel).result(self._patience())
             dial: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(METHOD)
             self._call = call = dial(self._outgoing(outbox))
             return self._listen(call, outbox)
@@ -187,6 +187,11 @@ class Link:
             if self._call:
                 self._call.cancel()
             channel.close()
+
+    def _patience(self) -> float:
+        away = time.monotonic() - self._last_contact
+        left = self._settings.unreachable_seconds - away
+        return max(0.1, min(self._settings.connect_seconds, left))
 
     def _outgoing(self, outbox: Outbox) -> Iterator[bytes]:
         """Run in gRPC's own thread; it asks for the next frame when the last one is sent."""

@@ -1,8 +1,8 @@
 """How a message of Flower's travels: in checksummed frames of at most a few MB.
 
-A frame is one byte for its kind, four for the CRC-32 of the rest, and the rest. A message is a
-``HEAD`` frame (its description as JSON, and the first bytes of its arrays) and as many ``BODY``
-frames as its arrays need. Nothing here is trusted: whatever is wrong is a ``WireError``.
+A frame is one byte for its kind, four for the CRC-32 of all the others, and what it holds.
+A message is a ``HEAD`` frame (its description as JSON, and the first bytes of its arrays) and as
+many ``BODY`` frames as its arrays need. Nothing here is trusted: what is wrong is a ``WireError``.
 """
 
 import base64
@@ -40,9 +40,13 @@ class FrameKind(IntEnum):
     GOODBYE = 7
 
 
+# The kind is part of the checksum, too.
+_START: Final = {kind: zlib.crc32(bytes([kind])) for kind in FrameKind}
+
+
 def frame(kind: FrameKind, *parts: bytes | memoryview) -> bytes:
     """Return one frame that holds ``parts``."""
-    checksum = 0
+    checksum = _START[kind]
     for part in parts:
         checksum = zlib.crc32(part, checksum)
     return b"".join((_FRAME.pack(kind, checksum), *parts))
@@ -54,7 +58,7 @@ def read_frame(data: bytes) -> tuple[FrameKind, memoryview]:
         raise WireError("a frame is too short")
     kind, checksum = _FRAME.unpack_from(data)
     payload = memoryview(data)[_FRAME.size :]
-    if zlib.crc32(payload) != checksum:
+    if zlib.crc32(payload, zlib.crc32(data[:1])) != checksum:
         raise WireError("a frame's checksum is wrong")
     try:
         return FrameKind(kind), payload

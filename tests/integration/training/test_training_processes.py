@@ -1,0 +1,146 @@
+"""Aggregator and learners as processes: a real broker, real Flower, real MLflow on SQLite."""
+
+import numpy as np
+import pytest
+
+from flops_contracts.events import Kind
+from flops_contracts.exit_codes import ExitCode
+from support.waiting import until
+
+mlflow = pytest.importorskip("mlflow")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _has_a_store() -> None:
+    pytest.importorskip("sqlalchemy", reason="mlflow needs it to keep runs in SQLite")
+
+
+def test_a_training_ends_with_everybody_done(trained_world):
+    assert trained_world.codes == [ExitCode.DONE] * 3
+
+
+def test_the_result_names_the_registered_model(trained_world):
+    (event,) = trained_world.manager.heard(Kind.TRAINED)
+
+    trained = event.payload
+    assert (trained.rounds, trained.model_name, trained.model_version) == (2, "clouds-model", "1")
+    assert trained.accuracy > 0.9
+
+
+def test_every_round_is_told_with_a_row_for_each_learner(trained_world):
+    rounds = [event.payload for event in trained_world.manager.heard(Kind.ROUND_COMPLETED)]
+
+    told = [(one.round, [(row.learner, row.samples) for row in one.learners]) for one in rounds]
+    rows = [("learner1", 100), ("learner2", 100)]
+    assert told == [(1, rows), (2, rows)]
+
+
+def test_learners_tell_what_they_trained(trained_world):
+    finished = [event.payload for event in trained_world.manager.heard(Kind.FINISHED)]
+
+    assert [(one.rounds, one.samples) for one in finished] == [(2, 100)] * 2
+
+
+def test_the_model_can_be_loaded_and_predicts(trained_world, monkeypatch):
+    monkeypatch.chdir(trained_world.folder)
+    mlflow.set_tracking_uri(trained_world.mlflow_url)
+    (event,) = trained_world.manager.heard(Kind.TRAINED)
+
+    model = mlflow.pyfunc.load_model(event.payload.model_uri)
+
+    assert model.predict(np.array([[0, 0, 0], [3, 3, 3]])).tolist() == [0, 1]
+
+
+def test_mlflow_has_one_run_with_a_step_for_each_round(trained_world):
+    client = mlflow.MlflowClient(trained_world.mlflow_url)
+    (event,) = trained_world.manager.heard(Kind.TRAINED)
+    run = client.get_run(event.payload.run_id)
+
+    steps = [point.step for point in client.get_metric_history(run.info.run_id, "accuracy")]
+    assert steps == [1, 2]
+    assert run.info.status == "FINISHED"
+    assert run.data.params["strategy"] == "FedAvg"
+
+
+def test_the_registered_version_is_the_champion(trained_world):
+    client = mlflow.MlflowClient(trained_world.mlflow_url)
+    (event,) = trained_world.manager.heard(Kind.TRAINED)
+
+    champion = client.get_model_version_by_alias("clouds-model", "champion")
+
+    assert champion.run_id == event.payload.run_id
+
+
+def test_a_fit_that_raises_everywhere_ends_the_training_with_file_and_line(world):
+    world.write_model(fit="raise ValueError('these are not digits')")
+
+    aggregator, *learners = world.start_training()
+
+    assert aggregator.wait(100) == ExitCode.USER_CODE_FAILED
+    failure = world.manager.heard(Kind.FAILED)[0].payload
+    assert "fit_model raised ValueError: these are not digits" in failure.reason
+    assert failure.where.startswith("model_manager.py:")
+    assert [process.wait(30) for process in learners] == [ExitCode.DONE] * 2
+
+
+def test_a_learner_without_a_model_manager_says_so(world):
+    learner = world.start("learner", "learner1")
+
+    assert learner.wait(60) == ExitCode.USER_CODE_FAILED
+    assert "no module model_manager" in world.manager.heard(Kind.FAILED)[0].payload.reason
+
+
+def test_data_that_cannot_be_loaded_fail_the_learner_with_file_and_line(world):
+    world.write_model()
+    learner = world.start("learner", "learner1", SEED="no number")
+
+    assert learner.wait(60) == ExitCode.USER_CODE_FAILED
+    failure = world.manager.heard(Kind.FAILED)[0].payload
+    assert failure.reason.startswith("set_model_data raised ValueError")
+    assert failure.where.startswith("model_manager.py:")
+    assert any("Traceback" in line for line in failure.last_lines)
+
+
+def test_an_aggregator_without_learners_gives_up_and_says_who_came(world):
+    world.write_model()
+    aggregator = world.start("aggregator", "aggregator", FLOPS_JOIN_TIMEOUT_SECONDS="0.5")
+
+    assert aggregator.wait(60) == ExitCode.TOO_FEW_LEARNERS
+    failure = world.manager.heard(Kind.FAILED)[0].payload
+    assert failure.reason == "0 of at least 2 learners joined within 0.5 s: nobody"
+
+
+def test_a_tracking_server_that_never_answers_is_named(world):
+    world.write_model()
+    away = {"FLOPS_MLFLOW_URL": "http://127.0.0.1:9", "FLOPS_MLFLOW_TIMEOUT_SECONDS": "0.1"}
+
+    aggregator, *_ = world.start_training(**away)
+
+    assert aggregator.wait(100) == ExitCode.TRACKING_UNREACHABLE
+    reasons = [event.payload.reason for event in world.manager.heard(Kind.FAILED)]
+    assert any("no MLflow server at http://127.0.0.1:9" in reason for reason in reasons)
+
+
+def test_a_learner_that_is_killed_costs_nothing_while_the_minima_are_met(world):
+    world.write_model(
+        fit="import os, signal; os.environ['SEED'] == '2' and os.kill(os.getpid(), 9)"
+    )
+    minima = {"FLOPS_MIN_FIT_CLIENTS": "1", "FLOPS_MIN_EVALUATE_CLIENTS": "1"}
+
+    aggregator, *_ = world.start_training(**minima, FLOPS_MIN_AVAILABLE_CLIENTS="1")
+
+    assert aggregator.wait(100) == ExitCode.DONE
+    rows = world.manager.heard(Kind.ROUND_COMPLETED)[0].payload.learners
+    assert [bool(row.error) for row in rows] == [False, True]
+    assert world.manager.heard(Kind.LEARNER_LEFT)[0].payload.learner == "learner2"
+
+
+def test_actors_that_are_asked_to_end_do_so_in_time(world):
+    world.write_model(fit="import threading; threading.Event().wait(60)")
+    processes = world.start_training()
+    until(lambda: world.manager.heard(Kind.ROUND_STARTED), 60, "a round begins")
+
+    for process in processes:
+        process.terminate()
+
+    assert [process.wait(15) for process in processes] == [ExitCode.TERMINATED] * 3

@@ -1,0 +1,213 @@
+"""A learner behind a line that breaks: work and results survive it, and nothing runs twice."""
+
+import contextlib
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+from flwr.app import Message, MessageType, RecordDict
+from flwr.clientapp import ClientApp
+
+from flops_grid.client import serve_client_app
+from flops_grid.errors import AggregatorUnreachableError
+from flops_grid.server import StreamGrid
+from flops_grid.settings import GridSettings, LinkSettings
+from support.broker import free_port
+from support.waiting import until
+
+TOKEN = "for-this-test"
+QUICK = LinkSettings(unreachable_seconds=2, first_pause_seconds=0.05, keepalive_seconds=1)
+
+
+@dataclass
+class BreakableLine:
+    """Forwards TCP to ``target``; ``cut`` breaks what is open, ``freeze`` stops forwarding."""
+
+    target: int
+    listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
+    open: list[socket.socket] = field(default_factory=list)
+    flowing: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def port(self):
+        return self.listener.getsockname()[1]
+
+    def start(self):
+        self.flowing.set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self):
+        ended, self.open = self.open, []
+        for one in ended:
+            _shut(one)
+
+    def freeze(self):
+        self.flowing.clear()
+
+    def close(self):
+        self.flowing.set()
+        _shut(self.listener)
+        self.cut()
+
+    def _accept(self):
+        try:
+            while True:
+                near, _ = self.listener.accept()
+                far = socket.create_connection(("127.0.0.1", self.target))
+                self.open += [near, far]
+                threading.Thread(target=self._forward, args=(near, far), daemon=True).start()
+                threading.Thread(target=self._forward, args=(far, near), daemon=True).start()
+        except OSError:
+            return
+
+    def _forward(self, source, sink):
+        try:
+            while data := source.recv(65536):
+                self.flowing.wait()
+                sink.sendall(data)
+        except OSError:
+            return
+        finally:
+            _shut(source)
+            _shut(sink)
+
+
+def _shut(one):
+    with contextlib.suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+    one.close()
+
+
+@dataclass
+class SlowApp:
+    """An app whose training waits until it may end, and counts how often it ran."""
+
+    fits: list[str] = field(default_factory=list)
+    began: threading.Event = field(default_factory=threading.Event)
+    may_end: threading.Event = field(default_factory=threading.Event)
+
+    def client_app(self):
+        app = ClientApp()
+        app.train()(self._train)
+        return app
+
+    def _train(self, message, _context):
+        self.fits.append(message.metadata.message_id)
+        self.began.set()
+        self.may_end.wait(20)
+        return Message(RecordDict(), reply_to=message)
+
+
+@pytest.fixture
+def threads():
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+@pytest.fixture
+def presences():
+    return []
+
+
+@pytest.fixture
+def grid(presences, threads):
+    settings = GridSettings(grace_seconds=10, keepalive_seconds=1)
+    with StreamGrid("127.0.0.1:0", TOKEN, settings, watch=presences.append) as running:
+        yield running
+
+
+@pytest.fixture
+def line(grid):
+    breakable = BreakableLine(grid.port)
+    breakable.start()
+    yield breakable
+    breakable.close()
+
+
+@pytest.fixture
+def app():
+    slow = SlowApp()
+    yield slow
+    slow.may_end.set()
+
+
+def join(threads, app, line):
+    address = f"127.0.0.1:{line.port}"
+    return threads.submit(serve_client_app, app.client_app(), address, "one", TOKEN, QUICK)
+
+
+def a_message(grid):
+    (node_id,) = grid.get_node_ids()
+    return grid.create_message(RecordDict(), MessageType.TRAIN, node_id, "")
+
+
+def test_a_result_computed_while_the_line_was_cut_arrives_and_nothing_runs_twice(
+    grid, line, app, threads, presences
+):
+    join(threads, app, line)
+    grid.wait_for_learners(1, 10)
+    answer = threads.submit(grid.send_and_receive, [a_message(grid)], timeout=20)
+    app.began.wait(10)
+
+    line.cut()
+    until(lambda: len(presences) == 3, what="joined, left, joined again")
+    app.may_end.set()
+
+    assert answer.result(15)[0].has_content()
+    assert len(app.fits) == 1
+    grid.close()
+
+
+def test_work_that_was_sent_while_the_learner_was_away_reaches_it_when_it_is_back(
+    grid, line, app, threads, presences
+):
+    app.may_end.set()
+    join(threads, app, line)
+    grid.wait_for_learners(1, 10)
+    line.cut()
+    until(lambda: len(presences) >= 2, what="joined, left")
+
+    (reply,) = grid.send_and_receive([a_message(grid)], timeout=15)
+
+    assert reply.has_content()
+    grid.close()
+
+
+def test_a_frozen_learner_is_noticed_within_seconds(grid, line, app, threads, presences):
+    join(threads, app, line)
+    grid.wait_for_learners(1, 10)
+
+    line.freeze()
+
+    until(lambda: not presences[-1].is_present, timeout_seconds=8)
+    line.close()
+    app.may_end.set()
+    grid.close()
+
+
+def test_a_learner_gives_up_when_nobody_answers_for_too_long(app, threads):
+    end = threads.submit(
+        serve_client_app, app.client_app(), f"127.0.0.1:{free_port()}", "one", TOKEN, QUICK
+    )
+
+    with pytest.raises(AggregatorUnreachableError, match="for 2 s"):
+        end.result(20)
+
+
+def test_a_learner_that_leaves_is_missed_at_once(grid, line, threads, presences):
+    leaving = ClientApp()
+
+    @leaving.train()
+    def train(_message, _context):
+        raise SystemExit("I have to go")
+
+    end = threads.submit(serve_client_app, leaving, f"127.0.0.1:{line.port}", "one", TOKEN, QUICK)
+    grid.wait_for_learners(1, 10)
+
+    (reply,) = grid.send_and_receive([a_message(grid)], timeout=5)
+
+    assert "I have to go" in reply.error.reason
+    with pytest.raises(SystemExit):
+        end.result(10)

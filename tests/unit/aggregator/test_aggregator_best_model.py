@@ -1,0 +1,58 @@
+"""Which round wins."""
+
+import math
+
+import pytest
+from flwr.app import ArrayRecord
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flops_aggregator.best_model import RoundModel, best_of, is_better
+
+METRIC = st.one_of(st.none(), st.floats())
+METRICS = st.lists(st.tuples(METRIC, METRIC), max_size=8)
+
+
+def rounds(*metrics):
+    """Return a model per (accuracy, loss), rounds counted from 1."""
+    return [
+        RoundModel(number, ArrayRecord(), loss, accuracy)
+        for number, (accuracy, loss) in enumerate(metrics, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "winner"),
+    [
+        ([(0.5, 1.0), (0.9, 2.0), (0.7, 0.1)], 2),
+        ([(0.9, 2.0), (0.9, 1.0), (0.9, 3.0)], 2),
+        ([(0.9, 1.0), (0.9, 1.0)], 1),
+        ([(math.nan, 0.1), (0.1, 9.0)], 2),
+        ([(0.99, math.nan), (0.5, 1.0)], 2),
+        ([(0.99, None), (0.5, 1.0)], 2),
+        ([(0.5, None), (0.9, None)], 2),
+        ([(None, 2.0), (None, 1.0)], 2),
+    ],
+)
+def test_the_best_round_has_the_highest_accuracy_then_the_lowest_loss(metrics, winner):
+    assert best_of(rounds(*metrics)).round == winner
+
+
+def test_rounds_without_any_number_have_no_winner():
+    assert best_of(rounds((math.nan, math.inf), (None, None))) is None
+
+
+@given(METRICS)
+def test_nobody_is_better_than_the_winner(metrics):
+    models = rounds(*metrics)
+    best = best_of(models)
+
+    assert not any(is_better(model, best) for model in models)
+
+
+@given(METRICS)
+def test_a_winner_has_a_metric_that_is_a_number(metrics):
+    winners = filter(None, [best_of(rounds(*metrics))])
+
+    for model in winners:
+        assert any(math.isfinite(n) for n in (model.loss, model.accuracy) if n is not None)

@@ -1,0 +1,33 @@
+"""Every flavor has its logger, and requirements are exactly what is installed."""
+
+import importlib
+import inspect
+from importlib import metadata
+
+import pytest
+
+from flops_aggregator.flavors import LOGGERS, pinned
+from flops_contracts.sla import Flavor
+
+LIBRARIES = {
+    Flavor.SKLEARN: "sklearn",
+    Flavor.PYTORCH: "mlflow.pytorch",
+    Flavor.TENSORFLOW: "tensorflow",
+    Flavor.KERAS: "tensorflow",
+}
+
+
+def test_every_flavor_of_an_sla_can_be_logged():
+    assert set(LOGGERS) == set(Flavor)
+
+
+@pytest.mark.parametrize("flavor", list(Flavor))
+def test_the_module_of_each_flavor_takes_what_it_is_told(flavor):
+    pytest.importorskip(LIBRARIES[flavor], reason="mlflow's flavor imports its library")
+    takes = inspect.signature(importlib.import_module(LOGGERS[flavor].module).log_model).parameters
+
+    assert set(LOGGERS[flavor].arguments) <= set(takes)
+
+
+def test_requirements_are_pinned_to_what_is_installed_here():
+    assert pinned(["numpy", "no-such-distribution"]) == [f"numpy=={metadata.version('numpy')}"]

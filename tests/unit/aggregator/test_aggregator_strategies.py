@@ -1,0 +1,93 @@
+"""Every strategy that an SLA may name exists in the installed Flower, with these parameters."""
+
+import inspect
+from dataclasses import replace
+
+import pytest
+from flwr.serverapp import strategy as flower
+from flwr.serverapp.strategy import FedAvg
+
+from flops_aggregator.settings import Settings, TrainingSettings
+from flops_aggregator.strategies import build_strategy, train_config
+from flops_contracts.sla import Parametrised
+from flops_contracts.sla_schemas import REQUIRED_PARAMETERS, STRATEGIES
+from flops_runtime.environment import BadSettingsError, Environment
+
+WHOLE = {"num_malicious_nodes": 1, "num_nodes_to_select": 1}
+COMMON = set(inspect.signature(FedAvg).parameters)
+
+
+def a_training(**changes):
+    return replace(TrainingSettings.from_env(Environment({})), **changes)
+
+
+def asked(name, **parameters):
+    return a_training(strategy=Parametrised(name, parameters))
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_the_table_has_exactly_the_numbers_that_the_strategy_takes(name):
+    taken = inspect.signature(getattr(flower, name)).parameters
+    numbers = {key for key, one in taken.items() if one.annotation in (int, float)}
+
+    assert numbers - COMMON == STRATEGIES[name]
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_the_required_parameters_are_those_without_a_default(name):
+    taken = inspect.signature(getattr(flower, name)).parameters.values()
+    required = {one.name for one in taken if one.default is inspect.Parameter.empty}
+
+    assert required == REQUIRED_PARAMETERS.get(name, frozenset())
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_a_strategy_is_built_from_all_its_parameters(name):
+    parameters = {key: float(WHOLE.get(key, 0.25)) for key in STRATEGIES[name]}
+
+    strategy = build_strategy(asked(name, **parameters))
+
+    assert type(strategy).__name__ == name
+
+
+def test_the_minima_reach_the_strategy():
+    strategy = build_strategy(a_training(min_available=5, min_fit=4, min_evaluate=3))
+
+    minima = (
+        strategy.min_available_nodes,
+        strategy.min_train_nodes,
+        strategy.min_evaluate_nodes,
+    )
+    assert minima == (5, 4, 3)
+
+
+def test_an_unknown_strategy_is_refused_with_those_that_exist():
+    with pytest.raises(BadSettingsError, match="no strategy FedUp; there are Bulyan"):
+        build_strategy(asked("FedUp"))
+
+
+def test_a_missing_parameter_is_refused():
+    with pytest.raises(BadSettingsError, match="client_learning_rate"):
+        build_strategy(asked("QFedAvg"))
+
+
+def test_half_a_node_is_refused():
+    with pytest.raises(BadSettingsError, match="whole number"):
+        build_strategy(asked("Krum", num_malicious_nodes=0.5))
+
+
+def test_only_q_fedavg_asks_learners_for_their_loss():
+    wanting = {name for name in STRATEGIES if train_config(asked(name))}
+
+    assert wanting == {"QFedAvg"}
+
+
+def test_all_wrong_settings_are_named_together():
+    environment = Environment({"FLOPS_TRAINING_ROUNDS": "none", "FLOPS_STRATEGY": "{"})
+    Settings.from_env(environment)
+
+    with pytest.raises(BadSettingsError) as raised:
+        environment.check()
+
+    named = ("FLOPS_TRAINING_ROUNDS", "FLOPS_STRATEGY", "FLOPS_GRID_TOKEN", "FLOPS_MLFLOW_URL")
+    assert [name for name in named if name not in raised.value.reason] == []

@@ -1,0 +1,109 @@
+"""The learner's part of a round."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
+
+from flops_grid.errors import UserCodeError
+from flops_grid.flower_internals import take_identity
+from flops_grid.user_model import UserModel
+from flops_learner.settings import Settings
+from flops_learner.training import Training
+from flops_runtime.environment import BadSettingsError, Environment
+
+
+class ModelManager:
+    """Adds one to its parameters a fit, and remembers what happened in which order."""
+
+    def __init__(self):
+        self.calls = []
+        self.parameters = []
+
+    def set_model_parameters(self, parameters):
+        self.calls.append("set")
+        self.parameters = parameters
+
+    def get_model_parameters(self):
+        return self.parameters
+
+    def fit_model(self):
+        self.calls.append("fit")
+        self.parameters = [array + 1 for array in self.parameters]
+        return 12
+
+    def evaluate_model(self):
+        self.calls.append("evaluate")
+        return float(np.sum(self.parameters[0])), 0.5, 3
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _identity():
+    take_identity()
+
+
+@pytest.fixture
+def manager():
+    return ModelManager()
+
+
+@pytest.fixture
+def training(manager):
+    ticks = iter(range(100))
+    return Training(UserModel(manager, Path.cwd()), clock=lambda: float(next(ticks)))
+
+
+def ask(training, kind, arrays=(), **config):
+    content = {"arrays": ArrayRecord(list(arrays)), "config": ConfigRecord(config)}
+    context = Context(1, 0, {}, RecordDict(), {})
+    return training.client_app()(Message(RecordDict(content), 5, kind), context)
+
+
+def test_a_fit_begins_with_the_aggregators_parameters_and_returns_its_own(training):
+    reply = ask(training, "train", [np.zeros(2)])
+
+    np.testing.assert_array_equal(reply.content["arrays"].to_numpy_ndarrays()[0], [1, 1])
+    assert dict(reply.content["metrics"]) == {"num-examples": 12, "fit-seconds": 1.0}
+
+
+def test_an_evaluation_is_about_the_aggregators_parameters(training):
+    reply = ask(training, "evaluate", [np.full(2, 3.0)])
+
+    metrics = {"num-examples": 3, "loss": 6.0, "accuracy": 0.5, "evaluate-seconds": 1.0}
+    assert dict(reply.content["metrics"]) == metrics
+    assert "arrays" not in reply.content
+
+
+def test_the_loss_before_training_is_told_when_the_strategy_wants_it(training, manager):
+    reply = ask(training, "train", [np.full(2, 3.0)], **{"wants-train-loss": True})
+
+    assert reply.content["metrics"]["train_loss"] == 6.0
+    assert manager.calls == ["set", "evaluate", "fit"]
+
+
+def test_rounds_and_samples_are_counted_for_the_result(training):
+    ask(training, "train", [np.zeros(2)])
+    ask(training, "train", [np.zeros(2)])
+
+    assert (training.rounds, training.samples) == (2, 12)
+
+
+def test_what_the_users_code_raises_leaves_the_app(training, manager):
+    manager.fit_model = lambda: 1 / 0
+
+    with pytest.raises(UserCodeError, match="fit_model raised ZeroDivisionError"):
+        ask(training, "train", [np.zeros(2)])
+
+    assert training.rounds == 0
+
+
+def test_all_wrong_settings_are_named_together():
+    environment = Environment({"FLOPS_DATA_SPLIT": "half", "FLOPS_NODE_LEARNERS": "0"})
+    Settings.from_env(environment)
+
+    with pytest.raises(BadSettingsError) as raised:
+        environment.check()
+
+    named = ("FLOPS_DATA_SPLIT", "FLOPS_NODE_LEARNERS", "FLOPS_AGGREGATOR_ADDRESS")
+    assert [name for name in named if name not in raised.value.reason] == []
