@@ -45,10 +45,15 @@ def own_world(tmp_path) -> Iterator[World]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def admin(world: World) -> Client:
+    """Admin, logged in once: hashing a password is slow on purpose."""
+    return Client(world)
+
+
 @pytest.fixture
-def client(world: World) -> Iterator[Client]:
+def client(admin: Client) -> Iterator[Client]:
     """Admin, whose applications are deleted after the test."""
-    admin = Client(world)
     yield admin
     for application in json.loads(admin.request("GET", "/api/applications/").json()):
         admin.request("DELETE", f"/api/application/{application['applicationID']}")

@@ -15,7 +15,7 @@ JWT_STYLE = ["/api/application/x", "/api/applications/x", "/api/applications/"]
 TERSE_STYLE = ["/api/service/x", "/api/services/x", "/api/user/Admin", "/api/permission/Admin"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ada(world: World) -> Client:
     """A user without the role Admin."""
     return Client(world, "ada", "lovelace")

@@ -6,7 +6,8 @@ import sys
 import threading
 
 from flops_contracts.exit_codes import ExitCode
-from flops_local_oakestra.bootstrap import serve
+from flops_local_oakestra.bootstrap import build
+from flops_local_oakestra.entrypoints.serving import serve
 from flops_local_oakestra.settings import Settings
 from flops_runtime.environment import BadSettingsError, Environment
 from flops_runtime.logs import configure_logging
@@ -28,7 +29,7 @@ def main() -> int:
         signal.signal(number, lambda _number, _frame: stopped.set())
     base = {name: os.environ[name] for name in settings.passed if name in os.environ}
     try:
-        is_clean = serve(settings, base, stopped)
+        is_clean = serve(settings, build(settings, base), stopped)
     except OSError as error:
         print(error.strerror or error, file=sys.stderr)  # noqa: T201 - for whoever typed it
         return ExitCode.BUG

@@ -1,7 +1,6 @@
 """The root's API as one application."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import Flask, Response
@@ -19,24 +18,9 @@ from flops_local_oakestra.entrypoints.services_api import (
     service_blueprint,
     services_blueprint,
 )
-from flops_local_oakestra.usecases.accounts import Accounts
-from flops_local_oakestra.usecases.applications import Applications
-from flops_local_oakestra.usecases.deployments import Deployments
-from flops_local_oakestra.usecases.resources import Resources
-from flops_local_oakestra.usecases.services import Services
+from flops_local_oakestra.usecases.root import Root
 
 MAX_BODY_BYTES: Final = 4 << 20
-
-
-@dataclass(frozen=True)
-class Root:
-    """All that a root can be asked."""
-
-    accounts: Accounts
-    applications: Applications
-    services: Services
-    deployments: Deployments
-    resources: Resources
 
 
 def root_app(root: Root, is_ready: Callable[[], bool]) -> Flask:

@@ -1,0 +1,69 @@
+"""Being a root, from the first socket to the last process."""
+
+import logging
+import threading
+from typing import Final
+
+from flops_local_oakestra.entrypoints.clusters_api import cluster_app
+from flops_local_oakestra.entrypoints.key_api import key_app
+from flops_local_oakestra.entrypoints.root_api import MAX_BODY_BYTES, root_app
+from flops_local_oakestra.entrypoints.servers import Listener, Servers
+from flops_local_oakestra.settings import Settings
+from flops_local_oakestra.usecases.root import Root
+
+logger = logging.getLogger(__name__)
+
+MEASURE_SECONDS: Final = 5.0
+LAST_GRACE_SECONDS: Final = 6.0
+"""How long instances have to end when local-oakestra itself has to within ten seconds."""
+LAST_JOIN_SECONDS: Final = 9.0
+
+
+def serve(settings: Settings, root: Root, stopped: threading.Event) -> bool:
+    """Be a root until ``stopped``; then stop everything and say whether nothing was left."""
+    is_ready = threading.Event()
+    servers = Servers(listeners(settings, root, is_ready), MAX_BODY_BYTES)
+    servers.start()
+    try:
+        root.data_servers.start()
+        is_ready.set()
+        while not stopped.wait(MEASURE_SECONDS):
+            root.reports.measure()
+    finally:
+        is_ready.clear()
+        is_clean = _stop_all(root, min(settings.grace_seconds, LAST_GRACE_SECONDS))
+        servers.close()
+    return is_clean
+
+
+def listeners(settings: Settings, root: Root, is_ready: threading.Event) -> list[Listener]:
+    """Return everything that listens."""
+    tokens = root.accounts.tokens
+    return [
+        Listener("key endpoint", key_app(tokens), settings.address, settings.key_port),
+        *(
+            Listener(
+                f"resources of {cluster.name}",
+                cluster_app(root.resources, cluster),
+                cluster.address,
+                settings.resource_port,
+            )
+            for cluster in settings.clusters
+        ),
+        Listener(
+            "root", root_app(root, is_ready.is_set), settings.address, settings.port, threads=8
+        ),
+    ]
+
+
+def _stop_all(root: Root, grace_seconds: float) -> bool:
+    """Ask all at the same time, then wait for all."""
+    asking = threading.Thread(
+        target=root.data_servers.close, args=(grace_seconds, LAST_JOIN_SECONDS), daemon=True
+    )
+    asking.start()
+    is_clean = root.deployments.close(grace_seconds, LAST_JOIN_SECONDS)
+    asking.join(LAST_JOIN_SECONDS)
+    if not is_clean:
+        logger.error("some instances did not end; their shims will end them")
+    return is_clean
