@@ -208,7 +208,7 @@ def test_services_of_a_new_attempt_have_names_of_their_own():
     first, _ = walked(a_project(), PLACED)
     failed, _ = walked(first, StepFailed(Stage.BUILDING_ACTORS, an_error(Stage.BUILDING_ACTORS)))
 
-    retried, _ = walked(failed, RetryRequested())
+    retried, _ = walked(failed, RetryRequested(), PLACED)
 
     names = {one.instance for one in retried.present(Role.BUILDER)}
     assert len(names) == 2

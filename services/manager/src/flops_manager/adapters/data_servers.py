@@ -13,18 +13,19 @@ TIMEOUT_SECONDS: Final = 3.0
 
 
 class FlightDataServers:
-    """Asks ``<address>:11027`` for its ``stats``."""
+    """Asks the data server of a node for its ``stats``."""
 
-    def __init__(self, token: str = "", ca_file: str = "") -> None:
+    def __init__(self, token: str = "", ca_file: str = "", port: int = DATA_SERVER_PORT) -> None:
         self._token = token
         self._ca_file = ca_file
+        self._port = port
 
     def stats(self, address: str) -> Mapping[str, TagStats] | None:
         """Return what is held by tag, or None if nobody answers in time."""
         # pyarrow takes half a second to import and is needed for placing only.
         from flops_flight.client import DataServer  # noqa: PLC0415
 
-        target = f"{address}:{DATA_SERVER_PORT}"
+        target = f"{address}:{self._port}"
         try:
             with DataServer(
                 target,

@@ -34,7 +34,7 @@ def can_meet_minima(project: Project) -> bool:
     return len(left) >= minima
 
 
-def explained_by(project: Project) -> bool:
+def learner_explains_it(project: Project) -> bool:
     """Say whether the project failed for want of learners and now knows why they left."""
     error = project.error
     return (

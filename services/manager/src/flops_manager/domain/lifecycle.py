@@ -26,7 +26,7 @@ from flops_manager.domain.commands import (
 )
 from flops_manager.domain.errors import IllegalTransitionError
 from flops_manager.domain.facts import with_facts
-from flops_manager.domain.learners import can_meet_minima, explained_by, first_cause
+from flops_manager.domain.learners import can_meet_minima, first_cause, learner_explains_it
 from flops_manager.domain.project_events import (
     CancelRequested,
     DeleteRequested,
@@ -114,7 +114,8 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     # Where everything goes is decided before anything is built: what cannot work fails at once.
     Row(S.SUBMITTED, Placed, S.BUILDING_ACTORS, start(S.BUILDING_ACTORS)),
     Row(S.BUILDING_ACTORS, ActorsBuilt, S.TRAINING, hand_over(S.BUILDING_ACTORS, S.TRAINING)),
-    # A retried training looks again where its learners can go, because nodes come and go.
+    # A retry looks again where things can go, because nodes come and go.
+    Row(S.BUILDING_ACTORS, Placed, S.BUILDING_ACTORS, start(S.BUILDING_ACTORS)),
     Row(S.TRAINING, Placed, S.TRAINING, start(S.TRAINING)),
     # Losing a learner costs nothing while those that are left can meet the minima.
     Row(S.TRAINING, LearnerFailed, S.TRAINING, (UndeployLostLearners(),), when=can_meet_minima),
@@ -132,14 +133,14 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     *(Row(stage, CancelRequested, S.CANCELLED, stop(stage)) for stage in RUNS_IN),
     Row(S.CANCELLED, CancelRequested, S.CANCELLED),
     # "Too few learners" is nobody's cause: a learner that tells later why it left is heard.
-    Row(S.FAILED, LearnerFailed, S.FAILED, when=explained_by),
+    Row(S.FAILED, LearnerFailed, S.FAILED, when=learner_explains_it),
     # A retry starts at the stage that stopped, with what the earlier ones left behind.
     *(
         Row(end, RetryRequested, stage, again, when=stopped_in(stage))
         for end in (S.FAILED, S.CANCELLED)
         for stage, again in (
             (S.SUBMITTED, PREPARE),
-            (S.BUILDING_ACTORS, start(S.BUILDING_ACTORS)),
+            (S.BUILDING_ACTORS, (Place(),)),
             (S.TRAINING, (Place(),)),
             (S.BUILDING_MODEL, start(S.BUILDING_MODEL)),
             (S.SERVING, start(S.SERVING)),

@@ -1,5 +1,6 @@
 """Telling people and actors what the manager did."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 
@@ -8,6 +9,8 @@ from flops_contracts.roles import Role
 from flops_manager.domain.commands import Announce
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.stores import EventStore
+
+logger = logging.getLogger(__name__)
 
 
 class Announcements:
@@ -20,6 +23,9 @@ class Announcements:
 
     def announce(self, subject_id: str, command: Announce, *, is_mock: bool) -> None:
         """Tell it. Repeated, it keeps its ``event_id``, so that nobody counts it twice."""
+        what = "mock" if is_mock else "project"
+        why = f": {command.reason}" if command.reason else ""
+        logger.info("%s %s is %s%s", what, subject_id, command.stage, why)
         event = Event(
             event_id=f"{subject_id}-{command.number}-{command.stage}",
             project_id=subject_id,

@@ -85,7 +85,6 @@ class Projects:
             self._store.add(Record(project, todo=tuple(map(Pending, commands))))
         except AlreadyExistsError:
             return self.get(project.id, caller)
-        logger.info("project %s is submitted", project.id, extra={"project_id": project.id})
         return project
 
     def check(self, sla: ProjectSla, caller: Caller) -> tuple[Finding, ...]:
@@ -158,15 +157,8 @@ class Projects:
         def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
             return transition(project, event, self._now())
 
-        moved = change(self._store, project_id, step)
-        logger.info(
-            "project %s is %s after %s",
-            project_id,
-            moved.stage,
-            type(event).__name__,
-            extra={"project_id": project_id},
-        )
-        return moved
+        logger.debug("%s of %s", type(event).__name__, project_id)
+        return change(self._store, project_id, step)
 
     def receive(self, event: Event) -> None:
         """Store and apply what an actor said; the same message twice changes nothing.

@@ -1,0 +1,169 @@
+"""The manager's event bus over a real broker, and its data servers over real Arrow Flight."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from flops_contracts.envelope import decode, encode
+from flops_contracts.events import Actor, Kind, Notice
+from flops_contracts.roles import Role
+from flops_contracts.topics import project_topics
+from flops_manager.adapters.data_servers import FlightDataServers
+from flops_manager.adapters.mqtt import MqttEventBus
+from flops_manager.domain.nodes import TagStats
+from flops_runtime.mqtt import BrokerUnreachableError, MqttConnection
+from flops_runtime.settings import MqttSettings
+from support.broker import PASSWORD, Broker, free_port, running_broker
+from support.data_plane import a_data_server, a_table
+from support.manager_core import ACTORS_BUILT, NOW, MovableClock, a_project, an_event
+from support.waiting import until
+
+PROJECT = a_project()
+OBSERVER = PROJECT.present(Role.OBSERVER)[0].instance
+TOPICS = project_topics(PROJECT.id)
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    with running_broker() as running:
+        yield running
+
+
+def settings_for(broker):
+    return MqttSettings(broker.url, PASSWORD, connect_timeout_seconds=10)
+
+
+@pytest.fixture
+def bus(broker):
+    bus = MqttEventBus(settings_for(broker), MovableClock())
+    yield bus
+    bus.close()
+
+
+@pytest.fixture
+def actor(broker):
+    with MqttConnection(settings_for(broker), "an-actor") as connection:
+        yield connection
+
+
+def a_notice(text="hello"):
+    return an_event(PROJECT, OBSERVER, Kind.NOTICE, Notice(text))
+
+
+def a_result():
+    return an_event(PROJECT, OBSERVER, Kind.ACTORS_BUILT, ACTORS_BUILT)
+
+
+def test_what_actors_say_arrives_with_what_it_is_about(bus, actor):
+    heard = []
+    bus.open(lambda event, is_mock: heard.append((event, is_mock)))
+    event = a_notice()
+
+    actor.publish(TOPICS.events, encode(event))
+    actor.publish(f"flops/v1/mocks/{PROJECT.id}/events", encode(event))
+
+    until(lambda: len(heard) == 2)
+    assert sorted(heard, key=lambda one: one[1]) == [(event, False), (event, True)]
+
+
+def test_what_is_said_while_nobody_listens_waits(broker, bus, actor):
+    bus.open(lambda *_: None)
+    bus.close()
+    event = a_notice("while you were out")
+    actor.publish(TOPICS.events, encode(event))
+    heard = []
+
+    second = MqttEventBus(settings_for(broker), MovableClock())
+    second.open(lambda event, _: heard.append(event))
+
+    until(lambda: event in heard)
+    second.close()
+
+
+def test_a_confirmed_result_is_told_to_its_actor_and_taken_off_the_broker(broker, bus, actor):
+    orders = []
+    actor.subscribe(TOPICS.control, lambda _, data: orders.append(decode(data)))
+    event = a_result()
+    bus.open(lambda event, is_mock: bus.acknowledge(event, is_mock=is_mock))
+
+    actor.publish(TOPICS.result(OBSERVER), encode(event), retain=True)
+
+    until(lambda: [one.payload.event_id for one in orders] == [event.event_id])
+    retained = []
+    with MqttConnection(settings_for(broker), "whoever comes later") as later:
+        later.subscribe(TOPICS.result(OBSERVER), lambda _, data: retained.append(data))
+        later.subscribe(TOPICS.events, lambda _, data: retained.append(data))
+        later.publish(TOPICS.events, b"the end")
+        until(lambda: b"the end" in retained)
+    assert [one for one in retained if one] == [b"the end"]
+
+
+def test_a_result_that_nobody_confirmed_comes_again(broker, bus, actor):
+    heard = []
+    bus.open(lambda *_: None)
+    event = a_result()
+    actor.publish(TOPICS.result(OBSERVER), encode(event), retain=True)
+    bus.close()
+
+    second = MqttEventBus(settings_for(broker), MovableClock())
+    second.open(lambda event, _: heard.append(event))
+
+    until(lambda: event in heard)
+    second.acknowledge(event, is_mock=False)
+    second.close()
+
+
+def test_nonsense_and_lies_are_dropped(bus, actor):
+    heard = []
+    bus.open(lambda event, _: heard.append(event))
+
+    actor.publish(TOPICS.events, b"nonsense")
+    actor.publish(project_topics("another").events, encode(a_notice("of another project")))
+    actor.publish(TOPICS.events, encode(a_notice("the truth")))
+
+    until(lambda: heard)
+    assert [one.payload.message for one in heard] == ["the truth"]
+
+
+def test_the_managers_own_announcements_are_not_heard_by_itself(bus, actor):
+    heard, seen = [], []
+    bus.open(lambda event, _: heard.append(event))
+    actor.subscribe(TOPICS.events, lambda _, data: seen.append(data))
+    # The broker takes one client's packets in order, so the subscription stands after this.
+    actor.publish(TOPICS.control, b"anything")
+    told = a_notice("the manager's own")
+
+    bus.publish(replace(told, actor=Actor(Role.MANAGER, "manager")), is_mock=False)
+    bus.publish(a_notice("an actor's"), is_mock=False)
+
+    until(lambda: len(seen) == 2 and heard)
+    assert [one.payload.message for one in heard] == ["an actor's"]
+
+
+def test_a_broker_that_is_away_is_said_to_be():
+    away = MqttSettings(f"mqtt://127.0.0.1:{free_port()}", connect_timeout_seconds=0.2)
+    bus = MqttEventBus(away, lambda: NOW)
+
+    with pytest.raises(BrokerUnreachableError):
+        bus.open(lambda *_: None)
+
+    bus.publish(a_notice(), is_mock=False)
+    bus.close()
+
+
+def test_a_data_server_tells_what_it_holds(tmp_path):
+    with a_data_server(tmp_path) as world:
+        host, port = world.address.split(":")
+        servers = FlightDataServers(port=int(port))
+        with world.client() as client:
+            client.upload("mnist", a_table(30))
+
+        stats = servers.stats(host)
+
+        assert list(stats) == ["mnist"]
+        assert stats["mnist"] == TagStats(30, 1, stats["mnist"].bytes)
+
+
+def test_a_data_server_that_is_away_holds_nothing_known():
+    assert FlightDataServers(port=free_port()).stats("127.0.0.1") is None

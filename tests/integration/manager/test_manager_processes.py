@@ -1,0 +1,199 @@
+"""The manager's two processes beside a real broker, a real store and a real local-oakestra."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from support.broker import PASSWORD, free_port, running_broker
+from support.canned_actors import CRASHING, register, register_actors
+from support.local_oakestra import IMAGES, Client, World
+from support.store import running_store, store_program
+from support.waiting import until
+
+TIMEOUT = 10
+
+
+class Manager:
+    """The API and the worker, started as their container starts them."""
+
+    def __init__(self, world, broker, store_url, folder):
+        self.world = world
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **os.environ,
+            **broker.environment,
+            "FLOPS_BIND_ADDRESS": "127.0.0.1",
+            "FLOPS_API_PORT": str(self.port),
+            "FLOPS_OAKESTRA_URL": world.url,
+            "FLOPS_OAKESTRA_USER": "Admin",
+            "FLOPS_OAKESTRA_PASSWORD": "Admin",
+            "FLOPS_MONGO_URL": store_url,
+            "FLOPS_IMAGE_PREFIX": IMAGES,
+            "FLOPS_WATCH_SECONDS": "0.2",
+            "FLOPS_LEASE_SECONDS": "1",
+        }
+        self.processes = {}
+        token = Client(world).login["token"]
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = f"Bearer {token}"
+
+    def start(self, name):
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "flops_manager", name],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def end(self):
+        for process in self.processes.values():
+            process.terminate()
+        return {name: process.wait(15) for name, process in self.processes.items()}
+
+    def kill(self, name):
+        self.processes[name].kill()
+        self.processes.pop(name).wait(10)
+
+    def is_ready(self):
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=TIMEOUT).ok
+        except requests.ConnectionError:
+            return False
+
+    def call(self, method, path, **kwargs):
+        answer = self.session.request(method, f"{self.url}{path}", timeout=TIMEOUT, **kwargs)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def submit(self, **changes):
+        sla = {
+            "customerID": "Admin",
+            "ml_repo_url": "https://git.example/anna/mnist.git",
+            "ml_model_flavor": "sklearn",
+            "training_configuration": {"data_tags": ["mnist"]},
+            "post_training_steps": [
+                "build_image_for_trained_model",
+                "deploy_trained_model_image",
+            ],
+            "learners": 2,
+            **changes,
+        }
+        return self.call("POST", "/api/flops/projects", json=sla)["project_id"]
+
+    def until_stage(self, project_id, stage):
+        return until(
+            lambda: (
+                (found := self.call("GET", f"/api/flops/projects/{project_id}")["project"])["stage"]
+                == stage
+                and found
+            ),
+            30,
+            f"{project_id} is {stage}",
+        )
+
+
+@pytest.fixture(scope="module")
+def neighbours(tmp_path_factory):
+    if store_program() is None:
+        pytest.skip("no embedded store here: install secantusdb, or set FLOPS_TEST_STORE")
+    world = World(tmp_path_factory.mktemp("oakestra"), FLOPS_LOCAL_REPORT_SECONDS="1")
+    with running_broker() as broker, running_store() as store_url:
+        try:
+            yield world.start(), broker, store_url
+        finally:
+            world.end()
+
+
+@pytest.fixture
+def manager(neighbours, tmp_path):
+    world, broker, store_url = neighbours
+    register_actors(world)
+    manager = Manager(world, broker, store_url, tmp_path)
+    manager.start("api")
+    manager.start("worker")
+    try:
+        until(manager.is_ready, 20, "the API is ready")
+        yield manager
+    finally:
+        manager.end()
+
+
+def services(manager):
+    """Return what the root knows, by the first letters of the services' names."""
+    client = Client(manager.world)
+    found = []
+    for application in client.request("GET", "/api/applications/").json() and _applications(client):
+        listed = client.request("GET", f"/api/services/{application['applicationID']}")
+        found += [one["microservice_name"][:3] for one in _decoded(listed)]
+    return sorted(found)
+
+
+def _applications(client):
+    return _decoded(client.request("GET", "/api/applications/"))
+
+
+def _decoded(answer):
+    return json.loads(answer.json())
+
+
+def test_a_project_is_trained_and_served_by_processes(manager):
+    project_id = manager.submit()
+
+    project = manager.until_stage(project_id, "completed")
+
+    assert PASSWORD not in str(project)
+    assert project["rounds"]
+    events = manager.call("GET", f"/api/flops/projects/{project_id}/events")["events"]
+    assert "model_serving" in str(events)
+    until(lambda: services(manager) == ["mdl", "obs", "trk"], what="only what stays is left")
+    manager.call("DELETE", f"/api/flops/projects/{project_id}")
+    until(lambda: services(manager) == ["trk"], what="the project is gone")
+
+
+def test_a_builder_that_crashes_without_a_word_is_found_out(manager):
+    register(manager.world, "image-builder", CRASHING)
+
+    project_id = manager.submit()
+
+    error = manager.until_stage(project_id, "failed")["error"]
+    assert "SIGKILL" in error["reason"]
+    assert "about to crash" in error["last_lines"]
+    manager.call("DELETE", f"/api/flops/projects/{project_id}")
+    until(lambda: "bld" not in services(manager), what="the builder is removed")
+
+
+def test_a_worker_that_is_killed_is_replaced(manager):
+    first = manager.submit()
+    manager.kill("worker")
+
+    manager.start("worker")
+
+    manager.until_stage(first, "completed")
+    manager.call("DELETE", f"/api/flops/projects/{first}")
+
+
+def test_a_mock_is_provided_and_the_tracking_server_found(manager):
+    sla = {
+        "customerID": "Admin",
+        "mock_data_configuration": {"dataset_name": "mnist", "data_tag": "mnist"},
+    }
+
+    mock_id = manager.call("POST", "/api/flops/mocks", json=sla)["mock_id"]
+
+    until(
+        lambda: manager.call("GET", f"/api/flops/mocks/{mock_id}")["mock"]["stage"] == "completed",
+        what="the mock is provided",
+    )
+    tracking = manager.call("GET", "/api/flops/tracking", params={"customerID": "Admin"})
+    assert tracking["tracking_server_url"].endswith(":7027")
+
+
+def test_both_processes_end_cleanly(manager):
+    assert manager.end() == {"api": 0, "worker": 0}

@@ -1,0 +1,159 @@
+"""What callers can do and see, without a worker."""
+
+import pytest
+
+from flops_contracts.roles import Role, Stage
+from flops_manager.domain.errors import (
+    ModelNotFoundError,
+    NotAllowedError,
+    OrchestratorUnavailableError,
+    ProjectNotFoundError,
+)
+from flops_manager.ports.stores import Record
+from flops_manager.usecases.caller import Caller
+from support.manager_core import (
+    ADMIN,
+    ANNA,
+    TRAINED,
+    Core,
+    a_mock_sla,
+    a_project,
+    a_sla,
+)
+
+BEN = Caller("ben")
+
+
+@pytest.fixture
+def core():
+    return Core()
+
+
+def test_submitting_creates_nothing_yet_but_what_is_to_be_done(core):
+    project = core.app.projects.submit(a_sla(), ANNA)
+
+    assert project.stage is Stage.SUBMITTED
+    assert core.orchestrator.applications == set()
+    assert core.adapters.projects.busy() == [project.id]
+
+
+def test_the_same_key_returns_the_first_project(core):
+    first = core.app.projects.submit(a_sla(), ANNA, "once")
+
+    again = core.app.projects.submit(a_sla(learners=7), ANNA, "once")
+
+    assert again == first
+    assert core.app.projects.submit(a_sla(), ANNA, "twice").id != first.id
+    assert len({core.app.projects.submit(a_sla(), ANNA).id for _ in range(3)}) == 3
+
+
+def test_the_same_key_returns_the_first_mock(core):
+    first = core.app.mocks.submit(a_mock_sla(), ANNA, "once")
+
+    assert core.app.mocks.submit(a_mock_sla("other"), ANNA, "once") == first
+
+
+def test_nobody_submits_in_the_name_of_others_but_an_admin(core):
+    with pytest.raises(NotAllowedError):
+        core.app.projects.submit(a_sla(), BEN)
+    with pytest.raises(NotAllowedError):
+        core.app.mocks.submit(a_mock_sla(), BEN)
+
+    assert core.app.projects.submit(a_sla(), ADMIN).owner == "anna"
+
+
+def test_what_belongs_to_others_is_not_found(core):
+    project_id = core.submit()
+
+    with pytest.raises(ProjectNotFoundError):
+        core.app.projects.get(project_id, BEN)
+    with pytest.raises(ProjectNotFoundError):
+        core.app.projects.cancel(project_id, BEN)
+    assert core.app.projects.get(project_id, ADMIN).id == project_id
+
+
+def test_a_list_shows_ones_own_and_an_admins_all(core):
+    core.submit()
+    core.app.projects.submit(a_sla(customerID="ben"), BEN)
+
+    assert core.app.projects.list(ANNA).total == 1
+    assert core.app.projects.list(ADMIN).total == 2
+    assert core.app.projects.list(ANNA, Stage.FAILED).items == ()
+
+
+def test_a_check_says_what_is_fine_and_creates_nothing(core):
+    findings = core.app.projects.check(a_sla(), ANNA)
+
+    assert [(one.check, one.is_ok) for one in findings] == [
+        ("nodes", True),
+        ("data", True),
+        ("placement", True),
+    ]
+    assert core.app.projects.list(ADMIN).total == 0
+
+
+def test_a_check_says_what_is_missing(core):
+    findings = core.app.projects.check(a_sla(tags=("cifar",)), ANNA)
+
+    assert not findings[-1].is_ok
+    assert "'cifar'" in findings[-1].message
+    assert findings[-1].hint
+
+
+def test_a_reset_is_for_admins(core):
+    with pytest.raises(NotAllowedError):
+        core.app.database.reset(ANNA)
+
+
+def test_a_model_is_found_once_its_project_trained_one(core):
+    project = a_project(trained=TRAINED, model_address="http://192.0.2.1:8080")
+    core.adapters.projects.add(Record(project))
+    core.adapters.projects.add(Record(a_project("aaaaaaaaaaaa")))
+
+    (model,) = core.app.models.list(ANNA).items
+
+    assert model == core.app.models.get(project.id, ANNA)
+    assert (model.name, model.accuracy, model.address) == ("m", 0.9, "http://192.0.2.1:8080")
+    with pytest.raises(ModelNotFoundError):
+        core.app.models.get("aaaaaaaaaaaa", ANNA)
+    with pytest.raises(ModelNotFoundError):
+        core.app.models.get(project.id, BEN)
+
+
+def test_a_tracking_server_is_deployed_once(core):
+    first = core.app.tracking.url_for(ANNA)
+
+    again = core.app.tracking.url_for(ADMIN, "anna")
+
+    assert first == again
+    assert (first.url[:17], first.is_running) == ("http://192.0.2.1:", True)
+    assert len(core.orchestrator.deployed) == 1
+
+
+def test_nobody_sees_the_tracking_server_of_others(core):
+    with pytest.raises(NotAllowedError):
+        core.app.tracking.url_for(BEN, "anna")
+
+
+def test_a_tracking_server_that_is_being_deployed_is_not_deployed_twice(core):
+    core.adapters.leases.acquire("tracking/anna", "somebody else", 60)
+
+    with pytest.raises(OrchestratorUnavailableError, match="right now"):
+        core.app.tracking.url_for(ANNA)
+
+    assert core.orchestrator.deployed == []
+
+
+def test_logs_are_live_or_what_was_kept(core):
+    with core.working():
+        project_id = core.submit()
+        builder = core.until_running(project_id, Role.BUILDER)[0]
+        core.orchestrator.change_state(builder, logs="cloning\nresolving\n")
+        (live,) = core.app.projects.logs(project_id, ANNA, "builder")
+        core.app.projects.cancel(project_id, ANNA)
+        gone = core.until_stage(project_id, Stage.CANCELLED)
+
+    (kept,) = core.app.projects.logs(project_id, ANNA, builder)
+    assert gone.owner == "anna"
+    assert (live.is_live, live.lines) == (True, ("cloning", "resolving"))
+    assert (kept.instance, kept.lines) == (builder, ("cloning", "resolving"))
