@@ -1,6 +1,5 @@
 """Worlds for builds: base images made from this checkout, and git repositories to build."""
 
-import os
 import shutil
 import subprocess
 import tomllib
@@ -13,6 +12,7 @@ from flops_contracts.bundles import Bundle, write_bundle
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "docs/examples/ml-repos/mnist-sklearn"
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.egg-info")
 PREFIX = "ghcr.io/oakestra/addon-flops"
 
 
@@ -24,7 +24,11 @@ class Reports:
         self.notices: list[str] = []
 
     def progress(
-        self, message: str, done: float = 0, total: float | None = None, unit: str = ""
+        self,
+        message: str,
+        done: float = 0,  # noqa: ARG002 - the port's
+        total: float | None = None,  # noqa: ARG002 - the port's
+        unit: str = "",  # noqa: ARG002 - the port's
     ) -> None:
         self.steps.append(message)
 
@@ -38,8 +42,11 @@ def register_base(store: Path, folder: Path, service: str) -> None:
     requirements = dict.fromkeys(line for lines in projects for line in lines[1])
     file = folder / f"{service}.requirements.in"
     file.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
-    sources = dict.fromkeys(str(path / "src") for path, _ in projects)
-    labels = {"requirements": str(file), "sources": os.pathsep.join(sources)}
+    # A copy, because a base that changes while a test runs is another base.
+    sources = folder / f"{service}.sources"
+    for path in dict.fromkeys(path for path, _ in projects):
+        shutil.copytree(path / "src", sources, ignore=LEFT_OUT, dirs_exist_ok=True)
+    labels = {"requirements": str(file), "sources": str(sources)}
     write_bundle(store, Bundle(f"{PREFIX}/{service}:latest", ("true",), labels=labels))
 
 
@@ -65,7 +72,7 @@ def a_repository(
     folder: Path, changes: Mapping[str, str | None] | None = None, source: Path = SAMPLE
 ) -> str:
     """Make a git repository of ``source`` with files changed, or removed for None; its URL."""
-    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source, folder, ignore=LEFT_OUT)
     git(folder, "init", "--quiet", "--initial-branch=main")
     commit(folder, changes or {})
     return folder.as_uri()

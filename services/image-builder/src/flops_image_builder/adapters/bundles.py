@@ -87,9 +87,10 @@ class BundleEngine:
         bundle = bundle_of(image, base, folder, executable)
         for probe in image.probes:
             proof = _proof(probe, executable, base_image(base))
-            if not (probe.of_base and proof.exists()):
+            if not proof.exists():
                 reports.progress(f"Trying {probe.what}")
                 self._try(probe, bundle)
+            if probe.of_base:
                 proof.touch()
         write_bundle(self._store, bundle)
 

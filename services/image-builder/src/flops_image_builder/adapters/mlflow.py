@@ -4,8 +4,10 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+import mlflow
 from mlflow import artifacts
 from mlflow.environment_variables import (
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR,
     MLFLOW_HTTP_REQUEST_MAX_RETRIES,
     MLFLOW_HTTP_REQUEST_TIMEOUT,
 )
@@ -15,7 +17,7 @@ from requests.exceptions import RequestException
 from flops_image_builder.domain.errors import ModelUnusableError, TrackingUnreachableError
 
 REQUEST_SECONDS: Final = 30
-RETRIES: Final = 3
+RETRIES: Final = 2
 
 
 class MlflowModels:
@@ -28,12 +30,14 @@ class MlflowModels:
         """See the port."""
         MLFLOW_HTTP_REQUEST_TIMEOUT.set(REQUEST_SECONDS)  # type: ignore[no-untyped-call]
         MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(RETRIES)  # type: ignore[no-untyped-call]
+        MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)  # type: ignore[no-untyped-call]
+        # A registry is found by this alone: the parameter of the call below does not reach it.
+        mlflow.set_tracking_uri(self._url)
+        mlflow.set_registry_uri(self._url)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
-            found = artifacts.download_artifacts(
-                artifact_uri=uri, dst_path=str(folder), tracking_uri=self._url
-            )
+            found = artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
         except (MlflowException, RequestException, OSError) as error:
             raise self._explained(uri, error) from error
         return Path(found)

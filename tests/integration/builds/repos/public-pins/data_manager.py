@@ -1,10 +1,11 @@
 """Rows of pixels with labels, the way repositories of this age load them."""
 
-from typing import Any, Tuple  # noqa: UP035 - old code is what this repository stands for
+from typing import Any
+
+from sklearn.model_selection import train_test_split
 
 from flops_utils.ml_repo_building_blocks import load_dataset
 from flops_utils.ml_repo_templates import DataManagerTemplate
-from sklearn.model_selection import train_test_split
 
 
 class DataManager(DataManagerTemplate):
@@ -18,6 +19,6 @@ class DataManager(DataManagerTemplate):
         y = dataset["label"]
         return train_test_split(x, y, test_size=0.2, random_state=1)
 
-    def get_data(self) -> Tuple[Any, Any]:
+    def get_data(self) -> tuple[Any, Any]:
         x_train, x_test, y_train, y_test = self.data
         return (x_train, y_train), (x_test, y_test)

@@ -1,12 +1,13 @@
 """A logistic regression written against scikit-learn 1.4 and NumPy 1.26."""
 
-from typing import Any, Tuple  # noqa: UP035 - old code is what this repository stands for
+from typing import Any
 
 import numpy as np
 from data_manager import DataManager
-from flops_utils.ml_repo_templates import ModelManagerTemplate
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+
+from flops_utils.ml_repo_templates import ModelManagerTemplate
 
 
 class ModelManager(ModelManagerTemplate):
@@ -35,7 +36,7 @@ class ModelManager(ModelManagerTemplate):
         self.model.fit(self.x_train, self.y_train)
         return len(self.x_train)
 
-    def evaluate_model(self) -> Tuple[Any, Any, int]:
+    def evaluate_model(self) -> tuple[Any, Any, int]:
         loss = log_loss(self.y_test, self.model.predict_proba(self.x_test), labels=range(10))
         accuracy = self.model.score(self.x_test, self.y_test)
         return loss, accuracy, len(self.x_test)

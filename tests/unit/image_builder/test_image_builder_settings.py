@@ -1,0 +1,54 @@
+import pytest
+
+from flops_image_builder.settings import Settings
+from flops_runtime.environment import BadSettingsError, Environment
+
+ACTOR = {
+    "FLOPS_INSTANCE": "bldx1",
+    "FLOPS_PROJECT_ID": "0123456789ab",
+    "FLOPS_STAGE": "building_actors",
+    "FLOPS_MQTT_URL": "mqtt://127.0.0.1:9027",
+    "FLOPS_IMAGE_STORE": "/var/lib/images",
+    "FLOPS_IMAGE_REGISTRY": "reg:5073",
+    "FLOPS_ML_MODEL_FLAVOR": "sklearn",
+}
+ACTORS = {**ACTOR, "FLOPS_BUILD": "actors", "FLOPS_ML_REPO_URL": "https://h.example/o/r"}
+MODEL = {
+    **ACTOR,
+    "FLOPS_BUILD": "model",
+    "FLOPS_MLFLOW_URL": "http://127.0.0.1:7027",
+    "FLOPS_MODEL_URI": "models:/m/1",
+    "FLOPS_RUN_ID": "0f3a",
+    "FLOPS_CUSTOMER": "Admin",
+    "FLOPS_ACTORS_IMAGE": "reg:5073/o/r/aggregator:t",
+}
+
+
+def test_an_order_for_actors_names_its_bases():
+    order = Settings.from_env(Environment(ACTORS)).actors
+
+    assert order is not None
+    assert order.learner_base == "ghcr.io/oakestra/addon-flops/learner:latest"
+    assert order.platforms == ("linux/amd64",)
+
+
+def test_an_order_for_a_model_is_no_order_for_actors():
+    settings = Settings.from_env(Environment(MODEL))
+
+    assert settings.actors is None
+    assert settings.model is not None
+    assert settings.model.server_base == "ghcr.io/oakestra/addon-flops/model-server:latest"
+
+
+def test_everything_that_is_missing_is_named_at_once():
+    with pytest.raises(BadSettingsError) as caught:
+        Settings.from_env(Environment({**ACTOR, "FLOPS_BUILD": "model"}))
+
+    assert "FLOPS_MODEL_URI is missing" in caught.value.reason
+    assert "FLOPS_ACTORS_IMAGE is missing" in caught.value.reason
+
+
+def test_secrets_do_not_show_when_settings_are_printed():
+    settings = Settings.from_env(Environment({**ACTORS, "FLOPS_GIT_TOKEN": "very-secret"}))
+
+    assert "very-secret" not in repr(settings)
