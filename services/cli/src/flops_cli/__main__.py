@@ -18,6 +18,8 @@ from flops_cli.settings import Settings
 from flops_contracts.errors import FlopsError
 from flops_runtime.environment import Environment
 
+LONGEST_LINE = 300
+
 EPILOG = "Exit codes:\n\n" + "\n\n".join(
     f"{code.value}: {sentence}" for code, sentence in EXPLANATIONS.items()
 )
@@ -68,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _print_error(message: str, hint: str, errors: tuple[object, ...]) -> None:
     click.secho(f"Error: {message}", fg="red", err=True)
     for one in errors:
-        click.echo(f"  {one}", err=True)
+        click.echo(f"  {str(one)[:LONGEST_LINE]}", err=True)
     if hint:
         click.echo(f"Hint: {hint}", err=True)
 

@@ -18,7 +18,12 @@ from flops_cli.local.demo import Demo, DemoWorld
 from flops_cli.local.environments import Installer, installations
 from flops_cli.local.network import find_network
 from flops_cli.local.places import Places, find_places
-from flops_cli.local.processes import adopt_orphans, end_descendants, interrupt_on_signals
+from flops_cli.local.processes import (
+    InterruptedByUserError,
+    adopt_orphans,
+    end_descendants,
+    interrupt_on_signals,
+)
 from flops_cli.local.sample_repository import make_repository
 from flops_cli.local.suite import ADMIN, Suite, require_supported_system
 from flops_cli.local.summary import show_summary
@@ -49,6 +54,7 @@ def up(context: Context) -> None:
         with _suite(machine, machine.places.home / "local") as suite:
             _say_where(suite, machine.screen)
             _keep_running(suite)
+            machine.screen.say("\nStopping everything.")
 
 
 @local.command()
@@ -148,6 +154,9 @@ def _say_where(suite: Suite, screen: Screen) -> None:
 
 def _keep_running(suite: Suite) -> None:
     pause = threading.Event()
-    while True:
-        suite.require_alive()
-        pause.wait(1)
+    try:
+        while True:
+            suite.require_alive()
+            pause.wait(1)
+    except InterruptedByUserError:
+        return  # as announced: this is how it is ended

@@ -61,7 +61,7 @@ class Suite:
         self._state = state
         self._variables = variables
         self._announce = announce
-        self._children: list[Child] = []
+        self._waves: list[list[Child]] = []
 
     def __enter__(self) -> Self:
         try:
@@ -87,42 +87,44 @@ class Suite:
     @property
     def children(self) -> tuple[Child, ...]:
         """What was started, in that order."""
-        return tuple(self._children)
+        return tuple(child for wave in self._waves for child in wave)
 
     def start(self) -> None:
         """Start everything; raise ``LocalSuiteError`` naming what does not start, and why."""
         self._state.mkdir(parents=True, exist_ok=True)
         register(self._places, self._variables)
         self._announce("starting broker, store and local-oakestra")
-        broker, store, oakestra = self._broker(), self._store(), self._oakestra()
-        for child in (broker, store, oakestra):
-            self._start(child)
+        self._start(self._broker(), self._store())
+        self._start(self._oakestra())
         address = self.network.address
         self._await("the broker", lambda: is_listening(address, BROKER_PORT))
         self._await("the store", lambda: is_listening(address, STORE_PORT))
         self._await("local-oakestra", lambda: _is_ready(f"{self.network.oakestra_url}/readyz"))
         self._announce("starting the manager")
-        for child in self._manager():
-            self._start(child)
+        self._start(*self._manager())
         self._await("the manager", lambda: _is_ready(f"{self.network.api_url}/readyz"))
 
     def require_alive(self) -> None:
         """Raise ``LocalSuiteError`` if one of the processes has ended."""
-        require_alive(self._children)
+        require_alive(self.children)
 
     def stop(self) -> None:
-        """Stop everything, the last one started first; safe to call at any moment, and twice."""
-        for child in reversed(self._children):
-            child.stop()
-        self._children.clear()
+        """Stop everything, what was started last first; safe to call at any moment, and twice."""
+        for wave in reversed(self._waves):
+            for child in wave:
+                child.ask_to_stop()
+            for child in wave:
+                child.stop()
+        self._waves.clear()
 
-    def _start(self, child: Child) -> None:
-        # Before it is started: a signal may come between starting and remembering.
-        self._children.append(child)
-        child.start()
+    def _start(self, *wave: Child) -> None:
+        # Before they are started: a signal may come between starting and remembering.
+        self._waves.append(list(wave))
+        for child in wave:
+            child.start()
 
     def _await(self, what: str, condition: Callable[[], bool]) -> None:
-        wait_for(condition, START_SECONDS, f"{what} does not answer", self._children)
+        wait_for(condition, START_SECONDS, f"{what} does not answer", self.children)
 
     def _child(self, name: str, argv: Iterable[object], env: Mapping[str, str]) -> Child:
         plain = {

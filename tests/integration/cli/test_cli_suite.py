@@ -1,0 +1,98 @@
+"""The embedded suite as a whole: it starts, says who broke, and leaves no process behind."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import requests
+
+from flops_cli.client import FlopsClient
+from flops_cli.errors import LocalSuiteError
+from flops_cli.local.environments import installations
+from flops_cli.local.network import find_network
+from flops_cli.local.places import find_places
+from flops_cli.local.processes import descendants
+from flops_cli.local.suite import ADMIN, Suite
+from support.waiting import until
+
+HOME = os.environ.get("FLOPS_HOME")
+PLACES = find_places(None, Path(HOME).resolve() if HOME else None, Path(__file__))
+
+
+def is_installed():
+    # What it is installed with does not matter here, only that it is there.
+    return all(one.stamp.exists() for one in installations(PLACES))
+
+
+pytestmark = pytest.mark.skipif(
+    not is_installed(), reason=f"no environments at {PLACES.environments}: `make install`"
+)
+
+
+@pytest.fixture
+def network():
+    return find_network(tuple(f"127.{second}" for second in range(210, 250)))
+
+
+@pytest.fixture
+def suite(network, tmp_path):
+    one = Suite(PLACES, network, tmp_path, {"PATH": os.environ["PATH"]}, lambda _: None)
+    yield one
+    one.stop()
+
+
+def below(suite):
+    return {pid for child in suite.children for pid in (child.pid, *descendants(child.pid))}
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_suite_answers_and_leaves_nothing_behind(suite, network):
+    suite.start()
+    with FlopsClient.logged_in(
+        network.api_url, network.oakestra_url, ADMIN, suite.secrets.root_password
+    ) as client:
+        projects = client.projects()
+    started = below(suite)
+
+    suite.stop()
+
+    assert projects == ()
+    assert len(started) > 5
+    assert [pid for pid in started if is_alive(pid)] == []
+
+
+def test_what_breaks_is_named_with_its_last_lines(suite):
+    suite.start()
+    broken = next(child for child in suite.children if child.name == "broker")
+
+    os.kill(broken.pid, signal.SIGKILL)
+
+    until(lambda: broken.exit_code() is not None)
+    with pytest.raises(LocalSuiteError, match="broker ended unexpectedly") as raised:
+        suite.require_alive()
+    assert raised.value.errors
+
+
+def test_no_secret_is_in_an_argument_or_a_log(suite):
+    suite.start()
+
+    arguments = "".join(Path(f"/proc/{pid}/cmdline").read_text() for pid in below(suite))
+    logs = "".join(file.read_text(errors="replace") for file in suite.logs.iterdir())
+
+    assert suite.secrets.broker_password not in arguments + logs
+
+
+def test_the_api_refuses_strangers(suite, network):
+    suite.start()
+
+    answer = requests.get(f"{network.api_url}/api/flops/projects", timeout=10)
+
+    assert answer.status_code == 401
