@@ -33,9 +33,7 @@ class Settings:
     def from_env(cls, environment: Environment) -> "Settings":
         """Read them; raise ``BadSettingsError`` with every problem at once."""
         actor = ActorSettings.from_env(environment, Role.BUILDER)
-        build = environment.text(
-            "FLOPS_BUILD", ACTORS, help="What to build.", choices=(ACTORS, MODEL)
-        )
+        build = environment.text("FLOPS_BUILD", help="What to build.", choices=(ACTORS, MODEL))
         # The engine is a choice of one until images are built by buildah, too.
         environment.text(
             "FLOPS_IMAGE_ENGINE", "bundles", help="What builds images.", choices=("bundles",)
@@ -48,9 +46,9 @@ class Settings:
             ),
             git=_git(environment),
             uv=_uv(environment),
-            mlflow_url=_mlflow_url(environment) if build == MODEL else "",
-            actors=_actors(environment) if build == ACTORS else None,
-            model=_model(environment) if build == MODEL else None,
+            mlflow_url=_mlflow_url(environment) if build != ACTORS else "",
+            actors=_actors(environment) if build != MODEL else None,
+            model=_model(environment) if build != ACTORS else None,
         )
         environment.check()
         return settings
