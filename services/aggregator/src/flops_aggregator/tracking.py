@@ -35,6 +35,9 @@ ALIAS: Final = "champion"
 PUBLISH_TIMEOUT_SECONDS: Final = 900.0
 CLOSE_TIMEOUT_SECONDS: Final = 5.0
 
+CHATTERERS: Final = ("urllib3", "mlflow", "alembic")
+"""They warn of what is meant here: retries, and pickles of the user's own model."""
+
 T = TypeVar("T")
 
 
@@ -86,6 +89,8 @@ class MlflowTracking:
 
         def open_run() -> None:
             mlflow: Any = importlib.import_module("mlflow")
+            for chatterer in CHATTERERS:
+                logging.getLogger(chatterer).setLevel(logging.ERROR)
             mlflow.set_tracking_uri(self._settings.url)
             self._client = mlflow.MlflowClient(self._settings.url)
             self._experiment_id = self._patiently(self._find_experiment)
