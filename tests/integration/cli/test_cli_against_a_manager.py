@@ -1,15 +1,15 @@
 """The client over HTTP, against a small manager and a small root that misbehave on request."""
 
-import io
 import json
 import threading
 from collections import deque
 
 import pytest
+from click.testing import CliRunner
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
 
-from flops_cli.__main__ import main
+from flops_cli.__main__ import flops, main
 from flops_cli.client import FlopsClient
 from flops_cli.credentials import RootLogin, TokenFile
 from flops_cli.errors import (
@@ -213,13 +213,14 @@ def shell(url, tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_login_is_kept_for_later_commands(shell, monkeypatch, capsys):
-    monkeypatch.setattr("sys.stdin", io.StringIO("right\n"))
+def test_a_login_is_kept_for_later_commands(shell):
+    arguments = ["login", "--user", "ada", "--password-stdin"]
 
-    assert main(["login", "--user", "ada", "--password-stdin"]) == CliExitCode.DONE
+    ended = CliRunner().invoke(flops, arguments, input="right\n")
 
+    assert ended.exit_code == 0
     assert TokenFile(shell / "flops").read().token == "good"
-    assert "right" not in capsys.readouterr().out
+    assert "right" not in ended.output
 
 
 def test_show_prints_json_for_programs(shell, capsys):
