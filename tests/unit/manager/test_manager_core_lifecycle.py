@@ -176,6 +176,17 @@ def test_a_heartbeat_is_a_sign_of_life():
     assert told.service(builder).starts == 1
 
 
+def test_a_round_that_is_told_after_the_result_still_counts():
+    training, _ = walked(a_project(), PLACED, ACTORS_BUILT)
+    aggregator = training.present(Role.AGGREGATOR)[0].instance
+    event = an_event(training, aggregator, Kind.ROUND_COMPLETED, a_round(3))
+    later, _ = walked(training, TRAINED)
+
+    told = with_told(later, event)
+
+    assert (told.rounds, told.progress) == ((a_round(3),), None)
+
+
 def test_a_retry_of_a_training_looks_again_where_learners_can_go():
     failed, _ = walked(
         a_project(),

@@ -453,3 +453,14 @@ def test_an_unexpected_refusal_of_the_orchestrator_is_told(core):
     again = core.submit()
 
     assert core.until_stage(again, Stage.FAILED).error.reason == "no"
+
+
+def test_a_result_that_came_while_nobody_listened_is_heard_later():
+    core = Core()
+    with core.working():
+        project_id = core.submit()
+        builder = core.until_running(project_id, Role.BUILDER)[0]
+    core.say(project_id, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
+
+    with core.working(core.another("worker-2")):
+        core.until_stage(project_id, Stage.TRAINING)

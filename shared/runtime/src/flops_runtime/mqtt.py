@@ -66,14 +66,16 @@ class MqttConnection:
         """Whether the broker is in reach right now."""
         return self._connected.is_set()
 
-    def subscribe(self, topic: str, receive: Receive) -> None:
+    def subscribe(self, topic: str, receive: Receive, *, only_retained: bool = False) -> None:
         """Call ``receive(topic, payload)`` for each message, now and after each reconnect.
 
         ``receive`` runs in the connection's own thread; it must be quick, and what it raises is
         logged and dropped. A message counts as received when ``receive`` has returned.
+        ``only_retained`` takes what the broker kept, and nothing that is said from now on.
         """
         self._subscriptions[topic] = receive
-        self._client.message_callback_add(topic, self._deliver_to(receive))
+        deliver = self._deliver_to(receive, only_retained=only_retained)
+        self._client.message_callback_add(topic, deliver)
         if self.is_connected:
             self._client.subscribe(topic, qos=1)
 
@@ -121,8 +123,10 @@ class MqttConnection:
         self._client.loop_stop()
         self._connected.clear()
 
-    def _deliver_to(self, receive: Receive) -> Callable[..., None]:
+    def _deliver_to(self, receive: Receive, *, only_retained: bool) -> Callable[..., None]:
         def deliver(_client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+            if only_retained and not message.retain:
+                return
             try:
                 receive(message.topic, bytes(message.payload))
             except Exception:

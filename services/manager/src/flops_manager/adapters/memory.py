@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from flops_contracts.errors import FlopsError
-from flops_contracts.events import Event
+from flops_contracts.events import RESULTS, Event
 from flops_manager.domain.deployments import ApplicationKey, Deployment
 from flops_manager.domain.errors import (
     AlreadyExistsError,
@@ -170,6 +170,7 @@ class MemoryEventBus:
         self.published: list[Event] = []
         self.acknowledged: list[str] = []
         self._receive: Callable[[Event, bool], None] | None = None
+        self._retained: dict[str, tuple[Event, bool]] = {}
 
     @property
     def is_open(self) -> bool:
@@ -177,10 +178,11 @@ class MemoryEventBus:
         return self._receive is not None
 
     def say(self, event: Event, *, is_mock: bool = False) -> None:
-        """Be an actor."""
-        if self._receive is None:
-            raise ConnectionError("nobody listens")
-        self._receive(event, is_mock)
+        """Be an actor. A result is kept until somebody confirms it."""
+        if event.kind in RESULTS:
+            self._retained[event.event_id] = (event, is_mock)
+        if self._receive is not None:
+            self._receive(event, is_mock)
 
     def publish(self, event: Event, *, is_mock: bool) -> None:
         """Keep it for the test to read."""
@@ -191,10 +193,18 @@ class MemoryEventBus:
         """Keep it for the test to read."""
         del is_mock
         self.acknowledged.append(event.event_id)
+        self._retained.pop(event.event_id, None)
 
     def open(self, receive: Callable[[Event, bool], None]) -> None:
         """Listen."""
         self._receive = receive
+        self.ask_again()
+
+    def ask_again(self) -> None:
+        """Tell the results that nobody confirmed."""
+        if self._receive is not None:
+            for event, is_mock in tuple(self._retained.values()):
+                self._receive(event, is_mock)
 
     def close(self) -> None:
         """Listen no more."""

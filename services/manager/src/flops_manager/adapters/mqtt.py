@@ -15,6 +15,9 @@ from flops_runtime.settings import MqttSettings
 
 logger = logging.getLogger(__name__)
 
+ALL_RESULTS: Final = (f"{ROOT}/projects/+/events/+", f"{ROOT}/mocks/+/events/+")
+"""Where actors leave their results; ordinary events are one level higher."""
+
 CLIENT_ID: Final = "flops-manager"
 """Stable, so that the session survives; only the holder of the worker's lease connects."""
 
@@ -22,34 +25,47 @@ Receive = Callable[[Event, bool], None]
 
 
 class MqttEventBus:
-    """One persistent session at the broker, from ``open`` to ``close``."""
+    """One persistent session at the broker, from ``open`` to ``close``.
+
+    A second connection without a session asks for what is retained: some brokers send that to new
+    subscriptions only, never to those that a session kept.
+    """
 
     def __init__(self, settings: MqttSettings, now: Callable[[], datetime]) -> None:
         self._settings = settings
         self._now = now
         self._connection: MqttConnection | None = None
+        self._results: MqttConnection | None = None
+        self._receive: Receive | None = None
 
     def open(self, receive: Receive) -> None:
-        """Connect and subscribe; results that nobody confirmed yet come again."""
-        connection = MqttConnection(self._settings, CLIENT_ID, is_persistent=True)
-
-        def take(topic: str, data: bytes) -> None:
-            self._take(receive, topic, data)
-
-        for topic in ALL_EVENTS:
-            connection.subscribe(topic, take)
-        self._connection = connection
+        """Connect and subscribe; what was said in the meantime comes now."""
+        self._receive = receive
+        self._connection = MqttConnection(self._settings, CLIENT_ID, is_persistent=True)
         try:
-            connection.connect()
+            self._listen(self._connection, ALL_EVENTS, receive, only_retained=False)
+            self.ask_again()
         except BaseException:
             self.close()
             raise
 
+    def ask_again(self) -> None:
+        """Subscribe anew to the topics that retain results."""
+        receive, before = self._receive, self._results
+        if receive is None:
+            return
+        if before is not None:
+            before.close()
+        self._results = MqttConnection(self._settings, f"{CLIENT_ID}-{uuid4().hex[:12]}")
+        self._listen(self._results, ALL_RESULTS, receive, only_retained=True)
+
     def close(self) -> None:
         """Disconnect."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        self._receive = None
+        for connection in (self._results, self._connection):
+            if connection is not None:
+                connection.close()
+        self._results = self._connection = None
 
     def publish(self, event: Event, *, is_mock: bool) -> None:
         """Tell everybody who watches the project or mock."""
@@ -76,6 +92,21 @@ class MqttEventBus:
             logger.warning("not connected: nothing is sent on %s", topic)
             return
         connection.send(topic, payload, retain=retain)
+
+    def _listen(
+        self,
+        connection: MqttConnection,
+        topics: tuple[str, ...],
+        receive: Receive,
+        *,
+        only_retained: bool,
+    ) -> None:
+        def take(topic: str, data: bytes) -> None:
+            self._take(receive, topic, data)
+
+        for topic in topics:
+            connection.subscribe(topic, take, only_retained=only_retained)
+        connection.connect()
 
     def _take(self, receive: Receive, topic: str, data: bytes) -> None:
         # An empty payload is a result being cleared.

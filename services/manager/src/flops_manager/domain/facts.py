@@ -86,6 +86,9 @@ def with_told(project: Project, event: Event) -> Project:
     if service is None:
         return project
     told = project.with_service(seen(service, event))
+    if isinstance(event.payload, RoundCompleted) and _is_of_attempt(project, service, event):
+        # Messages overtake each other: a round is true even if training is over already.
+        told = _with_round(told, event.payload)
     if project.stage.is_final or not is_current(project, event):
         return _with_notice(told, event)
     match event.payload:
@@ -94,8 +97,9 @@ def with_told(project: Project, event: Event) -> Project:
         case RoundStarted(round=number, rounds=rounds):
             progress = Progress(f"round {number} of {rounds}", number - 1, rounds, "rounds")
             return replace(told, progress=progress)
-        case RoundCompleted():
-            return _with_round(told, event.payload)
+        case RoundCompleted(round=number, rounds=rounds):
+            progress = Progress(f"round {number} of {rounds}", number, rounds, "rounds")
+            return replace(told, progress=progress)
         case _:
             return _with_notice(told, event)
 
@@ -108,10 +112,12 @@ def is_current(project: Project, event: Event) -> bool:
     service = project.service(event.actor.instance)
     stage = project.stopped_in if project.stage is Stage.FAILED else project.stage
     return (
-        service is not None
-        and service.attempt == project.attempt
-        and service.stage == stage == event.stage
+        service is not None and service.stage == stage and _is_of_attempt(project, service, event)
     )
+
+
+def _is_of_attempt(project: Project, service: Service, event: Event) -> bool:
+    return service.attempt == project.attempt and service.stage == event.stage
 
 
 def event_from_told(project: Project, event: Event) -> ProjectEvent | None:
@@ -190,11 +196,8 @@ def seen(service: Service, event: Event) -> Service:
 
 def _with_round(project: Project, done: RoundCompleted) -> Project:
     others = [one for one in project.rounds if (one.cycle, one.round) != (done.cycle, done.round)]
-    rounds = tuple(sorted([*others, done], key=lambda one: (one.cycle, one.round)))
-    message = f"round {done.round} of {done.rounds}"
-    return replace(
-        project, rounds=rounds, progress=Progress(message, done.round, done.rounds, "rounds")
-    )
+    rounds = sorted([*others, done], key=lambda one: (one.cycle, one.round))
+    return replace(project, rounds=tuple(rounds))
 
 
 def _with_notice(project: Project, event: Event) -> Project:

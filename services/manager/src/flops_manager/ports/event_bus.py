@@ -21,5 +21,11 @@ class EventBus(Protocol):
         Raises ``BrokerUnreachableError``. What ``receive`` raises is logged.
         """
 
+    def ask_again(self) -> None:
+        """Make every result that nobody confirmed come again, to whom ``open`` was told.
+
+        Raises ``BrokerUnreachableError``; does nothing unless it is open.
+        """
+
     def close(self) -> None:
         """Disconnect; messages wait at the broker from now on. Safe to call twice."""

@@ -8,9 +8,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import RESULTS, Event
-from flops_manager.domain.errors import MockNotFoundError, ProjectNotFoundError
+from flops_manager.domain.errors import (
+    MockNotFoundError,
+    ProjectNotFoundError,
+    StaleProjectError,
+    StoreUnavailableError,
+)
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.leases import Leases
 from flops_manager.usecases.mocks import Mocks
@@ -21,7 +33,9 @@ from flops_manager.usecases.watch import Watch
 logger = logging.getLogger(__name__)
 
 LEASE: Final = "worker"
-AT_ONCE: Final = 8
+AT_ONCE: Final = 10
+STORE_PATIENCE_SECONDS: Final = 15.0
+"""The broker's connection waits meanwhile, and is thrown out if it waits much longer."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,7 @@ class Rhythm:
     watch_seconds: float = 2.0
     lease_seconds: float = 15.0
     bus_retry_seconds: float = 2.0
+    ask_again_seconds: float = 30.0
 
 
 class Inbox:
@@ -48,13 +63,24 @@ class Inbox:
     def take(self, event: Event, is_mock: bool) -> None:
         """Take one message. What is confirmed is stored; what cannot be stored is not confirmed."""
         try:
-            (self._mocks if is_mock else self._projects).receive(event)
+            self._store(event, is_mock=is_mock)
         except (ProjectNotFoundError, MockNotFoundError):
             # Its project was deleted, so nobody needs it; confirmed, the actor can end.
             logger.info("nobody knows %s, who says %s", event.project_id, event.kind)
         if event.kind in RESULTS:
             self._bus.acknowledge(event, is_mock=is_mock)
         self._wake()
+
+    def _store(self, event: Event, *, is_mock: bool) -> None:
+        """Store and apply it; a database that is away for a moment is waited for."""
+        for attempt in Retrying(
+            retry=retry_if_exception_type((StoreUnavailableError, StaleProjectError)),
+            stop=stop_after_delay(STORE_PATIENCE_SECONDS),
+            wait=wait_random_exponential(multiplier=0.1, max=1.0),
+            reraise=True,
+        ):
+            with attempt:
+                (self._mocks if is_mock else self._projects).receive(event)
 
 
 class Worker:
@@ -86,7 +112,9 @@ class Worker:
         self._due: dict[str, float] = {}
         self._is_leader = False
         self._is_listening = False
+        self._lease_until = 0.0
         self._watching: Future[None] | None = None
+        self._connecting: Future[None] | None = None
 
     @property
     def is_active(self) -> bool:
@@ -116,31 +144,60 @@ class Worker:
 
     def _turn(self, pool: ThreadPoolExecutor) -> None:
         try:
-            if self._is_due("lease", self._rhythm.lease_seconds / 3):
-                self._renew()
+            self._keep_lease()
             if not self._is_leader:
                 return
-            if not self._is_listening and self._is_due("bus", self._rhythm.bus_retry_seconds):
-                self._listen()
+            self._keep_listening(pool)
             for outbox in self._outboxes:
                 self._dispatch(pool, outbox)
             self._look_around(pool)
         except FlopsError as error:
-            # The store or the broker is away; the next turn tries again.
+            # The store is away; the next turn tries again.
             logger.warning("this turn failed: %s", error)
 
-    def _renew(self) -> None:
-        holds = self._leases.acquire(LEASE, self._holder, self._rhythm.lease_seconds)
+    def _keep_lease(self) -> None:
+        """Take or renew the lease; without it, or without news of it, do nothing more."""
+        seconds = self._rhythm.lease_seconds
+        if self._is_leader and time.monotonic() > self._lease_until:
+            logger.warning("%s could not renew its lease in time", self._holder)
+            self._step_down()
+        if not self._is_due("lease", seconds / 3):
+            return
+        asked_at = time.monotonic()
+        holds = self._leases.acquire(LEASE, self._holder, seconds)
         if holds and not self._is_leader:
             logger.info("%s is the active worker", self._holder)
         if not holds and self._is_leader:
             logger.warning("%s lost the lease", self._holder)
             self._step_down()
         self._is_leader = holds
+        self._lease_until = asked_at + seconds
+
+    def _keep_listening(self, pool: ThreadPoolExecutor) -> None:
+        """Connect to the bus in the background: a broker that is away must not cost the lease."""
+        if self._connecting is not None and not self._connecting.done():
+            return
+        what, seconds = (
+            ("ask", self._rhythm.ask_again_seconds)
+            if self._is_listening
+            else ("bus", self._rhythm.bus_retry_seconds)
+        )
+        if self._is_due(what, seconds):
+            self._connecting = pool.submit(self._listen)
 
     def _listen(self) -> None:
-        self._bus.open(self._inbox.take)
+        try:
+            if self._is_listening:
+                self._bus.ask_again()
+                return
+            self._bus.open(self._inbox.take)
+        except FlopsError as error:
+            logger.warning("cannot hear the actors: %s", error)
+            return
+        self._due["ask"] = time.monotonic() + self._rhythm.ask_again_seconds
         self._is_listening = True
+        if not self._is_leader or self._stopping.is_set():
+            self._step_down()
 
     def _step_down(self) -> None:
         self._is_leader = False
