@@ -144,6 +144,20 @@ def test_a_tracking_server_that_is_being_deployed_is_not_deployed_twice(core):
     assert core.orchestrator.deployed == []
 
 
+def test_what_is_being_deleted_may_be_deleted_again_and_is_not_found(core):
+    project_id = core.submit()
+    mock_id = core.app.mocks.submit(a_mock_sla(), ANNA).id
+
+    core.app.projects.delete(project_id, ANNA)
+    core.app.projects.delete(project_id, ANNA)
+    core.app.mocks.delete(mock_id, ANNA)
+    core.app.mocks.delete(mock_id, ANNA)
+
+    with pytest.raises(ProjectNotFoundError):
+        core.app.projects.get(project_id, ANNA)
+    assert core.app.mocks.list(ADMIN).total == 0
+
+
 def test_logs_are_live_or_what_was_kept(core):
     with core.working():
         project_id = core.submit()

@@ -464,3 +464,24 @@ def test_a_result_that_came_while_nobody_listened_is_heard_later():
 
     with core.working(core.another("worker-2")):
         core.until_stage(project_id, Stage.TRAINING)
+
+
+def test_services_are_shown_as_the_orchestrator_sees_them(core):
+    project_id = core.submit()
+    observer = core.until_running(project_id, Role.OBSERVER)[0]
+
+    until(lambda: core.project(project_id).service(observer).status == "RUNNING")
+    core.orchestrator.change_state(observer, health=Health.DEAD, status="DEAD")
+
+    until(lambda: core.project(project_id).service(observer).status == "DEAD")
+    assert core.project(project_id).stage is not Stage.FAILED
+
+
+def test_a_bug_in_a_step_fails_the_project_and_says_so(core):
+    core.orchestrator.nodes = lambda: 1 / 0
+
+    project_id = core.submit()
+
+    error = core.until_stage(project_id, Stage.FAILED).error
+    assert "ZeroDivisionError" in error.reason
+    assert "bug" in error.hint

@@ -7,6 +7,7 @@ from typing import Final
 from flops_contracts.roles import Stage
 from flops_manager.domain.facts import error_of
 from flops_manager.domain.projects import PLANNED, Project, ProjectError, Service
+from flops_manager.domain.services import FOR_GOOD
 from flops_manager.domain.states import Health, ServiceState
 
 LOG_LINES: Final = 40
@@ -60,12 +61,14 @@ def watched(project: Project) -> tuple[Service, ...]:
     lost = {one.instance for one in project.learner_failures}
     return tuple(
         one
-        for one in project.services
-        if one.stage == project.stage
-        and one.job_id
-        and not one.is_removed
-        and one.instance not in lost
+        for one in deployed(project)
+        if one.stage == project.stage and one.role not in FOR_GOOD and one.instance not in lost
     )
+
+
+def deployed(project: Project) -> tuple[Service, ...]:
+    """Return the services that the orchestrator has."""
+    return tuple(one for one in project.services if one.job_id and not one.is_removed)
 
 
 def with_state(service: Service, state: ServiceState) -> Service:

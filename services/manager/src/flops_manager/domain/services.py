@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from flops_contracts.names import service_name
 from flops_contracts.roles import Role, Stage
 from flops_manager.domain.commands import Command, Deploy
 from flops_manager.domain.projects import Placement, Project, Service
 
-_BUILD_PART = {Stage.BUILDING_ACTORS: "actors", Stage.BUILDING_MODEL: "model"}
+FOR_GOOD: Final = frozenset({Role.OBSERVER, Role.TRACKING_SERVER})
+"""What outlives stages and attempts, and whose loss ends nothing by itself."""
+
+_BUILD_PART: Final = {Stage.BUILDING_ACTORS: "actors", Stage.BUILDING_MODEL: "model"}
 
 
 def tracking_service(owner: str) -> str:

@@ -1,6 +1,8 @@
 """The worker process: the lifecycle's loop, until SIGTERM."""
 
 import signal
+import threading
+from importlib import import_module
 from typing import Any
 
 from flops_manager.bootstrap import build, prepare_store
@@ -9,6 +11,8 @@ from flops_manager.settings import Settings
 
 def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT."""
+    # pyarrow takes a second to import; now, nobody waits for it.
+    threading.Thread(target=import_module, args=("flops_flight.client",), daemon=True).start()
     prepare_store(settings)
     worker = build(settings).worker
 

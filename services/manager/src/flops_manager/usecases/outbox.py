@@ -29,6 +29,9 @@ LONGEST_REST_SECONDS: Final = 10.0
 MAX_FAILURES: Final = 12
 """About a minute of trying again, with these rests."""
 
+MAX_BUGS: Final = 3
+"""An error that nobody foresaw hardly ever passes."""
+
 MAX_CLEANING_FAILURES: Final = 1000
 """Cleaning up is tried for hours: what is left behind would run for ever."""
 
@@ -109,7 +112,9 @@ class Outbox(Generic[T]):
         pending = record.todo[0]
         failures = pending.failures + 1
         is_cleaning = isinstance(pending.command, Undeploy | UndeployLostLearners | Remove)
-        limit = MAX_CLEANING_FAILURES if is_cleaning else MAX_FAILURES
+        limit = MAX_FAILURES if isinstance(error, FlopsError) else MAX_BUGS
+        if is_cleaning:
+            limit = MAX_CLEANING_FAILURES
         logger.warning(
             "%s failed for the %d. time: %s",
             pending.command,

@@ -29,10 +29,11 @@ from flops_manager.domain.deployments import (
 from flops_manager.domain.descriptions import describe
 from flops_manager.domain.errors import OrchestratorRefusedError, OrchestratorUnavailableError
 from flops_manager.domain.lifecycle import RUNS_IN, transition
-from flops_manager.domain.observations import LOG_LINES, is_deployable
+from flops_manager.domain.observations import LOG_LINES, is_deployable, with_state
 from flops_manager.domain.placement import place_project, without_nodes
 from flops_manager.domain.project_events import ModelLocated, Placed, ProjectEvent, StepFailed
 from flops_manager.domain.projects import PLANNED, REMOVED, Project, ProjectError, Service
+from flops_manager.domain.services import FOR_GOOD
 from flops_manager.ports.orchestrator import Deployed, Orchestrator
 from flops_manager.usecases.addresses import deploy_at_free_address
 from flops_manager.usecases.announcements import Announcements
@@ -41,8 +42,6 @@ from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
 
 logger = logging.getLogger(__name__)
-
-_FOR_GOOD = frozenset({Role.OBSERVER, Role.TRACKING_SERVER})
 
 
 class ProjectSteps:
@@ -178,8 +177,9 @@ class ProjectSteps:
         for service in project.present(Role.MODEL_SERVER):
             state = states.get(service.instance)
             if state is not None and state.public_address:
-                address = f"http://{state.public_address}:{MODEL_PORT}"
-                return self._record(ModelLocated(address))
+                located = ModelLocated(f"http://{state.public_address}:{MODEL_PORT}")
+                seen = with_state(service, state)
+                return lambda one: transition(one.with_service(seen), located, self._now())
         raise OrchestratorUnavailableError(
             "The orchestrator does not say yet where the model is served.",
             hint="Look at the instance of the model server.",
@@ -199,7 +199,7 @@ def _of(project: Project, command: Deploy | Undeploy) -> tuple[Service, ...]:
     return tuple(
         one
         for one in project.present(command.role, command.stage)
-        if one.attempt == command.attempt or one.role in _FOR_GOOD
+        if one.attempt == command.attempt or one.role in FOR_GOOD
     )
 
 
@@ -207,7 +207,7 @@ def _is_wanted(project: Project, command: Deploy) -> bool:
     """Say whether the project is still where it wants what was commanded a moment ago."""
     if project.is_deleted:
         return False
-    return command.role in _FOR_GOOD or (
+    return command.role in FOR_GOOD or (
         project.stage == command.stage
         and command.role in RUNS_IN[project.stage]
         and project.attempt == command.attempt

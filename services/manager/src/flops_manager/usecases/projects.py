@@ -131,6 +131,9 @@ class Projects:
 
         The worker does so after this returns; the project is invisible from now on.
         """
+        project = self._store.get(project_id).subject
+        if project.is_deleted and caller.may_see(project.owner):
+            return
         self.get(project_id, caller)
         self.record(project_id, DeleteRequested())
 

@@ -19,7 +19,14 @@ from flops_manager.domain.facts import lost
 from flops_manager.domain.lifecycle import transition
 from flops_manager.domain.mock_lifecycle import mock_transition
 from flops_manager.domain.mocks import Mock
-from flops_manager.domain.observations import Limits, loss, overdue, watched, with_state
+from flops_manager.domain.observations import (
+    Limits,
+    deployed,
+    loss,
+    overdue,
+    watched,
+    with_state,
+)
 from flops_manager.domain.project_events import ProjectEvent, StepFailed
 from flops_manager.domain.projects import Project, ProjectError
 from flops_manager.domain.states import ServiceState
@@ -74,15 +81,13 @@ class Watch:
         late = overdue(project, self._limits, now)
         if late is not None:
             return _moved(project, StepFailed(project.stage, late), now)
+        project = _seen(project, states)
         commands: tuple[Command, ...] = ()
         for service in watched(project):
             seen = states.get(application_of(project, service.role))
             if seen is None or project.stage.is_final:
                 continue
-            state = seen.get(service.instance)
-            error = loss(service, state, self._limits, now)
-            if state is not None:
-                project = project.with_service(with_state(service, state))
+            error = loss(service, seen.get(service.instance), self._limits, now)
             if error is not None:
                 event = lost(project, service.instance, error)
                 project, more = _moved(project, event, now)
@@ -119,6 +124,15 @@ def _moved(
         return project, ()
 
 
+def _seen(project: Project, states: States) -> Project:
+    """Return the project with every service as the orchestrator sees it."""
+    for service in deployed(project):
+        state = states.get(application_of(project, service.role), {}).get(service.instance)
+        if state is not None:
+            project = project.with_service(with_state(service, state))
+    return project
+
+
 def _applications(projects: Iterable[Project], mocks: Iterable[Mock]) -> set[ApplicationKey]:
-    wanted = {application_of(one, each.role) for one in projects for each in watched(one)}
+    wanted = {application_of(one, each.role) for one in projects for each in deployed(one)}
     return wanted | {helper(one.owner) for one in mocks if one.service and one.service.job_id}
