@@ -1,0 +1,91 @@
+"""Writes compose/.env: a random password for everything that has one, and this machine's address.
+
+What the file says already is kept; only what it lacks is added. ``make env`` runs it.
+"""
+
+import argparse
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+FILE: Final = Path(__file__).with_name(".env")
+
+SECRETS: Final = (
+    "FLOPS_MONGO_PASSWORD",
+    "FLOPS_MQTT_MANAGER_PASSWORD",
+    "FLOPS_MQTT_ACTOR_PASSWORD",
+    "FLOPS_REGISTRY_PASSWORD",
+    "FLOPS_BACKEND_STORE_ADMIN_PASSWORD",
+    "FLOPS_BACKEND_STORE_PASSWORD",
+    "FLOPS_ARTIFACT_STORE_USER",
+    "FLOPS_ARTIFACT_STORE_PASSWORD",
+)
+ADDRESSES: Final = (
+    "SYSTEM_MANAGER_IP",
+    "FLOPS_MANAGER_IP",
+    "FLOPS_MQTT_BROKER_IP",
+    "FLOPS_IMAGE_REGISTRY_IP",
+    "ARTIFACT_STORE_IP",
+    "BACKEND_STORE_IP",
+)
+ROOT_PASSWORD: Final = "FLOPS_OAKESTRA_PASSWORD"  # noqa: S105 - a name
+
+HEAD: Final = "# Written by `make env`; not for the repository. What is here is kept, what lacks is added."
+
+
+def values_from(text: str) -> dict[str, str]:
+    """Return the assignments of an environment file."""
+    lines = (line.strip() for line in text.splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def completed(values: Mapping[str, str], address: str, root_password: str) -> dict[str, str]:
+    """Return ``values`` with everything that the compose files ask for."""
+    wanted = {ROOT_PASSWORD: root_password, **dict.fromkeys(ADDRESSES, address)}
+    # Hexadecimal, because some of them become part of a URL.
+    wanted |= {name: secrets.token_hex(24) for name in SECRETS}
+    given = {name: value for name, value in values.items() if value}
+    return {**wanted, **given}
+
+
+def own_address() -> str:
+    """Return the address that others reach this machine at, as far as it can tell."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: the system only picks the interface that it would use.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def write(file: Path, values: Mapping[str, str]) -> None:
+    """Replace the file at once, readable by its owner only."""
+    text = "\n".join([HEAD, *(f"{name}={value}" for name, value in sorted(values.items()))])
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as new:
+        new.write(text + "\n")
+    os.replace(new.name, file)  # noqa: PTH105 - of the same family as the line above
+
+
+def main() -> None:
+    """Complete the file, and say what is left to do."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--file", type=Path, default=FILE)
+    parser.add_argument("--address", default="", help="address of this machine, as others reach it")
+    chosen = parser.parse_args()
+    before = values_from(chosen.file.read_text()) if chosen.file.exists() else {}
+    root_password = os.environ.get(ROOT_PASSWORD, "")  # noqa: TID251 - not an argument: it is secret
+    values = completed(before, chosen.address or own_address(), root_password)
+    write(chosen.file, values)
+    print(f"{chosen.file}: {len(values) - len(before)} values added")  # noqa: T201
+    if not values[ROOT_PASSWORD]:
+        print(f"Set {ROOT_PASSWORD} there: the password of the manager's account at the root.")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

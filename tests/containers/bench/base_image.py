@@ -1,0 +1,55 @@
+"""Base images made of Debian's packages, for machines that can pull none."""
+
+import os
+import shutil
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from containers.bench.packages import mirror_lines
+from containers.bench.shell import run, say
+
+INCLUDED: Final = ("python3", "python3-venv", "netbase", "tzdata", "usr-is-merged")
+"""The last one in place of usrmerge, which brings all of Perl."""
+
+STRIPPED: Final = ("doc", "man", "info", "locale")
+CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
+
+DOCKERFILE: Final = """\
+FROM scratch
+ADD rootfs.tar /
+COPY ca-certificates.crt /etc/ssl/certs/
+RUN ln -s python3 /usr/bin/python
+ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_DISABLE_PIP_VERSION_CHECK=1 \\
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+CMD ["python"]
+"""
+"""This machine's own certificates go in: it may stand behind something that opens TLS."""
+
+
+def base_context(folder: Path, suite: str = "bookworm") -> Path:
+    """Return a build context of a Debian with Python 3.11, made once and kept in ``folder``."""
+    sources = "\n".join(mirror_lines(suite)) + "\n"
+    key = sha256(repr((sources, INCLUDED, STRIPPED, suite)).encode()).hexdigest()[:12]
+    context = folder / f"base-{key}"
+    rootfs = context / "rootfs.tar"
+    if not rootfs.exists():
+        say("making a base image from Debian's packages (about a minute)")
+        context.mkdir(parents=True, exist_ok=True)
+        unfinished = context / "unfinished.tar"
+        excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in STRIPPED]
+        run(
+            [
+                *("mmdebstrap", "--variant=apt", "--mode=root", "--dpkgopt=force-unsafe-io"),
+                *excluded,
+                "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+                *('--aptopt=Acquire::Languages "none"', f"--include={','.join(INCLUDED)}"),
+                *(suite, unfinished, "-"),
+            ],
+            seconds=600,
+            text=sources,
+        )
+        unfinished.rename(rootfs)
+    shutil.copyfile(os.path.realpath(CERTIFICATES), context / CERTIFICATES.name)
+    (context / "Dockerfile").write_text(DOCKERFILE)
+    return context
