@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent for path in ROOT.glob("services/*/pyproject.toml"))
-LOCKS = sorted(ROOT.glob("**/*.lock"))
+LOCKS = sorted([*ROOT.glob("*.lock"), *ROOT.glob("services/*/*.lock")])
 BANNED_MODULES = {"utils", "common", "helpers", "misc", "base", "main", "auxiliary", "management"}
 
 
@@ -70,19 +70,15 @@ def test_every_locked_distribution_is_hashed():
 
 
 def test_nothing_sleeps():
-    sleeping = re.compile(r"\btime\.sleep\(|from time import .*sleep")
+    sleeping = re.compile(r"\btime\.sleep\(|^from time import .*\bsleep\b", re.MULTILINE)
 
-    assert [path for path in python_files() if sleeping.search(path.read_text())] == [
-        Path(__file__)
-    ]
+    assert [path for path in python_files() if sleeping.search(path.read_text())] == []
 
 
 def test_nothing_is_patched():
-    patching = re.compile(r"mock\.patch|monkeypatch\.setattr")
+    patching = re.compile(r"\bmock\.patch\b|\bmonkeypatch\.setattr\(")
 
-    assert [path for path in python_files() if patching.search(path.read_text())] == [
-        Path(__file__)
-    ]
+    assert [path for path in python_files() if patching.search(path.read_text())] == []
 
 
 def test_pydantic_is_no_dependency_of_ours():

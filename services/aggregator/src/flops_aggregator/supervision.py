@@ -249,11 +249,14 @@ def _too_few(
     """Return the true cause: a mistake in the user's code goes before lost learners."""
     listed = "; ".join(f"{name}: {error}" for name, error in sorted(errors.items()))
     told = f"round {number}: {good} of at least {minimum} learners could {verb}; {listed}"
-    for error in errors.values():
+    for name, error in sorted(errors.items()):
         if error.is_user_code:
             return UserCodeError(
                 f"{error.reason} ({told})"[:4000],
                 hint=error.hint or "Correct the ML repository and submit the project again.",
                 where=error.where,
+                origin=name,
+                round=number,
             )
-    return TooFewLearnersError(told[:4000], hint="See the learners' own failures and logs.")
+    hint = "See the learners' own failures and logs."
+    return TooFewLearnersError(told[:4000], hint=hint, round=number)

@@ -9,13 +9,24 @@ class FlopsError(Exception):
     """An expected failure. Subclasses set the class attributes and say the problem in their name.
 
     ``reason`` says what is wrong, ``hint`` what to change; ``where`` is a place a person can open
-    (``model_manager.py:12``).
+    (``model_manager.py:12``). ``origin`` names the actor where it began, if that is another one
+    than who raises it, and ``round`` the training round.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
 
-    def __init__(self, reason: str, hint: str = "", where: str = "") -> None:
+    def __init__(
+        self,
+        reason: str,
+        hint: str = "",
+        where: str = "",
+        *,
+        origin: str = "",
+        round: int | None = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
         self.where = where
+        self.origin = origin
+        self.round = round

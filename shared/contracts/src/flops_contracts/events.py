@@ -116,13 +116,18 @@ class Notice:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an actor gives up. ``error`` is the class name, ``where`` a file and line or empty."""
+    """Why an actor gives up.
+
+    ``error`` is the class name, ``where`` a file and line or empty, ``origin`` the instance of
+    the actor where it began, or empty if that is the sender.
+    """
 
     reason: str
     exit_code: int
     error: str = ""
     hint: str = ""
     where: str = ""
+    origin: str = ""
     round: int | None = None
     last_lines: tuple[str, ...] = ()
 

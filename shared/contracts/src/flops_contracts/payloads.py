@@ -107,6 +107,7 @@ class FailureSchema(MessageSchema):
     error = _text()
     hint = _text()
     where = _text()
+    origin = _text()
     round = fields.Integer(load_default=None, allow_none=True)
     last_lines = TupleOf(fields.String(), load_default=())
 

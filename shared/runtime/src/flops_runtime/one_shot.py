@@ -113,6 +113,8 @@ def failure_of(error: Exception, last_lines: tuple[str, ...]) -> Failure:
             error=type(error).__name__,
             hint=error.hint,
             where=error.where,
+            origin=error.origin,
+            round=error.round,
             last_lines=last_lines,
         )
     return Failure(

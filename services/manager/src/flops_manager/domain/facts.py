@@ -126,7 +126,9 @@ def event_from_told(project: Project, event: Event) -> ProjectEvent | None:
         return None
     payload = event.payload
     if isinstance(payload, Failure):
-        return lost(project, event.actor.instance, error_from_failure(event, payload))
+        origin = project.service(payload.origin)
+        error = error_from_failure(event, payload, origin)
+        return lost(project, event.actor.instance, error)
     if isinstance(payload, ActorsBuilt | Trained | ModelBuilt | ModelServing):
         return payload
     service = project.service(event.actor.instance)
@@ -143,9 +145,11 @@ def lost(project: Project, instance: str, error: ProjectError) -> LearnerFailed 
     return StepFailed(project.stage, error)
 
 
-def error_from_failure(event: Event, failure: Failure) -> ProjectError:
-    """Return an actor's own account of why it gave up."""
-    actor = event.actor
+def error_from_failure(
+    event: Event, failure: Failure, origin: Service | None = None
+) -> ProjectError:
+    """Return an actor's own account of why it gave up, told of ``origin`` if it began there."""
+    actor = origin or event.actor
     return ProjectError(
         reason=failure.reason,
         stage=event.stage,

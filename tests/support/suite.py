@@ -1,0 +1,144 @@
+"""The whole embedded suite as real processes, for end-to-end tests."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import requests
+
+from flops_cli.client import FlopsClient
+from flops_cli.local.environments import Installer, installations
+from flops_cli.local.network import find_network
+from flops_cli.local.places import Places, find_places
+from flops_cli.local.suite import ADMIN, Suite
+from flops_contracts.names import project_application
+from support.waiting import until
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "docs" / "examples" / "ml-repos" / "mnist-sklearn"
+# Not the networks that a demo takes first, lest one be running.
+NETWORKS = tuple(f"127.{second}" for second in range(210, 250))
+
+
+def installed_places() -> Places:
+    """Return the checkout's places, with every environment that the suite needs."""
+    places = find_places(None, None, ROOT)
+    uv = str(Path(sys.executable).with_name("uv"))
+    installer = Installer(places, uv, sys.executable, dict(os.environ))
+    installer.install(installer.outdated(installations(places)), lambda *_: None)
+    return places
+
+
+class World:
+    """A running suite, and what a user and an operator can do with it."""
+
+    def __init__(self, suite: Suite, state: Path) -> None:
+        network = suite.network
+        self.suite = suite
+        self.state = state
+        self.client = FlopsClient.logged_in(
+            network.api_url, network.oakestra_url, ADMIN, suite.secrets.root_password
+        )
+
+    def provide(self, tag: str, *, split: str = "train", partitions: int = 1) -> None:
+        """Have mock data provided under ``tag``, and wait for it."""
+        configuration = {
+            "dataset_name": "mnist",
+            "source": "builtin:mnist5k",
+            "split": split,
+            "number_of_partitions": partitions,
+            "data_tag": tag,
+        }
+        mock = self.client.submit_mock(
+            {"customerID": ADMIN, "mock_data_configuration": configuration}
+        )
+        until(lambda: self.client.mock(mock).stage.is_final, 120, f"mock data for {tag}")
+        assert self.client.mock(mock).failure is None
+
+    def finished(self, project_id: str, timeout_seconds: float = 240):
+        """Wait until the project is in a final stage, and return it."""
+        until(
+            lambda: self.client.project(project_id).stage.is_final,
+            timeout_seconds,
+            f"the end of project {project_id}",
+        )
+        return self.client.project(project_id)
+
+    def processes_of(self, project_id: str) -> list[str]:
+        """Return the roles of the processes that work for a project, as their module names."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("FLOPS_PROJECT_ID") == project_id:
+                    found.append(next(w for w in process.cmdline() if w.startswith("flops_")))
+            except (psutil.Error, StopIteration):
+                continue
+        return sorted(set(found))
+
+    def services_of(self, project_id: str) -> list[str]:
+        """Return the names of the services in the project's application at the root."""
+        root = self.suite.network.oakestra_url
+        login = {"username": ADMIN, "password": self.suite.secrets.root_password}
+        token = requests.post(f"{root}/api/auth/login", json=login, timeout=10).json()["token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        # The root answers lists as a JSON string that holds JSON.
+        services = requests.get(f"{root}/api/services/", headers=headers, timeout=10).json()
+        name = project_application(project_id)
+        return [
+            one["microservice_name"]
+            for one in requests.models.complexjson.loads(services)
+            if one["app_name"] == name
+        ]
+
+
+@contextmanager
+def running_world(state: Path) -> Iterator[World]:
+    """Start the suite in a network of its own, and stop everything afterwards."""
+    suite = Suite(
+        installed_places(), find_network(NETWORKS), state, dict(os.environ), lambda _: None
+    )
+    with suite:
+        world = World(suite, state)
+        with world.client:
+            yield world
+
+
+def a_repository(folder: Path, changes: Mapping[str, str | None] | None = None) -> str:
+    """Make a git repository of the sample with ``changes`` (None removes); return its URL."""
+    folder.mkdir(parents=True)
+    for source in SAMPLE.iterdir():
+        if source.is_file():
+            (folder / source.name).write_bytes(source.read_bytes())
+    for name, text in (changes or {}).items():
+        if text is None:
+            (folder / name).unlink()
+        else:
+            (folder / name).write_text(text)
+    author = ["-c", "user.name=Test", "-c", "user.email=test@localhost"]
+    for arguments in (["init", "-q"], ["add", "."], [*author, "commit", "-qm", "Begin"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True, timeout=30)
+    return folder.as_uri()
+
+
+def a_project_sla(repository: str, **changes) -> dict:
+    """Return the SLA of the base case, with ``changes`` on top; those to training are merged."""
+    training = {
+        "mode": "classic",
+        "data_tags": ["mnist"],
+        "training_rounds": 3,
+        "min_available_clients": 2,
+        "min_fit_clients": 2,
+        "min_evaluate_clients": 2,
+        **changes.pop("training_configuration", {}),
+    }
+    return {
+        "customerID": ADMIN,
+        "ml_repo_url": repository,
+        "ml_model_flavor": "sklearn",
+        "training_configuration": training,
+        **changes,
+    }
