@@ -8,6 +8,7 @@ import requests
 from flops_cli.local.held_out import fetch_samples, predict
 from flops_contracts.roles import Stage
 from support.suite import a_project_sla, a_repository
+from support.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -96,8 +97,11 @@ def test_the_served_model_knows_digits_that_no_learner_had(world, project):
 
 
 def test_nothing_of_the_project_runs_but_its_model_and_its_observer(world, project):
-    assert world.services_of(project.id) == []
-    assert world.processes_of(project.id) == ["flops_model_server", "flops_project_observer"]
+    staying = ("flops_model_server", "flops_project_observer")
+
+    until(lambda: world.is_gone(project.id, *staying), 20)
+
+    assert world.processes_of(project.id) == sorted(staying)
 
 
 def test_equal_code_is_not_built_again(world, project, tmp_path):

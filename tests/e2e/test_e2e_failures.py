@@ -8,6 +8,7 @@ import pytest
 from flops_cli.errors import RefusedError
 from flops_contracts.roles import Stage
 from support.suite import SAMPLE, a_project_sla, a_repository
+from support.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -109,8 +110,7 @@ def test_the_project_fails_with_a_reason_one_can_act_on(failed, name):
 def test_nothing_of_it_runs_on_but_its_observer(world, failed, name):
     project = failed[name]
 
-    assert world.services_of(project.id) == []
-    assert set(world.processes_of(project.id)) <= {"flops_project_observer"}
+    until(lambda: world.is_gone(project.id, "flops_project_observer"), 20)
 
 
 def test_the_traceback_of_user_code_reaches_the_user(failed):
@@ -142,4 +142,4 @@ def test_a_cancelled_project_leaves_nothing(world, tmp_path):
     world.client.cancel_project(project_id)
 
     assert world.finished(project_id).stage is Stage.CANCELLED
-    assert set(world.processes_of(project_id)) <= {"flops_project_observer"}
+    until(lambda: world.is_gone(project_id, "flops_project_observer"), 20)

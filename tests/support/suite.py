@@ -79,6 +79,11 @@ class World:
                 continue
         return sorted(set(found))
 
+    def is_gone(self, project_id: str, *but: str) -> bool:
+        """Say whether nothing works for a project any more, except these modules."""
+        running = set(self.processes_of(project_id))
+        return not self.services_of(project_id) and running <= set(but)
+
     def services_of(self, project_id: str) -> list[str]:
         """Return the names of the services in the project's application at the root."""
         root = self.suite.network.oakestra_url
