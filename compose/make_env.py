@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script beside the files that it is for, no package
 """Writes compose/.env: a random password for everything that has one, and this machine's address.
 
 What the file says already is kept; only what it lacks is added. ``make env`` runs it.
@@ -34,7 +35,9 @@ ADDRESSES: Final = (
 )
 ROOT_PASSWORD: Final = "FLOPS_OAKESTRA_PASSWORD"  # noqa: S105 - a name
 
-HEAD: Final = "# Written by `make env`; not for the repository. What is here is kept, what lacks is added."
+HEAD: Final = (
+    "# Written by `make env`; not for the repository. What is here is kept, what lacks is added."
+)
 
 
 def values_from(text: str) -> dict[str, str]:
