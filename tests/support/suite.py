@@ -18,6 +18,7 @@ from flops_cli.local.suite import ADMIN, Suite
 from flops_contracts.names import project_application
 from support.waiting import until
 
+REPOSITORIES = Path(__file__).parents[1] / "integration" / "builds" / "repos"
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "docs" / "examples" / "ml-repos" / "mnist-sklearn"
 # Not the networks that a demo takes first, lest one be running.
@@ -112,10 +113,12 @@ def running_world(state: Path) -> Iterator[World]:
             yield world
 
 
-def a_repository(folder: Path, changes: Mapping[str, str | None] | None = None) -> str:
-    """Make a git repository of the sample with ``changes`` (None removes); return its URL."""
+def a_repository(
+    folder: Path, changes: Mapping[str, str | None] | None = None, sample: Path = SAMPLE
+) -> str:
+    """Make a git repository of a sample with ``changes`` (None removes); return its URL."""
     folder.mkdir(parents=True)
-    for source in SAMPLE.iterdir():
+    for source in sample.iterdir():
         if source.is_file():
             (folder / source.name).write_bytes(source.read_bytes())
     for name, text in (changes or {}).items():
