@@ -14,4 +14,7 @@ if [ -n "${FLOPS_REGISTRY_PASSWORD:-}" ]; then
     export REGISTRY_AUTH=htpasswd REGISTRY_AUTH_HTPASSWD_REALM=flops REGISTRY_AUTH_HTPASSWD_PATH=/tmp/htpasswd
     unset FLOPS_REGISTRY_PASSWORD
 fi
+# Signs the state of uploads; no upload outlives this process.
+REGISTRY_HTTP_SECRET=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
+export REGISTRY_HTTP_SECRET
 exec registry serve /etc/flops/registry.yml

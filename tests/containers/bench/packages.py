@@ -62,7 +62,8 @@ def ensure_plugins(folder: Path) -> Path:
         (state / name).mkdir(parents=True, exist_ok=True)
     (state / "sources.list").write_text("\n".join(mirror_lines("trixie")) + "\n")
     (state / "apt.conf").write_text(
-        f'Dir::State "{state}";\nDir::State::status "/var/lib/dpkg/status";\nDir::Cache "{state}";\n'
+        f'Dir::State "{state}";\nDir::State::status "/var/lib/dpkg/status";\n'
+        f'Dir::Cache "{state}";\n'
         f'Dir::Etc::sourcelist "{state}/sources.list";\nDir::Etc::sourceparts "-";\n'
         'Acquire::Languages "none";\n'
     )

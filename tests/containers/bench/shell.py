@@ -1,4 +1,4 @@
-"""Runs the programs that the bench is made of; every call has a deadline and tells why it failed."""
+"""Runs the programs that the bench is made of; each has a deadline and tells why it failed."""
 
 import os
 import subprocess

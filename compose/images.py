@@ -1,0 +1,135 @@
+# ruff: noqa: INP001 - a script beside what it builds, no package
+"""Builds FLOps' own images and prints their sizes: what ``make images`` runs.
+
+With docker for this machine's platform; with buildah for several, which it puts under one name.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PREFIX: Final = "ghcr.io/oakestra/addon-flops"
+REGISTRY: Final = "image-registry"
+SECONDS: Final = 3600
+
+
+@dataclass(frozen=True)
+class Options:
+    """How images are called and for what they are built; no platform means this machine's."""
+
+    prefix: str = PREFIX
+    tag: str = "latest"
+    platforms: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    """KEY=VALUE of Dockerfiles' ARG lines, such as PYTHON_IMAGE."""
+    push: bool = False
+
+    def reference(self, name: str) -> str:
+        """Return what an image is called."""
+        return f"{self.prefix}/{name}:{self.tag}"
+
+
+def dockerfiles() -> dict[str, Path]:
+    """Return every image that this repository describes, by name."""
+    found = {file.parent.name: file for file in sorted(ROOT.glob("services/*/Dockerfile"))}
+    return {**found, REGISTRY: ROOT / "compose" / REGISTRY / "Dockerfile"}
+
+
+def build_steps(name: str, file: Path, options: Options, revision: str) -> list[list[str]]:
+    """Return the calls that build and, if asked, push one image."""
+    reference = options.reference(name)
+    given = [*options.arguments, *([f"REVISION={revision}"] if revision else [])]
+    arguments = [word for one in given for word in ("--build-arg", one)]
+    what = ["--file", str(file), *arguments]
+    if not options.platforms:
+        push = [["docker", "push", "--quiet", reference]] if options.push else []
+        return [["docker", "build", "--quiet", "--tag", reference, *what, str(ROOT)], *push]
+    platforms = ",".join(options.platforms)
+    build = ["buildah", "build", "--quiet", "--format", "docker", "--layers"]
+    push = [["buildah", "manifest", "push", "--quiet", "--all", reference, f"docker://{reference}"]]
+    return [
+        # A manifest that exists would be added to, and keep its older images.
+        ["buildah", "manifest", "rm", reference],
+        [*build, "--platform", platforms, "--manifest", reference, *what, str(ROOT)],
+        *(push if options.push else []),
+    ]
+
+
+def run(argv: Sequence[str]) -> None:
+    """Run one step, showing what it says; end with its exit code if it fails."""
+    is_optional = list(argv[:3]) == ["buildah", "manifest", "rm"]
+    quiet = subprocess.DEVNULL
+    ended = subprocess.run(
+        list(argv),
+        check=False,
+        timeout=SECONDS,
+        stdout=quiet,
+        stderr=quiet if is_optional else None,
+    )
+    if ended.returncode and not is_optional:
+        sys.exit(f"failed: {' '.join(argv)}")
+
+
+def output(argv: Sequence[str]) -> str:
+    """Return what a question is answered, or nothing."""
+    ended = subprocess.run(list(argv), check=False, timeout=60, capture_output=True, text=True)
+    return ended.stdout.strip() if ended.returncode == 0 else ""
+
+
+def sizes(reference: str) -> tuple[int, int]:
+    """Return the size of an image of docker and of what its Dockerfile adds, in bytes."""
+    whole = int(output(["docker", "image", "inspect", "--format", "{{.Size}}", reference]) or 0)
+    rows = output(["docker", "history", "--human=false", "--format", "{{json .}}", reference])
+    added = 0
+    for row in map(json.loads, rows.splitlines()):
+        added += int(row["Size"])
+        # The Dockerfile's own first line is the last one, in this order, that BuildKit made.
+        if row["CreatedBy"].startswith(("COPY /image/ /", "COPY /etc/passwd")):
+            break
+    return whole, added
+
+
+def options_from(argv: Sequence[str]) -> tuple[Options, list[str]]:
+    """Read the command line: the options, and the names of the images that are wanted."""
+    parser = argparse.ArgumentParser(prog="compose/images.py", description=__doc__)
+    parser.add_argument("names", nargs="*", help="images to build; default: all")
+    parser.add_argument("--prefix", default=PREFIX)
+    parser.add_argument("--tag", default="latest")
+    parser.add_argument("--platform", action="append", default=[], help="such as linux/arm64")
+    parser.add_argument("--build-arg", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--push", action="store_true")
+    read = parser.parse_args(argv)
+    unknown = set(read.names) - dockerfiles().keys()
+    if unknown:
+        parser.error(f"there is no image {', '.join(sorted(unknown))}")
+    options = Options(read.prefix, read.tag, tuple(read.platform), tuple(read.build_arg), read.push)
+    return options, read.names or list(dockerfiles())
+
+
+def main() -> None:
+    """Build what is asked for, one after the other, and print a table."""
+    options, names = options_from(sys.argv[1:])
+    tool = "buildah" if options.platforms else "docker"
+    if not shutil.which(tool):
+        sys.exit(f"{tool} is needed to build images{' for other platforms' * (tool == 'buildah')}")
+    revision = output(["git", "-C", str(ROOT), "rev-parse", "HEAD"])
+    print(f"{'image':24} {'MB':>6} {'over its base':>14}")  # noqa: T201 - the result
+    for name in names:
+        for step in build_steps(name, dockerfiles()[name], options, revision):
+            run(step)
+        if options.platforms:
+            print(f"{name:24} {', '.join(options.platforms)}")  # noqa: T201
+            continue
+        whole, added = sizes(options.reference(name))
+        print(f"{name:24} {whole / 1e6:6.0f} {added / 1e6:14.0f}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Everything together: an engine, base images for it, FLOps' images, and the suite."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from containers.bench.base_image import base_context
+from containers.bench.engine import Engine
+from containers.bench.packages import ensure_packages, ensure_plugins
+from containers.bench.shell import BenchError, run, say, succeeds
+from containers.bench.suite import MANAGEMENT, PARTS, ROOT, Suite
+
+PYTHON: Final = "docker.io/library/python:3.11-slim"
+DEBIAN: Final = "docker.io/library/debian:bookworm-slim"
+REGISTRY: Final = "docker.io/library/registry:2.8.3"
+PARTS_IMAGE: Final = "flops-test/parts:latest"
+BUILD_SECONDS: Final = 1800
+
+REGISTRY_DOCKERFILE: Final = f"""\
+FROM {PARTS_IMAGE} AS parts
+FROM scratch
+COPY --from=parts /usr/bin/docker-registry /bin/registry
+"""
+
+
+def bench_folder() -> Path:
+    """Return where the bench keeps its engine's data and what it made."""
+    home = Path(os.environ.get("FLOPS_HOME") or ROOT / ".flops")
+    return home.resolve() / "containers"
+
+
+class Bench:
+    """Set up by ``start``; what it made stays in its folder, so that the next time is fast."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.engine = Engine(folder, folder / "docker")
+        self.has_parts = False
+
+    def start(self) -> None:
+        """Install what is missing, start the engine and see to base images."""
+        if os.geteuid() != 0:
+            raise BenchError("an engine of its own needs root")
+        ensure_packages()
+        ensure_plugins(self._folder)
+        self.engine.start()
+        marker = self._folder / "made-from-packages"
+        self.has_parts = marker.exists() or not self._can_pull(PYTHON)
+        if self.has_parts:
+            marker.touch()
+            self._make_base_images()
+
+    def build_images(self) -> str:
+        """Build all of FLOps' images and return the table of their sizes."""
+        say("building FLOps' images")
+        script = ROOT / "compose" / "images.py"
+        table = run([sys.executable, script], seconds=BUILD_SECONDS, env=self.engine.environment)
+        print(table, file=sys.stderr)  # noqa: T201 - one of the results
+        return table
+
+    def suite(self) -> Suite:
+        """Return the management suite, not started."""
+        files = (MANAGEMENT, PARTS) if self.has_parts else (MANAGEMENT,)
+        suite = Suite(self.engine, self._folder / "suite.env", files)
+        suite.write_environment(self.bridge_address)
+        return suite
+
+    @property
+    def bridge_address(self) -> str:
+        """The engine's own address on its default bridge: containers reach this machine there."""
+        form = "{{(index .IPAM.Config 0).Gateway}}"
+        return self.engine.docker("network", "inspect", "bridge", "--format", form).strip()
+
+    def stop(self) -> None:
+        """Stop the engine."""
+        self.engine.stop()
+
+    def _can_pull(self, reference: str) -> bool:
+        return succeeds(
+            ["docker", "pull", "--quiet", reference], seconds=120, env=self.engine.environment
+        )
+
+    def _make_base_images(self) -> None:
+        say("no image can be pulled here: base images are made from Debian's packages,")
+        say("and secantusdb takes the place of MongoDB, of which there is no package")
+        context = base_context(self._folder)
+        self._build(PYTHON, "--file", context / "Dockerfile", context)
+        self.engine.docker("tag", PYTHON, DEBIAN)
+        say("building what takes the place of images of others")
+        self._build(PARTS_IMAGE, "--file", ROOT / "tests/containers/parts/Dockerfile", ROOT)
+        registry = self._folder / "registry"
+        registry.mkdir(exist_ok=True)
+        (registry / "Dockerfile").write_text(REGISTRY_DOCKERFILE)
+        self._build(REGISTRY, registry)
+
+    def _build(self, reference: str, *words: str | Path) -> None:
+        build = ("build", "--quiet", "--tag", reference)
+        self.engine.docker(*build, *words, seconds=BUILD_SECONDS)

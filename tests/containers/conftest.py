@@ -1,0 +1,41 @@
+"""Containers for real, once for all tests; only ``make test-containers`` asks for them."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from containers.bench.bench import Bench, bench_folder
+from containers.bench.engine import Engine
+from containers.bench.suite import Suite
+
+
+@pytest.fixture(scope="session")
+def bench() -> Iterator[Bench]:
+    if os.environ.get("FLOPS_TEST_CONTAINERS") != "1":
+        pytest.skip("containers are tried by `make test-containers`")
+    bench = Bench(bench_folder())
+    bench.start()
+    yield bench
+    bench.stop()
+
+
+@pytest.fixture(scope="session")
+def image_table(bench: Bench) -> str:
+    return bench.build_images()
+
+
+@pytest.fixture(scope="session")
+def engine(bench: Bench, image_table: str) -> Engine:
+    return bench.engine
+
+
+@pytest.fixture(scope="session")
+def suite(bench: Bench, engine: Engine) -> Iterator[Suite]:
+    suite = bench.suite()
+    suite.down()
+    try:
+        suite.up()
+        yield suite
+    finally:
+        suite.down()

@@ -1,0 +1,83 @@
+"""What every image of FLOps promises."""
+
+import json
+from typing import Any
+
+import pytest
+
+from containers.bench.engine import Engine
+
+PREFIX = "ghcr.io/oakestra/addon-flops"
+STARTED = (
+    "local-oakestra",
+    "manager",
+    "ml-data-server",
+    "mock-data-provider",
+    "project-observer",
+    "tracking-server",
+)
+BASES = ("aggregator", "learner", "model-server")
+BUILDER = "image-builder"
+TOOLS = ("gcc", "uv", "make")
+
+every_image = pytest.mark.parametrize("name", [*STARTED, *BASES, BUILDER])
+
+
+def configuration(engine: Engine, name: str) -> dict[str, Any]:
+    image = json.loads(engine.docker("image", "inspect", f"{PREFIX}/{name}"))[0]
+    config: dict[str, Any] = image["Config"]
+    return config
+
+
+@pytest.mark.parametrize("name", [*STARTED, BUILDER])
+def test_an_image_holds_everything_that_its_service_imports(engine: Engine, name: str) -> None:
+    answer = engine.docker("run", "--rm", "--network", "none", f"{PREFIX}/{name}", "check")
+
+    assert answer.splitlines()[-1] == "ok"
+
+
+@pytest.mark.parametrize("name", [*STARTED, *BASES])
+def test_an_image_does_not_run_as_root(engine: Engine, name: str) -> None:
+    assert configuration(engine, name)["User"] == "10001:10001"
+
+
+@every_image
+def test_an_image_says_how_it_is_and_what_it_is(engine: Engine, name: str) -> None:
+    config = configuration(engine, name)
+
+    assert config["Healthcheck"]["Test"][:2] == ["CMD", "python"]
+    assert config["Labels"]["org.opencontainers.image.title"] == f"flops-{name}"
+
+
+@every_image
+def test_an_image_holds_no_build_tools(engine: Engine, name: str) -> None:
+    look = "; ".join(f"command -v {tool}" for tool in TOOLS)
+
+    found = engine.docker(
+        *("run", "--rm", "--entrypoint", "sh", f"{PREFIX}/{name}", "-c", f"{look}; true")
+    )
+
+    assert found == ""
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_a_base_image_lists_what_it_needs_instead_of_holding_it(engine: Engine, name: str) -> None:
+    labels = configuration(engine, name)["Labels"]
+
+    needs = engine.docker(
+        *("run", "--rm", "--entrypoint", "cat", f"{PREFIX}/{name}", labels["flops.requirements"])
+    )
+    site = engine.docker(
+        *("run", "--rm", "--entrypoint", "ls", f"{PREFIX}/{name}", labels["flops.site"])
+    )
+
+    assert "paho-mqtt" in needs
+    assert site == ""
+
+
+def test_the_manager_adds_less_than_200_mb_to_its_base(image_table: str) -> None:
+    rows = [row.split() for row in image_table.splitlines()]
+
+    assert {name: int(added) < 200 for name, _, added in rows[1:] if name == "manager"} == {
+        "manager": True
+    }
