@@ -40,9 +40,9 @@ def free_network() -> str:
 class World:
     """A root with its image store and state below ``folder``."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, network: str = "", **environment: str) -> None:
         self.folder = folder
-        self.network = free_network()
+        self.network = network or free_network()
         self.url = f"http://{self.network}.0.1:10000"
         self.key_url = f"http://{self.network}.0.1:10011"
         self.store = folder / "images"

@@ -1,18 +1,32 @@
 """What every runtime promises; each runs the same promises."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flops_contracts.bundles import Bundle, write_bundle
+from flops_local_oakestra.adapters.container_runtime import ContainerRuntime
+from flops_local_oakestra.adapters.engine import Engine
+from flops_local_oakestra.adapters.engine_commands import ContainerOptions, EngineWorld
+from flops_local_oakestra.adapters.log_files import LogFiles
 from flops_local_oakestra.adapters.memory_runtime import MemoryRuntime, Script
 from flops_local_oakestra.adapters.process_runtime import ProcessRuntime
-from flops_local_oakestra.ports.runtime import CannotStartError, Runtime, Workload
+from flops_local_oakestra.ports.runtime import (
+    CannotStartError,
+    NotReadyError,
+    Runtime,
+    Workload,
+)
+from support.engine import TestEngine, engine_of_this_machine, free_bridge
+
+BASE = {"PATH": "/usr/bin:/bin"}
+MISSING = "missing.invalid/missing"
 
 
 def a_workload(image: str) -> Workload:
-    return Workload("test", image, "127.30.64.1")
+    return Workload("test.0", image)
 
 
 class RuntimeContract:
@@ -44,12 +58,12 @@ class RuntimeContract:
         assert running.tail(3) == b"bye"
 
     def test_a_missing_image_cannot_be_started(self, runtime: Runtime) -> None:
-        with pytest.raises(CannotStartError, match="image missing is not in the image store"):
-            runtime.start(a_workload("missing"))
+        with pytest.raises(CannotStartError, match=f"image {MISSING} "):
+            runtime.start(a_workload(MISSING))
 
     def test_it_knows_its_images(self, runtime: Runtime) -> None:
         assert runtime.has_image("seven")
-        assert not runtime.has_image("missing")
+        assert not runtime.has_image(MISSING)
 
     def test_the_use_of_what_has_ended_cannot_be_told(self, runtime: Runtime) -> None:
         running = runtime.start(a_workload("seven"))
@@ -73,7 +87,7 @@ class TestProcessRuntime(RuntimeContract):
         }
         for image, code in images.items():
             write_bundle(tmp_path / "images", Bundle(image, (sys.executable, "-c", code)))
-        return ProcessRuntime(tmp_path / "images", tmp_path / "logs", {"PATH": "/usr/bin:/bin"})
+        return ProcessRuntime(tmp_path / "images", LogFiles(tmp_path / "logs"), BASE)
 
     def test_the_use_of_what_runs_is_measured(self, runtime: Runtime) -> None:
         running = runtime.start(a_workload("stays"))
@@ -102,11 +116,101 @@ class TestProcessRuntime(RuntimeContract):
 
     def test_old_logs_are_dropped(self, tmp_path: Path) -> None:
         write_bundle(tmp_path / "images", Bundle("true", ("true",)))
-        runtime = ProcessRuntime(
-            tmp_path / "images", tmp_path / "logs", {"PATH": "/usr/bin:/bin"}, log_files=3
-        )
+        runtime = ProcessRuntime(tmp_path / "images", LogFiles(tmp_path / "logs", 3), BASE)
 
         for number in range(6):
-            runtime.start(Workload(f"test{number}", "true", "127.30.64.1")).wait()
+            runtime.start(Workload(f"test{number}", "true")).wait()
 
         assert len(list((tmp_path / "logs").iterdir())) == 4
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[TestEngine]:
+    with engine_of_this_machine() as found:
+        found.image("seven", "printf 'good bye'; exit 7")
+        found.image("stays", "trap 'exit 143' TERM; sleep 3600 & wait $!")
+        yield found
+
+
+class TestContainerRuntime(RuntimeContract):
+    @pytest.fixture
+    def world(self, engine: TestEngine) -> EngineWorld:
+        return EngineWorld(free_bridge(engine))
+
+    @pytest.fixture
+    def runtime(self, engine: TestEngine, world: EngineWorld, tmp_path: Path) -> Iterator[Runtime]:
+        opened = a_container_runtime(engine, world, tmp_path)
+        opened.open()
+        yield opened
+        opened.close()
+
+    def test_the_use_of_what_runs_is_measured(self, runtime: Runtime) -> None:
+        running = runtime.start(a_workload("stays"))
+
+        assert running.usage().memory_percent >= 0
+
+    def test_the_whole_log_is_a_file_after_the_end(self, runtime: Runtime, tmp_path: Path) -> None:
+        runtime.start(a_workload("seven")).wait()
+
+        assert (tmp_path / "logs" / "test.0.log").read_bytes() == b"good bye"
+
+    def test_a_program_that_is_not_there_cannot_be_started(self, runtime: Runtime) -> None:
+        workload = Workload("test.0", "seven", command=("/no/such/program",))
+
+        with pytest.raises(CannotStartError, match="/no/such/program"):
+            runtime.start(workload)
+
+    def test_an_end_leaves_no_container_and_no_network(
+        self, runtime: Runtime, engine: TestEngine, world: EngineWorld
+    ) -> None:
+        runtime.start(a_workload("stays"))
+
+        runtime.close()
+
+        assert engine.containers(world.name) == []
+        assert world.name not in engine.networks()
+
+    def test_what_an_earlier_world_left_is_removed_at_the_start(
+        self, runtime: Runtime, engine: TestEngine, world: EngineWorld, tmp_path: Path
+    ) -> None:
+        runtime.start(a_workload("stays"))
+
+        a_container_runtime(engine, world, tmp_path).open()
+
+        assert engine.containers(world.name) == []
+
+    def test_a_network_that_others_made_stays(
+        self, engine: TestEngine, world: EngineWorld, tmp_path: Path
+    ) -> None:
+        engine.call("network", "create", "--subnet", world.subnet, world.name)
+        runtime = a_container_runtime(engine, world, tmp_path)
+
+        runtime.open()
+        runtime.close()
+
+        assert world.name in engine.networks()
+        engine.call("network", "rm", world.name)
+
+    def test_a_network_with_other_addresses_is_refused(
+        self, engine: TestEngine, world: EngineWorld, tmp_path: Path
+    ) -> None:
+        engine.call("network", "create", "--subnet", f"{world.prefix}.7.0/24", world.name)
+
+        with pytest.raises(NotReadyError, match=world.subnet):
+            a_container_runtime(engine, world, tmp_path).open()
+
+        engine.call("network", "rm", world.name)
+
+    def test_an_engine_that_does_not_answer_is_named(self, world: EngineWorld, tmp_path) -> None:
+        nobody = Engine("docker", {**BASE, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
+        missing = Engine("no-such-engine", BASE)
+        logs = LogFiles(tmp_path / "logs")
+        runtime = ContainerRuntime([missing, nobody], world, ContainerOptions(), logs, 1 << 30)
+
+        with pytest.raises(NotReadyError, match=r"no-such-engine: .*; docker: Cannot connect"):
+            runtime.open()
+
+
+def a_container_runtime(engine: TestEngine, world: EngineWorld, folder: Path) -> ContainerRuntime:
+    logs = LogFiles(folder / "logs")
+    return ContainerRuntime([engine.engine], world, ContainerOptions(), logs, 1 << 30)

@@ -4,12 +4,12 @@ import pytest
 
 from flops_local_oakestra.domain.addresses import (
     InstanceAddresses,
-    LoopbackNetwork,
+    WorldNetwork,
     UnusableAddressError,
     is_acceptable_service_address,
 )
 
-NETWORK = LoopbackNetwork("127.30")
+NETWORK = WorldNetwork("127.30")
 
 
 def test_the_parts_of_a_world_have_fixed_places():

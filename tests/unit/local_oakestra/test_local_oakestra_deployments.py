@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flops_local_oakestra.adapters.memory_runtime import MemoryRuntime, Script
-from flops_local_oakestra.domain.addresses import LoopbackNetwork
+from flops_local_oakestra.domain.addresses import WorldNetwork
 from flops_local_oakestra.domain.placement import Free
 from flops_local_oakestra.domain.topology import read_topology
 from flops_local_oakestra.usecases.applications import Applications
@@ -19,7 +19,7 @@ from flops_local_oakestra.usecases.services import Services
 from support.local_oakestra import a_microservice, an_sla
 from support.waiting import until
 
-NETWORK = LoopbackNetwork("127.30")
+NETWORK = WorldNetwork("127.30")
 NODE = {"name": "n1", "vcpus": 4, "memory_mb": 4000}
 
 

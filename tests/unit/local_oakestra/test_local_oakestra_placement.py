@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flops_local_oakestra.domain.addresses import LoopbackNetwork
+from flops_local_oakestra.domain.addresses import WorldNetwork
 from flops_local_oakestra.domain.placement import Demand, Free, Placed, demand_of, place
 from flops_local_oakestra.domain.statuses import Status
 from flops_local_oakestra.domain.topology import Node, read_topology
@@ -20,7 +20,7 @@ EAST, WEST = read_topology(
             ],
         },
     ],
-    LoopbackNetwork("127.30"),
+    WorldNetwork("127.30"),
 )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flops_local_oakestra.domain.addresses import LoopbackNetwork
+from flops_local_oakestra.domain.addresses import WorldNetwork
 from flops_local_oakestra.domain.topology import (
     ADDONS,
     BadTopologyError,
@@ -12,7 +12,7 @@ from flops_local_oakestra.domain.topology import (
     read_topology,
 )
 
-NETWORK = LoopbackNetwork("127.30")
+NETWORK = WorldNetwork("127.30")
 NODE = {"name": "n", "vcpus": 1, "memory_mb": 1}
 
 

@@ -8,6 +8,7 @@ import threading
 from flops_contracts.exit_codes import ExitCode
 from flops_local_oakestra.bootstrap import build
 from flops_local_oakestra.entrypoints.serving import serve
+from flops_local_oakestra.ports.runtime import NotReadyError
 from flops_local_oakestra.settings import Settings
 from flops_runtime.environment import BadSettingsError, Environment
 from flops_runtime.logs import configure_logging
@@ -27,9 +28,11 @@ def main() -> int:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopped.set())
-    base = {name: os.environ[name] for name in settings.passed if name in os.environ}
     try:
-        is_clean = serve(settings, build(settings, base), stopped)
+        is_clean = serve(settings, build(settings, os.environ), stopped)
+    except NotReadyError as error:
+        print(f"{error}.", file=sys.stderr)  # noqa: T201 - for whoever typed it
+        return ExitCode.BAD_SETTINGS
     except OSError as error:
         print(error.strerror or error, file=sys.stderr)  # noqa: T201 - for whoever typed it
         return ExitCode.BUG

@@ -5,14 +5,19 @@ from collections.abc import Mapping
 
 import psutil
 
+from flops_local_oakestra.adapters.container_runtime import ContainerRuntime
+from flops_local_oakestra.adapters.engine import Engine
+from flops_local_oakestra.adapters.engine_commands import ContainerOptions, EngineWorld
+from flops_local_oakestra.adapters.log_files import LogFiles
 from flops_local_oakestra.adapters.process_runtime import ProcessRuntime
 from flops_local_oakestra.adapters.tokens import Rs256Tokens, new_key, utc_now
 from flops_local_oakestra.domain.resources import Load
+from flops_local_oakestra.ports.runtime import Runtime
 from flops_local_oakestra.settings import Settings
 from flops_local_oakestra.usecases.accounts import Accounts, hashed
 from flops_local_oakestra.usecases.applications import Applications
 from flops_local_oakestra.usecases.catalogue import Catalogue
-from flops_local_oakestra.usecases.data_servers import DataServers
+from flops_local_oakestra.usecases.data_servers import DataServers, as_container, as_process
 from flops_local_oakestra.usecases.deployments import Deployments, Rules
 from flops_local_oakestra.usecases.reports import Reports
 from flops_local_oakestra.usecases.resources import Resources
@@ -20,17 +25,11 @@ from flops_local_oakestra.usecases.root import Root
 from flops_local_oakestra.usecases.services import Services
 
 
-def build(settings: Settings, base_environment: Mapping[str, str]) -> Root:
-    """Wire a root whose instances are processes; nothing starts yet."""
+def build(settings: Settings, variables: Mapping[str, str]) -> Root:
+    """Wire a root; nothing starts yet. Of ``variables`` instances get what the settings name."""
     catalogue = Catalogue()
     reports = Reports(utc_now)
-    runtime = ProcessRuntime(
-        settings.image_store,
-        settings.state / "logs",
-        base_environment,
-        settings.log_bytes,
-        settings.log_files,
-    )
+    runtime = _runtime(settings, variables)
     deployments = Deployments(
         catalogue, settings.clusters, settings.network, runtime, reports, _rules(settings), utc_now
     )
@@ -43,9 +42,8 @@ def build(settings: Settings, base_environment: Mapping[str, str]) -> Root:
         deployments=deployments,
         resources=Resources(settings.clusters, deployments, machine_load, utc_now),
         reports=reports,
-        data_servers=DataServers(
-            runtime, settings.data_server_image, settings.state, settings.clusters
-        ),
+        data_servers=_data_servers(settings, runtime),
+        runtime=runtime,
     )
 
 
@@ -59,10 +57,40 @@ def machine_load() -> Load:
     return psutil.cpu_percent(), psutil.virtual_memory().percent
 
 
+def _runtime(settings: Settings, variables: Mapping[str, str]) -> Runtime:
+    logs = LogFiles(settings.state / "logs", settings.log_files)
+    passed = {name: variables[name] for name in settings.passed if name in variables}
+    if not settings.containers:
+        return ProcessRuntime(settings.image_store, logs, passed, settings.log_bytes)
+    options = ContainerOptions(
+        environment=passed,
+        log_bytes=settings.log_bytes,
+        cores=psutil.cpu_count() or 1,
+        has_limits=settings.containers.has_limits,
+        security_options=settings.containers.security_options,
+    )
+    return ContainerRuntime(
+        [Engine(program, variables) for program in settings.containers.engines],
+        EngineWorld(settings.network.prefix),
+        options,
+        logs,
+        psutil.virtual_memory().total,
+    )
+
+
+def _data_servers(settings: Settings, runtime: Runtime) -> DataServers:
+    image = settings.data_server_image
+    describe = as_container(image) if settings.containers else as_process(image, settings.state)
+    return DataServers(runtime, image, describe, settings.clusters)
+
+
 def _rules(settings: Settings) -> Rules:
+    containers = settings.containers
     return Rules(
         restart_seconds=settings.restart_seconds,
         grace_seconds=settings.grace_seconds,
         report_seconds=settings.report_seconds,
         honours_all_constraints=settings.honours_all_constraints,
+        publish_address=containers.publish_address if containers else "",
+        public_address=containers.public_address if containers else "",
     )

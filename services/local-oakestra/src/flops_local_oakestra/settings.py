@@ -1,13 +1,18 @@
 """What local-oakestra is told from outside."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
-from flops_local_oakestra.domain.addresses import LoopbackNetwork
+from flops_local_oakestra.domain.addresses import (
+    FLIGHT_PORT,
+    UnusableAddressError,
+    WorldNetwork,
+)
 from flops_local_oakestra.domain.topology import (
     BadTopologyError,
     Cluster,
@@ -21,14 +26,28 @@ PASSED: Final = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
-"""What every instance inherits of local-oakestra's own environment."""
+"""What every process inherits of local-oakestra's own environment; a container none of it."""
+
+ENGINES: Final = ("docker", "podman")
+_WILDCARD: Final = "0.0.0.0"  # noqa: S104 - recognized here, never a default
+
+
+@dataclass(frozen=True)
+class ContainerSettings:
+    """What the runtime ``containers`` needs; ``engines`` are tried in their order."""
+
+    engines: tuple[str, ...]
+    publish_address: str
+    public_address: str
+    has_limits: bool
+    security_options: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Settings:
     """Filled by ``from_env`` in ``__main__``."""
 
-    network: LoopbackNetwork
+    network: WorldNetwork
     address: str
     port: int
     key_port: int
@@ -47,6 +66,11 @@ class Settings:
     passed: tuple[str, ...]
     log_level: str
     log_format: str
+    containers: ContainerSettings | None = None
+
+    def resource_address(self, cluster: Cluster) -> str:
+        """Return where a cluster's resource API listens: its address, or with the root on all."""
+        return self.address if self.address == _WILDCARD else cluster.address
 
     @classmethod
     def from_env(cls, environment: Environment) -> "Settings":
@@ -68,10 +92,15 @@ class Settings:
             [],
             help='Further users: [{"name": .., "password": .., "roles": [..]}].',
         )
-        prefix = environment.text("FLOPS_LOCAL_NETWORK", "127.30", help="First two octets.")
+        world = _world(environment)
+        passed = environment.items(
+            "FLOPS_LOCAL_PASS_ENVIRONMENT", (), help="Further variables that instances inherit."
+        )
         environment.check()
-        network = _network(prefix)
+        network = _network(world, read["address"])
         read["address"] = read["address"] or network.root
+        read["passed"] = (() if network.is_bridge else PASSED) + passed
+        containers = _containers(world, network) if network.is_bridge else None
         try:
             read["users"] = read_users(users)
             read["clusters"] = read_topology(topology or _this_machine(), network)
@@ -79,7 +108,9 @@ class Settings:
             raise BadSettingsError(f"FLOPS_LOCAL_USERS: {error}") from error
         except BadTopologyError as error:
             raise BadSettingsError(f"FLOPS_LOCAL_TOPOLOGY: {error}") from error
-        return cls(network=network, **read)
+        except UnusableAddressError as error:
+            raise BadSettingsError(f"FLOPS_LOCAL_CLUSTER_ADDRESSES: {error}") from error
+        return cls(network=network, containers=containers, **read)
 
 
 def _addresses(environment: Environment) -> dict[str, Any]:
@@ -132,10 +163,6 @@ def _behaviour(environment: Environment) -> dict[str, Any]:
             "FLOPS_LOCAL_REPORT_SECONDS", 15, help="How long instances outlive a deleted service."
         ),
         "honours_all_constraints": constraints == "all",
-        "passed": PASSED
-        + environment.items(
-            "FLOPS_LOCAL_PASS_ENVIRONMENT", (), help="Further variables that instances inherit."
-        ),
     }
 
 
@@ -162,11 +189,79 @@ def _logging(environment: Environment) -> dict[str, Any]:
     }
 
 
-def _network(prefix: str) -> LoopbackNetwork:
-    match = re.fullmatch(r"127\.(\d{1,3})", prefix)
+def _world(environment: Environment) -> dict[str, Any]:
+    """Return what says how services are run, and at which addresses."""
+    return {
+        "runtime": environment.text(
+            "FLOPS_LOCAL_RUNTIME",
+            "process",
+            help="Run services as processes of this machine, or as containers.",
+            choices=("process", "containers"),
+        ),
+        "prefix": environment.text(
+            "FLOPS_LOCAL_NETWORK",
+            "",
+            help="First two octets of all addresses. Default: 127.30, with containers 10.30.",
+        ),
+        "cluster_addresses": environment.items(
+            "FLOPS_LOCAL_CLUSTER_ADDRESSES",
+            (),
+            help="Where the clusters' resource APIs are, one each. Default: <network>.0.<10+c>; "
+            "with containers <network>.0.1 for the only cluster.",
+        ),
+        "engine": environment.text(
+            "FLOPS_LOCAL_ENGINE",
+            "auto",
+            help="Container engine; auto takes the first that answers.",
+            choices=("auto", *ENGINES),
+        ),
+        "publish_address": environment.text(
+            "FLOPS_LOCAL_PUBLISH_ADDRESS",
+            "",
+            help="Address of this machine at which containers publish their ports. "
+            "Default: <network>.0.1.",
+        ),
+        "data_port": environment.whole(
+            "FLOPS_LOCAL_DATA_PORT",
+            FLIGHT_PORT,
+            help="Port of this machine for the first data server in a container; the next "
+            "ones are 10 apart.",
+            minimum=1,
+            maximum=65535,
+        ),
+        "has_limits": environment.flag(
+            "FLOPS_LOCAL_LIMITS", True, help="Hold containers to the memory and vcpus of their SLA."
+        ),
+        "security_options": environment.items(
+            "FLOPS_LOCAL_SECURITY_OPTIONS",
+            (),
+            help="The engine's --security-opt of all containers.",
+        ),
+    }
+
+
+def _network(world: Mapping[str, Any], address: str) -> WorldNetwork:
+    is_bridge = world["runtime"] == "containers"
+    prefix = world["prefix"] or ("10.30" if is_bridge else "127.30")
+    first = "10" if is_bridge else "127"
+    match = re.fullmatch(rf"{first}\.(\d{{1,3}})", prefix)
     if not match or int(match[1]) > 255:
-        raise BadSettingsError(f"FLOPS_LOCAL_NETWORK is '{prefix}', but must be like 127.30")
-    return LoopbackNetwork(prefix)
+        raise BadSettingsError(f"FLOPS_LOCAL_NETWORK is '{prefix}', but must be like {first}.30")
+    clusters = world["cluster_addresses"]
+    if is_bridge and not clusters:
+        clusters = (f"{prefix}.0.1" if address in {"", _WILDCARD} else address,)
+    return WorldNetwork(prefix, is_bridge, clusters, world["data_port"])
+
+
+def _containers(world: Mapping[str, Any], network: WorldNetwork) -> ContainerSettings:
+    publish_address = world["publish_address"] or network.root
+    return ContainerSettings(
+        engines=ENGINES if world["engine"] == "auto" else (world["engine"],),
+        publish_address=publish_address,
+        public_address=network.root if publish_address == _WILDCARD else publish_address,
+        has_limits=world["has_limits"],
+        security_options=world["security_options"],
+    )
 
 
 def _this_machine() -> list[dict[str, Any]]:

@@ -22,6 +22,12 @@ class MemoryRuntime:
         self._images = images
         self.started: list[Workload] = []
 
+    def open(self) -> None:
+        """Nothing is needed."""
+
+    def close(self) -> None:
+        """Nothing is left."""
+
     def has_image(self, reference: str) -> bool:
         """Say whether there is a script for it."""
         return reference in self._images

@@ -15,6 +15,7 @@ import psutil
 from marshmallow import ValidationError
 
 from flops_contracts.bundles import Bundle, read_bundle
+from flops_local_oakestra.adapters.log_files import LogFiles, end_of
 from flops_local_oakestra.ports.runtime import CannotStartError, Running, Usage, Workload
 
 logger = logging.getLogger(__name__)
@@ -29,17 +30,20 @@ class ProcessRuntime:
     def __init__(
         self,
         store: Path,
-        logs: Path,
+        logs: LogFiles,
         base_environment: Mapping[str, str],
         log_bytes: int = 8 << 20,
-        log_files: int = 200,
     ) -> None:
         self._store = store
         self._logs = logs
         self._base_environment = base_environment
         self._log_bytes = log_bytes
-        self._log_files = log_files
-        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Nothing is needed, and nothing is left: shims end with whoever started them."""
+
+    def close(self) -> None:
+        """Nothing is left."""
 
     def has_image(self, reference: str) -> bool:
         """Say whether the store holds a bundle under this reference."""
@@ -52,7 +56,7 @@ class ProcessRuntime:
     def start(self, workload: Workload) -> Running:
         """Start the bundle of the workload's image."""
         bundle = self._bundle(workload.image)
-        log = self._fresh_log(workload.name)
+        log = self._logs.fresh(workload.name)
         argv = [sys.executable, "-I", "-S", str(_SHIM), str(log), str(self._log_bytes), "--"]
         try:
             shim = subprocess.Popen(
@@ -76,24 +80,6 @@ class ProcessRuntime:
         if bundle is None:
             raise CannotStartError(f"image {reference} is not in the image store")
         return bundle
-
-    def _fresh_log(self, name: str) -> Path:
-        """Return where to log; the log of the run before stays beside it."""
-        log = self._logs / f"{name}.log"
-        try:
-            with self._lock:
-                self._logs.mkdir(parents=True, exist_ok=True)
-                if log.exists():
-                    log.replace(log.with_suffix(".log.previous"))
-                self._prune()
-        except OSError as error:
-            raise CannotStartError(f"cannot log to {log}: {error}") from error
-        return log
-
-    def _prune(self) -> None:
-        files = sorted(self._logs.iterdir(), key=lambda path: path.stat().st_mtime)
-        for path in files[: max(0, len(files) - self._log_files)]:
-            path.unlink(missing_ok=True)
 
 
 class _ProcessRunning:
@@ -129,12 +115,7 @@ class _ProcessRunning:
 
     def tail(self, size: int) -> bytes:
         """Read the end of the log."""
-        try:
-            with self._log.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - size))
-                return file.read(size)
-        except OSError:
-            return b""
+        return end_of(self._log, size)
 
     def usage(self) -> Usage | None:
         """Sum up the process and its children, measured since the last call."""

@@ -1,6 +1,8 @@
-"""Which loopback address stands for what: one /16 of 127.0.0.0/8 is a whole world.
+"""Which address stands for what: one /16 is a whole world.
 
 On a cluster services reach each other by 10.30.a.b; here the same service has ``<network>.a.b``.
+The network is part of the loopback where services are processes, and a bridge of the container
+engine where they are containers.
 """
 
 import re
@@ -9,6 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 SERVICE_NETWORK: Final = "10.30."
+FLIGHT_PORT: Final = 11027
+DATA_PORT_STEP: Final = 10
+"""Between the data servers of nodes that share an address; 11028 belongs to the first, too."""
 _SERVICE_ADDRESS: Final = re.compile(r"(?<![\d.])10\.30\.(\d{1,3})\.(\d{1,3})(?![\d])(?!\.\d)")
 _FIRST_INSTANCE: Final = 64 << 8
 _INSTANCES: Final = 64 << 8
@@ -19,10 +24,17 @@ class UnusableAddressError(ValueError):
 
 
 @dataclass(frozen=True)
-class LoopbackNetwork:
-    """The addresses of a world; ``prefix`` is its first two octets."""
+class WorldNetwork:
+    """The addresses of a world; ``prefix`` is its first two octets.
+
+    Of a bridge this machine itself has a single address, the gateway, so all nodes share it, and
+    ``cluster_addresses`` says where the clusters are. Their data servers differ by port.
+    """
 
     prefix: str
+    is_bridge: bool = False
+    cluster_addresses: tuple[str, ...] = ()
+    data_port: int = FLIGHT_PORT
 
     @property
     def root(self) -> str:
@@ -31,22 +43,38 @@ class LoopbackNetwork:
 
     def cluster(self, number: int) -> str:
         """Where cluster ``number``, counted from 1, tells its resources."""
-        return f"{self.prefix}.0.{10 + number}"
+        if not self.cluster_addresses:
+            return f"{self.prefix}.0.{10 + number}"
+        if number > len(self.cluster_addresses):
+            raise UnusableAddressError(f"cluster {number} has none")
+        return self.cluster_addresses[number - 1]
 
     def node(self, number: int) -> str:
         """Return the address of node ``number``, counted from 1 over all clusters."""
-        return f"{self.prefix}.1.{number}"
+        return self.root if self.is_bridge else f"{self.prefix}.1.{number}"
+
+    def data_server(self, number: int, server: int) -> str:
+        """Return where node ``number`` has its data server, the world's ``server``-th, from 1."""
+        port = self.data_port + (server - 1) * DATA_PORT_STEP if self.is_bridge else self.data_port
+        return f"{self.node(number)}:{port}"
 
     def service(self, service_address: str) -> str:
         """Return where the service with this 10.30 address listens on this machine."""
         octets = service_address.removeprefix(SERVICE_NETWORK).split(".")
         if not all(octet.isdecimal() and int(octet) <= 255 for octet in octets):
             raise UnusableAddressError(f"no machine can have the address {service_address}")
-        return f"{self.prefix}.{int(octets[0])}.{int(octets[1])}"
+        address = f"{self.prefix}.{int(octets[0])}.{int(octets[1])}"
+        if self.is_bridge and address in self._edges:
+            raise UnusableAddressError(f"{service_address} is the network's own address")
+        return address
 
     def translate(self, text: str) -> str:
         """Return ``text`` with every 10.30 address replaced by the one on this machine."""
         return _SERVICE_ADDRESS.sub(rf"{self.prefix}.\1.\2", text)
+
+    @property
+    def _edges(self) -> tuple[str, ...]:
+        return (f"{self.prefix}.0.0", self.root, f"{self.prefix}.255.255")
 
 
 class InstanceAddresses:
@@ -56,7 +84,7 @@ class InstanceAddresses:
     used again and nobody talks to a successor by mistake.
     """
 
-    def __init__(self, network: LoopbackNetwork) -> None:
+    def __init__(self, network: WorldNetwork) -> None:
         self._network = network
         self._next = 0
 

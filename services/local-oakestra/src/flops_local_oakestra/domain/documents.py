@@ -54,6 +54,7 @@ class Instance:
     demand: Demand
     node: Node | None = None
     address: str = ""
+    public_address: str = ""
     status: Status = Status.CLUSTER_SCHEDULED
     status_detail: str = ""
     modified_timestamp: float = 0.0
@@ -71,7 +72,7 @@ class Instance:
         return {
             **scheduled,
             "status_detail": self.status_detail,
-            "publicip": self.address,
+            "publicip": self.public_address,
             "host_ip": self.node.address,
             "host_port": "50103",
             "worker_id": self.node.id,

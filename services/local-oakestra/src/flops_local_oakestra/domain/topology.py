@@ -1,11 +1,11 @@
 """The clusters and nodes that this machine pretends to be."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
-from flops_local_oakestra.domain.addresses import LoopbackNetwork
+from flops_local_oakestra.domain.addresses import WorldNetwork
 
 LEARNER_ADDON: Final = "FLOps-learner"
 BUILDER_ADDON: Final = "image-builder"
@@ -20,7 +20,10 @@ class BadTopologyError(ValueError):
 
 @dataclass(frozen=True)
 class Node:
-    """A worker: a share of this machine with an address of its own."""
+    """A worker: a share of this machine.
+
+    ``data_server`` is the address and port of its data server; without the addon there is none.
+    """
 
     name: str
     cluster: str
@@ -29,6 +32,7 @@ class Node:
     vcpus: int
     memory_mb: int
     addons: tuple[str, ...]
+    data_server: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,17 +51,21 @@ def default_topology(vcpus: int, memory_mb: int) -> list[dict[str, Any]]:
     return [{"cluster": "local", "nodes": [node]}]
 
 
-def read_topology(document: Any, network: LoopbackNetwork) -> tuple[Cluster, ...]:
+def read_topology(document: Any, network: WorldNetwork) -> tuple[Cluster, ...]:
     """Return the clusters of a topology as the settings write it; raise ``BadTopologyError``."""
     clusters: list[Cluster] = []
-    number = 0
+    number = learners = 0
     for index, entry in enumerate(_items(document, "the topology")):
         where = f"cluster {index + 1}"
         name = _text(entry, "cluster", where)
         nodes = []
         for node in _items(entry.get("nodes"), f"`nodes` of {where}"):
             number += 1
-            nodes.append(_node(node, name, network.node(number), f"node {number}"))
+            read = _node(node, name, network.node(number), f"node {number}")
+            if LEARNER_ADDON in read.addons:
+                learners += 1
+                read = replace(read, data_server=network.data_server(number, learners))
+            nodes.append(read)
         address = network.cluster(index + 1)
         clusters.append(Cluster(name, _id(name), address, tuple(nodes)))
     _check_names([cluster.name for cluster in clusters], "clusters")

@@ -20,20 +20,31 @@ LAST_JOIN_SECONDS: Final = 9.0
 
 
 def serve(settings: Settings, root: Root, stopped: threading.Event) -> bool:
-    """Be a root until ``stopped``; then stop everything and say whether nothing was left."""
+    """Be a root until ``stopped``; then stop everything and say whether nothing was left.
+
+    Raises ``NotReadyError`` or ``OSError`` if it cannot even begin.
+    """
+    # First of all: the addresses to listen on may be those of a network that the runtime makes.
+    root.runtime.open()
     is_ready = threading.Event()
     servers = Servers(listeners(settings, root, is_ready), MAX_BODY_BYTES)
-    servers.start()
     try:
-        root.data_servers.start()
-        is_ready.set()
+        servers.start()
+        threading.Thread(target=_begin, args=(root, is_ready), daemon=True).start()
         while not stopped.wait(MEASURE_SECONDS):
             root.reports.measure()
     finally:
         is_ready.clear()
         is_clean = _stop_all(root, min(settings.grace_seconds, LAST_GRACE_SECONDS))
         servers.close()
+        root.runtime.close()
     return is_clean
+
+
+def _begin(root: Root, is_ready: threading.Event) -> None:
+    """Start the data servers, whose image may have to be pulled, and be ready."""
+    root.data_servers.start()
+    is_ready.set()
 
 
 def listeners(settings: Settings, root: Root, is_ready: threading.Event) -> list[Listener]:
@@ -45,7 +56,7 @@ def listeners(settings: Settings, root: Root, is_ready: threading.Event) -> list
             Listener(
                 f"resources of {cluster.name}",
                 cluster_app(root.resources, cluster),
-                cluster.address,
+                settings.resource_address(cluster),
                 settings.resource_port,
             )
             for cluster in settings.clusters
@@ -65,5 +76,5 @@ def _stop_all(root: Root, grace_seconds: float) -> bool:
     is_clean = root.deployments.close(grace_seconds, LAST_JOIN_SECONDS)
     asking.join(LAST_JOIN_SECONDS)
     if not is_clean:
-        logger.error("some instances did not end; their shims will end them")
+        logger.error("some instances did not end in time")
     return is_clean

@@ -1,12 +1,18 @@
-"""How a service becomes something that runs. ``process`` is one way, containers are another."""
+"""How a service becomes something that runs: as a process of this machine, or as a container."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from flops_local_oakestra.domain.published import PublishedPort
+
 
 class CannotStartError(Exception):
     """The workload could not be started; the message is what an instance's status detail says."""
+
+
+class NotReadyError(Exception):
+    """The runtime can start nothing here; the message is for whoever started local-oakestra."""
 
 
 @dataclass(frozen=True)
@@ -14,13 +20,22 @@ class Workload:
     """What to run: an image, told everything by its environment.
 
     ``name`` is unique among what runs at the same time. A ``command`` replaces the image's own.
+    Without an ``address`` it gets one outside the world, where only its published ``ports`` lead
+    to it. Zeros mean no limit. ``volumes`` are by name, with where they are mounted; processes
+    have neither volumes, nor ports of the machine other than their own, nor limits.
     """
 
     name: str
     image: str
-    address: str
+    address: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     command: tuple[str, ...] = ()
+    ports: tuple[PublishedPort, ...] = ()
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    memory_mb: int = 0
+    vcpus: int = 0
+    has_fuse: bool = False
+    container_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +63,13 @@ class Running(Protocol):
 
 
 class Runtime(Protocol):
-    """Starts workloads."""
+    """Starts workloads, between ``open`` and ``close``."""
+
+    def open(self) -> None:
+        """Make ready, and remove what an earlier world left; raise ``NotReadyError``."""
+
+    def close(self) -> None:
+        """Remove whatever is left. Fails silently: the next ``open`` does it again."""
 
     def has_image(self, reference: str) -> bool:
         """Say whether a workload with this image can be started."""

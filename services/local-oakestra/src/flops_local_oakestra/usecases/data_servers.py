@@ -5,10 +5,13 @@ machine that plays several nodes should not need a person to look after each.
 """
 
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from flops_local_oakestra.domain.addresses import FLIGHT_PORT
+from flops_local_oakestra.domain.published import PublishedPort
 from flops_local_oakestra.domain.statuses import Status
 from flops_local_oakestra.domain.topology import LEARNER_ADDON, Cluster, Node
 from flops_local_oakestra.ports.runtime import Runtime, Workload
@@ -17,49 +20,92 @@ from flops_local_oakestra.usecases.keepers import Habits, Keeper, stop_all
 logger = logging.getLogger(__name__)
 
 _HABITS: Final = Habits(restart_seconds=2.0, grace_seconds=10.0)
+_CONTAINER: Final = "ml_data_server"
+_VOLUME: Final = "ml_data_server_volume"
+
+Describe = Callable[[Node], Workload]
+"""Says how a node's data server is run."""
 
 
 class DataServers:
     """One data server for each node with the learner addon."""
 
     def __init__(
-        self, runtime: Runtime, image: str, state: Path, clusters: Sequence[Cluster]
+        self, runtime: Runtime, image: str, describe: Describe, clusters: Sequence[Cluster]
     ) -> None:
         self._runtime = runtime
         self._image = image
-        self._state = state
+        self._describe = describe
         self._nodes = [
             node for cluster in clusters for node in cluster.nodes if LEARNER_ADDON in node.addons
         ]
         self._keepers: list[Keeper] = []
+        self._lock = threading.Lock()
+        self._is_closed = False
 
     def start(self) -> None:
         """Start them all; without the image there are none, which the log says."""
+        if not self._nodes:
+            return
         if not self._runtime.has_image(self._image):
             logger.warning("no data servers: image %s is not in the image store", self._image)
             return
-        for node in self._nodes:
-            keeper = self._keeper(node)
-            self._keepers.append(keeper)
-            keeper.start()
+        with self._lock:
+            if not self._is_closed:
+                self._keepers = [self._keeper(node) for node in self._nodes]
+            for keeper in self._keepers:
+                keeper.start()
 
     def close(self, grace_seconds: float, timeout_seconds: float) -> bool:
         """Stop them for good; say whether none is left."""
+        with self._lock:
+            self._is_closed = True
         return stop_all(self._keepers, grace_seconds, timeout_seconds)
 
     def _keeper(self, node: Node) -> Keeper:
-        volume = self._state / "nodes" / node.cluster / node.name / "ml_data_server_volume"
-        volume.mkdir(parents=True, exist_ok=True)
-        workload = Workload(
-            name=f"ml-data-server.{node.cluster}.{node.name}",
-            image=self._image,
-            address=node.address,
-            environment={"FLOPS_BIND_ADDRESS": node.address, "FLOPS_DATA_VOLUME": str(volume)},
-        )
-
         def report(status: Status, detail: str) -> None:
             is_bad = status in {Status.DEAD, Status.FAILED}
             log = logger.error if is_bad else logger.info
             log("the data server of %s/%s is %s %s", node.cluster, node.name, status, detail)
 
-        return Keeper(self._runtime, workload, _HABITS, report)
+        return Keeper(self._runtime, self._describe(node), _HABITS, report)
+
+
+def as_process(image: str, state: Path) -> Describe:
+    """Run each at its node's own address, with a folder below ``state`` for its volume."""
+
+    def describe(node: Node) -> Workload:
+        volume = state / "nodes" / node.cluster / node.name / _VOLUME
+        volume.mkdir(parents=True, exist_ok=True)
+        return Workload(
+            name=_name(node),
+            image=image,
+            address=node.address,
+            environment={"FLOPS_BIND_ADDRESS": node.address, "FLOPS_DATA_VOLUME": str(volume)},
+        )
+
+    return describe
+
+
+def as_container(image: str) -> Describe:
+    """Run each with the NodeEngine's command line: told nothing, its port published everywhere.
+
+    Nodes share this machine's ports, so only the first has the NodeEngine's port and names.
+    """
+
+    def describe(node: Node) -> Workload:
+        port = int(node.data_server.rpartition(":")[2])
+        suffix = "" if port == FLIGHT_PORT else f"_{port}"
+        return Workload(
+            name=_name(node),
+            image=image,
+            ports=(PublishedPort("", port, FLIGHT_PORT),),
+            volumes={f"{_VOLUME}{suffix}": f"/{_VOLUME}"},
+            container_name=f"{_CONTAINER}{suffix}",
+        )
+
+    return describe
+
+
+def _name(node: Node) -> str:
+    return f"ml-data-server.{node.cluster}.{node.name}"

@@ -9,12 +9,18 @@ from typing import Final
 
 from flops_local_oakestra.domain.addresses import (
     InstanceAddresses,
-    LoopbackNetwork,
     UnusableAddressError,
+    WorldNetwork,
 )
 from flops_local_oakestra.domain.documents import Instance, Service
 from flops_local_oakestra.domain.environments import instance_environment
 from flops_local_oakestra.domain.placement import Free, demand_of, place
+from flops_local_oakestra.domain.published import (
+    PublishedPort,
+    UnusablePortError,
+    clash,
+    read_ports,
+)
 from flops_local_oakestra.domain.statuses import WAITING, Status
 from flops_local_oakestra.domain.topology import Cluster, Node
 from flops_local_oakestra.ports.runtime import Runtime, Workload
@@ -36,6 +42,10 @@ class Rules:
     grace_seconds: float = 10.0
     report_seconds: float = 15.0
     honours_all_constraints: bool = False
+    publish_address: str = ""
+    """Where services get the ports they ask for; nowhere if empty."""
+    public_address: str = ""
+    """Under which address published ports answer."""
 
 
 @dataclass(eq=False)
@@ -54,7 +64,7 @@ class Deployments:
         self,
         catalogue: Catalogue,
         clusters: Sequence[Cluster],
-        network: LoopbackNetwork,
+        network: WorldNetwork,
         runtime: Runtime,
         reports: Reports,
         rules: Rules,
@@ -148,15 +158,18 @@ class Deployments:
     def _run(self, service: Service, instance: Instance, node: Node) -> None:
         instance.node = node
         try:
-            instance.address = self._address(service)
-        except UnusableAddressError as error:
+            instance.address = instance.public_address = self._address(service)
+            ports = self._ports(service)
+        except (UnusableAddressError, UnusablePortError) as error:
             self._report(service, instance, Status.FAILED, str(error))
             return
+        if ports:
+            instance.public_address = self._rules.public_address
         self._report(service, instance, Status.NODE_SCHEDULED, "")
         held = _Held(service.id, instance)
         keeper = Keeper(
             self._runtime,
-            self._workload(service, instance, node),
+            self._workload(service, instance, node, ports),
             Habits(self._rules.restart_seconds, self._rules.grace_seconds, service.is_one_shot),
             report=lambda status, detail: self._report(service, instance, status, detail),
             ended=lambda: self._release(held),
@@ -171,7 +184,9 @@ class Deployments:
         self._reports.track((service.id, instance.number), keeper)
         keeper.start(predecessors)
 
-    def _workload(self, service: Service, instance: Instance, node: Node) -> Workload:
+    def _workload(
+        self, service: Service, instance: Instance, node: Node, ports: tuple[PublishedPort, ...]
+    ) -> Workload:
         fields = service.fields
         return Workload(
             name=f"{service.job_name}.{instance.number}",
@@ -185,7 +200,29 @@ class Deployments:
                 instance.number,
             ),
             command=tuple(self._network.translate(part) for part in fields.get("cmd") or ()),
+            ports=ports,
+            memory_mb=instance.demand.memory_mb,
+            vcpus=instance.demand.vcpus,
+            has_fuse=bool(fields.get("privileged")),
         )
+
+    def _ports(self, service: Service) -> tuple[PublishedPort, ...]:
+        """Return the ports to publish: all that it asks for, or none if one is somebody else's.
+
+        A real node would let services capture each other's ports; here the second one keeps its
+        own address, where its ports answer, too.
+        """
+        if not self._rules.publish_address:
+            return ()
+        asked = read_ports(service.fields.get("port") or "", self._rules.publish_address)
+        for other in self._held:
+            if other.keeper and not other.keeper.is_stopping:
+                taken = [port for port in asked if _clashes(port, other.keeper.workload)]
+                if taken:
+                    name = other.keeper.workload.name
+                    logger.warning("%s: %s has port %d", service.job_name, name, taken[0].host)
+                    return ()
+        return asked
 
     def _address(self, service: Service) -> str:
         """Give the first instance the service address; nothing balances between several."""
@@ -229,4 +266,9 @@ def _stop(instances: Sequence[_Held]) -> None:
 
 
 def _is_in_the_way(other: Workload, workload: Workload) -> bool:
-    return workload.address == other.address or workload.name == other.name
+    is_same = workload.address == other.address or workload.name == other.name
+    return is_same or any(_clashes(port, other) for port in workload.ports)
+
+
+def _clashes(port: PublishedPort, other: Workload) -> bool:
+    return any(clash(port, published) for published in other.ports)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from flops_local_oakestra.ports.runtime import Runtime
 from flops_local_oakestra.usecases.accounts import Accounts
 from flops_local_oakestra.usecases.applications import Applications
 from flops_local_oakestra.usecases.data_servers import DataServers
@@ -22,3 +23,4 @@ class Root:
     resources: Resources
     reports: Reports
     data_servers: DataServers
+    runtime: Runtime

@@ -1,0 +1,266 @@
+"""Runs workloads as containers of a docker or podman engine, by its command line."""
+
+import contextlib
+import logging
+import math
+import signal
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from flops_local_oakestra.adapters.container_usage import Meter
+from flops_local_oakestra.adapters.engine import (
+    Engine,
+    EngineError,
+    EngineTimeoutError,
+    is_absent,
+)
+from flops_local_oakestra.adapters.engine_commands import (
+    ContainerOptions,
+    EngineWorld,
+    check_reference,
+    container_name,
+    create_network_command,
+    find_command,
+    read_network,
+    run_command,
+    split_environment,
+)
+from flops_local_oakestra.adapters.log_files import LogFiles, end_of
+from flops_local_oakestra.ports.runtime import (
+    CannotStartError,
+    NotReadyError,
+    Running,
+    Usage,
+    Workload,
+)
+
+logger = logging.getLogger(__name__)
+
+PULL_SECONDS: Final = 900.0
+WAIT_SECONDS: Final = 3600.0
+PATIENCE_SECONDS: Final = 60.0
+"""How long an engine may not answer before what it ran counts as killed."""
+_KILLED: Final = 128 + signal.SIGKILL
+_NO_TLS: Final = "server gave HTTP response to HTTPS client"
+
+
+class ContainerRuntime:
+    """Starts each workload as a container in the network of the world.
+
+    ``engines`` are tried in their order by ``open``; the first that answers is used.
+    """
+
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        world: EngineWorld,
+        options: ContainerOptions,
+        logs: LogFiles,
+        memory_bytes: int,
+    ) -> None:
+        self._engines = engines
+        self._engine = engines[0]
+        self._world = world
+        self._options = options
+        self._logs = logs
+        self._memory_bytes = memory_bytes
+        self._meter = self._new_meter()
+        self._owns_network = False
+        self._pulling: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def open(self) -> None:
+        """Choose the engine, remove an earlier world's containers, and make the network."""
+        self._engine = self._answering()
+        self._meter = self._new_meter()
+        logger.info("containers by %s in %s", self._engine.program, self._world.name)
+        try:
+            self._remove(find_command(self._world))
+            self._owns_network = self._has_own_network()
+        except EngineError as error:
+            raise NotReadyError(f"{self._engine.program}: {error}") from error
+
+    def close(self) -> None:
+        """Remove all containers of the world, and its network unless somebody else made it."""
+        try:
+            self._remove(find_command(self._world))
+            if self._owns_network:
+                self._engine.call("network", "rm", self._world.name)
+        except EngineError as error:
+            logger.warning("something is left in %s: %s", self._world.name, error)
+
+    def has_image(self, reference: str) -> bool:
+        """Say whether the engine has the image, or can pull it."""
+        try:
+            self._ensure_image(reference)
+        except CannotStartError as error:
+            logger.warning("%s", error)
+            return False
+        return True
+
+    def start(self, workload: Workload) -> Running:
+        """Start a container; pulls the image only if it is absent, as a NodeEngine does."""
+        self._ensure_image(workload.image)
+        log = self._logs.fresh(workload.name)
+        told = split_environment({**self._options.environment, **workload.environment})
+        try:
+            self._remove(find_command(self._world, workload))
+            with _env_file(told.lines) as env_file:
+                words = run_command(
+                    self._engine.program,
+                    self._world,
+                    workload,
+                    self._options,
+                    env_file,
+                    tuple(told.inherited),
+                )
+                self._engine.call(*words, inherited=told.inherited)
+        except (EngineError, OSError) as error:
+            # What could be created but not started is still there, with its address.
+            with contextlib.suppress(EngineError):
+                self._remove(find_command(self._world, workload))
+            raise CannotStartError(f"cannot start {workload.image}: {error}") from error
+        name = container_name(self._world, workload)
+        return _ContainerRunning(self._engine, name, log, self._meter.usage)
+
+    def _answering(self) -> Engine:
+        problems = []
+        for engine in self._engines:
+            try:
+                engine.call("ps", "--quiet")
+            except EngineError as error:
+                problems.append(f"{engine.program}: {error}")
+            else:
+                return engine
+        raise NotReadyError(f"no container engine answers ({'; '.join(problems)})")
+
+    def _new_meter(self) -> Meter:
+        return Meter(self._engine, self._memory_bytes, time.monotonic)
+
+    def _has_own_network(self) -> bool:
+        """Make sure that the network is there; say whether it is ours to remove."""
+        world = self._world
+        try:
+            found = read_network(self._engine.call("network", "inspect", world.name))
+        except EngineError as error:
+            if not is_absent(error):
+                raise
+            self._engine.call(*create_network_command(world))
+            return True
+        except (ValueError, KeyError, TypeError) as error:
+            raise NotReadyError(f"the network {world.name} cannot be understood") from error
+        if world.subnet not in found.subnets or {*found.gateways, world.gateway} != {world.gateway}:
+            raise NotReadyError(
+                f"the network {world.name} is there, but not as {world.subnet} with the gateway "
+                f"{world.gateway}"
+            )
+        return found.world == world.name
+
+    def _ensure_image(self, reference: str) -> None:
+        check_reference(reference)
+        with self._pulling[reference]:
+            try:
+                self._engine.call("image", "inspect", reference)
+            except EngineError:
+                self._pull(reference)
+
+    def _pull(self, reference: str) -> None:
+        logger.info("pulling %s", reference)
+        try:
+            self._engine.call("pull", "--quiet", reference, timeout_seconds=PULL_SECONDS)
+        except EngineError as error:
+            hint = (
+                "; the engine must list this registry as insecure" if _NO_TLS in str(error) else ""
+            )
+            raise CannotStartError(f"image {reference} cannot be pulled: {error}{hint}") from error
+
+    def _remove(self, find: list[str]) -> None:
+        ids = self._engine.call(*find).split()
+        if ids:
+            self._engine.call("rm", "--force", "--volumes", *ids)
+
+
+class _ContainerRunning:
+    """A container that was started; once it has ended, its log is a file and it is gone."""
+
+    def __init__(
+        self, engine: Engine, name: str, log: Path, usage: Callable[[str], Usage | None]
+    ) -> None:
+        self._engine = engine
+        self._name = name
+        self._log = log
+        self._usage = usage
+        self._ended = threading.Event()
+
+    def wait(self) -> int:
+        """Return the exit code; that of a killed process if nobody can tell."""
+        code = self._exit_code()
+        with contextlib.suppress(EngineError, OSError):
+            self._log.write_bytes(self._engine.output("logs", self._name))
+        self._ended.set()
+        with contextlib.suppress(EngineError):
+            self._engine.call("rm", "--force", "--volumes", self._name)
+        return code
+
+    def stop(self, grace_seconds: float) -> None:
+        """Have the engine send SIGTERM, and SIGKILL after the grace."""
+        if not self._ended.is_set():
+            seconds = math.ceil(grace_seconds)
+            threading.Thread(target=self._stop, args=(seconds,), daemon=True).start()
+
+    def tail(self, size: int) -> bytes:
+        """Return the end of the log."""
+        if self._ended.is_set():
+            return end_of(self._log, size)
+        with contextlib.suppress(EngineError):
+            # As many lines as bytes are enough, however short they are.
+            return self._engine.output("logs", "--tail", str(size), self._name)[-size:]
+        return b""
+
+    def usage(self) -> Usage | None:
+        """Return the container's last sample."""
+        return None if self._ended.is_set() else self._usage(self._name)
+
+    def _stop(self, seconds: int) -> None:
+        try:
+            self._engine.call("stop", "-t", str(seconds), self._name, timeout_seconds=seconds + 60)
+        except EngineError as error:
+            if not is_absent(error):
+                logger.warning("cannot stop %s: %s", self._name, error)
+
+    def _exit_code(self) -> int:
+        """Wait; an engine that is started anew in between is asked again."""
+        pause = threading.Event()
+        failing_since: float | None = None
+        while True:
+            asked_at = time.monotonic()
+            try:
+                return int(self._engine.call("wait", self._name, timeout_seconds=WAIT_SECONDS))
+            except EngineTimeoutError:
+                failing_since = None
+            except (EngineError, ValueError) as error:
+                if isinstance(error, EngineError) and is_absent(error):
+                    logger.warning("somebody removed %s", self._name)
+                    return _KILLED
+                if failing_since is None or asked_at - failing_since > 2 * PATIENCE_SECONDS:
+                    failing_since = time.monotonic()
+                elif time.monotonic() - failing_since > PATIENCE_SECONDS:
+                    logger.warning("what became of %s cannot be told: %s", self._name, error)
+                    return _KILLED
+                pause.wait(1.0)
+
+
+@contextlib.contextmanager
+def _env_file(lines: Sequence[str]) -> Iterator[Path | None]:
+    """Yield a file that only this user can read, for as long as the engine needs it."""
+    if not lines:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="flops-env-", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+        file.flush()
+        yield Path(file.name)
