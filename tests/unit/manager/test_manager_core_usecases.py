@@ -4,6 +4,9 @@ import pytest
 
 from flops_contracts.roles import Role, Stage
 from flops_manager.domain.errors import (
+    AlreadyExistsError,
+    IllegalTransitionError,
+    MockNotFoundError,
     ModelNotFoundError,
     NotAllowedError,
     OrchestratorUnavailableError,
@@ -51,6 +54,31 @@ def test_the_same_key_returns_the_first_mock(core):
     first = core.app.mocks.submit(a_mock_sla(), ANNA, "once")
 
     assert core.app.mocks.submit(a_mock_sla("other"), ANNA, "once") == first
+
+
+def test_a_key_that_serves_a_project_and_a_mock_makes_two_things(core):
+    project = core.app.projects.submit(a_sla(), ANNA, "once")
+    mock = core.app.mocks.submit(a_mock_sla(), ANNA, "once")
+
+    assert project.id != mock.id
+
+
+def test_keys_of_customers_whose_names_look_alike_do_not_meet(core):
+    slashed = core.app.projects.submit(a_sla(customerID="anna/a"), ADMIN, "b")
+
+    assert core.app.projects.submit(a_sla(), ADMIN, "a/b").id != slashed.id
+
+
+def test_a_key_whose_project_is_being_deleted_is_a_conflict_and_not_missing(core):
+    project = core.app.projects.submit(a_sla(), ANNA, "once")
+    mock = core.app.mocks.submit(a_mock_sla(), ANNA, "once")
+    core.app.projects.delete(project.id, ANNA)
+    core.app.mocks.delete(mock.id, ANNA)
+
+    with pytest.raises(AlreadyExistsError, match="project of this Idempotency-Key is being del"):
+        core.app.projects.submit(a_sla(), ANNA, "once")
+    with pytest.raises(AlreadyExistsError, match="provider of this Idempotency-Key is being del"):
+        core.app.mocks.submit(a_mock_sla(), ANNA, "once")
 
 
 def test_nobody_submits_in_the_name_of_others_but_an_admin(core):
@@ -156,6 +184,36 @@ def test_what_is_being_deleted_may_be_deleted_again_and_is_not_found(core):
     with pytest.raises(ProjectNotFoundError):
         core.app.projects.get(project_id, ANNA)
     assert core.app.mocks.list(ADMIN).total == 0
+
+
+def test_only_the_owner_deletes(core):
+    project_id = core.submit()
+    mock_id = core.app.mocks.submit(a_mock_sla(), ANNA).id
+
+    with pytest.raises(ProjectNotFoundError, match=f"There is no project {project_id}."):
+        core.app.projects.delete(project_id, BEN)
+    with pytest.raises(MockNotFoundError, match=f"There is no mock data provider {mock_id}."):
+        core.app.mocks.delete(mock_id, BEN)
+
+    assert core.project(project_id).id == project_id
+    assert core.app.mocks.get(mock_id, ANNA).id == mock_id
+
+
+def test_refusals_are_written_for_people(core):
+    core.adapters.projects.add(Record(a_project("aaaaaaaaaaaa", stage=Stage.COMPLETED)))
+
+    with pytest.raises(IllegalTransitionError) as retry:
+        core.app.projects.retry("aaaaaaaaaaaa", ANNA)
+    with pytest.raises(IllegalTransitionError) as cancel:
+        core.app.projects.cancel("aaaaaaaaaaaa", ANNA)
+    with pytest.raises(ProjectNotFoundError) as missing:
+        core.app.projects.get("nope", ANNA)
+
+    assert retry.value.reason == (
+        "Project aaaaaaaaaaaa is completed; only one that failed or was cancelled can be retried."
+    )
+    assert cancel.value.reason == "Project aaaaaaaaaaaa has ended already: it is completed."
+    assert missing.value.reason == "There is no project nope."
 
 
 def test_logs_are_live_or_what_was_kept(core):

@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 
 class MemoryRecords(Generic[T]):
-    """A store of projects or mocks; ``missing`` is raised for what is not there."""
+    """A store of projects or mocks; ``missing`` makes the error for an id that is not there."""
 
-    def __init__(self, missing: type[FlopsError]) -> None:
+    def __init__(self, missing: Callable[[str], FlopsError]) -> None:
         self._missing = missing
         self._records: dict[str, Record[Any]] = {}
         self._lock = threading.Lock()
@@ -46,7 +46,7 @@ class MemoryRecords(Generic[T]):
         """Return what is stored."""
         with self._lock:
             if subject_id not in self._records:
-                raise self._missing(f"There is no {subject_id}.")
+                raise self._missing(subject_id)
             return self._records[subject_id]
 
     def save(self, record: Record[T]) -> None:
@@ -92,12 +92,12 @@ class MemoryRecords(Generic[T]):
 
 def memory_projects() -> MemoryRecords[Project]:
     """Return a store of projects."""
-    return MemoryRecords(ProjectNotFoundError)
+    return MemoryRecords(ProjectNotFoundError.of)
 
 
 def memory_mocks() -> MemoryRecords[Mock]:
     """Return a store of mocks."""
-    return MemoryRecords(MockNotFoundError)
+    return MemoryRecords(MockNotFoundError.of)
 
 
 class MemoryEventStore:

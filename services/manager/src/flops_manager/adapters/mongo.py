@@ -67,14 +67,14 @@ def _translated() -> Iterator[None]:
 
 
 class MongoRecords(Generic[T]):
-    """A store of projects or mocks; ``missing`` is raised for what is not there."""
+    """A store of projects or mocks; ``missing`` makes the error for an id that is not there."""
 
     def __init__(
         self,
         database: MongoDatabase,
         collection: str,
         schema: MessageSchema,
-        missing: type[FlopsError],
+        missing: Callable[[str], FlopsError],
     ) -> None:
         self._collection = database[collection]
         self._schema = schema
@@ -101,7 +101,7 @@ class MongoRecords(Generic[T]):
         with _translated():
             document = self._collection.find_one({"_id": subject_id})
         if document is None:
-            raise self._missing(f"There is no {subject_id}.")
+            raise self._missing(subject_id)
         return record_from_document(document, self._schema)
 
     def save(self, record: Record[T]) -> None:
@@ -154,12 +154,12 @@ class MongoRecords(Generic[T]):
 
 def mongo_projects(database: MongoDatabase) -> MongoRecords[Project]:
     """Return the store of projects."""
-    return MongoRecords(database, "projects", ProjectSchema(), ProjectNotFoundError)
+    return MongoRecords(database, "projects", ProjectSchema(), ProjectNotFoundError.of)
 
 
 def mongo_mocks(database: MongoDatabase) -> MongoRecords[Mock]:
     """Return the store of mocks."""
-    return MongoRecords(database, "mocks", MockSchema(), MockNotFoundError)
+    return MongoRecords(database, "mocks", MockSchema(), MockNotFoundError.of)
 
 
 class MongoEventStore:

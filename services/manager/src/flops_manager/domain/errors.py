@@ -1,14 +1,26 @@
 """Every error of the manager that can reach a caller of the API; the API has a status for each."""
 
+from typing import Self
+
 from flops_contracts.errors import FlopsError
 
 
 class ProjectNotFoundError(FlopsError):
     """No such project, or not one that the caller may see."""
 
+    @classmethod
+    def of(cls, project_id: str) -> Self:
+        """Say which one."""
+        return cls(f"There is no project {project_id}.")
+
 
 class MockNotFoundError(FlopsError):
     """No such mock data provider, or not one that the caller may see."""
+
+    @classmethod
+    def of(cls, mock_id: str) -> Self:
+        """Say which one."""
+        return cls(f"There is no mock data provider {mock_id}.")
 
 
 class ModelNotFoundError(FlopsError):

@@ -175,9 +175,25 @@ def transition(
     for row in TRANSITIONS:
         if row.stage is project.stage and isinstance(event, row.event) and row.when(known):
             return _move(known, row, now)
-    raise IllegalTransitionError(
-        f"A project that is {project.stage} takes no {type(event).__name__}."
-    )
+    raise _illegal(project, event)
+
+
+def _illegal(project: Project, event: ProjectEvent) -> IllegalTransitionError:
+    """Return why ``event`` cannot happen: for people what people ask, for the log all else."""
+    match event:
+        case CancelRequested():
+            return IllegalTransitionError(
+                f"Project {project.id} has ended already: it is {project.stage}.",
+                hint="There is nothing left to cancel; delete it to remove what it left.",
+            )
+        case RetryRequested():
+            return IllegalTransitionError(
+                f"Project {project.id} is {project.stage}; "
+                "only one that failed or was cancelled can be retried.",
+                hint="Submit it again to train anew.",
+            )
+        case _:
+            return IllegalTransitionError(f"{type(event).__name__} while {project.stage}")
 
 
 def _move(project: Project, row: Row, now: datetime) -> tuple[Project, tuple[Command, ...]]:

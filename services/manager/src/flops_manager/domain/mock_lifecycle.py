@@ -65,11 +65,11 @@ def mock_transition(
     Raises ``IllegalTransitionError`` for what cannot happen in this stage.
     """
     if mock.is_deleted or (isinstance(event, StepFailed) and event.stage != mock.stage):
-        raise IllegalTransitionError(f"Mock {mock.id} is past that.")
+        raise IllegalTransitionError(f"{type(event).__name__} comes too late for {mock.id}")
     for row in MOCK_TRANSITIONS:
         if row.stage is mock.stage and isinstance(event, row.event):
             return _move(_with_facts(mock, event), row, now)
-    raise IllegalTransitionError(f"A mock that is {mock.stage} takes no {type(event).__name__}.")
+    raise IllegalTransitionError(f"{type(event).__name__} while {mock.stage}")
 
 
 def mock_told(mock: Mock, event: Event) -> Mock:

@@ -1,7 +1,9 @@
 """Starting over: the reset that existing clients know as ``reset-database``."""
 
 import logging
+from contextlib import suppress
 
+from flops_manager.domain.errors import MockNotFoundError, ProjectNotFoundError
 from flops_manager.usecases.answers import Removed
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.mocks import Mocks
@@ -29,11 +31,13 @@ class Database:
         projects = mocks = 0
         while ids := [one.id for one in self._projects.list(caller, page_size=BATCH).items]:
             for project_id in ids:
-                self._projects.delete(project_id, caller)
+                with suppress(ProjectNotFoundError):
+                    self._projects.delete(project_id, caller)
             projects += len(ids)
         while ids := [one.id for one in self._mocks.list(caller, page_size=BATCH).items]:
             for mock_id in ids:
-                self._mocks.delete(mock_id, caller)
+                with suppress(MockNotFoundError):
+                    self._mocks.delete(mock_id, caller)
             mocks += len(ids)
         logger.warning("%s reset the database: %d projects, %d mocks", caller.user, projects, mocks)
         return Removed(projects, mocks)

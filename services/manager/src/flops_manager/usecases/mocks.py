@@ -14,7 +14,6 @@ from flops_manager.domain.errors import (
     MockNotFoundError,
 )
 from flops_manager.domain.mock_lifecycle import (
-    MockEvent,
     mock_event_from_told,
     mock_told,
     mock_transition,
@@ -22,11 +21,11 @@ from flops_manager.domain.mock_lifecycle import (
 )
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.project_events import DeleteRequested
-from flops_manager.ports.stores import EventStore, MockStore, Pending, Record, StoredEvent
+from flops_manager.ports.stores import EventStore, MockStore, Pending, Record
 from flops_manager.usecases.answers import Page
 from flops_manager.usecases.caller import Caller
-from flops_manager.usecases.changes import change
-from flops_manager.usecases.projects import subject_id
+from flops_manager.usecases.changes import change, unchanged
+from flops_manager.usecases.projects import being_deleted, subject_id
 
 logger = logging.getLogger(__name__)
 
@@ -42,13 +41,14 @@ class Mocks:
     def submit(self, sla: MockSla, caller: Caller, idempotency_key: str = "") -> Mock:
         """Store a new mock and let the worker start it; the same key returns the first mock.
 
-        Raises ``NotAllowedError`` if the SLA names another customer and the caller is no Admin.
+        Raises ``NotAllowedError`` if the SLA names another customer and the caller is no Admin,
+        and ``AlreadyExistsError`` while the key's first mock is being deleted.
         """
         caller.require_owner(sla.customer_id)
         now = self._now()
         mock, commands = submitted_mock(
             Mock(
-                id=subject_id(sla.customer_id, idempotency_key),
+                id=subject_id("mock", sla.customer_id, idempotency_key),
                 owner=sla.customer_id,
                 sla=sla,
                 stage=MockStage.SUBMITTED,
@@ -59,14 +59,17 @@ class Mocks:
         try:
             self._store.add(Record(mock, todo=tuple(map(Pending, commands))))
         except AlreadyExistsError:
-            return self.get(mock.id, caller)
+            try:
+                return self.get(mock.id, caller)
+            except MockNotFoundError as error:
+                raise being_deleted("mock data provider") from error
         return mock
 
     def get(self, mock_id: str, caller: Caller) -> Mock:
         """Return a mock; raise ``MockNotFoundError``, also for those of others."""
         mock = self._store.get(mock_id).subject
         if mock.is_deleted or not caller.may_see(mock.owner):
-            raise MockNotFoundError(f"There is no mock {mock_id}.")
+            raise MockNotFoundError.of(mock_id)
         return mock
 
     def list(
@@ -79,26 +82,15 @@ class Mocks:
 
     def delete(self, mock_id: str, caller: Caller) -> None:
         """Stop and forget a mock; the data that it stored stay. Raises ``MockNotFoundError``."""
-        mock = self._store.get(mock_id).subject
-        if mock.is_deleted and caller.may_see(mock.owner):
-            return
-        self.get(mock_id, caller)
-        self.record(mock_id, DeleteRequested())
-
-    def events(
-        self, mock_id: str, caller: Caller, after: int = 0, limit: int = 500
-    ) -> tuple[StoredEvent, ...]:
-        """Return the history with numbers above ``after``, in order; empty if there is no more."""
-        self.get(mock_id, caller)
-        return tuple(self._history.after(mock_id, after, limit))
-
-    def record(self, mock_id: str, event: MockEvent) -> Mock:
-        """Move the mock on and queue what follows, in one write."""
 
         def step(mock: Mock) -> tuple[Mock, tuple[Command, ...]]:
-            return mock_transition(mock, event, self._now())
+            if not caller.may_see(mock.owner):
+                raise MockNotFoundError.of(mock_id)
+            if mock.is_deleted:
+                return unchanged(mock)
+            return mock_transition(mock, DeleteRequested(), self._now())
 
-        return change(self._store, mock_id, step)
+        change(self._store, mock_id, step)
 
     def receive(self, event: Event) -> None:
         """Store and apply what a provider said; the same message twice changes nothing.

@@ -34,10 +34,10 @@ class Models:
         try:
             project = self._store.get(project_id).subject
         except ProjectNotFoundError as error:
-            raise ModelNotFoundError(f"There is no project {project_id}.") from error
+            raise ModelNotFoundError(error.reason) from error
         model = model_of(project)
         if model is None or project.is_deleted or not caller.may_see(project.owner):
-            raise ModelNotFoundError(f"There is no model of a project {project_id}.")
+            raise ModelNotFoundError(f"There is no model of project {project_id}.")
         return model
 
 

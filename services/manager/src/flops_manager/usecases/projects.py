@@ -1,5 +1,6 @@
 """Projects: everything that people and actors can do with them."""
 
+import json
 import logging
 import secrets
 from collections.abc import Callable
@@ -24,7 +25,6 @@ from flops_manager.domain.placement import place_project
 from flops_manager.domain.project_events import (
     CancelRequested,
     DeleteRequested,
-    ProjectEvent,
     RetryRequested,
 )
 from flops_manager.domain.projects import Project, Service
@@ -33,17 +33,29 @@ from flops_manager.ports.orchestrator import Orchestrator
 from flops_manager.ports.stores import EventStore, Pending, ProjectStore, Record, StoredEvent
 from flops_manager.usecases.answers import ActorLog, Finding, Page
 from flops_manager.usecases.caller import Caller
-from flops_manager.usecases.changes import change
+from flops_manager.usecases.changes import change, unchanged
 from flops_manager.usecases.survey import Survey
 
 logger = logging.getLogger(__name__)
 
 
-def subject_id(owner: str, idempotency_key: str) -> str:
-    """Return a new id of 12 hex digits; the same key of the same owner gives the same one."""
+def subject_id(kind: str, owner: str, idempotency_key: str) -> str:
+    """Return a new id of 12 hex digits; the same key of the same owner gives the same one.
+
+    ``kind`` keeps projects and mocks apart: they share the history, which is kept by id.
+    """
     if not idempotency_key:
         return secrets.token_hex(6)
-    return sha256(f"{owner}/{idempotency_key}".encode()).hexdigest()[:12]
+    named = json.dumps([kind, owner, idempotency_key])
+    return sha256(named.encode()).hexdigest()[:12]
+
+
+def being_deleted(kind: str) -> AlreadyExistsError:
+    """Return the answer to a repeated key whose first request made what is being deleted."""
+    return AlreadyExistsError(
+        f"The {kind} of this Idempotency-Key is being deleted.",
+        hint="Send another key, or the same one again in a moment.",
+    )
 
 
 class Projects:
@@ -66,13 +78,14 @@ class Projects:
     def submit(self, sla: ProjectSla, caller: Caller, idempotency_key: str = "") -> Project:
         """Store a new project and let the worker begin; the same key returns the first project.
 
-        Raises ``NotAllowedError`` if the SLA names another customer and the caller is no Admin.
+        Raises ``NotAllowedError`` if the SLA names another customer and the caller is no Admin,
+        and ``AlreadyExistsError`` while the key's first project is being deleted.
         """
         caller.require_owner(sla.customer_id)
         now = self._now()
         project, commands = submitted(
             Project(
-                id=subject_id(sla.customer_id, idempotency_key),
+                id=subject_id("project", sla.customer_id, idempotency_key),
                 owner=sla.customer_id,
                 sla=sla,
                 stage=Stage.SUBMITTED,
@@ -84,7 +97,10 @@ class Projects:
         try:
             self._store.add(Record(project, todo=tuple(map(Pending, commands))))
         except AlreadyExistsError:
-            return self.get(project.id, caller)
+            try:
+                return self.get(project.id, caller)
+            except ProjectNotFoundError as error:
+                raise being_deleted("project") from error
         return project
 
     def check(self, sla: ProjectSla, caller: Caller) -> tuple[Finding, ...]:
@@ -102,7 +118,7 @@ class Projects:
         """Return a project; raise ``ProjectNotFoundError``, also for those of others."""
         project = self._store.get(project_id).subject
         if project.is_deleted or not caller.may_see(project.owner):
-            raise ProjectNotFoundError(f"There is no project {project_id}.")
+            raise ProjectNotFoundError.of(project_id)
         return project
 
     def list(
@@ -116,26 +132,40 @@ class Projects:
     def cancel(self, project_id: str, caller: Caller) -> Project:
         """Stop a project. A cancelled one stays so; ``IllegalTransitionError`` if it ended."""
         self.get(project_id, caller)
-        return self.record(project_id, CancelRequested())
+
+        def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
+            return transition(project, CancelRequested(), self._now())
+
+        return change(self._store, project_id, step)
 
     def retry(self, project_id: str, caller: Caller) -> Project:
         """Start a failed or cancelled project again where it stopped, with what is there.
 
         One that runs goes on undisturbed; ``IllegalTransitionError`` if it is completed.
         """
-        project = self.get(project_id, caller)
-        return project if not project.stage.is_final else self.record(project_id, RetryRequested())
+        self.get(project_id, caller)
+
+        def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
+            if not project.stage.is_final:
+                return unchanged(project)
+            return transition(project, RetryRequested(), self._now())
+
+        return change(self._store, project_id, step)
 
     def delete(self, project_id: str, caller: Caller) -> None:
         """Stop a project, remove all it has at the orchestrator (the served model too), forget it.
 
         The worker does so after this returns; the project is invisible from now on.
         """
-        project = self._store.get(project_id).subject
-        if project.is_deleted and caller.may_see(project.owner):
-            return
-        self.get(project_id, caller)
-        self.record(project_id, DeleteRequested())
+
+        def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
+            if not caller.may_see(project.owner):
+                raise ProjectNotFoundError.of(project_id)
+            if project.is_deleted:
+                return unchanged(project)
+            return transition(project, DeleteRequested(), self._now())
+
+        change(self._store, project_id, step)
 
     def events(
         self, project_id: str, caller: Caller, after: int = 0, limit: int = 500
@@ -153,15 +183,6 @@ class Projects:
         for application in sorted(applications, key=str):
             states.update(self._orchestrator.states(application))
         return tuple(_log(one, states.get(one.instance)) for one in wanted)
-
-    def record(self, project_id: str, event: ProjectEvent) -> Project:
-        """Move the project on and queue what follows, in one write."""
-
-        def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
-            return transition(project, event, self._now())
-
-        logger.debug("%s of %s", type(event).__name__, project_id)
-        return change(self._store, project_id, step)
 
     def receive(self, event: Event) -> None:
         """Store and apply what an actor said; the same message twice changes nothing.
