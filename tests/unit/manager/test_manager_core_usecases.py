@@ -1,5 +1,7 @@
 """What callers can do and see, without a worker."""
 
+import threading
+
 import pytest
 
 from flops_contracts.roles import Role, Stage
@@ -14,9 +16,11 @@ from flops_manager.domain.errors import (
 )
 from flops_manager.ports.stores import Record
 from flops_manager.usecases.caller import Caller
+from flops_manager.usecases.tracking import Tracking
 from support.manager_core import (
     ADMIN,
     ANNA,
+    INSTALLATION,
     TRAINED,
     Core,
     a_mock_sla,
@@ -25,6 +29,11 @@ from support.manager_core import (
 )
 
 BEN = Caller("ben")
+
+
+def an_impatient_tracking(core):
+    leases = core.adapters.leases
+    return Tracking(core.orchestrator, leases, INSTALLATION, "here", patience_seconds=0)
 
 
 @pytest.fixture
@@ -167,9 +176,31 @@ def test_a_tracking_server_that_is_being_deployed_is_not_deployed_twice(core):
     core.adapters.leases.acquire("tracking/anna", "somebody else", 60)
 
     with pytest.raises(OrchestratorUnavailableError, match="right now"):
-        core.app.tracking.url_for(ANNA)
+        an_impatient_tracking(core).url_for(ANNA)
 
     assert core.orchestrator.deployed == []
+
+
+def test_two_threads_of_one_process_do_not_deploy_a_tracking_server_at_once(core):
+    tracking, deploy = an_impatient_tracking(core), core.orchestrator.deploy
+
+    def deploy_while_another_thread_asks(deployment):
+        with pytest.raises(OrchestratorUnavailableError, match="right now"):
+            tracking.ensure("anna")
+        return deploy(deployment)
+
+    core.orchestrator.deploy = deploy_while_another_thread_asks
+
+    assert tracking.ensure("anna").job_id
+    assert len(core.orchestrator.deployed) == 1
+
+
+def test_who_asks_while_a_tracking_server_is_deployed_is_answered_a_little_later(core):
+    core.adapters.leases.acquire("tracking/anna", "somebody else", 60)
+    release = threading.Timer(0.1, core.adapters.leases.release, ("tracking/anna", "somebody else"))
+    release.start()
+
+    assert core.app.tracking.url_for(ANNA).is_running
 
 
 def test_what_is_being_deleted_may_be_deleted_again_and_is_not_found(core):

@@ -1,6 +1,11 @@
 """The tracking server (MLflow) of each customer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
+from uuid import uuid4
+
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from flops_manager.domain.deployments import TRACKING_PORT, Installation, observatory
 from flops_manager.domain.descriptions import describe_tracking
@@ -16,18 +21,27 @@ from flops_manager.usecases.answers import TrackingServer
 from flops_manager.usecases.caller import Caller
 
 LEASE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 5.0
+"""Who asks while somebody else deploys is answered a little later, not refused."""
 
 
 class Tracking:
     """Finds or deploys tracking servers. ``holder`` names this process in leases."""
 
     def __init__(
-        self, orchestrator: Orchestrator, leases: Leases, installation: Installation, holder: str
+        self,
+        orchestrator: Orchestrator,
+        leases: Leases,
+        installation: Installation,
+        holder: str,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._orchestrator = orchestrator
         self._leases = leases
         self._installation = installation
         self._holder = holder
+        self._patience_seconds = patience_seconds
 
     def url_for(self, caller: Caller, customer: str = "") -> TrackingServer:
         """Return ``(url, is_running)`` of a customer's server (default: the caller's own).
@@ -47,18 +61,30 @@ class Tracking:
     def ensure(self, owner: str) -> Deployed:
         """Make sure that a customer's server is at the orchestrator; return where.
 
-        Only one process deploys at a time: two would start two instances.
+        Only one deploys at a time: two would start two instances.
         """
-        lease = f"tracking/{owner}"
-        if not self._leases.acquire(lease, self._holder, LEASE_SECONDS):
-            raise OrchestratorUnavailableError(
-                "The tracking server is being deployed right now.", hint="Ask again in a moment."
-            )
-        try:
+        with self._alone(owner):
             return deploy_at_free_address(
                 self._orchestrator,
                 tracking_service(owner),
                 lambda address: describe_tracking(owner, self._installation, address),
             )
+
+    @contextmanager
+    def _alone(self, owner: str) -> Iterator[None]:
+        """Hold the lease on a customer's server; a process has many threads, so each by itself."""
+        lease, holder = f"tracking/{owner}", f"{self._holder}/{uuid4().hex}"
+        wait = Retrying(
+            retry=retry_if_result(lambda is_mine: not is_mine),
+            stop=stop_after_delay(self._patience_seconds),
+            wait=wait_fixed(0.1),
+            retry_error_callback=lambda _: False,
+        )
+        if not wait(self._leases.acquire, lease, holder, LEASE_SECONDS):
+            raise OrchestratorUnavailableError(
+                "The tracking server is being deployed right now.", hint="Ask again in a moment."
+            )
+        try:
+            yield
         finally:
-            self._leases.release(lease, self._holder)
+            self._leases.release(lease, holder)
