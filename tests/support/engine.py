@@ -33,6 +33,10 @@ class TestEngine:
     def call(self, *words: str) -> str:
         return self.engine.call(*words)
 
+    def output(self, *words: str) -> str:
+        """Return what the engine writes, whatever it ends with."""
+        return self.engine.output(*words).decode()
+
     def containers(self, world: str) -> list[str]:
         """Return the names of a world's containers, ended ones included."""
         label = f"label=flops.world={world}"

@@ -4,8 +4,8 @@ import pytest
 
 from flops_local_oakestra.domain.addresses import (
     InstanceAddresses,
-    WorldNetwork,
     UnusableAddressError,
+    WorldNetwork,
     is_acceptable_service_address,
 )
 
@@ -23,6 +23,20 @@ def test_the_parts_of_a_world_have_fixed_places():
 def test_an_address_that_no_machine_has_is_an_error(address: str):
     with pytest.raises(UnusableAddressError, match=address):
         NETWORK.service(address)
+
+
+def test_on_a_bridge_the_machine_has_one_address_and_services_the_real_ones():
+    bridge = WorldNetwork("10.30", is_bridge=True)
+
+    assert (bridge.root, bridge.node(1), bridge.node(2)) == ("10.30.0.1",) * 3
+    assert bridge.service("10.30.200.9") == "10.30.200.9"
+    assert bridge.translate("http://10.30.128.1:8080") == "http://10.30.128.1:8080"
+
+
+@pytest.mark.parametrize("address", ["10.30.0.0", "10.30.0.1", "10.30.255.255"])
+def test_no_container_gets_an_address_of_the_network_itself(address: str):
+    with pytest.raises(UnusableAddressError, match=address):
+        WorldNetwork("10.30", is_bridge=True).service(address)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from flops_local_oakestra.adapters.memory_runtime import MemoryRuntime, Script
 from flops_local_oakestra.domain.addresses import WorldNetwork
 from flops_local_oakestra.domain.placement import Free
+from flops_local_oakestra.domain.published import PublishedPort
 from flops_local_oakestra.domain.topology import read_topology
 from flops_local_oakestra.usecases.applications import Applications
 from flops_local_oakestra.usecases.catalogue import Catalogue
@@ -26,20 +27,20 @@ NODE = {"name": "n1", "vcpus": 4, "memory_mb": 4000}
 class MemoryRoot:
     """All use cases around a runtime that starts nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: WorldNetwork = NETWORK, **rules: str) -> None:
         catalogue = Catalogue()
         ids = map("{:024d}".format, count(1))
-        self.clusters = read_topology([{"cluster": "local", "nodes": [NODE]}], NETWORK)
+        self.clusters = read_topology([{"cluster": "local", "nodes": [NODE]}], network)
         self.node = self.clusters[0].nodes[0]
         self.runtime = MemoryRuntime({"stays": Script(b"log"), "good": Script(b"done", 0)})
         reports = Reports(lambda: datetime.now(UTC))
         self.deployments = Deployments(
             catalogue,
             self.clusters,
-            NETWORK,
+            network,
             self.runtime,
             reports,
-            Rules(report_seconds=0.05),
+            Rules(report_seconds=0.05, **rules),
             lambda: datetime.now(UTC),
         )
         self.services = Services(catalogue, self.deployments, reports, lambda: next(ids))
@@ -202,3 +203,69 @@ def test_nothing_is_deployed_after_the_end(root: MemoryRoot):
     root.deployments.deploy(service, "ada")
 
     assert root.runtime.started == []
+
+
+# Ports of the machine, which only containers need
+
+
+@pytest.fixture
+def bridged() -> Iterator[MemoryRoot]:
+    network = WorldNetwork("10.30", is_bridge=True)
+    built = MemoryRoot(network, publish_address="0.0.0.0", public_address="10.30.0.1")
+    yield built
+    built.deployments.close(1.0, 10.0)
+
+
+def test_a_published_port_answers_at_the_public_address(bridged: MemoryRoot):
+    service = bridged.deployed(port="8080", addresses={"rr_ip": "10.30.200.1"})
+
+    bridged.until_status(service, "RUNNING")
+    (workload,) = bridged.runtime.started
+    assert bridged.instances(service)[0]["publicip"] == "10.30.0.1"
+    assert workload.address == "10.30.200.1"
+    assert workload.ports == (PublishedPort("0.0.0.0", 8080, 8080),)
+
+
+def test_the_second_service_with_a_port_keeps_its_own_address(bridged: MemoryRoot):
+    bridged.deployed(name="first", port="8080")
+
+    second = bridged.deployed(name="second", port="8080", addresses={"rr_ip": "10.30.200.2"})
+
+    bridged.until_status(second, "RUNNING")
+    assert bridged.instances(second)[0]["publicip"] == "10.30.200.2"
+    assert bridged.runtime.started[-1].ports == ()
+
+
+def test_a_port_is_free_for_the_successor(bridged: MemoryRoot):
+    service = bridged.deployed(port="8080")
+    bridged.deployments.undeploy(service, "ada", 0)
+
+    bridged.deployments.deploy(service, "ada")
+
+    assert bridged.instances(service)[0]["publicip"] == "10.30.0.1"
+
+
+def test_a_port_that_nobody_can_publish_fails_the_instance(bridged: MemoryRoot):
+    service = bridged.deployed(port="eighty")
+
+    (instance,) = bridged.instances(service)
+    assert instance["status"] == "FAILED"
+    assert "eighty" in instance["status_detail"]
+
+
+def test_a_container_is_told_its_data_server_and_no_address_to_bind(bridged: MemoryRoot):
+    bridged.until_status(bridged.deployed(environment=["PEER=10.30.128.1:8080"]), "RUNNING")
+
+    (workload,) = bridged.runtime.started
+    assert workload.environment == {
+        "PEER": "10.30.128.1:8080",
+        "HOSTNAME": "instance-0",
+        "FLOPS_DATA_SERVER_ADDRESS": "10.30.0.1:11027",
+    }
+
+
+def test_what_the_sla_asks_of_the_machine_reaches_the_runtime(bridged: MemoryRoot):
+    bridged.until_status(bridged.deployed(memory=300, vcpus=1, privileged=True), "RUNNING")
+
+    (workload,) = bridged.runtime.started
+    assert (workload.memory_mb, workload.vcpus, workload.has_fuse) == (300, 1, True)

@@ -29,6 +29,50 @@ def test_the_network_moves_everything():
     assert read.clusters[0].nodes[0].address == "127.99.1.1"
 
 
+def test_containers_have_the_real_addresses():
+    read = settings(FLOPS_LOCAL_RUNTIME="containers")
+
+    assert (read.address, read.clusters[0].address) == ("10.30.0.1", "10.30.0.1")
+    assert read.clusters[0].nodes[0].data_server == "10.30.0.1:11027"
+    assert read.containers.engines == ("docker", "podman")
+    assert read.containers.publish_address == "10.30.0.1"
+
+
+def test_containers_inherit_nothing_that_is_not_named():
+    read = settings(FLOPS_LOCAL_RUNTIME="containers", FLOPS_LOCAL_PASS_ENVIRONMENT="PIP_INDEX_URL")
+
+    assert read.passed == ("PIP_INDEX_URL",)
+
+
+def test_listening_everywhere_is_told_under_an_address_that_can_be_dialled():
+    read = settings(
+        FLOPS_LOCAL_RUNTIME="containers",
+        FLOPS_LOCAL_ADDRESS="0.0.0.0",
+        FLOPS_LOCAL_PUBLISH_ADDRESS="0.0.0.0",
+    )
+
+    (cluster,) = read.clusters
+    assert (cluster.address, read.resource_address(cluster)) == ("10.30.0.1", "0.0.0.0")
+    assert read.containers.public_address == "10.30.0.1"
+
+
+def test_several_clusters_of_containers_need_an_address_each():
+    node = {"name": "n", "vcpus": 1, "memory_mb": 1}
+    topology = json.dumps([{"cluster": name, "nodes": [node]} for name in ("east", "west")])
+    told = {"FLOPS_LOCAL_RUNTIME": "containers", "FLOPS_LOCAL_TOPOLOGY": topology}
+
+    read = settings(**told, FLOPS_LOCAL_CLUSTER_ADDRESSES="10.30.0.1,127.0.0.2")
+
+    assert [cluster.address for cluster in read.clusters] == ["10.30.0.1", "127.0.0.2"]
+    with pytest.raises(BadSettingsError, match="FLOPS_LOCAL_CLUSTER_ADDRESSES"):
+        settings(**told)
+
+
+def test_containers_cannot_be_on_the_loopback():
+    with pytest.raises(BadSettingsError, match="FLOPS_LOCAL_NETWORK"):
+        settings(FLOPS_LOCAL_RUNTIME="containers", FLOPS_LOCAL_NETWORK="127.30")
+
+
 def test_users_can_be_added_and_admin_changed():
     users = [{"name": "ada", "password": "x"}, {"name": "Admin", "password": "y", "roles": []}]
 
@@ -53,6 +97,9 @@ def test_passwords_are_not_shown():
         ("FLOPS_LOCAL_NETWORK", "10.30"),
         ("FLOPS_LOCAL_NETWORK", "127.300"),
         ("FLOPS_LOCAL_PORT", "0"),
+        ("FLOPS_LOCAL_RUNTIME", "unikernels"),
+        ("FLOPS_LOCAL_ENGINE", "other"),
+        ("FLOPS_LOCAL_DATA_PORT", "0"),
         ("FLOPS_LOCAL_RESTART_SECONDS", "-1"),
         ("FLOPS_LOCAL_CONSTRAINTS", "some"),
         ("FLOPS_LOCAL_TOPOLOGY", "no json"),
