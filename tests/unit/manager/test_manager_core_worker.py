@@ -5,6 +5,7 @@ import pytest
 from flops_contracts.events import Kind, Progress
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import MockStage, Role, Stage
+from flops_manager.domain.deployments import observatory
 from flops_manager.domain.errors import (
     IllegalTransitionError,
     OrchestratorRefusedError,
@@ -294,6 +295,19 @@ def test_cancel_stops_everything_and_retry_goes_on_with_what_is_there(core):
     assert core.project(project_id).stage is Stage.TRAINING
     core.say(project_id, aggregator, Kind.TRAINED, TRAINED)
     core.until_stage(project_id, Stage.BUILDING_MODEL)
+
+
+def test_a_retry_brings_a_lost_tracking_server_back(core):
+    project_id, aggregator, _ = core.reach_training()
+    (lost,) = [name for name in core.orchestrator.running() if name.startswith("trk")]
+    core.orchestrator.undeploy(None, lost)
+    core.say(project_id, aggregator, Kind.FAILED, a_failure("MLflow is away", 33))
+    core.until_stage(project_id, Stage.FAILED)
+
+    core.app.projects.retry(project_id, ANNA)
+
+    found = until(lambda: core.orchestrator.states(observatory("anna")).get(lost))
+    until(lambda: core.project(project_id).service(lost).job_id == found.job_id)
 
 
 def test_what_an_earlier_attempt_still_says_is_dropped(core):

@@ -50,13 +50,15 @@ RUNS_IN: Final[dict[Stage, tuple[Role, ...]]] = {
 }
 """The roles that live in each stage that is still going; stopping is derived from it."""
 
-PREPARE: Final[tuple[Command, ...]] = (
+FOUND: Final[tuple[Command, ...]] = (
     CreateApplications(),
     Deploy(Role.OBSERVER, S.SUBMITTED),
     Deploy(Role.TRACKING_SERVER, S.SUBMITTED),
-    Place(),
 )
-"""What submission starts. Observer and tracking server stay: they are for whoever looks back."""
+"""What every stage builds on. Observer and tracking server stay, for whoever looks back."""
+
+PREPARE: Final[tuple[Command, ...]] = (*FOUND, Place())
+"""What submission starts."""
 
 
 def start(stage: Stage) -> tuple[Command, ...]:
@@ -134,16 +136,17 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     Row(S.CANCELLED, CancelRequested, S.CANCELLED),
     # "Too few learners" is nobody's cause: a learner that tells later why it left is heard.
     Row(S.FAILED, LearnerFailed, S.FAILED, when=learner_explains_it),
-    # A retry starts at the stage that stopped, with what the earlier ones left behind.
+    # A retry starts at the stage that stopped, with what the earlier ones left behind; what
+    # all stages build on may be the very thing that was lost.
     *(
         Row(end, RetryRequested, stage, again, when=stopped_in(stage))
         for end in (S.FAILED, S.CANCELLED)
         for stage, again in (
             (S.SUBMITTED, PREPARE),
-            (S.BUILDING_ACTORS, (Place(),)),
-            (S.TRAINING, (Place(),)),
-            (S.BUILDING_MODEL, start(S.BUILDING_MODEL)),
-            (S.SERVING, start(S.SERVING)),
+            (S.BUILDING_ACTORS, PREPARE),
+            (S.TRAINING, PREPARE),
+            (S.BUILDING_MODEL, (*FOUND, *start(S.BUILDING_MODEL))),
+            (S.SERVING, (*FOUND, *start(S.SERVING))),
         )
     ),
     # What is deleted is stopped first, wherever it is.

@@ -116,8 +116,8 @@ def loss(
 
 
 def is_deployable(service: Service) -> bool:
-    """Say whether a planned service still has to be deployed."""
-    return service.status == PLANNED
+    """Say whether a service still has to be deployed; what is there for good may be lost again."""
+    return service.status == PLANNED or service.role in FOR_GOOD
 
 
 def _in_brackets(detail: str) -> str:

@@ -32,7 +32,7 @@ from flops_manager.domain.lifecycle import RUNS_IN, transition
 from flops_manager.domain.observations import LOG_LINES, is_deployable, with_state
 from flops_manager.domain.placement import place_project, without_nodes
 from flops_manager.domain.project_events import ModelLocated, Placed, ProjectEvent, StepFailed
-from flops_manager.domain.projects import PLANNED, REMOVED, Project, ProjectError, Service
+from flops_manager.domain.projects import REMOVED, Project, ProjectError, Service
 from flops_manager.domain.services import FOR_GOOD
 from flops_manager.ports.orchestrator import Deployed, Orchestrator
 from flops_manager.usecases.addresses import deploy_at_free_address
@@ -218,10 +218,12 @@ def _deployed(service: Service, deployed: Deployed, now: datetime) -> Service:
     """Return the service as deployed, unless it was removed in the meantime."""
     if service.is_removed:
         return service
+    if service.job_id == deployed.job_id:
+        return service
     return replace(
         service,
         job_id=deployed.job_id,
         address=deployed.address or service.address,
-        status="REQUESTED" if service.status == PLANNED else service.status,
+        status="REQUESTED",
         deployed_at=now,
     )
