@@ -32,7 +32,7 @@ install: $(CLI)/.installed ## Install every service's environment, nothing else
 
 test: $(DEV)/.installed install ## Lint, type-check and run every test (WHAT=path narrows it down)
 	@$(MAKE) --no-print-directory lint
-	@$(DEV)/bin/python -m pytest $(or $(WHAT),tests --ignore=tests/containers)
+	@$(DEV)/bin/python -m pytest $(WHAT)
 
 check: $(DEV)/.installed lint ## What to run before a commit: lint, types, layers, unit, contract and architecture tests
 	@$(DEV)/bin/python -m pytest tests/unit tests/contract tests/architecture
