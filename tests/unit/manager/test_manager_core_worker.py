@@ -233,6 +233,27 @@ def test_a_service_that_dies_without_a_word_is_found(core):
     until(lambda: core.running() == OBSERVATORY, what="the builder is gone")
 
 
+def test_a_service_that_ends_well_without_a_result_is_found(core):
+    project_id, aggregator, (learner, _) = core.reach_training()
+
+    core.orchestrator.change_state(learner, health=Health.ENDED, status="COMPLETED")
+    core.orchestrator.change_state(aggregator, health=Health.ENDED, status="COMPLETED")
+
+    error = core.until_stage(project_id, Stage.FAILED).error
+    assert (error.instance, "without a result" in error.reason) == (aggregator, True)
+
+
+def test_a_provider_that_ends_well_without_a_result_is_found(core):
+    mock = core.app.mocks.submit(a_mock_sla(), ANNA)
+    service = until(
+        lambda: (found := core.app.mocks.get(mock.id, ANNA).service) and found.job_id and found
+    )
+
+    core.orchestrator.change_state(service.instance, health=Health.ENDED, status="COMPLETED")
+
+    until(lambda: core.app.mocks.get(mock.id, ANNA).stage is MockStage.FAILED)
+
+
 def test_a_service_without_capacity_fails_the_project(core):
     project_id, _, (first, _second) = core.reach_training(learners=2, minimum=2)
 

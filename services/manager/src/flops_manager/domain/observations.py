@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from flops_contracts.roles import Stage
+from flops_contracts.roles import Role, Stage
 from flops_manager.domain.facts import error_of
 from flops_manager.domain.projects import PLANNED, Project, ProjectError, Service
 from flops_manager.domain.services import FOR_GOOD
@@ -99,6 +99,10 @@ def loss(
     name, detail = f"The {service.role} {service.instance}", _in_brackets(state.detail)
     seen = with_state(service, state)
     match state.health:
+        # A result is stored before its actor may end well; a learner's is no part of the life.
+        case Health.ENDED if service.role is not Role.LEARNER:
+            reason = f"{name} ended without a result, as if all were well."
+            hint = "Something in it may have ended its process; its last lines say more."
         case Health.DEAD:
             reason = f"{name} ended without a result: {state.status}{detail}."
             hint = "It may have been killed or lacked memory; its last lines say more."
