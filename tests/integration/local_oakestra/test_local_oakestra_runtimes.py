@@ -179,6 +179,20 @@ class TestContainerRuntime(RuntimeContract):
 
         assert engine.containers(world.name) == []
 
+    def test_what_others_run_is_told_by_its_name(
+        self, runtime: Runtime, engine: TestEngine, world: EngineWorld
+    ) -> None:
+        name = f"{world.name}-others"
+        workload = Workload("test.0", "stays", container_name=name)
+        engine.call("run", "--detach", "--name", name, "stays")
+
+        is_run_by_others = runtime.is_run_by_others(workload)
+
+        engine.call("rm", "--force", name)
+        assert is_run_by_others
+        runtime.start(workload)
+        assert not runtime.is_run_by_others(workload)
+
     def test_a_network_that_others_made_stays(
         self, engine: TestEngine, world: EngineWorld, tmp_path: Path
     ) -> None:

@@ -56,6 +56,19 @@ def test_listening_everywhere_is_told_under_an_address_that_can_be_dialled():
     assert read.containers.public_address == "10.30.0.1"
 
 
+def test_one_address_of_the_machine_is_told_to_everybody():
+    read = settings(
+        FLOPS_LOCAL_RUNTIME="containers",
+        FLOPS_LOCAL_ADDRESS="0.0.0.0",
+        FLOPS_LOCAL_PUBLISH_ADDRESS="172.17.0.1",
+    )
+
+    (cluster,) = read.clusters
+    assert (cluster.address, cluster.nodes[0].address) == ("172.17.0.1", "172.17.0.1")
+    assert cluster.nodes[0].data_server == "172.17.0.1:11027"
+    assert read.containers.public_address == "172.17.0.1"
+
+
 def test_several_clusters_of_containers_need_an_address_each():
     node = {"name": "n", "vcpus": 1, "memory_mb": 1}
     topology = json.dumps([{"cluster": name, "nodes": [node]} for name in ("east", "west")])

@@ -207,7 +207,7 @@ def _world(environment: Environment) -> dict[str, Any]:
             "FLOPS_LOCAL_CLUSTER_ADDRESSES",
             (),
             help="Where the clusters' resource APIs are, one each. Default: <network>.0.<10+c>; "
-            "with containers <network>.0.1 for the only cluster.",
+            "with containers this machine's address, for the only cluster.",
         ),
         "engine": environment.text(
             "FLOPS_LOCAL_ENGINE",
@@ -218,8 +218,8 @@ def _world(environment: Environment) -> dict[str, Any]:
         "publish_address": environment.text(
             "FLOPS_LOCAL_PUBLISH_ADDRESS",
             "",
-            help="Address of this machine at which containers publish their ports. "
-            "Default: <network>.0.1.",
+            help="Address of this machine at which containers publish their ports and reach their "
+            "data server. Default: <network>.0.1.",
         ),
         "data_port": environment.whole(
             "FLOPS_LOCAL_DATA_PORT",
@@ -247,18 +247,24 @@ def _network(world: Mapping[str, Any], address: str) -> WorldNetwork:
     match = re.fullmatch(rf"{first}\.(\d{{1,3}})", prefix)
     if not match or int(match[1]) > 255:
         raise BadSettingsError(f"FLOPS_LOCAL_NETWORK is '{prefix}', but must be like {first}.30")
+    machine = world["publish_address"]
     clusters = world["cluster_addresses"]
-    if is_bridge and not clusters:
-        clusters = (f"{prefix}.0.1" if address in {"", _WILDCARD} else address,)
-    return WorldNetwork(prefix, is_bridge, clusters, world["data_port"])
+    if is_bridge and address not in {"", _WILDCARD}:
+        clusters = clusters or (address,)
+    return WorldNetwork(
+        prefix,
+        is_bridge,
+        "" if machine == _WILDCARD else machine,
+        clusters,
+        world["data_port"],
+    )
 
 
 def _containers(world: Mapping[str, Any], network: WorldNetwork) -> ContainerSettings:
-    publish_address = world["publish_address"] or network.root
     return ContainerSettings(
         engines=ENGINES if world["engine"] == "auto" else (world["engine"],),
-        publish_address=publish_address,
-        public_address=network.root if publish_address == _WILDCARD else publish_address,
+        publish_address=world["publish_address"] or network.root,
+        public_address=network.machine or network.root,
         has_limits=world["has_limits"],
         security_options=world["security_options"],
     )

@@ -20,6 +20,7 @@ from flops_local_oakestra.adapters.engine import (
     is_absent,
 )
 from flops_local_oakestra.adapters.engine_commands import (
+    LABEL_FORMAT,
     ContainerOptions,
     EngineWorld,
     check_reference,
@@ -101,6 +102,15 @@ class ContainerRuntime:
             logger.warning("%s", error)
             return False
         return True
+
+    def is_run_by_others(self, workload: Workload) -> bool:
+        """Say whether a container of another world, or of none, has the workload's name."""
+        name = container_name(self._world, workload)
+        try:
+            world = self._engine.call("container", "inspect", "--format", LABEL_FORMAT, name)
+        except EngineError:
+            return False
+        return world != self._world.name
 
     def start(self, workload: Workload) -> Running:
         """Start a container; pulls the image only if it is absent, as a NodeEngine does."""

@@ -14,6 +14,8 @@ PODMAN: Final = "podman"
 WORLD_LABEL: Final = "flops.world"
 JOB_LABEL: Final = "flops.job"
 INSTANCE_LABEL: Final = "flops.instance"
+LABEL_FORMAT: Final = f'{{{{index .Config.Labels "{WORLD_LABEL}"}}}}'
+"""What ``inspect`` is asked for: the world of a container."""
 _NAME: Final = re.compile(r"[^\s=#][^\s=]*")
 _REFERENCE: Final = re.compile(r"[a-zA-Z0-9][^\s\0]*")
 _NOT_FOR_NAMES: Final = re.compile(r"[^a-zA-Z0-9_.-]+")

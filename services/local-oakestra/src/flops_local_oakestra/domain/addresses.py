@@ -27,12 +27,14 @@ class UnusableAddressError(ValueError):
 class WorldNetwork:
     """The addresses of a world; ``prefix`` is its first two octets.
 
-    Of a bridge this machine itself has a single address, the gateway, so all nodes share it, and
-    ``cluster_addresses`` says where the clusters are. Their data servers differ by port.
+    Containers reach this machine itself at one address, ``machine`` (by default the bridge's
+    gateway), so all nodes have that one, and so has the only cluster unless
+    ``cluster_addresses`` says otherwise. The nodes' data servers differ by port.
     """
 
     prefix: str
     is_bridge: bool = False
+    machine: str = ""
     cluster_addresses: tuple[str, ...] = ()
     data_port: int = FLIGHT_PORT
 
@@ -43,15 +45,17 @@ class WorldNetwork:
 
     def cluster(self, number: int) -> str:
         """Where cluster ``number``, counted from 1, tells its resources."""
-        if not self.cluster_addresses:
+        told = self.cluster_addresses
+        if not told and not self.is_bridge:
             return f"{self.prefix}.0.{10 + number}"
-        if number > len(self.cluster_addresses):
+        told = told or (self.machine or self.root,)
+        if number > len(told):
             raise UnusableAddressError(f"cluster {number} has none")
-        return self.cluster_addresses[number - 1]
+        return told[number - 1]
 
     def node(self, number: int) -> str:
         """Return the address of node ``number``, counted from 1 over all clusters."""
-        return self.root if self.is_bridge else f"{self.prefix}.1.{number}"
+        return (self.machine or self.root) if self.is_bridge else f"{self.prefix}.1.{number}"
 
     def data_server(self, number: int, server: int) -> str:
         """Return where node ``number`` has its data server, the world's ``server``-th, from 1."""

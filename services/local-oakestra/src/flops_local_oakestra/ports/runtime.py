@@ -74,5 +74,8 @@ class Runtime(Protocol):
     def has_image(self, reference: str) -> bool:
         """Say whether a workload with this image can be started."""
 
+    def is_run_by_others(self, workload: Workload) -> bool:
+        """Say whether somebody else already runs what this workload is to be."""
+
     def start(self, workload: Workload) -> Running:
         """Return the started workload; raise ``CannotStartError``."""

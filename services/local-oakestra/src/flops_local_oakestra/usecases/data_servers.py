@@ -44,15 +44,22 @@ class DataServers:
         self._is_closed = False
 
     def start(self) -> None:
-        """Start them all; without the image there are none, which the log says."""
-        if not self._nodes:
+        """Start them all; without the image there are none, which the log says.
+
+        As a NodeEngine does, leave alone one that somebody else started under the name.
+        """
+        workloads = [self._describe(node) for node in self._nodes]
+        missing = [one for one in workloads if not self._runtime.is_run_by_others(one)]
+        if len(missing) < len(workloads):
+            logger.info("%d data servers are there already", len(workloads) - len(missing))
+        if not missing:
             return
         if not self._runtime.has_image(self._image):
             logger.warning("no data servers: image %s is not in the image store", self._image)
             return
         with self._lock:
             if not self._is_closed:
-                self._keepers = [self._keeper(node) for node in self._nodes]
+                self._keepers = [self._keeper(workload) for workload in missing]
             for keeper in self._keepers:
                 keeper.start()
 
@@ -62,13 +69,13 @@ class DataServers:
             self._is_closed = True
         return stop_all(self._keepers, grace_seconds, timeout_seconds)
 
-    def _keeper(self, node: Node) -> Keeper:
+    def _keeper(self, workload: Workload) -> Keeper:
         def report(status: Status, detail: str) -> None:
             is_bad = status in {Status.DEAD, Status.FAILED}
             log = logger.error if is_bad else logger.info
-            log("the data server of %s/%s is %s %s", node.cluster, node.name, status, detail)
+            log("%s is %s %s", workload.name, status, detail)
 
-        return Keeper(self._runtime, self._describe(node), _HABITS, report)
+        return Keeper(self._runtime, workload, _HABITS, report)
 
 
 def as_process(image: str, state: Path) -> Describe:
