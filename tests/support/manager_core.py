@@ -29,11 +29,12 @@ from flops_manager.adapters.memory import (
     MemoryEventStore,
     MemoryLeases,
     MemoryOrchestrator,
+    MemoryRecords,
     memory_mocks,
-    memory_projects,
 )
 from flops_manager.bootstrap import Adapters, Options, wire
 from flops_manager.domain.deployments import Installation
+from flops_manager.domain.errors import ProjectNotFoundError
 from flops_manager.domain.lifecycle import submitted
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.nodes import BUILDER_ADDON, LEARNER_ADDON, Landscape, Node, TagStats
@@ -182,6 +183,18 @@ class MovableClock:
         self.time += timedelta(seconds=seconds)
 
 
+class CountingProjects(MemoryRecords):
+    """A store that counts how often somebody looked for what is active."""
+
+    def __init__(self):
+        super().__init__(ProjectNotFoundError.of)
+        self.looks = 0
+
+    def active(self, ended_after):
+        self.looks += 1
+        return super().active(ended_after)
+
+
 class Core:
     """A wired manager whose outside is in memory; ``working`` runs its worker."""
 
@@ -195,7 +208,7 @@ class Core:
         )
         self.bus = MemoryEventBus()
         self.adapters = Adapters(
-            projects=memory_projects(),
+            projects=CountingProjects(),
             mocks=memory_mocks(),
             history=MemoryEventStore(),
             leases=MemoryLeases(self.clock),
@@ -208,7 +221,9 @@ class Core:
 
     def another(self, holder):
         """Return a second manager over the same outside."""
-        rhythm = Rhythm(poll_seconds=0.01, watch_seconds=0.02, lease_seconds=0.3)
+        rhythm = Rhythm(
+            poll_seconds=0.01, watch_seconds=0.02, lease_seconds=0.3, settle_seconds=0.0
+        )
         options = Options(INSTALLATION, self.limits, rhythm, holder)
         return wire(self.adapters, options, self.clock)
 
@@ -223,6 +238,11 @@ class Core:
         finally:
             worker.stop()
             thread.join(10)
+
+    def until_looked_at(self):
+        """Wait until the worker has looked at the orchestrator twice: once from now on."""
+        looks = self.adapters.projects.looks
+        until(lambda: self.adapters.projects.looks > looks + 1, what="the worker looked")
 
     def submit(self, **sla):
         return self.app.projects.submit(a_sla(**sla), ANNA).id

@@ -31,7 +31,7 @@ from flops_manager.domain.errors import (
 )
 from flops_manager.ports.stores import Pending, Record
 from support.broker import free_port
-from support.manager_core import MovableClock, a_mock, a_project, an_event
+from support.manager_core import NOW, MovableClock, a_mock, a_project, an_event
 
 
 class ProjectStoreContract:
@@ -123,11 +123,14 @@ class ProjectStoreContract:
 
         assert list(store.busy()) == ["p1"]
 
-    def test_active_are_those_that_have_not_ended(self, store):
-        store.add(Record(a_project("p1", stage=Stage.TRAINING)))
-        store.add(Record(a_project("p2", stage=Stage.COMPLETED)))
+    def test_active_are_those_that_have_not_ended_or_only_just(self, store):
+        then = NOW - timedelta(seconds=60)
+        store.add(Record(a_project("p1", stage=Stage.TRAINING, updated_at=then)))
+        store.add(Record(a_project("p2", stage=Stage.COMPLETED, updated_at=then)))
+        store.add(Record(a_project("p3", stage=Stage.COMPLETED)))
 
-        assert [one.id for one in store.active()] == ["p1"]
+        assert {one.id for one in store.active(NOW)} == {"p1"}
+        assert {one.id for one in store.active(NOW - timedelta(seconds=30))} == {"p1", "p3"}
 
 
 class TestMemoryProjectStore(ProjectStoreContract):
@@ -169,7 +172,7 @@ class MockStoreContract:
         store.add(Record(a_mock("m1", stage=MockStage.PROVIDING)))
         store.add(Record(a_mock("m2", stage=MockStage.FAILED)))
 
-        assert [one.id for one in store.active()] == ["m1"]
+        assert [one.id for one in store.active(NOW)] == ["m1"]
 
 
 class TestMemoryMockStore(MockStoreContract):

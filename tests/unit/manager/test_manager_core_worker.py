@@ -1,10 +1,13 @@
 """A project's whole life over memory adapters: what the worker does, and when it fails."""
 
+from dataclasses import replace
+
 import pytest
 
-from flops_contracts.events import Kind, Progress
+from flops_contracts.events import Kind, Notice, Progress
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import MockStage, Role, Stage
+from flops_manager.domain.commands import Undeploy
 from flops_manager.domain.deployments import observatory
 from flops_manager.domain.errors import (
     IllegalTransitionError,
@@ -14,6 +17,8 @@ from flops_manager.domain.errors import (
 )
 from flops_manager.domain.observations import Limits
 from flops_manager.domain.states import Health
+from flops_manager.ports.stores import Pending
+from flops_manager.usecases.watch import SETTLING_SECONDS
 from support.manager_core import (
     ACTORS_BUILT,
     ADMIN,
@@ -499,6 +504,86 @@ def test_a_result_that_came_while_nobody_listened_is_heard_later():
 
     with core.working(core.another("worker-2")):
         core.until_stage(project_id, Stage.TRAINING)
+
+
+def test_time_in_which_no_worker_ran_does_not_count():
+    core = Core(limits=Limits(building_seconds=60))
+    with core.working():
+        project_id = core.submit()
+        builder = core.until_running(project_id, Role.BUILDER)[0]
+    core.clock.pass_seconds(3600)
+
+    with core.working(core.another("worker-2")):
+        core.until_looked_at()
+        core.say(project_id, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
+        core.until_stage(project_id, Stage.TRAINING)
+
+
+def test_cleaning_up_is_never_given_up(core):
+    project_id = core.submit()
+    builder = core.until_running(project_id, Role.BUILDER)[0]
+    record = core.adapters.projects.get(project_id)
+    undeploy = Pending(Undeploy(Role.BUILDER, Stage.BUILDING_ACTORS), failures=100_000)
+    core.orchestrator.failures.append(OrchestratorUnavailableError("away"))
+    core.adapters.projects.save(replace(record, todo=(undeploy,)))
+
+    core.app.worker.wake()
+
+    until(lambda: builder not in core.orchestrator.running(), what="the builder is gone")
+
+
+def test_a_worker_that_stops_leaves_the_rest_to_the_next(core):
+    stop, nodes = core.app.worker.stop, core.orchestrator.nodes
+
+    def nodes_while_stopping():
+        stop()
+        return nodes()
+
+    core.orchestrator.nodes = nodes_while_stopping
+    project_id = core.submit()
+
+    until(lambda: core.project(project_id).stage is Stage.BUILDING_ACTORS)
+    until(lambda: not core.app.worker.is_active)
+    assert core.adapters.projects.busy() == [project_id]
+
+
+def test_a_bug_while_watching_is_logged(core, caplog):
+    core.submit()
+    core.orchestrator.states = lambda _: 1 / 0
+
+    until(lambda: "ZeroDivisionError" in caplog.text, what="the bug is in the log")
+
+
+def test_what_is_said_while_a_project_is_removed_is_forgotten_with_it(core):
+    project_id = core.submit()
+    builder = core.until_running(project_id, Role.BUILDER)[0]
+    late = an_event(core.project(project_id), builder, Kind.NOTICE, Notice("late"))
+    remove = core.adapters.projects.remove
+
+    def remove_after_a_late_word(subject_id):
+        core.bus.say(late)
+        remove(subject_id)
+
+    core.adapters.projects.remove = remove_after_a_late_word
+
+    core.app.projects.delete(project_id, ANNA)
+
+    until(lambda: not core.adapters.projects.busy(), what="it is deleted")
+    until(lambda: not core.adapters.history.after(project_id, 0, 9), what="its history is gone")
+
+
+def test_the_observer_of_a_project_that_failed_at_once_is_still_looked_at(core):
+    project_id = core.submit(tags=("cifar10",))
+    observer = core.until_stage(project_id, Stage.FAILED).present(Role.OBSERVER)[0].instance
+    core.orchestrator.change_state(observer, status="NODE_SCHEDULED")
+
+    until(lambda: core.project(project_id).service(observer).status == "NODE_SCHEDULED")
+    core.clock.pass_seconds(SETTLING_SECONDS + 1)
+    core.until_looked_at()
+    core.orchestrator.change_state(observer, status="RUNNING")
+    core.until_looked_at()
+
+    assert core.project(project_id).service(observer).status == "NODE_SCHEDULED"
 
 
 def test_services_are_shown_as_the_orchestrator_sees_them(core):

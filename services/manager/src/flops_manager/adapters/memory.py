@@ -81,9 +81,10 @@ class MemoryRecords(Generic[T]):
         """Return the ids of those whose outbox is not empty."""
         return [one.subject.id for one in self._all() if one.todo]
 
-    def active(self) -> Sequence[T]:
-        """Return those that are in no final stage."""
-        return [one.subject for one in self._all() if not one.subject.stage.is_final]
+    def active(self, ended_after: datetime) -> Sequence[T]:
+        """Return those that are in no final stage, or only just."""
+        subjects = (one.subject for one in self._all())
+        return [one for one in subjects if not one.stage.is_final or one.updated_at > ended_after]
 
     def _all(self) -> tuple[Record[Any], ...]:
         with self._lock:

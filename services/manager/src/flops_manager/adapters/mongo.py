@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, MongoClient
@@ -85,6 +85,7 @@ class MongoRecords(Generic[T]):
         with _translated():
             self._collection.create_index([("owner", ASCENDING), ("created_at", DESCENDING)])
             self._collection.create_index([("stage", ASCENDING)])
+            self._collection.create_index([("updated_at", ASCENDING)])
             self._collection.create_index([("todo.kind", ASCENDING)], sparse=True)
 
     def add(self, record: Record[T]) -> None:
@@ -141,10 +142,13 @@ class MongoRecords(Generic[T]):
             found = tuple(self._collection.find({"todo.kind": {"$exists": True}}, {"_id": 1}))
         return [str(one["_id"]) for one in found]
 
-    def active(self) -> Sequence[T]:
-        """Return those that are in no final stage."""
+    def active(self, ended_after: datetime) -> Sequence[T]:
+        """Return those that are in no final stage, or only just."""
+        # Times are stored as text in one format and zone, which sorts like the times.
+        ended_later = {"updated_at": {"$gt": ended_after.astimezone(UTC).isoformat()}}
         with _translated():
-            documents = tuple(self._collection.find({"stage": {"$nin": _FINAL}}))
+            found = self._collection.find({"$or": [{"stage": {"$nin": _FINAL}}, ended_later]})
+            documents = tuple(found)
         return [self._subject(one) for one in documents]
 
     def _subject(self, document: dict[str, Any]) -> T:

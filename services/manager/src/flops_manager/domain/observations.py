@@ -40,12 +40,17 @@ def stage_limit(project: Project, limits: Limits) -> float:
     }[project.stage]
 
 
-def overdue(project: Project, limits: Limits, now: datetime) -> ProjectError | None:
-    """Return the error of a stage that takes longer than it may, or None."""
+def overdue(
+    project: Project, limits: Limits, began: datetime, now: datetime
+) -> ProjectError | None:
+    """Return the error of a stage that takes longer than it may, or None.
+
+    Only time since ``began`` counts: what happened while nobody watched may not be heard yet.
+    """
     if project.stage.is_final:
         return None
     seconds = stage_limit(project, limits)
-    if (now - project.entered_at).total_seconds() <= seconds:
+    if (now - max(began, project.entered_at)).total_seconds() <= seconds:
         return None
     last = f" The last that was heard: {project.progress.message}." if project.progress else ""
     return ProjectError(

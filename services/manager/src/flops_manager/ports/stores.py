@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from flops_contracts.events import Event
@@ -69,8 +70,8 @@ class Records(Protocol[T]):
     def busy(self) -> Sequence[str]:
         """Return the ids of those whose outbox is not empty."""
 
-    def active(self) -> Sequence[T]:
-        """Return those that are in no final stage."""
+    def active(self, ended_after: datetime) -> Sequence[T]:
+        """Return those that are in no final stage, and those that got there later than that."""
 
 
 ProjectStore = Records[Project]

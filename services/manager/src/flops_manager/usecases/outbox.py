@@ -32,9 +32,6 @@ MAX_FAILURES: Final = 12
 MAX_BUGS: Final = 3
 """An error that nobody foresaw hardly ever passes."""
 
-MAX_CLEANING_FAILURES: Final = 1000
-"""Cleaning up is tried for hours: what is left behind would run for ever."""
-
 _MAY_PASS: Final = (OrchestratorUnavailableError, StoreUnavailableError, StaleProjectError)
 _GONE: Final = (ProjectNotFoundError, MockNotFoundError)
 
@@ -68,10 +65,13 @@ class Outbox(Generic[T]):
         """Return the ids of those with something to do."""
         return tuple(self._store.busy())
 
-    def drain(self, subject_id: str) -> float:
-        """Carry out what is pending; return 0, or the seconds to rest before trying again."""
+    def drain(self, subject_id: str, may_go_on: Callable[[], bool]) -> float:
+        """Carry out what is pending; return 0, or the seconds to rest before trying again.
+
+        ``may_go_on`` is asked before each command: another worker may have taken over.
+        """
         try:
-            while (record := self._store.get(subject_id)).todo:
+            while may_go_on() and (record := self._store.get(subject_id)).todo:
                 rest = self._run_step(subject_id, record)
                 if rest:
                     return rest
@@ -96,8 +96,10 @@ class Outbox(Generic[T]):
 
     def _finish(self, subject_id: str, pending: Pending, step: Step[T] | None) -> None:
         if step is None:
+            # First, so that it is tried again if this ends here; last, for what was said meanwhile.
             self._history.remove(subject_id)
             self._store.remove(subject_id)
+            self._history.remove(subject_id)
             return
         try:
             change(self._store, subject_id, step, done=pending)
@@ -111,10 +113,9 @@ class Outbox(Generic[T]):
     ) -> float:
         pending = record.todo[0]
         failures = pending.failures + 1
+        # Cleaning up is never given up: what is left behind would run for ever.
         is_cleaning = isinstance(pending.command, Undeploy | UndeployLostLearners | Remove)
         limit = MAX_FAILURES if isinstance(error, FlopsError) else MAX_BUGS
-        if is_cleaning:
-            limit = MAX_CLEANING_FAILURES
         logger.warning(
             "%s failed for the %d. time: %s",
             pending.command,
@@ -122,7 +123,7 @@ class Outbox(Generic[T]):
             error,
             extra={"project_id": subject_id},
         )
-        if failures >= limit or (is_hopeless and not is_cleaning):
+        if not is_cleaning and (is_hopeless or failures >= limit):
             self._give_up(subject_id, record, error)
             return 0.0
         self._remember(subject_id, pending, failures)

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from flops_manager.domain.commands import Command
 from flops_manager.domain.deployments import ApplicationKey, application_of, helper
@@ -36,6 +37,9 @@ from flops_manager.usecases.changes import change
 
 logger = logging.getLogger(__name__)
 
+SETTLING_SECONDS: Final = 300.0
+"""How long the services of what ended are looked at: an observer may outrun its project."""
+
 States = Mapping[ApplicationKey, Mapping[str, ServiceState]]
 
 
@@ -55,10 +59,17 @@ class Watch:
         self._orchestrator = orchestrator
         self._limits = limits
         self._now = now
+        self._began = now()
+
+    def begin(self) -> None:
+        """Count time from now on: until now nobody watched."""
+        self._began = self._now()
 
     def look(self) -> None:
-        """Look once at everything that is going on, and record what that means."""
-        projects, mocks = tuple(self._projects.active()), tuple(self._mocks.active())
+        """Look once at everything that is going on or only just ended; record what that means."""
+        ended_after = self._now() - timedelta(seconds=SETTLING_SECONDS)
+        projects = tuple(self._projects.active(ended_after))
+        mocks = tuple(self._mocks.active(ended_after))
         states = self._states(_applications(projects, mocks))
         for project in projects:
             with suppress(ProjectNotFoundError):
@@ -78,7 +89,7 @@ class Watch:
 
     def _judge(self, project: Project, states: States) -> tuple[Project, tuple[Command, ...]]:
         now = self._now()
-        late = overdue(project, self._limits, now)
+        late = overdue(project, self._limits, self._began, now)
         if late is not None:
             return _moved(project, StepFailed(project.stage, late), now)
         project = _seen(project, states)
@@ -109,7 +120,7 @@ class Watch:
 
     def _late_mock(self, mock: Mock, now: datetime) -> ProjectError | None:
         seconds = self._limits.providing_seconds
-        if (now - mock.created_at).total_seconds() <= seconds:
+        if (now - max(self._began, mock.created_at)).total_seconds() <= seconds:
             return None
         return ProjectError(f"No data were provided within {seconds:.0f} s.", mock.stage, at=now)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from tenacity import (
@@ -40,13 +41,18 @@ STORE_PATIENCE_SECONDS: Final = 15.0
 
 @dataclass(frozen=True)
 class Rhythm:
-    """How often the worker does what, in seconds."""
+    """How often the worker does what, in seconds.
+
+    ``settle_seconds`` pass before the first look around: what actors said while nobody listened
+    tells more than what the orchestrator makes of it.
+    """
 
     poll_seconds: float = 0.2
     watch_seconds: float = 2.0
     lease_seconds: float = 15.0
     bus_retry_seconds: float = 2.0
     ask_again_seconds: float = 30.0
+    settle_seconds: float = 5.0
 
 
 class Inbox:
@@ -167,6 +173,8 @@ class Worker:
         holds = self._leases.acquire(LEASE, self._holder, seconds)
         if holds and not self._is_leader:
             logger.info("%s is the active worker", self._holder)
+            self._watch.begin()
+            self._due["watch"] = asked_at + self._rhythm.settle_seconds
         if not holds and self._is_leader:
             logger.warning("%s lost the lease", self._holder)
             self._step_down()
@@ -183,7 +191,7 @@ class Worker:
             else ("bus", self._rhythm.bus_retry_seconds)
         )
         if self._is_due(what, seconds):
-            self._connecting = pool.submit(self._listen)
+            self._connecting = _submit(pool, self._listen)
 
     def _listen(self) -> None:
         try:
@@ -212,12 +220,12 @@ class Worker:
                 if subject_id in self._busy or self._resting.get(subject_id, 0.0) > now:
                     continue
                 self._busy.add(subject_id)
-            pool.submit(self._drain, outbox, subject_id)
+            _submit(pool, partial(self._drain, outbox, subject_id))
 
     def _drain(self, outbox: Outbox[Any], subject_id: str) -> None:
         rest = self._rhythm.bus_retry_seconds
         try:
-            rest = outbox.drain(subject_id)
+            rest = outbox.drain(subject_id, self._may_act)
         except FlopsError as error:
             logger.warning("the outbox of %s has to wait: %s", subject_id, error)
         finally:
@@ -229,10 +237,14 @@ class Worker:
             if not rest:
                 self.wake()
 
+    def _may_act(self) -> bool:
+        is_in_time = time.monotonic() <= self._lease_until
+        return self._is_leader and is_in_time and not self._stopping.is_set()
+
     def _look_around(self, pool: ThreadPoolExecutor) -> None:
         is_idle = self._watching is None or self._watching.done()
         if is_idle and self._is_due("watch", self._rhythm.watch_seconds):
-            self._watching = pool.submit(self._look)
+            self._watching = _submit(pool, self._look)
 
     def _look(self) -> None:
         try:
@@ -246,3 +258,16 @@ class Worker:
             return False
         self._due[what] = now + seconds
         return True
+
+
+def _submit(pool: ThreadPoolExecutor, act: Callable[[], None]) -> Future[None]:
+    future = pool.submit(act)
+    future.add_done_callback(_log_bug)
+    return future
+
+
+def _log_bug(future: Future[None]) -> None:
+    """Tell what a future would keep to itself."""
+    error = None if future.cancelled() else future.exception()
+    if error is not None:
+        logger.error("unexpected failure in the worker", exc_info=error)
