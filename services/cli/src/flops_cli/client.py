@@ -126,7 +126,8 @@ class FlopsClient:
             for event in self._stream(project_id, after):
                 yield event
                 after = event.seq
-                if _ends(event.event):
+                # A retry leaves a final stage again, so what was final then need not be now.
+                if _ends(event.event) and self.project(project_id).stage.is_final:
                     return
             if self.project(project_id).stage.is_final and not self.events(project_id, after):
                 return
