@@ -147,6 +147,19 @@ def test_every_problem_of_a_refused_sla_is_told(client, manager):
     assert set(raised.value.errors) == {"ml_repo_url: Missing.", "learners: Not a number."}
 
 
+def test_each_problem_of_an_sla_is_printed_once(shell, manager, tmp_path, capsys):
+    file = tmp_path / "sla.json"
+    file.write_text("{}")
+    problems = {"ml_repo_url": ["Missing."]}
+    message = "The SLA is invalid. ml_repo_url: Missing."
+    manager.answers.append((400, {"message": message, "errors": problems}))
+
+    assert main(["project", "start", str(file)]) == CliExitCode.REFUSED
+
+    shown = capsys.readouterr().err
+    assert shown.splitlines() == ["Error: The SLA is invalid.", "  ml_repo_url: Missing."]
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [(403, NotAllowedError), (404, NotFoundError), (409, RefusedError), (500, UnreachableError)],
@@ -175,6 +188,16 @@ def test_events_are_followed_until_the_project_has_ended(client, manager):
     manager.streams.append(a_stream((1, observed_event(Kind.NOTICE, Notice("hi"))), (2, ended)))
 
     assert [one.seq for one in client.follow("p1")] == [1, 2]
+
+
+def test_a_project_that_was_retried_is_followed_beyond_its_earlier_end(client, manager):
+    manager.answers.append((200, {"project": {**PROJECT, "stage": "training"}}))
+    cancelled = observed_event(Kind.STAGE_CHANGED, StageChanged("cancelled", "training"))
+    retried = observed_event(Kind.STAGE_CHANGED, StageChanged("training", "cancelled"))
+    ended = observed_event(Kind.STAGE_CHANGED, StageChanged("completed", "training"))
+    manager.streams.append(a_stream((1, cancelled), (2, retried), (3, ended)))
+
+    assert [one.seq for one in client.follow("p1")] == [1, 2, 3]
 
 
 def test_a_broken_stream_is_resumed_where_it_broke(client, manager):

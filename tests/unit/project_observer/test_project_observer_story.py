@@ -37,7 +37,7 @@ from support.observed import observed_event
         (
             Kind.FAILED,
             Failure("no such file", 12, hint="Add it.", where="a.py:3"),
-            "FAILED at a.py:3: no such file Add it.",
+            "FAILED at a.py:3: no such file. Add it.",
         ),
         (
             Kind.STAGE_CHANGED,

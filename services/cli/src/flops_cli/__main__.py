@@ -20,8 +20,9 @@ from flops_runtime.environment import Environment
 
 LONGEST_LINE = 300
 
-EPILOG = "Exit codes:\n\n" + "\n\n".join(
-    f"{code.value}: {sentence}" for code, sentence in EXPLANATIONS.items()
+# \b keeps click from filling the lines up to one paragraph.
+EPILOG = "\b\nExit codes:\n" + "\n".join(
+    f"  {code.value:<3}  {sentence}" for code, sentence in EXPLANATIONS.items()
 )
 
 

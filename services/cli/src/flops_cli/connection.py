@@ -110,6 +110,8 @@ def _error_of(response: requests.Response) -> ClientError:
     document = _document_or_empty(response)
     message = str(document.get("message") or f"the server answers {response.status_code}")
     errors = problems_in(document.get("errors"))
+    if errors:  # the message lists them, too, for those who read nothing else
+        message = message[: min(_place(one, message) for one in errors)].rstrip()
     if response.status_code in _MAY_PASS:
         return _PassingError(message)
     kinds: dict[int, type[ClientError]] = {
@@ -119,6 +121,11 @@ def _error_of(response: requests.Response) -> ClientError:
     }
     default = UnreachableError if response.status_code >= 500 else RefusedError
     return kinds.get(response.status_code, default)(message, errors=errors)
+
+
+def _place(problem: str, message: str) -> int:
+    found = message.find(f" {problem.partition(':')[0]}:")
+    return found if found >= 0 else len(message)
 
 
 def problems_in(errors: Any) -> tuple[str, ...]:

@@ -75,7 +75,8 @@ def failure_error(subject: str, failure: ProjectFailure | None) -> ProjectFailed
     """Return an error that says why ``subject`` failed, where, and what to do."""
     if failure is None:
         return ProjectFailedError(f"{subject} failed; the manager does not say why")
-    where = f" ({failure.where})" if failure.where else ""
+    is_named = not failure.where or failure.where in failure.reason
+    where = "" if is_named else f" ({failure.where})"
     origin = f" in {failure.origin}" if failure.origin else ""
     return ProjectFailedError(
         f"{subject} failed{origin}: {failure.reason}{where}", failure.hint, failure.last_lines

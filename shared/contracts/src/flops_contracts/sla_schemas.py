@@ -59,13 +59,16 @@ class InvalidSlaError(FlopsError):
     """An SLA that cannot be accepted; ``problems`` maps each path to what is wrong there."""
 
     def __init__(self, problems: dict[str, list[str]]) -> None:
-        listed = "; ".join(f"{path}: {' '.join(texts)}" for path, texts in problems.items())
-        super().__init__(f"The SLA is invalid. {listed}")
+        told = ((path, " ".join(texts).rstrip(".")) for path, texts in problems.items())
+        listed = "; ".join(f"{path}: {text}" for path, text in told)
+        super().__init__(f"The SLA is invalid. {listed}.")
         self.problems = problems
 
 
 class SlaSchema(DataclassSchema):
     """A part of an SLA: unknown keys are refused by name, with the nearest known one."""
+
+    error_messages = {"type": "Must be a JSON object."}  # noqa: RUF012  as marshmallow has it
 
     class Meta:
         """marshmallow's options; ``refuse_unknown_keys`` says it better than ``RAISE``."""
@@ -85,7 +88,9 @@ class SlaSchema(DataclassSchema):
 
 def _unknown(key: str, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1)
-    return f"Unknown key. Did you mean '{near[0]}'?" if near else f"Unknown key. Known: {known}."
+    if near:
+        return f"Unknown key. Did you mean '{near[0]}'?"
+    return f"Unknown key. Known: {', '.join(known)}."
 
 
 def _strict_count(default: int, maximum: int) -> fields.Integer:
@@ -118,7 +123,8 @@ class StrategySchema(ParametrisedSchema):
         takes = sorted(STRATEGIES[data["name"]])
         foreign = sorted(set(data["parameters"]) - set(takes))
         if foreign:
-            problem = f"{data['name']} takes {takes or 'no parameters'}, not {foreign}."
+            takes_what = ", ".join(takes) or "no parameters"
+            problem = f"{data['name']} takes {takes_what}, not {', '.join(foreign)}."
             raise ValidationError(problem, field_name="parameters")
 
     @validates_schema
@@ -127,7 +133,7 @@ class StrategySchema(ParametrisedSchema):
         required = REQUIRED_PARAMETERS.get(data["name"], frozenset())
         missing = sorted(required - set(data["parameters"]))
         if missing:
-            problem = f"{data['name']} needs {missing}."
+            problem = f"{data['name']} needs {', '.join(missing)}."
             raise ValidationError(problem, field_name="parameters")
 
 

@@ -41,8 +41,10 @@ def _tell_progress(progress: Any) -> str:
 
 
 def _tell_failure(failure: Any) -> str:
-    where = f" at {failure.where}" if failure.where else ""
-    return f"FAILED{where}: {failure.reason} {failure.hint}"
+    is_named = not failure.where or failure.where in failure.reason
+    where = "" if is_named else f" at {failure.where}"
+    hint = f". {failure.hint}" if failure.hint else ""
+    return f"FAILED{where}: {failure.reason.rstrip('.')}{hint}"
 
 
 def _tell_round(round_: Any) -> str:
@@ -65,7 +67,13 @@ def _tell_joined(presence: Any) -> str:
 
 
 def _tell_left(presence: Any) -> str:
-    return f"learner {presence.learner} left, {presence.present} remain {presence.reason}"
+    reason = f": {presence.reason}" if presence.reason else ""
+    return f"learner {presence.learner} left, {presence.present} remain{reason}"
+
+
+def _tell_finished(done: Any) -> str:
+    rounds = "1 round" if done.rounds == 1 else f"{done.rounds} rounds"
+    return f"finished {rounds} on {done.samples} samples"
 
 
 def _tell_images(built: Any) -> str:
@@ -85,10 +93,10 @@ _TELLERS: Final[dict[Kind, Callable[[Any], str]]] = {
     Kind.ROUND_STARTED: lambda round_: f"round {round_.round}/{round_.rounds} begins",
     Kind.ROUND_COMPLETED: _tell_round,
     Kind.TRAINED: _tell_trained,
-    Kind.FINISHED: lambda done: f"finished {done.rounds} rounds on {done.samples} samples",
+    Kind.FINISHED: _tell_finished,
     Kind.MODEL_SERVING: lambda serving: f"the model answers on port {serving.port}",
     Kind.DATA_PROVIDED: lambda data: f"{len(data.fragments)} fragments of {data.data_tag}",
     Kind.STAGE_CHANGED: _tell_stage,
-    Kind.STOP: lambda stop: f"asked to stop {stop.instance} {stop.reason}",
+    Kind.STOP: lambda stop: f"asked to stop {stop.instance} {stop.reason}".rstrip(),
 }
 """How each kind is told; heartbeats and acknowledgements are no news."""

@@ -67,7 +67,9 @@ def read_sla(file: str) -> dict[str, Any]:
     try:
         with click.open_file(file, encoding="utf-8") as opened:
             document = json.loads(opened.read())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UnreadableFileError(f"cannot read {file}: {error.strerror}") from error
+    except ValueError as error:
         hint = "SLAs are plain JSON; lines with % comments, as manuals print them, are not."
         raise UnreadableFileError(f"cannot read an SLA from {file}: {error}", hint) from error
     if not isinstance(document, dict):

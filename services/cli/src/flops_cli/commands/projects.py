@@ -120,7 +120,7 @@ def retry(context: Context, project_id: str) -> None:
 
 @project.command()
 @click.argument("project_id")
-@click.confirmation_option(prompt="Also its served model ends. Delete it?")
+@click.confirmation_option(prompt="Its served model ends, too. Delete it?")
 @pass_context
 def delete(context: Context, project_id: str) -> None:
     """Remove a project and all it has at the orchestrator."""
@@ -158,7 +158,8 @@ def _show_project(context: Context, found: Project) -> None:
         "project": found.id,
         "stage": found.stage,
         "owner": found.owner,
-        "created": found.created_at,
+        "repository": (found.document.get("sla") or {}).get("ml_repo_url"),
+        "created": found.created_at[:19],
         "commit": found.document.get("commit"),
         "model": trained.get("model_uri"),
         "model address": found.model_url,
