@@ -37,10 +37,12 @@ def show_summary(outcome: Outcome, screen: Screen) -> None:
     screen.table("Rounds, as the learners measured them", _ROUND_COLUMNS, rounds)
     screen.table("Time", ("stage", "seconds"), _times(outcome))
     screen.say(f"Accuracy on {outcome.held_out} held-out digits")
-    screen.say(f"  federated, asked over HTTP:            {outcome.accuracy:.3f}", "bold green")
     pooled = outcome.pooled
-    fits = len(project.rounds)
-    screen.say(f"  pooled, {fits} fits on {pooled.samples} rows at once: {pooled.accuracy:.3f}")
+    yardstick = f"pooled, {len(project.rounds)} fits on {pooled.samples} rows at once"
+    width = len(yardstick)
+    federated = "federated, asked over HTTP"
+    screen.say(f"  {federated:<{width}}  {outcome.accuracy:.3f}", "bold green")
+    screen.say(f"  {yardstick:<{width}}  {pooled.accuracy:.3f}")
     screen.say("Addresses")
     screen.say(f"  API and its documentation  {outcome.network.api_url}/docs")
     screen.say(f"  MLflow                     {outcome.tracking}")
