@@ -6,6 +6,7 @@ With docker for this machine's platform; with buildah for several, which it puts
 
 import argparse
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,8 @@ class Options:
     arguments: tuple[str, ...] = ()
     """KEY=VALUE of Dockerfiles' ARG lines, such as PYTHON_IMAGE."""
     push: bool = False
+    is_plain: bool = False
+    """Whether the registry is one without TLS."""
 
     def reference(self, name: str) -> str:
         """Return what an image is called."""
@@ -42,24 +45,39 @@ def dockerfiles() -> dict[str, Path]:
     return {**found, REGISTRY: ROOT / "compose" / REGISTRY / "Dockerfile"}
 
 
+def own_platform() -> str:
+    """Return the platform of this machine, as images name it."""
+    return "linux/arm64" if platform.machine() == "aarch64" else "linux/amd64"
+
+
 def build_steps(name: str, file: Path, options: Options, revision: str) -> list[list[str]]:
     """Return the calls that build and, if asked, push one image."""
-    reference = options.reference(name)
     given = [*options.arguments, *([f"REVISION={revision}"] if revision else [])]
+    if options.platforms:
+        # buildah 1.28 does not say by itself on what it builds; BuildKit does.
+        given.append(f"BUILDPLATFORM={own_platform()}")
     arguments = [word for one in given for word in ("--build-arg", one)]
-    what = ["--file", str(file), *arguments]
-    if not options.platforms:
-        push = [["docker", "push", "--quiet", reference]] if options.push else []
-        return [["docker", "build", "--quiet", "--tag", reference, *what, str(ROOT)], *push]
-    platforms = ",".join(options.platforms)
-    build = ["buildah", "build", "--quiet", "--format", "docker", "--layers"]
-    push = [["buildah", "manifest", "push", "--quiet", "--all", reference, f"docker://{reference}"]]
-    return [
+    what = ["--file", str(file), *arguments, str(ROOT)]
+    steps = _for_platforms if options.platforms else _for_this_machine
+    return steps(options.reference(name), options, what)
+
+
+def _for_this_machine(reference: str, options: Options, what: list[str]) -> list[list[str]]:
+    build = ["docker", "build", "--quiet", "--tag", reference, *what]
+    return [build, ["docker", "push", "--quiet", reference]] if options.push else [build]
+
+
+def _for_platforms(reference: str, options: Options, what: list[str]) -> list[list[str]]:
+    plain = ["--tls-verify=false"] if options.is_plain else []
+    build = ["buildah", "build", "--quiet", "--format", "docker", "--layers", *plain]
+    push = ["buildah", "manifest", "push", "--quiet", "--all", *plain]
+    steps = [
         # A manifest that exists would be added to, and keep its older images.
         ["buildah", "manifest", "rm", reference],
-        [*build, "--platform", platforms, "--manifest", reference, *what, str(ROOT)],
-        *(push if options.push else []),
+        # One after the other: side by side, one may overwrite the other's entry.
+        *([*build, "--platform", one, "--manifest", reference, *what] for one in options.platforms),
     ]
+    return [*steps, [*push, reference, f"docker://{reference}"]] if options.push else steps
 
 
 def run(argv: Sequence[str]) -> None:
@@ -90,7 +108,7 @@ def sizes(reference: str) -> tuple[int, int]:
     added = 0
     for row in map(json.loads, rows.splitlines()):
         added += int(row["Size"])
-        # The Dockerfile's own first line is the last one, in this order, that BuildKit made.
+        # The first of a Dockerfile's own layers; what follows is its base's.
         if row["CreatedBy"].startswith(("COPY /image/ /", "COPY /etc/passwd")):
             break
     return whole, added
@@ -105,11 +123,19 @@ def options_from(argv: Sequence[str]) -> tuple[Options, list[str]]:
     parser.add_argument("--platform", action="append", default=[], help="such as linux/arm64")
     parser.add_argument("--build-arg", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--push", action="store_true")
+    parser.add_argument("--plain-http", action="store_true", help="the registry has no TLS")
     read = parser.parse_args(argv)
     unknown = set(read.names) - dockerfiles().keys()
     if unknown:
         parser.error(f"there is no image {', '.join(sorted(unknown))}")
-    options = Options(read.prefix, read.tag, tuple(read.platform), tuple(read.build_arg), read.push)
+    options = Options(
+        prefix=read.prefix,
+        tag=read.tag,
+        platforms=tuple(read.platform),
+        arguments=tuple(read.build_arg),
+        push=read.push,
+        is_plain=read.plain_http,
+    )
     return options, read.names or list(dockerfiles())
 
 

@@ -6,13 +6,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
+from containers.bench.bench import Bench
 from containers.bench.engine import Engine, await_
 
 IMAGE = "ghcr.io/oakestra/addon-flops/ml-data-server:latest"
-COMMAND = (
-    *("run", "--rm", "-d", "-p", "11027:11027"),
-    *("-v", "ml_data_server_volume:/ml_data_server_volume", "--name=ml_data_server", IMAGE),
-)
 FRAGMENT = "people.0123456789abcdef0123456789abcdef.parquet"
 TAGS = b'{"data_tags": ["people"]}'
 
@@ -25,10 +22,18 @@ def answers(client: flight.FlightClient) -> bool:
 
 
 @pytest.fixture
-def client(engine: Engine) -> Iterator[flight.FlightClient]:
-    engine.docker(*COMMAND)
-    with flight.connect("grpc://127.0.0.1:11027") as client:
-        await_("the data server", lambda: answers(client), 30)
+def command(bench: Bench, engine: Engine) -> tuple[str, ...]:
+    return (
+        *("run", "--rm", "-d", "-p", bench.publish(11027)),
+        *("-v", "ml_data_server_volume:/ml_data_server_volume", "--name=ml_data_server", IMAGE),
+    )
+
+
+@pytest.fixture
+def client(bench: Bench, engine: Engine, command: tuple[str, ...]) -> Iterator[flight.FlightClient]:
+    engine.docker(*command)
+    with flight.connect(f"grpc://{bench.bridge_address}:11027") as client:
+        await_("the data server", lambda: answers(client), 60)
         yield client
     engine.docker("stop", "ml_data_server")
     engine.docker("volume", "rm", "ml_data_server_volume")
@@ -42,20 +47,23 @@ def send(client: flight.FlightClient, table: pa.Table) -> None:
 
 
 def test_it_keeps_what_edge_devices_send_over_a_restart(
-    engine: Engine, client: flight.FlightClient
+    engine: Engine, client: flight.FlightClient, command: tuple[str, ...]
 ) -> None:
     send(client, pa.table({"age": [1, 2, 3]}))
 
     engine.docker("stop", "ml_data_server")
-    engine.docker(*COMMAND)
-    await_("the data server", lambda: answers(client), 30)
+    engine.docker(*command)
+    await_("the data server", lambda: answers(client), 60)
 
-    assert [flight_info.total_records for flight_info in client.list_flights(TAGS)] == [3]
+    assert [found.total_records for found in client.list_flights(TAGS)] == [3]
 
 
-def test_it_ends_within_ten_seconds(engine: Engine, client: flight.FlightClient) -> None:
-    engine.docker("stop", "--time", "10", "ml_data_server", seconds=15)
+def test_it_ends_within_ten_seconds(
+    engine: Engine, client: flight.FlightClient, command: tuple[str, ...]
+) -> None:
+    # docker would kill it after a minute only.
+    engine.docker("stop", "--time", "60", "ml_data_server", seconds=10)
     still_there = engine.docker("ps", "--all", "--quiet", "--filter", "name=ml_data_server")
-    engine.docker(*COMMAND)
+    engine.docker(*command)
 
     assert still_there == ""

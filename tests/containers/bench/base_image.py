@@ -19,18 +19,21 @@ DOCKERFILE: Final = """\
 FROM scratch
 ADD rootfs.tar /
 COPY ca-certificates.crt /etc/ssl/certs/
-RUN ln -s python3 /usr/bin/python
 ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_DISABLE_PIP_VERSION_CHECK=1 \\
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 CMD ["python"]
 """
 """This machine's own certificates go in: it may stand behind something that opens TLS."""
 
+WHOLE: Final = ("--variant=apt", "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr")
+UNPACKED: Final = ("--variant=extract", "--architectures=arm64")
+"""No package's script is run, so that no emulation is needed."""
 
-def base_context(folder: Path, suite: str = "bookworm") -> Path:
+
+def base_context(folder: Path, how: tuple[str, ...] = WHOLE, suite: str = "bookworm") -> Path:
     """Return a build context of a Debian with Python 3.11, made once and kept in ``folder``."""
     sources = "\n".join(mirror_lines(suite)) + "\n"
-    key = sha256(repr((sources, INCLUDED, STRIPPED, suite)).encode()).hexdigest()[:12]
+    key = sha256(repr((sources, INCLUDED, STRIPPED, how, suite)).encode()).hexdigest()[:12]
     context = folder / f"base-{key}"
     rootfs = context / "rootfs.tar"
     if not rootfs.exists():
@@ -40,10 +43,9 @@ def base_context(folder: Path, suite: str = "bookworm") -> Path:
         excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in STRIPPED]
         run(
             [
-                *("mmdebstrap", "--variant=apt", "--mode=root", "--dpkgopt=force-unsafe-io"),
-                *excluded,
-                "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+                *("mmdebstrap", "--mode=root", "--dpkgopt=force-unsafe-io", *how, *excluded),
                 *('--aptopt=Acquire::Languages "none"', f"--include={','.join(INCLUDED)}"),
+                '--customize-hook=ln -sf python3 "$1/usr/bin/python"',
                 *(suite, unfinished, "-"),
             ],
             seconds=600,

@@ -1,6 +1,7 @@
 """Everything together: an engine, base images for it, FLOps' images, and the suite."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Final
@@ -34,7 +35,7 @@ class Bench:
     """Set up by ``start``; what it made stays in its folder, so that the next time is fast."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.engine = Engine(folder, folder / "docker")
         self.has_parts = False
 
@@ -43,9 +44,9 @@ class Bench:
         if os.geteuid() != 0:
             raise BenchError("an engine of its own needs root")
         ensure_packages()
-        ensure_plugins(self._folder)
+        ensure_plugins(self.folder)
         self.engine.start()
-        marker = self._folder / "made-from-packages"
+        marker = self.folder / "made-from-packages"
         self.has_parts = marker.exists() or not self._can_pull(PYTHON)
         if self.has_parts:
             marker.touch()
@@ -62,7 +63,7 @@ class Bench:
     def suite(self) -> Suite:
         """Return the management suite, not started."""
         files = (MANAGEMENT, PARTS) if self.has_parts else (MANAGEMENT,)
-        suite = Suite(self.engine, self._folder / "suite.env", files)
+        suite = Suite(self.engine, self.folder / "suite.env", files)
         suite.write_environment(self.bridge_address)
         return suite
 
@@ -71,6 +72,16 @@ class Bench:
         """The engine's own address on its default bridge: containers reach this machine there."""
         form = "{{(index .IPAM.Config 0).Gateway}}"
         return self.engine.docker("network", "inspect", "bridge", "--format", form).strip()
+
+    def publish(self, port: int) -> str:
+        """Return docker's words for publishing a port everywhere, or on its bridge where taken."""
+        with socket.socket() as probe:
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError:
+                say(f"port {port} is taken on this machine: published on the bridge only")
+                return f"{self.bridge_address}:{port}:{port}"
+        return f"{port}:{port}"
 
     def stop(self) -> None:
         """Stop the engine."""
@@ -84,12 +95,12 @@ class Bench:
     def _make_base_images(self) -> None:
         say("no image can be pulled here: base images are made from Debian's packages,")
         say("and secantusdb takes the place of MongoDB, of which there is no package")
-        context = base_context(self._folder)
+        context = base_context(self.folder)
         self._build(PYTHON, "--file", context / "Dockerfile", context)
         self.engine.docker("tag", PYTHON, DEBIAN)
         say("building what takes the place of images of others")
         self._build(PARTS_IMAGE, "--file", ROOT / "tests/containers/parts/Dockerfile", ROOT)
-        registry = self._folder / "registry"
+        registry = self.folder / "registry"
         registry.mkdir(exist_ok=True)
         (registry / "Dockerfile").write_text(REGISTRY_DOCKERFILE)
         self._build(REGISTRY, registry)
