@@ -7,6 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from flops_contracts.sla_schemas import (
+    STRATEGIES,
+    MockDataConfigurationSchema,
+    MockSlaSchema,
+    ProjectSlaSchema,
+    ResourceConstraintsSchema,
+    TrainingConfigurationSchema,
+)
+
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent for path in ROOT.glob("services/*/pyproject.toml"))
 LOCKS = sorted([*ROOT.glob("*.lock"), *ROOT.glob("services/*/*.lock")])
@@ -45,6 +54,33 @@ def test_every_service_has_the_same_shape(service):
     ]
 
     assert [path for path in expected if not path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        ProjectSlaSchema,
+        TrainingConfigurationSchema,
+        ResourceConstraintsSchema,
+        MockSlaSchema,
+        MockDataConfigurationSchema,
+    ],
+)
+def test_every_key_of_an_sla_is_explained(schema):
+    page = (ROOT / "docs" / "sla.md").read_text()
+    keys = [one.data_key or name for name, one in schema().fields.items()]
+
+    assert [key for key in keys if f"`{key}`" not in page] == []
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_strategy_is_explained(strategy):
+    page = (ROOT / "docs" / "sla.md").read_text()
+    row = next(
+        line for line in page.splitlines() if line.startswith("|") and f"`{strategy}`" in line
+    )
+
+    assert [one for one in STRATEGIES[strategy] if f"`{one}`" not in row] == []
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
