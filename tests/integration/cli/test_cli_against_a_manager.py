@@ -105,6 +105,14 @@ def test_a_project_is_read(client):
     assert client.project("p1").stage is Stage.COMPLETED
 
 
+def test_a_project_knows_where_its_story_is_told(client, manager):
+    gone = {"role": "learner", "status": "REMOVED", "public_address": "10.0.0.1"}
+    observer = {"role": "observer", "status": "RUNNING", "public_address": "10.0.0.2"}
+    manager.answers.append((200, {"project": {**PROJECT, "actors": [gone, observer]}}))
+
+    assert client.project("p1").story_url == "http://10.0.0.2:2727"
+
+
 def test_a_passing_failure_is_tried_again(client, manager):
     manager.answers.extend([(503, {"message": "busy"}), (200, {"project": PROJECT})])
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from flops_contracts.envelope import event_from_document
 from flops_contracts.events import Event
-from flops_contracts.roles import MockStage, Stage
+from flops_contracts.roles import MockStage, Role, Stage
 
 Document = Mapping[str, Any]
+
+STORY_PORT = 2727
+"""Where a project's observer tells its story."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class ProjectSummary:
 
 @dataclass(frozen=True)
 class Project:
-    """The state of a project."""
+    """The state of a project; its observer tells its story at ``story_url``."""
 
     id: str
     stage: Stage
@@ -93,6 +96,7 @@ class Project:
     rounds: tuple[Round, ...]
     stages: tuple[StageEntry, ...]
     model_url: str
+    story_url: str
     failure: ProjectFailure | None
     document: Document = field(repr=False)
 
@@ -107,6 +111,7 @@ class Project:
             rounds=tuple(_round(one) for one in document.get("rounds") or ()),
             stages=tuple(_entry(one) for one in document.get("stage_history") or ()),
             model_url=_url(document.get("model_address")),
+            story_url=_story_url(document),
             failure=_failure(document.get("error")),
             document=document,
         )
@@ -207,6 +212,14 @@ def _url(address: Any) -> str:
     """Return where a model is served as a URL, whether or not the manager wrote the scheme."""
     text = str(address or "")
     return f"http://{text}" if text and "://" not in text else text
+
+
+def _story_url(document: Document) -> str:
+    for one in document.get("actors") or ():
+        address = one.get("public_address")
+        if one.get("role") == Role.OBSERVER and one.get("status") == "RUNNING" and address:
+            return f"http://{address}:{STORY_PORT}"
+    return ""
 
 
 def _round(document: Document) -> Round:

@@ -146,10 +146,16 @@ def _say_where(suite: Suite, screen: Screen) -> None:
     network = suite.network
     screen.say("")
     screen.say("Running until Ctrl-C.", "bold")
+    password = suite.secrets.root_password
     screen.say(f"  manager  {network.api_url}/docs")
-    screen.say(f"  root     {network.oakestra_url} (user {ADMIN}, password as Oakestra's default)")
+    screen.say(f"  root     {network.oakestra_url} (user {ADMIN}, password {password})")
     screen.say(f"  logs     {suite.logs}")
-    screen.say(f"  flops --api-url {network.api_url} --oakestra-url {network.oakestra_url} login")
+    screen.say("The command `flops` in another terminal:")
+    screen.say(
+        f"  export FLOPS_API_URL={network.api_url} FLOPS_OAKESTRA_URL={network.oakestra_url}"
+    )
+    screen.say(f"  export FLOPS_USER={ADMIN} FLOPS_PASSWORD={password}")
+    screen.say(f'  alias flops="{sys.executable} -m flops_cli"')
 
 
 def _keep_running(suite: Suite) -> None:

@@ -163,6 +163,7 @@ def _show_project(context: Context, found: Project) -> None:
         "commit": found.document.get("commit"),
         "model": trained.get("model_uri"),
         "model address": found.model_url,
+        "story": found.story_url,
         "failed because": found.failure.reason if found.failure else "",
         "what to change": found.failure.hint if found.failure else "",
         "failed in": found.failure.origin if found.failure else "",

@@ -46,6 +46,7 @@ def show_summary(outcome: Outcome, screen: Screen) -> None:
     screen.say("Addresses")
     screen.say(f"  API and its documentation  {outcome.network.api_url}/docs")
     screen.say(f"  MLflow                     {outcome.tracking}")
+    screen.say(f"  the project's story        {project.story_url}")
     screen.say(f"  model                      {project.model_url}/invocations")
 
 
