@@ -26,7 +26,7 @@ class TestEngine:
 
     def __init__(self, variables: dict[str, str]) -> None:
         self.variables = variables
-        self.engine = Engine("docker", variables)
+        self.engine = Engine(variables.get("FLOPS_LOCAL_ENGINE", "docker"), variables)
         self._busybox = b""
         self._images: list[str] = []
 
@@ -64,7 +64,10 @@ class TestEngine:
 
 @contextlib.contextmanager
 def engine_of_this_machine() -> Iterator[TestEngine]:
-    """Yield the engine that DOCKER_HOST names, else the container tests' own; skip without one."""
+    """Yield the engine that DOCKER_HOST names, else the container tests' own; skip without one.
+
+    With FLOPS_LOCAL_ENGINE=podman it is podman's own.
+    """
     home = Path(os.environ.get("FLOPS_HOME") or ROOT / ".flops").resolve()
     own = {"DOCKER_HOST": f"unix://{home}/containers/docker.sock"}
     found = TestEngine({**({} if "DOCKER_HOST" in os.environ else own), **os.environ})

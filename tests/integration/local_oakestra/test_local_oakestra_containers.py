@@ -37,12 +37,12 @@ class ContainerWorld(World):
             folder,
             free_bridge(engine),
             FLOPS_LOCAL_RUNTIME="containers",
-            FLOPS_LOCAL_ENGINE="docker",
+            FLOPS_LOCAL_ENGINE=engine.engine.program,
             FLOPS_LOCAL_DATA_PORT=str(self.data_port),
             FLOPS_LOCAL_RESTART_SECONDS="1",
             FLOPS_LOCAL_GRACE_SECONDS="2",
             FLOPS_LOCAL_REPORT_SECONDS="1",
-            **{name: engine.variables[name] for name in ("DOCKER_HOST",)},
+            DOCKER_HOST=engine.variables.get("DOCKER_HOST", ""),
         )
         self.name = f"flops-{self.network.replace('.', '-')}"
         self.data_server = f"ml_data_server_{self.data_port}"
