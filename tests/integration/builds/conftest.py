@@ -25,6 +25,7 @@ class Builder:
             "FLOPS_PROJECT_ID": "0123456789ab",
             "FLOPS_STAGE": "building_actors",
             "FLOPS_MQTT_URL": "mqtt://127.0.0.1:9",
+            "FLOPS_IMAGE_ENGINE": "bundles",
             "FLOPS_IMAGE_STORE": str(self.store),
             "FLOPS_IMAGE_REGISTRY": "127.30.0.1:5073",
             "FLOPS_ML_MODEL_FLAVOR": "sklearn",

@@ -4,17 +4,32 @@ import importlib
 import os
 import sys
 
+from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
+from flops_image_builder.adapters.dry_run import LoggedReports
 from flops_image_builder.bootstrap import work
 from flops_image_builder.settings import Settings
 from flops_runtime.environment import Environment
-from flops_runtime.one_shot import exit_with, run_one_shot
+from flops_runtime.one_shot import configure_process, exit_with, run_one_shot
 
 
 def main() -> ExitCode:
     """Carry out the order in the environment."""
     settings = Settings.from_env(Environment(os.environ))
+    if settings.is_dry_run:
+        return dry_run(settings)
     return run_one_shot(settings.actor, work(settings, os.environ))
+
+
+def dry_run(settings: Settings) -> ExitCode:
+    """Print what would be built, and tell nobody."""
+    configure_process(settings.actor)
+    try:
+        work(settings, os.environ)(LoggedReports())
+    except FlopsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the answer of this command
+        return error.exit_code
+    return ExitCode.DONE
 
 
 def check() -> ExitCode:

@@ -2,49 +2,92 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from platform import machine
+from typing import Any, Final
 
 from flops_contracts.events import Kind
+from flops_image_builder.adapters.base_facts import BaseFacts
+from flops_image_builder.adapters.buildah import Buildah
 from flops_image_builder.adapters.bundles import BundleEngine
 from flops_image_builder.adapters.commands import Commands
+from flops_image_builder.adapters.containers import BuildahEngine
+from flops_image_builder.adapters.dry_run import DryRun
 from flops_image_builder.adapters.environments import Environments
 from flops_image_builder.adapters.git import GitRepositories
+from flops_image_builder.adapters.image_python import ImagePython
 from flops_image_builder.adapters.interpreters import PathInterpreters
+from flops_image_builder.adapters.registry import Registry, variables_of
+from flops_image_builder.adapters.sites import Sites
 from flops_image_builder.adapters.uv import Uv
-from flops_image_builder.ports import Reports
-from flops_image_builder.settings import Settings
+from flops_image_builder.domain.platforms import platform_of
+from flops_image_builder.ports import ImageEngine, Interpreters, Reports
+from flops_image_builder.settings import BUNDLES, Settings
 from flops_image_builder.usecases.build_actors import ActorsOrder, BuildActors
 from flops_image_builder.usecases.build_model import BuildModel, ModelOrder
 
 Work = Callable[[Reports], tuple[Kind, Any]]
 
 
+NATIVE: Final = (platform_of(machine()),)
+
+
+@dataclass(frozen=True)
 class Parts:
     """The adapters that both builds share."""
 
-    def __init__(self, settings: Settings, variables: Mapping[str, str]) -> None:
-        commands = Commands(variables)
-        self.repositories = GitRepositories(commands, settings.git)
-        self.interpreters = PathInterpreters(commands, settings.python)
-        self.uv = Uv(commands, settings.uv)
-        environments = Environments(settings.store, self.uv)
-        self.engine = BundleEngine(settings.store, environments, commands)
+    repositories: GitRepositories
+    uv: Uv
+    engine: ImageEngine
+    interpreters: Interpreters
 
 
 def work(settings: Settings, variables: Mapping[str, str]) -> Work:
     """Return the one thing that this process is for; ``variables`` is its environment."""
-    parts = Parts(settings, variables)
 
     def build(reports: Reports) -> tuple[Kind, Any]:
         with tempfile.TemporaryDirectory(prefix="flops-build-") as name:
+            workspace = Path(name)
+            parts = _parts(settings, Commands(variables), workspace)
             if settings.actors:
-                return _build_actors(parts, settings.actors, Path(name), reports)
+                return _build_actors(parts, settings.actors, workspace, reports)
             if settings.model:
-                return _build_model(parts, settings, settings.model, Path(name), reports)
+                return _build_model(parts, settings, settings.model, workspace, reports)
         raise ValueError("the settings hold no order")
 
     return build
+
+
+def _parts(settings: Settings, commands: Commands, workspace: Path) -> Parts:
+    uv = Uv(commands, settings.uv)
+    engine: ImageEngine
+    interpreters: Interpreters
+    if settings.engine == BUNDLES:
+        engine = BundleEngine(settings.store, Environments(settings.store, uv), commands)
+        interpreters = PathInterpreters(commands, settings.python)
+    else:
+        storage = None if settings.store == Path() else settings.store
+        access = variables_of(settings.registry, workspace)
+        buildah = Buildah(commands, settings.buildah, storage, access)
+        registry = Registry(buildah, settings.registry)
+        facts = BaseFacts(buildah, registry)
+        base, platforms = _target(settings)
+        sites = Sites(uv, workspace / "sites")
+        engine = containers = BuildahEngine(buildah, registry, sites, facts, platforms[0])
+        interpreters = ImagePython(containers, base, platforms[0])
+    if settings.is_dry_run:
+        engine = DryRun(engine)
+    return Parts(GitRepositories(commands, settings.git), uv, engine, interpreters)
+
+
+def _target(settings: Settings) -> tuple[str, tuple[str, ...]]:
+    """Return the base image whose Python counts, and the platforms."""
+    if settings.actors:
+        return settings.actors.learner_base, settings.actors.platforms or NATIVE
+    if settings.model:
+        return settings.model.server_base, settings.model.platforms or NATIVE
+    raise ValueError("the settings hold no order")
 
 
 def _build_actors(

@@ -45,6 +45,13 @@ class Interpreters(Protocol):
         """Return the one that settings prescribe, or None; raise ``PythonMissingError``."""
 
 
+class PythonOfBase(Protocol):
+    """Knows what base images bring."""
+
+    def python_of(self, reference: str) -> Interpreter:
+        """Return the Python of a base image; raise ``ImageStoreError``."""
+
+
 class ResolutionFailedError(Exception):
     """The resolver found no solution; the text is its own message."""
 
@@ -68,6 +75,9 @@ class Resolver(Protocol):
 class ImageEngine(Protocol):
     """Builds and keeps images. Raises ``ImageStoreError`` when it cannot read or write."""
 
+    def platforms(self, asked: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of the asked platforms that need locks of their own, or none."""
+
     def base(self, reference: str) -> BaseImage:
         """Return what is to know about a base image."""
 
@@ -79,6 +89,9 @@ class ImageEngine(Protocol):
 
         An image appears complete or not at all, and two builders of one image do not clash.
         """
+
+    def explain(self, plan: BuildPlan) -> str:
+        """Return all that ``build`` would do, for people; nothing is built."""
 
     def contents(self, reference: str, folder: Path) -> tuple[Path, Lock]:
         """Return the user's code and the lock of an image; ``folder`` may be used for copies."""

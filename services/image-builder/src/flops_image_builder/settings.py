@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Final
 
 from flops_contracts.roles import Role
+from flops_image_builder.adapters.buildah import DRIVERS, BuildahSettings
 from flops_image_builder.adapters.git import GitSettings
+from flops_image_builder.adapters.registry import RegistrySettings
 from flops_image_builder.adapters.uv import UvSettings
 from flops_image_builder.usecases.build_actors import ActorsOrder
 from flops_image_builder.usecases.build_model import ModelOrder
-from flops_runtime.environment import Environment
+from flops_runtime.environment import REQUIRED, Environment
 from flops_runtime.settings import ActorSettings
 
+BUILDAH: Final = "buildah"
+BUNDLES: Final = "bundles"
 ACTORS: Final = "actors"
 MODEL: Final = "model"
 
@@ -21,7 +25,11 @@ class Settings:
     """The order to carry out (one of the two is set), and what it is carried out with."""
 
     actor: ActorSettings
+    engine: str
+    is_dry_run: bool
     store: Path
+    buildah: BuildahSettings
+    registry: RegistrySettings
     python: str
     git: GitSettings
     uv: UvSettings
@@ -34,13 +42,22 @@ class Settings:
         """Read them; raise ``BadSettingsError`` with every problem at once."""
         actor = ActorSettings.from_env(environment, Role.BUILDER)
         build = environment.text("FLOPS_BUILD", help="What to build.", choices=(ACTORS, MODEL))
-        # The engine is a choice of one until images are built by buildah, too.
-        environment.text(
-            "FLOPS_IMAGE_ENGINE", "bundles", help="What builds images.", choices=("bundles",)
+        engine = environment.text(
+            "FLOPS_IMAGE_ENGINE", BUILDAH, help="What builds images.", choices=(BUILDAH, BUNDLES)
         )
         settings = cls(
             actor=actor,
-            store=environment.path("FLOPS_IMAGE_STORE", help="Folder of the local image store."),
+            engine=engine,
+            is_dry_run=environment.flag(
+                "FLOPS_DRY_RUN", False, help="Print the plan, then end; nothing is built or told."
+            ),
+            store=environment.path(
+                "FLOPS_IMAGE_STORE",
+                REQUIRED if engine == BUNDLES else "",
+                help="Folder of the local image store; buildah has a default of its own.",
+            ),
+            buildah=_buildah(environment),
+            registry=_registry_access(environment),
             python=environment.text(
                 "FLOPS_PYTHON", "", help="Python of the actors, whatever the repository asks for."
             ),
@@ -83,6 +100,44 @@ def _uv(environment: Environment) -> UvSettings:
     )
 
 
+def _buildah(environment: Environment) -> BuildahSettings:
+    return BuildahSettings(
+        driver=environment.text(
+            "FLOPS_STORAGE_DRIVER",
+            "auto",
+            help="How buildah keeps layers; auto is overlay where it works, else vfs.",
+            choices=DRIVERS,
+        ),
+        build_timeout_seconds=environment.seconds(
+            "FLOPS_BUILD_TIMEOUT_SECONDS", 900, help="How long making one image may take."
+        ),
+        transfer_timeout_seconds=environment.seconds(
+            "FLOPS_PUSH_TIMEOUT_SECONDS", 900, help="How long one pull or push may take."
+        ),
+    )
+
+
+def _registry_access(environment: Environment) -> RegistrySettings:
+    return RegistrySettings(
+        name=_registry(environment),
+        address=environment.text(
+            "FLOPS_IMAGE_PUSH_REGISTRY",
+            "",
+            help="host:port that images are pushed to, if not the one they are called by.",
+        ),
+        tls=environment.flag(
+            "FLOPS_REGISTRY_TLS", True, help="Whether the registry is spoken to by HTTPS only."
+        ),
+        auth_file=environment.text(
+            "FLOPS_REGISTRY_AUTH_FILE", "", help="Credentials as 'skopeo login' writes them."
+        ),
+        user=environment.text(
+            "FLOPS_IMAGE_REGISTRY_USER", "", help="User of the registry, without an authfile."
+        ),
+        password=environment.text("FLOPS_IMAGE_REGISTRY_PASSWORD", "", help="Their password."),
+    )
+
+
 def _actors(environment: Environment) -> ActorsOrder:
     bases = _Bases(environment)
     return ActorsOrder(
@@ -94,9 +149,7 @@ def _actors(environment: Environment) -> ActorsOrder:
         learner_base=bases.reference("learner"),
         aggregator_base=bases.reference("aggregator"),
         flavor=_flavor(environment),
-        platforms=environment.items(
-            "FLOPS_SUPPORTED_PLATFORMS", ("linux/amd64",), help="Platforms to build for."
-        ),
+        platforms=_platforms(environment),
     )
 
 
@@ -111,6 +164,7 @@ def _model(environment: Environment) -> ModelOrder:
             "FLOPS_ACTORS_IMAGE", help="Aggregator image that the model came from."
         ),
         flavor=_flavor(environment),
+        platforms=_platforms(environment),
     )
 
 
@@ -121,6 +175,12 @@ def _mlflow_url(environment: Environment) -> str:
 def _registry(environment: Environment) -> str:
     return environment.text(
         "FLOPS_IMAGE_REGISTRY", help="host:port that the references of built images begin with."
+    )
+
+
+def _platforms(environment: Environment) -> tuple[str, ...]:
+    return environment.items(
+        "FLOPS_SUPPORTED_PLATFORMS", ("linux/amd64",), help="Platforms to build for."
     )
 
 

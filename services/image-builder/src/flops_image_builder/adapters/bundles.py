@@ -4,13 +4,11 @@ A bundle is a folder with copies of the base's packages, of the user's code and 
 a manifest that says how to start it; its Python is an environment of the store.
 """
 
-import errno
 import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -20,9 +18,10 @@ from flops_image_builder.adapters.base_images import base_image, copy_sources, r
 from flops_image_builder.adapters.commands import Commands, CommandTimeoutError, last_lines
 from flops_image_builder.adapters.environments import Environments
 from flops_image_builder.adapters.locking import exclusive
+from flops_image_builder.adapters.storage import storage_errors
 from flops_image_builder.domain.errors import BuildFailedError, ImageStoreError
 from flops_image_builder.domain.locks import Lock, lock_from_text
-from flops_image_builder.domain.plan import CODE, BaseImage, BuildPlan, ImagePlan, Probe
+from flops_image_builder.domain.plan import CODE, BaseImage, BuildPlan, ImagePlan, Probe, render
 from flops_image_builder.domain.pythons import Interpreter
 from flops_image_builder.ports import Reports
 
@@ -43,6 +42,10 @@ class BundleEngine:
         self._environments = environments
         self._commands = commands
 
+    def platforms(self, asked: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - the port's
+        """See the port; processes run on this machine alone."""
+        return ()
+
     def base(self, reference: str) -> BaseImage:
         """See the port."""
         return base_image(read_base_bundle(self._store, reference))
@@ -54,12 +57,16 @@ class BundleEngine:
 
     def build(self, plan: BuildPlan, reports: Reports) -> None:
         """See the port."""
-        with _storage_errors():
+        with storage_errors():
             for image in plan.images:
                 folder = bundle_folder(self._store, image.reference)
                 with exclusive(self._store / "locks" / f"{folder.name}.lock", LOCK_SECONDS):
                     if not self.has(image.reference):
                         self._build(image, plan.python, folder, reports)
+
+    def explain(self, plan: BuildPlan) -> str:
+        """See the port."""
+        return render(plan)
 
     def contents(self, reference: str, folder: Path) -> tuple[Path, Lock]:  # noqa: ARG002 - for engines that must copy
         """See the port; nothing has to be copied, so ``folder`` stays unused."""
@@ -145,13 +152,3 @@ def _without_git(_folder: str, names: list[str]) -> set[str]:
 def _user_place(traceback: str) -> str:
     places = _USER_PLACE.findall(traceback)
     return f"{places[-1][0]}:{places[-1][1]}" if places else ""
-
-
-@contextmanager
-def _storage_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-        hint = "Free space there." if full else "Check the folder and its permissions."
-        raise ImageStoreError(f"the image store cannot be written: {error}", hint=hint) from error

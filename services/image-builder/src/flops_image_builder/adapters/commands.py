@@ -3,10 +3,12 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,12 @@ class Commands:
         *,
         folder: Path | None = None,
         extra: Mapping[str, str] | None = None,
+        told: Callable[[str], None] | None = None,
     ) -> Finished:
         """Run ``argv`` to its end; raises ``CommandTimeoutError`` or ``CommandMissingError``.
 
-        Its whole process group is killed when it takes too long or this process is asked to end.
+        ``told`` hears each line while the program runs, in threads of its own. The whole process
+        group is killed when it takes too long or this process is asked to end.
         """
         try:
             process = subprocess.Popen(
@@ -72,7 +76,7 @@ class Commands:
         except FileNotFoundError as error:
             raise CommandMissingError(argv[0]) from error
         try:
-            output, errors = process.communicate(timeout=timeout_seconds)
+            output, errors = _texts(process, timeout_seconds, told)
         except subprocess.TimeoutExpired as error:
             raise CommandTimeoutError(
                 f"{argv[0]} did not end within {timeout_seconds:g} seconds"
@@ -82,6 +86,33 @@ class Commands:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         return Finished(process.returncode, output, errors)
+
+
+def _texts(
+    process: subprocess.Popen[str], timeout_seconds: float, told: Callable[[str], None] | None
+) -> tuple[str, str]:
+    if told is None:
+        return process.communicate(timeout=timeout_seconds)
+    texts: tuple[list[str], list[str]] = [], []
+    streams = (process.stdout, process.stderr)
+    readers = [
+        threading.Thread(target=_read, args=(stream, lines, told), daemon=True)
+        for stream, lines in zip(streams, texts, strict=True)
+        if stream
+    ]
+    for reader in readers:
+        reader.start()
+    process.wait(timeout_seconds)
+    # A grandchild may hold the streams open for ever.
+    for reader in readers:
+        reader.join(timeout=5)
+    return "".join(texts[0]), "".join(texts[1])
+
+
+def _read(stream: IO[str], lines: list[str], told: Callable[[str], None]) -> None:
+    for line in stream:
+        lines.append(line)
+        told(line.rstrip())
 
 
 def last_lines(text: str, count: int = 12) -> str:

@@ -17,6 +17,7 @@ from flops_image_builder.adapters.commands import (
 )
 from flops_image_builder.domain.errors import BuildFailedError, ImageStoreError
 from flops_image_builder.domain.locks import Lock, lock_from_text
+from flops_image_builder.domain.platforms import triple_of
 from flops_image_builder.domain.pythons import Interpreter
 from flops_image_builder.ports import ResolutionFailedError
 
@@ -69,8 +70,7 @@ class Uv:
             argv = ["pip", "compile", _written(folder / "requirements.in", requirements)]
             argv += ["--constraints", _written(folder / "constraints.txt", constraints)]
             argv += ["--overrides", _written(folder / "overrides.txt", overrides)]
-            argv += ["--python", python.executable, "--generate-hashes", "--no-header"]
-            argv += ["--no-annotate"]
+            argv += [*_target(python), "--generate-hashes", "--no-header", "--no-annotate"]
             argv += [] if self._settings.allow_source_packages else ["--only-binary", ":all:"]
             finished = self._run([*argv, "--quiet"], self._settings.resolve_timeout_seconds)
         if not finished.is_success:
@@ -90,6 +90,18 @@ class Uv:
             argv = ["pip", "sync", "--python", str(folder), "--require-hashes", "--quiet"]
             argv += ["--allow-empty-requirements", file.name]
             self._demand(argv, f"{len(lock.entries)} packages")
+
+    def lay_out(self, folder: Path, lock: Lock, python: Interpreter) -> None:
+        """Put exactly ``lock`` into an empty folder, for a Python that need not be here."""
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+            file.write(lock.text)
+            file.flush()
+            argv = ["pip", "install", "--target", str(folder), *_target(python), "--no-deps"]
+            argv += ["--only-binary", ":all:", "--require-hashes", "--quiet", "-r", file.name]
+            what = f"{len(lock.entries)} packages for {python.platform}"
+            # An empty file of requirements is an error to uv.
+            if lock.entries:
+                self._demand(argv, what)
 
     def _demand(self, argv: Sequence[str], what: str) -> None:
         finished = self._run(argv, self._settings.install_timeout_seconds)
@@ -131,6 +143,14 @@ class Uv:
         if any(sign in finished.errors for sign in _NETWORK):
             raise _NetworkError(last_lines(finished.errors, 4))
         return finished
+
+
+def _target(python: Interpreter) -> list[str]:
+    """Return how uv is told what Python to choose packages for."""
+    if not python.platform:
+        return ["--python", python.executable]
+    triple = triple_of(python.platform)
+    return ["--python-version", python.minor, "--python-platform", triple]
 
 
 def _written(file: Path, lines: Sequence[str]) -> str:

@@ -22,7 +22,9 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _CAUSE_LIMIT: Final = 600
 
 
-def explain(message: str, dependencies: Dependencies, python: str) -> DependenciesUnresolvableError:
+def explain(
+    message: str, dependencies: Dependencies, python: str, platform: str = ""
+) -> DependenciesUnresolvableError:
     """Return the error for what uv said about ``dependencies`` on a ``python`` version."""
     text = _sentence(message)
     if missing := _MISSING.search(text):
@@ -37,8 +39,10 @@ def explain(message: str, dependencies: Dependencies, python: str) -> Dependenci
     if wheelless := _NO_WHEEL.search(text):
         package = f"{wheelless[1]}{wheelless[2] or ''}"
         return DependenciesUnresolvableError(
-            f"package '{package}' has no wheel for Python {python} on this platform",
-            hint="Choose a version that has one, or ask for a Python version that it supports.",
+            f"package '{package}' has no wheel for Python {python} on "
+            f"{platform or 'this platform'}",
+            hint="Choose a version that has one, or ask for a Python version that it supports."
+            + (f" Or take {platform} out of supported_platforms." if platform else ""),
             where=dependencies.where(wheelless[1]),
         )
     if other := _OTHER_PYTHON.search(text):

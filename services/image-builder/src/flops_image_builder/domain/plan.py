@@ -24,11 +24,16 @@ QUIET: Final = {
 
 @dataclass(frozen=True)
 class BaseImage:
-    """An image to build on: what it needs installed, and an identity that changes with it."""
+    """An image to build on: what it needs installed, and an identity that changes with it.
+
+    ``site`` and ``code`` are where packages and the user's code go; bundles decide that themselves.
+    """
 
     reference: str
     requirements: tuple[str, ...]
     identity: str
+    site: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Probe:
 class ImagePlan:
     """One image. ``layers`` are dependency locks, the ones that change least first.
 
+    They are those of the build's first platform; ``elsewhere`` has the ones of the others.
     ``contents`` maps folders of the image to the folders they are copied from; in
     ``environment``, ``{root}`` stands for where the contents end up.
     """
@@ -59,6 +65,11 @@ class ImagePlan:
     environment: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     probes: tuple[Probe, ...] = ()
+    elsewhere: Mapping[str, tuple[Lock, ...]] = field(default_factory=dict)
+
+    def layers_on(self, platform: str) -> tuple[Lock, ...]:
+        """Return the locks for one of the build's platforms."""
+        return self.elsewhere.get(platform, self.layers)
 
     @property
     def lock(self) -> Lock:
@@ -68,10 +79,11 @@ class ImagePlan:
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """The images of one build, all on one Python."""
+    """The images of one build, all on one Python; no platforms means the machine's own."""
 
     python: Interpreter
     images: tuple[ImagePlan, ...]
+    platforms: tuple[str, ...] = ()
 
 
 def layers_of(smaller: Lock, larger: Lock) -> tuple[Lock, ...]:
@@ -81,13 +93,17 @@ def layers_of(smaller: Lock, larger: Lock) -> tuple[Lock, ...]:
 
 def render(plan: BuildPlan) -> str:
     """Return the plan for people: what a dry run prints and the log keeps."""
-    lines = [f"python {plan.python.version} ({plan.python.executable})"]
+    lines = [f"python {plan.python.version} ({plan.python.executable or 'of the base image'})"]
+    lines += [f"platforms {', '.join(plan.platforms)}"] if plan.platforms else []
     for image in plan.images:
         lines.append(f"image {image.reference}")
         lines.append(f"  from {image.base}")
         for number, layer in enumerate(image.layers, 1):
             packages = ", ".join(f"{name} {layer.version(name)}" for name in sorted(layer.entries))
             lines.append(f"  layer {number} ({layer.digest[:12]}): {packages}")
+        for platform, layers in image.elsewhere.items():
+            digests = ", ".join(layer.digest[:12] for layer in layers)
+            lines.append(f"  on {platform} the layers are {digests}")
         lines += [f"  copy {source} to {target}" for target, source in image.contents.items()]
         lines += [f"  environment {key}={value}" for key, value in image.environment.items()]
         lines += [f"  label {key}={value}" for key, value in image.labels.items()]

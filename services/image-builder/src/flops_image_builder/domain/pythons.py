@@ -15,10 +15,11 @@ SUPPORTED_MINORS: Final = (11, 12, 13)
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python that was started and answered: its full version and its executable."""
+    """A Python of this machine, with its executable, or one in an image for ``platform``."""
 
     version: str
     executable: str
+    platform: str = ""
 
     @property
     def minor(self) -> str:

@@ -4,7 +4,8 @@ Clone, check, resolve; then the plan is complete, and the engine builds what is 
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from flops_image_builder.domain.plan import (
 )
 from flops_image_builder.domain.pythons import Interpreter, choose_python
 from flops_image_builder.domain.references import actor_image, content_tag
+from flops_image_builder.domain.unneeded import without_unneeded
 from flops_image_builder.ports import (
     ImageEngine,
     Interpreters,
@@ -30,7 +32,7 @@ from flops_image_builder.ports import (
     RepositorySource,
     Resolver,
 )
-from flops_image_builder.usecases.resolving import Resolving, own_requirements
+from flops_image_builder.usecases.resolving import Resolution, Resolving, own_requirements
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +53,24 @@ class ActorsOrder:
     aggregator_base: str
     flavor: str
     platforms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Locks:
+    """The dependencies of both roles, the learner's a part of the aggregator's.
+
+    ``elsewhere`` has those of further platforms.
+    """
+
+    learner: Lock
+    aggregator: Lock
+    elsewhere: Mapping[str, "Locks"] = field(default_factory=dict)
+
+    @property
+    def digests(self) -> list[str]:
+        """What changes whenever any of them does."""
+        others = [digest for one in self.elsewhere.values() for digest in one.digests]
+        return [self.learner.digest, self.aggregator.digest, *others]
 
 
 class BuildActors:
@@ -80,7 +100,8 @@ class BuildActors:
         facts = facts_from_files(self._repositories.read(checkout))
         python = self._choose_python(facts, reports)
         reports.progress("Resolving the dependencies", 2, STEPS, "steps")
-        locks = self._resolve(facts, python, learner, aggregator, reports)
+        platforms = self._engine.platforms(order.platforms)
+        locks = self._resolve(facts, python, platforms, (learner, aggregator), reports)
         plan = plan_actors(order, checkout, facts, python, locks, (learner, aggregator))
         logger.info("the plan:\n%s", render(plan))
         is_there = all(self._engine.has(image.reference) for image in plan.images)
@@ -89,7 +110,7 @@ class BuildActors:
             self._engine.build(plan, reports)
         reports.progress("The images are there", STEPS, STEPS, "steps")
         images = ActorImages(*(image.reference for image in plan.images))
-        digest = locks[1].digest
+        digest = locks.aggregator.digest
         return ActorsBuilt(images, checkout.commit, python.version, digest, reused=is_there)
 
     def _choose_python(self, facts: RepositoryFacts, reports: Reports) -> Interpreter:
@@ -109,20 +130,33 @@ class BuildActors:
         self,
         facts: RepositoryFacts,
         python: Interpreter,
-        learner: BaseImage,
-        aggregator: BaseImage,
+        platforms: tuple[str, ...],
+        bases: tuple[BaseImage, BaseImage],
         reports: Reports,
-    ) -> tuple[Lock, Lock]:
-        """Return the locks of learner and aggregator: the same versions, the first a part."""
+    ) -> Locks:
+        """Return the locks of learner and aggregator, in the same versions everywhere."""
         resolving = Resolving(self._resolver, python)
         users = facts.dependencies
-        own = own_requirements(learner.requirements, aggregator.requirements)
         for_users_code = (MLFLOW,) if facts.imports_mlflow else ()
-        full = resolving.together(users, (*own, *for_users_code))
+        own = (*own_requirements(*(base.requirements for base in bases)), *for_users_code)
+        asked = (*users.requirements, *for_users_code)
+        needed = (*asked, *bases[0].requirements)
+        full = resolving.together(users, own)
         for notice in full.notices:
             reports.notice(notice)
-        needed = (*users.requirements, *learner.requirements, *for_users_code)
-        return resolving.part(full, needed), full.lock
+        others = {one: replace(python, platform=one) for one in platforms[1:]}
+        elsewhere: dict[str, Locks] = {}
+        for platform, other in others.items():
+            there = Resolving(self._resolver, other)
+            elsewhere[platform] = _locks(there, there.again(full, users, own), asked, needed)
+        return replace(_locks(resolving, full, asked, needed), elsewhere=elsewhere)
+
+
+def _locks(
+    resolving: Resolving, full: Resolution, asked: Sequence[str], needed: Sequence[str]
+) -> Locks:
+    learner = without_unneeded(resolving.part(full, needed), resolving.part(full, asked))
+    return Locks(learner, full.lock)
 
 
 def plan_actors(
@@ -130,21 +164,21 @@ def plan_actors(
     checkout: Checkout,
     facts: RepositoryFacts,
     python: Interpreter,
-    locks: tuple[Lock, Lock],
+    locks: Locks,
     bases: tuple[BaseImage, BaseImage],
 ) -> BuildPlan:
     """Decide everything about both images; the tag names all that changes them."""
     tag = content_tag(
         checkout.commit,
         python.version,
-        [lock.digest for lock in locks],
+        locks.digests,
         [base.identity for base in bases],
         order.flavor,
         sorted(order.platforms),
     )
     labels = {
         "flops.repository.commit": checkout.commit,
-        "flops.dependency.lock": locks[1].digest,
+        "flops.dependency.lock": locks.aggregator.digest,
         "flops.flavor": order.flavor,
         "flops.platforms": ",".join(sorted(order.platforms)),
         "flops.python": python.version,
@@ -157,7 +191,8 @@ def plan_actors(
         reference=actor_image(order.registry, order.url, LEARNER, tag),
         base=bases[0].reference,
         module="flops_learner",
-        layers=locks[:1],
+        layers=(locks.learner,),
+        elsewhere={one: (there.learner,) for one, there in locks.elsewhere.items()},
         contents={CODE: checkout.folder},
         environment=QUIET,
         labels=labels,
@@ -170,7 +205,11 @@ def plan_actors(
         reference=actor_image(order.registry, order.url, AGGREGATOR, tag),
         base=bases[1].reference,
         module="flops_aggregator",
-        layers=layers_of(*locks),
+        layers=layers_of(locks.learner, locks.aggregator),
+        elsewhere={
+            one: layers_of(there.learner, there.aggregator)
+            for one, there in locks.elsewhere.items()
+        },
         contents={CODE: checkout.folder},
         environment=QUIET,
         labels=labels,
@@ -179,4 +218,5 @@ def plan_actors(
             imports_user_code,
         ),
     )
-    return BuildPlan(python, (learner, aggregator))
+    platforms = (python.platform, *locks.elsewhere) if python.platform else ()
+    return BuildPlan(python, (learner, aggregator), platforms)

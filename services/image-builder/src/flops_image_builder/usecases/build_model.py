@@ -1,6 +1,7 @@
 """From a trained model at the tracking server to the image of its inference server."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -45,6 +46,7 @@ class ModelOrder:
     server_base: str
     actors_image: str
     flavor: str
+    platforms: tuple[str, ...] = ()
 
 
 class BuildModel:
@@ -77,8 +79,16 @@ class BuildModel:
         reports.progress("Resolving the model's dependencies", 1, STEPS, "steps")
         python = self._choose_python(model)
         users = _dependencies(model, trained_with)
-        resolution = Resolving(self._resolver, python).together(users, base.requirements)
-        plan = plan_model(order, base, python, resolution.lock, {CODE: code, MODEL: model})
+        full = Resolving(self._resolver, python).together(users, base.requirements)
+        others = self._engine.platforms(order.platforms)[1:]
+        elsewhere = {
+            platform: Resolving(self._resolver, replace(python, platform=platform))
+            .again(full, users, base.requirements)
+            .lock
+            for platform in others
+        }
+        contents = {CODE: code, MODEL: model}
+        plan = plan_model(order, base, python, full.lock, contents, elsewhere)
         logger.info("the plan:\n%s", render(plan))
         reports.progress("Building the model's image", 2, STEPS, "steps")
         self._engine.build(plan, reports)
@@ -99,7 +109,8 @@ def plan_model(
     base: BaseImage,
     python: Interpreter,
     lock: Lock,
-    contents: dict[str, Path],
+    contents: Mapping[str, Path],
+    elsewhere: Mapping[str, Lock],
 ) -> BuildPlan:
     """Decide everything about the image."""
     image = ImagePlan(
@@ -107,6 +118,7 @@ def plan_model(
         base=base.reference,
         module="flops_model_server",
         layers=(lock,),
+        elsewhere={platform: (there,) for platform, there in elsewhere.items()},
         contents=contents,
         environment={**QUIET, "FLOPS_MODEL_PATH": f"{{root}}/{MODEL}"},
         labels={
@@ -121,7 +133,8 @@ def plan_model(
             ),
         ),
     )
-    return BuildPlan(python, (image,))
+    platforms = (python.platform, *elsewhere) if python.platform else ()
+    return BuildPlan(python, (image,), platforms)
 
 
 def python_of_model(text: str) -> str:

@@ -74,6 +74,16 @@ class Resolving:
             where=users.file,
         )
 
+    def again(self, first: Resolution, users: Dependencies, own: Sequence[str]) -> Resolution:
+        """Resolve for this interpreter, in the versions that ``first`` has on another platform."""
+        pins = tuple(f"{name}=={first.lock.version(name)}" for name in first.lock.entries)
+        needed = (*users.requirements, *own)
+        try:
+            lock = self._resolver.resolve(needed, self._python, pins, first.overrides)
+        except ResolutionFailedError as error:
+            raise self._explained(error, users) from error
+        return Resolution(lock, first.constraints, first.overrides)
+
     def part(self, resolution: Resolution, requirements: Sequence[str]) -> Lock:
         """Return the lock of ``requirements`` alone, in the versions of ``resolution``."""
         pins = (f"{name}=={resolution.lock.version(name)}" for name in resolution.lock.entries)
@@ -86,14 +96,19 @@ class Resolving:
         try:
             return self._resolver.resolve(users.requirements, self._python, pins)
         except ResolutionFailedError as error:
-            raise explain(str(error), users, self._python.minor) from error
+            raise self._explained(error, users) from error
 
     def _contradicts_flops(
         self, error: ResolutionFailedError, users: Dependencies
     ) -> DependenciesUnresolvableError:
-        found = explain(str(error), users, self._python.minor)
+        found = self._explained(error, users)
         hint = "FLOps' own packages need other versions: loosen the bound, or pin one version."
         return DependenciesUnresolvableError(found.reason, hint, found.where)
+
+    def _explained(
+        self, error: ResolutionFailedError, users: Dependencies
+    ) -> DependenciesUnresolvableError:
+        return explain(str(error), users, self._python.minor, self._python.platform)
 
 
 def own_requirements(*groups: Sequence[str]) -> tuple[str, ...]:

@@ -1,0 +1,211 @@
+"""The program buildah: argv lists, one storage, deadlines, and reasons when it fails."""
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from flops_image_builder.adapters.commands import (
+    CommandMissingError,
+    Commands,
+    CommandTimeoutError,
+    Finished,
+    last_lines,
+)
+from flops_image_builder.domain.errors import BuildFailedError, ImageStoreError
+
+logger = logging.getLogger(__name__)
+
+DRIVERS: Final = ("auto", "overlay", "vfs")
+SHORT_SECONDS: Final = 60.0
+ATTEMPTS: Final = 3
+_MESSAGE = re.compile(r'^time="[^"]*" level=\w+ msg="(?P<text>.*)"$', re.MULTILINE)
+_DISK_FULL: Final = ("no space left on device", "disk quota exceeded")
+_REFUSED: Final = ("unauthorized", "authentication required", "denied")
+_ABSENT: Final = ("manifest unknown", "name unknown", "not found")
+_TRANSIENT: Final = (
+    "connection refused",
+    "connection reset",
+    "broken pipe",
+    "eof",
+    "i/o timeout",
+    "tls handshake timeout",
+    "no such host",
+    "500 internal server error",
+    "502 bad gateway",
+    "503 service unavailable",
+    "504 gateway timeout",
+    "toomanyrequests",
+)
+
+
+@dataclass(frozen=True)
+class BuildahSettings:
+    """How it keeps images, and how long it may take."""
+
+    driver: str = "auto"
+    build_timeout_seconds: float = 900.0
+    transfer_timeout_seconds: float = 900.0
+
+
+def _log(line: str) -> None:
+    if line:
+        logger.info("%s", line)
+
+
+class ImageAbsentError(Exception):
+    """The registry answers that there is no such image."""
+
+
+class _TransientError(Exception):
+    """Worth another attempt."""
+
+
+class Buildah:
+    """Runs buildah and skopeo; ``variables`` tell them how to reach registries.
+
+    Without ``storage`` buildah uses its own.
+    """
+
+    def __init__(
+        self,
+        commands: Commands,
+        settings: BuildahSettings,
+        storage: Path | None,
+        variables: Mapping[str, str],
+    ) -> None:
+        self._commands = commands
+        self._settings = settings
+        self._storage = storage
+        self._variables = variables
+        self._driver = "" if settings.driver == "auto" else settings.driver
+
+    def argv(self, *arguments: str) -> list[str]:
+        """Return a call of buildah on its storage."""
+        places: list[str] = []
+        if self._storage:
+            places = ["--root", str(self._storage / "images")]
+            places += ["--runroot", str(self._storage / "run")]
+        return ["buildah", "--storage-driver", self._driver or "overlay", *places, *arguments]
+
+    def choose_driver(self) -> None:
+        """Fall back to copies where layers cannot be mounted: it needs no rights, but time."""
+        if self._driver:
+            return
+        self._driver = "overlay"
+        probe = self._run(self.argv("info"), SHORT_SECONDS, told=None)
+        if not probe.is_success:
+            logger.info("overlay storage does not work here: %s", reason_of(probe))
+            self._driver = "vfs"
+
+    def run(self, *arguments: str) -> str:
+        """Return what a short call prints; raise ``ImageStoreError``."""
+        finished = self._run(self.argv(*arguments), SHORT_SECONDS, told=None)
+        if not finished.is_success:
+            raise self._store_error(f"buildah {arguments[0]}", finished)
+        return finished.output.strip()
+
+    def attempt(self, *arguments: str, timeout_seconds: float) -> Finished:
+        """Return how a call ended; nothing is made of it."""
+        return self._run(self.argv(*arguments), timeout_seconds)
+
+    def program(self, argv: Sequence[str], timeout_seconds: float) -> Finished:
+        """Run another program where and as buildah runs."""
+        return self._run(argv, timeout_seconds)
+
+    def build(self, *arguments: str) -> None:
+        """Build an image; raise ``BuildFailedError`` or ``ImageStoreError``."""
+        argv = self.argv("build", *arguments)
+        try:
+            finished = self._run(argv, self._settings.build_timeout_seconds)
+        except CommandTimeoutError as error:
+            raise BuildFailedError(
+                f"{error}", hint="Give the builder more memory and disk, or raise the deadline."
+            ) from error
+        if finished.is_success:
+            return
+        if any(sign in finished.errors.lower() for sign in (*_DISK_FULL, *_TRANSIENT, *_REFUSED)):
+            raise self._store_error("building an image", finished)
+        raise BuildFailedError(
+            f"buildah cannot build the image: {last_lines(finished.errors, 3)}",
+            hint="The lines above are buildah's; the log has all of them.",
+        )
+
+    def transfer(self, what: str, argv: Sequence[str]) -> str:
+        """Move an image from or to a registry, again if that may help.
+
+        Raises ``ImageAbsentError`` and ``ImageStoreError``.
+        """
+        retrying = Retrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_fixed(1),
+            retry=retry_if_exception_type(_TransientError),
+            reraise=True,
+        )
+        try:
+            return retrying(self._transfer, what, argv)
+        except _TransientError as error:
+            raise self._store_error(what, error.args[0]) from None
+        except CommandTimeoutError as error:
+            raise ImageStoreError(
+                f"{what} took too long: {error}",
+                hint="Check the network between the image-builder and the registry, then retry.",
+            ) from error
+
+    def _transfer(self, what: str, argv: Sequence[str]) -> str:
+        finished = self._run(argv, self._settings.transfer_timeout_seconds)
+        if finished.is_success:
+            return finished.output
+        text = finished.errors.lower()
+        if any(sign in text for sign in _TRANSIENT) and not any(
+            sign in text for sign in _DISK_FULL
+        ):
+            logger.warning("%s failed and is tried again: %s", what, reason_of(finished))
+            raise _TransientError(finished)
+        if any(sign in text for sign in _ABSENT):
+            raise ImageAbsentError(reason_of(finished))
+        raise self._store_error(what, finished)
+
+    def _run(
+        self,
+        argv: Sequence[str],
+        timeout_seconds: float,
+        told: Callable[[str], None] | None = _log,
+    ) -> Finished:
+        try:
+            return self._commands.run(argv, timeout_seconds, extra=self._variables, told=told)
+        except CommandTimeoutError as error:
+            if timeout_seconds > SHORT_SECONDS:
+                raise
+            raise ImageStoreError(
+                str(error), hint="The machine is overloaded or its disk hangs; retry."
+            ) from error
+        except CommandMissingError as error:
+            raise ImageStoreError(
+                f"{error} is not installed where the image-builder runs",
+                hint="Install buildah and skopeo there, or set FLOPS_IMAGE_ENGINE=bundles.",
+            ) from error
+
+    def _store_error(self, what: str, finished: Finished) -> ImageStoreError:
+        said = reason_of(finished)
+        text = said.lower()
+        hint = "Check that the image registry runs, then retry the project."
+        if any(sign in text for sign in _DISK_FULL):
+            hint = "Free space where the image-builder and the registry keep their images."
+        elif any(sign in text for sign in _REFUSED):
+            hint = "The registry refuses the builder: check its user, password and authfile."
+        elif "http response to https client" in text:
+            hint = "The registry speaks plain HTTP: set FLOPS_REGISTRY_TLS=off."
+        elif "certificate" in text:
+            hint = "Add the registry's certificate authority to the builder's (SSL_CERT_FILE)."
+        return ImageStoreError(f"{what} failed: {said}", hint=hint)
+
+
+def reason_of(finished: Finished) -> str:
+    """Return the last thing that a program said, without the frame of a log line."""
+    plain = _MESSAGE.sub(lambda found: found["text"].replace('\\"', '"'), finished.errors)
+    return last_lines(plain, 1)

@@ -1,0 +1,29 @@
+"""Build contexts with installed packages, as they go into a layer: made once for each lock."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from flops_image_builder.adapters.slimming import slim
+from flops_image_builder.adapters.uv import Uv
+from flops_image_builder.domain.locks import Lock
+from flops_image_builder.domain.pythons import Interpreter
+from flops_image_builder.domain.recipes import SITE
+
+
+class Sites:
+    """Lays packages out below ``folder``, which is thrown away with the build."""
+
+    def __init__(self, uv: Uv, folder: Path) -> None:
+        self._uv = uv
+        self._folder = folder
+
+    def context(self, lock: Lock, python: Interpreter, platform: str) -> Path:
+        """Return a folder whose ``site`` holds exactly ``lock`` for ``platform``."""
+        key = sha256(f"{platform} {python.minor} {lock.digest}".encode()).hexdigest()[:16]
+        context = self._folder / key
+        site = context / SITE
+        if not site.exists():
+            site.mkdir(parents=True)
+            self._uv.lay_out(site, lock, Interpreter(python.version, "", platform))
+            slim(site)
+        return context

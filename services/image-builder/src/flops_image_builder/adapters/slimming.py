@@ -1,0 +1,59 @@
+"""Takes out of laid-out packages what no process ever reads, for images that edge nodes pull."""
+
+import shutil
+import struct
+from pathlib import Path
+from typing import Final
+
+# These test themselves in folders that nothing else imports; elsewhere ``tests`` may mean anything.
+_TESTED: Final = frozenset({"numpy", "pandas", "pyarrow", "scipy", "sklearn"})
+_SOURCES: Final = frozenset({".map", ".pxd", ".pxi", ".pyx"})
+_FOLDERS: Final = ("bin", "*.dist-info/sboms", "pyarrow/include", "pyarrow/src")
+# Copies of libraries under names that nothing loads, and pyarrow's own tests.
+_FILES: Final = (
+    "pyarrow/libarrow_python*.so",
+    "pyarrow/libarrow_python*.so.*.*.*",
+    "pyarrow/_pyarrow_cpp_tests*.so",
+)
+_ELF_HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
+_PROGRAM_HEADER: Final = struct.Struct("<IIQQQQQQ")
+
+
+def slim(site: Path) -> None:
+    """Remove tests, sources of compiled modules, bills of materials and symbols for debuggers."""
+    tests = [f"{package}/**/tests" for package in _TESTED]
+    for pattern in (*_FOLDERS, *tests):
+        for folder in sorted(site.glob(pattern)):
+            shutil.rmtree(folder, ignore_errors=True)
+    for file in [path for pattern in _FILES for path in site.glob(pattern)]:
+        file.unlink()
+    for file in [path for path in site.rglob("*") if path.is_file() and not path.is_symlink()]:
+        if file.suffix in _SOURCES:
+            file.unlink()
+        elif ".so" in file.suffixes:
+            cut_symbols(file)
+
+
+def cut_symbols(file: Path) -> None:
+    """Cut off what follows the last part of a shared library that is ever loaded.
+
+    Tools that strip move what they keep, which breaks libraries that were patched before; here
+    every byte that is loaded stays where it was, whatever machine the library is for.
+    """
+    with file.open("r+b") as handle:
+        header = handle.read(_ELF_HEADER.size)
+        if len(header) < _ELF_HEADER.size or header[:6] != b"\x7fELF\x02\x01":
+            return
+        fields = list(_ELF_HEADER.unpack(header))
+        offset, size, count = fields[5], fields[9], fields[10]
+        handle.seek(offset)
+        table = handle.read(size * count)
+        parts = [_PROGRAM_HEADER.unpack_from(table, size * number) for number in range(count)]
+        end = max([offset + size * count, *(part[2] + part[5] for part in parts)])
+        if end >= file.stat().st_size:
+            return
+        # No section table any more: its place, its number and where its names were.
+        fields[6] = fields[12] = fields[13] = 0
+        handle.seek(0)
+        handle.write(_ELF_HEADER.pack(*fields))
+        handle.truncate(end)

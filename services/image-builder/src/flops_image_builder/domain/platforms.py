@@ -1,0 +1,31 @@
+"""The platforms that images are built for, as registries and as the package installer call them."""
+
+from typing import Final
+
+from flops_image_builder.domain.errors import BuildFailedError
+
+_TRIPLES: Final = {
+    "linux/amd64": "x86_64-unknown-linux-gnu",
+    "linux/arm64": "aarch64-unknown-linux-gnu",
+}
+_MACHINES: Final = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "arm64": "linux/arm64"}
+
+
+def triple_of(platform: str) -> str:
+    """Return the name that wheels are chosen by; raise ``BuildFailedError`` for other platforms."""
+    if platform not in _TRIPLES:
+        raise BuildFailedError(
+            f"images cannot be built for the platform '{platform}'",
+            hint=f"supported_platforms of the project SLA may hold {' and '.join(_TRIPLES)}.",
+        )
+    return _TRIPLES[platform]
+
+
+def platform_of(machine: str) -> str:
+    """Return the platform of a machine by the name that its kernel gives it."""
+    return _MACHINES.get(machine, f"linux/{machine}")
+
+
+def short(platform: str) -> str:
+    """Return a platform as a part of a tag."""
+    return platform.removeprefix("linux/").replace("/", "-")
