@@ -48,6 +48,13 @@ def test_every_route_is_described(api, document):
     assert described == served(api)
 
 
+def test_what_people_come_for_is_described_first(document):
+    names = [one["name"] for one in document["tags"]]
+
+    assert names[0] == "project"
+    assert names[-1] in {"pages", "status"}
+
+
 def test_every_operation_says_what_it_does(document):
     operations = [one for methods in document["paths"].values() for one in methods.values()]
 

@@ -129,6 +129,12 @@ def test_a_check_says_what_is_fine_and_creates_nothing(core):
     assert core.app.projects.list(ADMIN).total == 0
 
 
+def test_a_check_counts_the_learners_of_a_node(core):
+    findings = core.app.projects.check(a_sla(learners=2), ANNA)
+
+    assert "2 learners on " in findings[-1].message
+
+
 def test_a_check_says_what_is_missing(core):
     findings = core.app.projects.check(a_sla(tags=("cifar",)), ANNA)
 

@@ -3,7 +3,8 @@
 import json
 import logging
 import secrets
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
 
@@ -27,7 +28,7 @@ from flops_manager.domain.project_events import (
     DeleteRequested,
     RetryRequested,
 )
-from flops_manager.domain.projects import Project, Service
+from flops_manager.domain.projects import Placement, Project, Service
 from flops_manager.domain.states import ServiceState
 from flops_manager.ports.orchestrator import Orchestrator
 from flops_manager.ports.stores import EventStore, Pending, ProjectStore, Record, StoredEvent
@@ -111,8 +112,7 @@ class Projects:
             places = place_project(sla, landscape)
         except NotPlaceableError as error:
             return (*_seen(landscape), Finding("placement", False, error.reason, error.hint))
-        where = ", ".join(f"{one.role} on {one.cluster}/{one.node or '*'}" for one in places)
-        return (*_seen(landscape), Finding("placement", True, where))
+        return (*_seen(landscape), Finding("placement", True, _told(places)))
 
     def get(self, project_id: str, caller: Caller) -> Project:
         """Return a project; raise ``ProjectNotFoundError``, also for those of others."""
@@ -207,6 +207,14 @@ class Projects:
                 return told, ()
 
         change(self._store, event.project_id, step)
+
+
+def _told(places: Sequence[Placement]) -> str:
+    counted = Counter((one.role, f"{one.cluster}/{one.node or '*'}") for one in places)
+    return ", ".join(
+        f"{role} on {where}" if count == 1 else f"{count} {role}s on {where}"
+        for (role, where), count in counted.items()
+    )
 
 
 def _seen(landscape: Landscape) -> tuple[Finding, ...]:

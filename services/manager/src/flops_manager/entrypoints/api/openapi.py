@@ -41,6 +41,7 @@ def openapi_document(routes: tuple[Route, ...]) -> dict[str, Any]:
         openapi_version="3.0.3",
         plugins=[plugin],
         info={"description": "Federated learning on Oakestra, from a git repository to a model."},
+        tags=_tags(routes),
     )
     spec.components.security_scheme(
         _TOKEN, {"type": "http", "scheme": "bearer", "description": "A token of the root's login."}
@@ -55,6 +56,16 @@ def openapi_document(routes: tuple[Route, ...]) -> dict[str, Any]:
     return spec.to_dict()
 
 
+def _tags(routes: tuple[Route, ...]) -> list[dict[str, str]]:
+    # The order of the page: what people come for, then what only helps it.
+    ordered = sorted(routes, key=lambda route: route.is_public)
+    return [{"name": name} for name in dict.fromkeys(_tag(route) for route in ordered)]
+
+
+def _tag(route: Route) -> str:
+    return route.name.partition("_")[0]
+
+
 def _payload_properties(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
     if not isinstance(field, PayloadField):
         return {}
@@ -66,7 +77,7 @@ def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "tags": [route.name.partition("_")[0]],
+        "tags": [_tag(route)],
         "parameters": _parameters(route),
         "responses": _responses(route),
         "security": [] if route.is_public else [{_TOKEN: []}],
