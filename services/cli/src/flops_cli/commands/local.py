@@ -115,6 +115,8 @@ def _install(machine: _Machine) -> None:
 
     installer.install(outdated, announce)
     machine.screen.drop_bars("install")
+    if outdated:
+        machine.screen.say(f"Installed: {', '.join(one.name for one in outdated)}.")
 
 
 def _find_uv(context: Context) -> str:
@@ -132,6 +134,9 @@ def _suite(machine: _Machine, state: Path) -> Iterator[Suite]:
 
     with Suite(machine.places, find_network(), state, machine.context.variables, announce) as suite:
         machine.screen.drop_bars("suite")
+        network = suite.network
+        where = f"manager at {network.api_url}, root orchestrator at {network.oakestra_url}"
+        machine.screen.say(f"The suite runs: {where}.")
         yield suite
 
 

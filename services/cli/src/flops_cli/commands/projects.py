@@ -179,7 +179,7 @@ def _show_project(context: Context, found: Project) -> None:
         for one in actors
     ]
     if rows:
-        context.table(("ROLE", "INSTANCE", "STATUS", "NODE", "STATE"), rows)
+        context.table(("ROLE", "INSTANCE", "STATUS", "NODE", "LAST STATE"), rows)
 
 
 def round_rows(found: Project) -> list[tuple[str, str, str, str]]:
