@@ -260,6 +260,23 @@ def test_show_prints_json_for_programs(shell, capsys):
     assert json.loads(capsys.readouterr().out) == PROJECT
 
 
+def test_a_mock_is_deleted(shell, manager, capsys):
+    manager.answers.append((200, {"message": "Mock data provider m1 is deleted."}))
+
+    assert main(["mock", "delete", "m1"]) == CliExitCode.DONE
+
+    assert manager.requests[-1][:2] == ("DELETE", "/api/flops/mocks/m1")
+    assert "is deleted" in capsys.readouterr().out
+
+
+def test_a_project_is_deleted_only_if_that_is_meant(shell, manager):
+    asked = CliRunner().invoke(flops, ["project", "delete", "p1"], input="n\n")
+
+    assert asked.exit_code == 0
+    assert "Nothing was deleted." in asked.output
+    assert not [one for one in manager.requests if one[0] == "DELETE"]
+
+
 def test_watching_a_failed_project_ends_with_its_exit_code(shell, manager, capsys):
     error = {"reason": "fit_model raised", "hint": "Fix it.", "last_lines": ["boom"]}
     manager.streams.append("")

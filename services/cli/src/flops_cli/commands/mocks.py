@@ -49,9 +49,20 @@ def show(context: Context, mock_id: str) -> None:
     def say() -> None:
         click.echo(f"mock {found.id}: {found.stage}")
         if found.failure:
-            click.echo(f"{found.failure.reason} {found.failure.hint}")
+            click.echo(f"failed because:  {found.failure.reason}")
+            click.echo(f"what to change:  {found.failure.hint}")
         rows = [(str(one["name"]), str(one["rows"]), str(one["bytes"])) for one in found.fragments]
         if rows:
             context.table(("FRAGMENT", "ROWS", "BYTES"), rows)
 
     context.show(found.document, say)
+
+
+@mock.command()
+@click.argument("mock_id")
+@pass_context
+def delete(context: Context, mock_id: str) -> None:
+    """Stop and forget a mock data provider; the data that it stored stay."""
+    with context.client() as client:
+        message = client.delete_mock(mock_id)
+    context.show({"message": message}, lambda: click.echo(message))

@@ -120,10 +120,13 @@ def retry(context: Context, project_id: str) -> None:
 
 @project.command()
 @click.argument("project_id")
-@click.confirmation_option(prompt="Its served model ends, too. Delete it?")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_context
-def delete(context: Context, project_id: str) -> None:
+def delete(context: Context, project_id: str, *, yes: bool) -> None:
     """Remove a project and all it has at the orchestrator."""
+    if not yes and not click.confirm("Its served model ends, too. Delete it?"):
+        click.echo("Nothing was deleted.")
+        return
     with context.client() as client:
         _say(context, client.delete_project(project_id))
 
