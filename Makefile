@@ -65,6 +65,7 @@ LOCK = $(abspath $(UV)) pip compile --quiet --universal --python-version 3.11 --
 
 clean: ## Remove everything that was installed or produced
 	rm -rf $(HOME_DIR) $(DEV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find shared services compose docs tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What is below makes the three environments that the targets above need.
 
