@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from flops_image_builder.settings import Settings
@@ -52,3 +54,24 @@ def test_secrets_do_not_show_when_settings_are_printed():
     settings = Settings.from_env(Environment({**ACTORS, "FLOPS_GIT_TOKEN": "very-secret"}))
 
     assert "very-secret" not in repr(settings)
+
+
+def test_images_are_built_by_buildah_unless_something_else_is_asked_for():
+    settings = Settings.from_env(Environment(ACTORS))
+
+    assert settings.engine == "buildah"
+    assert settings.buildah.driver == "auto"
+
+
+def test_bundles_need_a_folder():
+    without = {key: value for key, value in ACTORS.items() if key != "FLOPS_IMAGE_STORE"}
+
+    assert Settings.from_env(Environment(without)).store == Path()
+    with pytest.raises(BadSettingsError, match="FLOPS_IMAGE_STORE is missing"):
+        Settings.from_env(Environment({**without, "FLOPS_IMAGE_ENGINE": "bundles"}))
+
+
+def test_the_registrys_password_does_not_show():
+    variables = {**ACTORS, "FLOPS_IMAGE_REGISTRY_PASSWORD": "very-secret"}
+
+    assert "very-secret" not in repr(Settings.from_env(Environment(variables)))

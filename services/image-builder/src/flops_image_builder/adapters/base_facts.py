@@ -74,7 +74,7 @@ class BaseFacts:
                 hint="Build the suite's images again.",
             ) from error
         finally:
-            self._buildah.attempt("rm", container, timeout_seconds=60)
+            self._buildah.forget("rm", container)
         lines = (line.partition("#")[0].strip() for line in text.splitlines())
         needed = tuple(line for line in lines if line)
         image = BaseImage(reference, needed, digest, labels["flops.site"], labels["flops.code"])

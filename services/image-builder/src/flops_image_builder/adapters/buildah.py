@@ -97,17 +97,24 @@ class Buildah:
         if self._driver:
             return
         self._driver = "overlay"
-        probe = self._run(self.argv("info"), SHORT_SECONDS, told=None)
+        probe = self._run_shortly("info")
         if not probe.is_success:
             logger.info("overlay storage does not work here: %s", reason_of(probe))
             self._driver = "vfs"
 
     def run(self, *arguments: str) -> str:
         """Return what a short call prints; raise ``ImageStoreError``."""
-        finished = self._run(self.argv(*arguments), SHORT_SECONDS, told=None)
+        finished = self._run_shortly(*arguments)
         if not finished.is_success:
             raise self._store_error(f"buildah {arguments[0]}", finished)
         return finished.output.strip()
+
+    def forget(self, *arguments: str) -> None:
+        """Clean up with a short call; what cannot be removed is logged and left."""
+        try:
+            self.run(*arguments)
+        except ImageStoreError as error:
+            logger.warning("%s", error)
 
     def attempt(self, *arguments: str, timeout_seconds: float) -> Finished:
         """Return how a call ended; nothing is made of it."""
@@ -170,6 +177,14 @@ class Buildah:
             raise ImageAbsentError(reason_of(finished))
         raise self._store_error(what, finished)
 
+    def _run_shortly(self, *arguments: str) -> Finished:
+        try:
+            return self._run(self.argv(*arguments), SHORT_SECONDS, told=None)
+        except CommandTimeoutError as error:
+            raise ImageStoreError(
+                str(error), hint="The machine is overloaded or its disk hangs; retry."
+            ) from error
+
     def _run(
         self,
         argv: Sequence[str],
@@ -178,12 +193,6 @@ class Buildah:
     ) -> Finished:
         try:
             return self._commands.run(argv, timeout_seconds, extra=self._variables, told=told)
-        except CommandTimeoutError as error:
-            if timeout_seconds > SHORT_SECONDS:
-                raise
-            raise ImageStoreError(
-                str(error), hint="The machine is overloaded or its disk hangs; retry."
-            ) from error
         except CommandMissingError as error:
             raise ImageStoreError(
                 f"{error} is not installed where the image-builder runs",

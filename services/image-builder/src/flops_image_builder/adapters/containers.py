@@ -36,8 +36,12 @@ from flops_image_builder.ports import Reports
 
 logger = logging.getLogger(__name__)
 
-_BUILD: Final = ("--isolation", "chroot", "--layers=false", "--pull-never", "--timestamp", "0")
-"""No times in an image: equal contents are equal layers, wherever and whenever they are made."""
+_BUILD: Final = (
+    # Docker's format alone keeps health checks.
+    *("--format", "docker", "--isolation", "chroot", "--layers=false", "--pull-never"),
+    # No times in an image: equal contents are equal layers, wherever and whenever they are made.
+    *("--timestamp", "0"),
+)
 
 
 class BuildahEngine:
@@ -114,7 +118,16 @@ class BuildahEngine:
             verify = self._registry.verify(target)
             # The platforms' images come first, by digest; the list takes the tag when all are
             # there.
-            argv = ["manifest", "push", "--all", verify, name, f"docker://{target}"]
+            argv = [
+                "manifest",
+                "push",
+                "--all",
+                "--format",
+                "v2s2",
+                verify,
+                name,
+                f"docker://{target}",
+            ]
             self._transfer(f"pushing {image.reference}", *argv)
 
     def _ensure_dependencies(
@@ -186,9 +199,9 @@ class BuildahEngine:
         try:
             yield name, identities
         finally:
-            self._buildah.attempt("manifest", "rm", name, timeout_seconds=60)
+            self._buildah.forget("manifest", "rm", name)
             if identities:
-                self._buildah.attempt("rmi", *identities, timeout_seconds=60)
+                self._buildah.forget("rmi", *identities)
 
 
 def _fill(context: Path, recipe: Recipe) -> None:

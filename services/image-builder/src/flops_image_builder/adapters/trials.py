@@ -34,7 +34,7 @@ class Trials:
                 hint="Importing the repository's modules must not train, download or wait.",
             ) from error
         finally:
-            self._buildah.attempt("rm", container, timeout_seconds=60)
+            self._buildah.forget("rm", container)
         if not finished.is_success:
             raise BuildFailedError(
                 f"{probe.what} failed: {_reason(finished.errors)}",

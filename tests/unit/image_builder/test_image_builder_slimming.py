@@ -1,0 +1,67 @@
+"""What is taken out of packages, and that a library still loads without its symbols."""
+
+import ctypes
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from flops_image_builder.adapters.slimming import cut_symbols, slim
+
+
+@pytest.fixture
+def library(tmp_path):
+    """A library with symbols: one of those that pyarrow ships."""
+    source = next(Path(pa.__file__).parent.glob("libarrow_acero.so.*"))
+    return Path(shutil.copy(source, tmp_path))
+
+
+def test_a_library_without_symbols_is_smaller_and_loads(library):
+    before = library.stat().st_size
+
+    cut_symbols(library)
+
+    assert library.stat().st_size < before
+    # The same libraries, found by name, are loaded already.
+    assert ctypes.CDLL(str(library))
+
+
+def test_cutting_twice_changes_nothing(library):
+    cut_symbols(library)
+    content = library.read_bytes()
+
+    cut_symbols(library)
+
+    assert library.read_bytes() == content
+
+
+def test_what_is_no_library_stays_as_it_is(tmp_path):
+    file = tmp_path / "x.so"
+    file.write_bytes(b"not an ELF file at all, but long enough for the header of one" * 2)
+    content = file.read_bytes()
+
+    cut_symbols(file)
+
+    assert file.read_bytes() == content
+
+
+def test_only_what_nothing_imports_is_removed(tmp_path):
+    for name in (
+        "bin/flwr",
+        "numpy/tests/test_a.py",
+        "numpy/core/tests/test_b.py",
+        "numpy/core/fast.pyx",
+        "numpy/core/fast.py",
+        "mine/tests/__init__.py",
+        "a-1.dist-info/sboms/a.json",
+        "a-1.dist-info/METADATA",
+    ):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+    slim(tmp_path)
+
+    left = {file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file()}
+    assert left == {"numpy/core/fast.py", "mine/tests/__init__.py", "a-1.dist-info/METADATA"}
