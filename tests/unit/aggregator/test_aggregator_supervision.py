@@ -172,6 +172,7 @@ def test_a_user_error_everywhere_ends_the_training_with_its_place():
         run({"a": Learner(error=USER_ERROR), "b": Learner(error=USER_ERROR)})
 
     assert raised.value.where == "m.py:3"
+    assert str(raised.value).count("ValueError") == 1
 
 
 def test_silence_below_the_minimum_ends_the_training_with_who_was_silent():

@@ -247,16 +247,20 @@ def _too_few(
     number: int, verb: str, good: int, minimum: int, errors: dict[str, LearnerError]
 ) -> UserCodeError | TooFewLearnersError:
     """Return the true cause: a mistake in the user's code goes before lost learners."""
-    listed = "; ".join(f"{name}: {error}" for name, error in sorted(errors.items()))
-    told = f"round {number}: {good} of at least {minimum} learners could {verb}; {listed}"
+    told = f"round {number}: {good} of at least {minimum} learners could {verb}"
     for name, error in sorted(errors.items()):
         if error.is_user_code:
+            others = {one: it for one, it in errors.items() if str(it) != str(error)}
             return UserCodeError(
-                f"{error.reason} ({told})"[:4000],
+                f"{error.reason} ({told}{_listed(others)})"[:4000],
                 hint=error.hint or "Correct the ML repository and submit the project again.",
                 where=error.where,
                 origin=name,
                 round=number,
             )
     hint = "See the learners' own failures and logs."
-    return TooFewLearnersError(told[:4000], hint=hint, round=number)
+    return TooFewLearnersError(f"{told}{_listed(errors)}"[:4000], hint=hint, round=number)
+
+
+def _listed(errors: dict[str, LearnerError]) -> str:
+    return "".join(f"; {name}: {error}" for name, error in sorted(errors.items()))
