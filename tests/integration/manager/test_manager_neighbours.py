@@ -1,6 +1,7 @@
 """The manager's event bus over a real broker, and its data servers over real Arrow Flight."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from flops_contracts.roles import Role
 from flops_contracts.topics import project_topics
 from flops_manager.adapters.data_servers import FlightDataServers
 from flops_manager.adapters.mqtt import MqttEventBus
+from flops_manager.domain.errors import StoreUnavailableError
 from flops_manager.domain.nodes import TagStats
 from flops_runtime.mqtt import BrokerUnreachableError, MqttConnection
 from flops_runtime.settings import MqttSettings
@@ -89,7 +91,7 @@ def test_a_confirmed_result_is_told_to_its_actor_and_taken_off_the_broker(broker
 
     actor.publish(TOPICS.result(OBSERVER), encode(event), retain=True)
 
-    until(lambda: [one.payload.event_id for one in orders] == [event.event_id])
+    until(lambda: event.event_id in {one.payload.event_id for one in orders})
     retained = []
     with MqttConnection(settings_for(broker), "whoever comes later") as later:
         later.subscribe(TOPICS.result(OBSERVER), lambda _, data: retained.append(data))
@@ -112,6 +114,38 @@ def test_a_result_that_nobody_confirmed_comes_again(broker, bus, actor):
     until(lambda: event in heard)
     second.acknowledge(event, is_mock=False)
     second.close()
+
+
+def test_what_could_not_be_stored_comes_again(broker, bus, actor):
+    tried, heard = [], []
+
+    def receive_without_a_store(event, _):
+        tried.append(event)
+        raise StoreUnavailableError("away")
+
+    bus.open(receive_without_a_store)
+    event = a_notice("what was said while the store was away")
+    actor.publish(TOPICS.events, encode(event))
+    until(lambda: event in tried)
+    bus.close()
+
+    second = MqttEventBus(settings_for(broker), MovableClock())
+    second.open(lambda event, _: heard.append(event))
+
+    until(lambda: event in heard)
+    second.close()
+
+
+def test_closing_ends_the_waiting_for_a_broker_that_is_away():
+    away = MqttSettings(f"mqtt://127.0.0.1:{free_port()}", connect_timeout_seconds=60)
+    bus = MqttEventBus(away, lambda: NOW)
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(bus.open, lambda *_: None)
+        until(lambda: bus._connection is not None)
+
+        bus.close()
+
+        assert isinstance(opening.exception(10), BrokerUnreachableError)
 
 
 def test_nonsense_and_lies_are_dropped(bus, actor):

@@ -196,4 +196,6 @@ def test_a_mock_is_provided_and_the_tracking_server_found(manager):
 
 
 def test_both_processes_end_cleanly(manager):
+    until(lambda: "is the active worker" in (manager.folder / "worker.log").read_text())
+
     assert manager.end() == {"api": 0, "worker": 0}

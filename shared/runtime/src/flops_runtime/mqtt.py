@@ -44,10 +44,16 @@ class MqttConnection:
         self._client_id = client_id
         self._subscriptions: dict[str, Receive] = {}
         self._connected = threading.Event()
+        self._is_closing = False
+        self._end = threading.Lock()
         self._refusal = ""
         self._client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=not is_persistent
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=not is_persistent,
+            manual_ack=True,
         )
+        self._is_persistent = is_persistent
 
     def __enter__(self) -> Self:
         self.connect()
@@ -64,13 +70,14 @@ class MqttConnection:
     @property
     def is_connected(self) -> bool:
         """Whether the broker is in reach right now."""
-        return self._connected.is_set()
+        return self._connected.is_set() and not self._is_closing
 
     def subscribe(self, topic: str, receive: Receive, *, only_retained: bool = False) -> None:
         """Call ``receive(topic, payload)`` for each message, now and after each reconnect.
 
         ``receive`` runs in the connection's own thread; it must be quick, and what it raises is
-        logged and dropped. A message counts as received when ``receive`` has returned.
+        logged and dropped. But a ``FlopsError`` leaves the message with the broker of a
+        persistent session, which sends it again after the next reconnect.
         ``only_retained`` takes what the broker kept, and nothing that is said from now on.
         """
         self._subscriptions[topic] = receive
@@ -80,7 +87,10 @@ class MqttConnection:
             self._client.subscribe(topic, qos=1)
 
     def connect(self) -> None:
-        """Connect and subscribe; raise ``BrokerUnreachableError`` after the settings' timeout."""
+        """Connect and subscribe; raise ``BrokerUnreachableError`` after the settings' timeout.
+
+        ``close`` in another thread ends the waiting.
+        """
         client, settings = self._client, self._settings
         if settings.user:
             client.username_pw_set(settings.user, settings.password)
@@ -91,7 +101,8 @@ class MqttConnection:
         client.reconnect_delay_set(min_delay=1, max_delay=10)
         client.connect_async(settings.host, settings.port, keepalive=KEEPALIVE_SECONDS)
         client.loop_start()
-        if not self._connected.wait(settings.connect_timeout_seconds):
+        is_woken = self._connected.wait(settings.connect_timeout_seconds)
+        if not is_woken or self._is_closing:
             self.close()
             why = self._refusal or "no answer"
             raise BrokerUnreachableError(
@@ -118,20 +129,26 @@ class MqttConnection:
         self._client.publish(topic, payload, qos=1, retain=retain)
 
     def close(self) -> None:
-        """Say goodbye to the broker; safe to call twice."""
-        self._client.disconnect()
-        self._client.loop_stop()
-        self._connected.clear()
+        """Say goodbye to the broker for good; safe to call twice."""
+        self._is_closing = True
+        self._connected.set()  # for who waits in ``connect``
+        with self._end:  # paho's own end is not made for two threads at once
+            self._client.disconnect()
+            self._client.loop_stop()
 
     def _deliver_to(self, receive: Receive, *, only_retained: bool) -> Callable[..., None]:
-        def deliver(_client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
-            if only_retained and not message.retain:
-                return
+        def deliver(client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
             try:
-                receive(message.topic, bytes(message.payload))
+                if message.retain or not only_retained:
+                    receive(message.topic, bytes(message.payload))
+            except FlopsError as error:
+                logger.warning("could not take a message on %s: %s", message.topic, error)
+                if self._is_persistent:
+                    return
             except Exception:
                 # An exception would end paho's thread, and with it every later message.
                 logger.exception("dropped a message on %s", message.topic)
+            client.ack(message.mid, message.qos)
 
         return deliver
 
@@ -152,4 +169,5 @@ class MqttConnection:
         self._connected.set()
 
     def _forget_connection(self, *_: object) -> None:
-        self._connected.clear()
+        if not self._is_closing:
+            self._connected.clear()

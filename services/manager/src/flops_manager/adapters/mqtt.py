@@ -56,11 +56,15 @@ class MqttEventBus:
             return
         if before is not None:
             before.close()
-        self._results = MqttConnection(self._settings, f"{CLIENT_ID}-{uuid4().hex[:12]}")
-        self._listen(self._results, ALL_RESULTS, receive, only_retained=True)
+        results = MqttConnection(self._settings, f"{CLIENT_ID}-{uuid4().hex[:12]}")
+        self._results = results
+        self._listen(results, ALL_RESULTS, receive, only_retained=True)
+        if self._receive is None:
+            # Closed by another thread meanwhile.
+            results.close()
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect, also while another thread connects."""
         self._receive = None
         for connection in (self._results, self._connection):
             if connection is not None:

@@ -13,7 +13,6 @@ def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT."""
     # pyarrow takes a second to import; now, nobody waits for it.
     threading.Thread(target=import_module, args=("flops_flight.client",), daemon=True).start()
-    prepare_store(settings)
     worker = build(settings).worker
 
     def stop(*_: Any) -> None:
@@ -21,4 +20,5 @@ def work(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    prepare_store(settings)
     worker.run()

@@ -144,6 +144,8 @@ class Worker:
                     self._woken.clear()
                     self._turn(pool)
                     self._woken.wait(self._rhythm.poll_seconds)
+                # The pool ends with its last thread, and one may still wait for the broker.
+                self._bus.close()
         finally:
             self._step_down()
             self._leases.release(LEASE, self._holder)
@@ -194,6 +196,8 @@ class Worker:
             self._connecting = _submit(pool, self._listen)
 
     def _listen(self) -> None:
+        if not self._may_act():
+            return
         try:
             if self._is_listening:
                 self._bus.ask_again()
