@@ -127,6 +127,23 @@ def test_what_contradicts_itself_is_refused(changes, path):
     assert set(problems_of(read_project_sla, {**SMALLEST, **changes})) == {path}
 
 
+@pytest.mark.parametrize(
+    "url", ["https://user:secret@host/repo", "https://token@host/repo", "ssh://git:secret@host/r"]
+)
+def test_a_url_with_credentials_is_refused_and_not_repeated(url):
+    problems = problems_of(read_project_sla, {**SMALLEST, "ml_repo_url": url})
+
+    assert set(problems) == {"ml_repo_url"}
+    assert "secret" not in str(problems)
+
+
+@pytest.mark.parametrize(
+    "url", ["git@host:owner/repo.git", "ssh://git@host/repo", "https://[", "file:///r"]
+)
+def test_the_usual_ways_to_name_a_repository_are_accepted(url):
+    assert read_project_sla({**SMALLEST, "ml_repo_url": url}).ml_repo_url == url
+
+
 def test_a_mock_sla_is_read_with_its_defaults():
     configuration = {"dataset_name": "mnist", "number_of_partitions": 3, "data_tag": "mnist"}
 

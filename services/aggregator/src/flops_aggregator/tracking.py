@@ -137,6 +137,8 @@ class MlflowTracking:
             raise
         except Exception as error:
             self.check()
+            if _is_away(error):
+                raise self._unreachable(error) from error
             raise ModelUnusableError(
                 f"MLflow cannot store the model: {type(error).__name__}: {error}"[:2000],
                 hint=f"Is it a model of {self._settings.flavor}, as the SLA says?",
@@ -157,6 +159,8 @@ class MlflowTracking:
 
     def _publish(self, best: BestModel) -> Trained:
         self.check()
+        # Storing a model is many calls; a server that is being restarted is waited for before them.
+        self._patiently(lambda: self._client.get_run(self._run_id))
         mlflow: Any = importlib.import_module("mlflow")
         name = self._settings.model_name
         with mlflow.start_run(run_id=self._run_id):

@@ -5,7 +5,15 @@ import json
 import re
 from typing import Any, Final
 
-from marshmallow import EXCLUDE, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import (
+    EXCLUDE,
+    ValidationError,
+    fields,
+    post_load,
+    validate,
+    validates,
+    validates_schema,
+)
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.schemas import DataclassSchema, TupleOf
@@ -213,6 +221,15 @@ class ProjectSlaSchema(SlaSchema):
         if training.mode is Mode.CLASSIC and learners is not None and learners < minima:
             problem = f"{learners} learners can never meet a minimum of {minima} clients."
             raise ValidationError(problem, field_name="learners")
+
+    @validates("ml_repo_url")
+    def refuse_secrets(self, value: str, **_: Any) -> None:
+        """Refuse credentials: a URL is shown to everybody who may see the project."""
+        if re.match(r"(?i)https?://[^/]*@|[a-z+]+://[^/@]*:[^/@]*@", value):
+            raise ValidationError(
+                "A URL must hold no user or password. Give the image-builder a deploy key or a "
+                "token by its settings."
+            )
 
     @validates_schema
     def refuse_privacy(self, data: Any, **_: Any) -> None:
