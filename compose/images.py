@@ -69,15 +69,23 @@ def _for_this_machine(reference: str, options: Options, what: list[str]) -> list
 
 def _for_platforms(reference: str, options: Options, what: list[str]) -> list[list[str]]:
     plain = ["--tls-verify=false"] if options.is_plain else []
-    build = ["buildah", "build", "--quiet", "--format", "docker", "--layers", *plain]
+    # The storage may hold the base of another platform under the same name.
+    how = ["--pull-always", "--quiet", "--format", "docker", "--layers"]
+    build = ["buildah", "build", *how, *plain]
     push = ["buildah", "manifest", "push", "--quiet", "--all", *plain]
-    steps = [
-        # A manifest that exists would be added to, and keep its older images.
+    # Not by `build --manifest`: buildah 1.28 leaves an image out whose layers are all cached.
+    parts = {one: f"{reference}-{one.replace('/', '-')}" for one in options.platforms}
+    return [
+        *([*build, "--platform", one, "--tag", part, *what] for one, part in parts.items()),
+        # A list that exists would be added to, and keep its older images.
         ["buildah", "manifest", "rm", reference],
-        # One after the other: side by side, one may overwrite the other's entry.
-        *([*build, "--platform", one, "--manifest", reference, *what] for one in options.platforms),
+        ["buildah", "manifest", "create", reference],
+        *(
+            ["buildah", "manifest", "add", reference, f"containers-storage:{part}"]
+            for part in parts.values()
+        ),
+        *([[*push, reference, f"docker://{reference}"]] if options.push else []),
     ]
-    return [*steps, [*push, reference, f"docker://{reference}"]] if options.push else steps
 
 
 def run(argv: Sequence[str]) -> None:

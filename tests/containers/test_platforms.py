@@ -11,6 +11,7 @@ from containers.bench.suite import ROOT, Suite
 
 LEARNER = "addon-flops/learner:latest"
 NATIVE_CODE = "flops/site/markupsafe/*.so"
+PYTHON = "usr/bin/python3.11"
 MANAGER = "addon-flops/manager:latest"
 AARCH64 = 183
 """The machine in the header of an ELF file."""
@@ -37,7 +38,10 @@ def test_one_name_holds_images_for_both_platforms(platforms: Platforms, image: s
     assert platforms.architectures(image) == {"amd64", "arm64"}
 
 
-def test_native_code_is_that_of_the_platform(platforms: Platforms) -> None:
-    header = platforms.file(MANAGER, "arm64", NATIVE_CODE)
+@pytest.mark.parametrize(
+    ("image", "path"), [(MANAGER, NATIVE_CODE), (MANAGER, PYTHON), (LEARNER, PYTHON)]
+)
+def test_native_code_is_that_of_the_platform(platforms: Platforms, image: str, path: str) -> None:
+    header = platforms.file(image, "arm64", path)
 
     assert int.from_bytes(header[18:20], "little") == AARCH64

@@ -43,7 +43,7 @@ class Platforms:
         foreign = base_context(self._folder.parent, UNPACKED)
         self.run("buildah", "build", "--platform", "linux/arm64", "--tag", "arm64", str(foreign))
         self.run("buildah", "push", PLAIN, "arm64", f"docker://{self.push}/library/python:arm64")
-        self.run("buildah", "rmi", "--force", "both", can_fail=True)
+        self.run("buildah", "manifest", "rm", "both", can_fail=True)
         self.run("buildah", "manifest", "create", "both")
         for name in ("amd64", "arm64"):
             self.run(
