@@ -26,9 +26,9 @@ class Reports:
     def progress(
         self,
         message: str,
-        done: float = 0,  # noqa: ARG002 - the port's
-        total: float | None = None,  # noqa: ARG002 - the port's
-        unit: str = "",  # noqa: ARG002 - the port's
+        done: float = 0,
+        total: float | None = None,
+        unit: str = "",
     ) -> None:
         self.steps.append(message)
 

@@ -20,7 +20,7 @@ class TwoPlatforms:
     def __init__(self):
         self.constraints = ()
 
-    def resolve(self, requirements, python, constraints=(), overrides=()):  # noqa: ARG002
+    def resolve(self, requirements, python, constraints=(), overrides=()):
         self.constraints = constraints
         if "mkl==2025.0" in requirements and python.platform == "linux/arm64":
             raise ResolutionFailedError(
