@@ -73,9 +73,11 @@ class Engine:
         await_("dockerd", lambda: self.succeeds("info"), START_SECONDS)
 
     def stop(self) -> None:
-        """Stop it by the pid that it wrote; its images stay for the next time."""
+        """Stop it by the pid that it wrote; its images stay for the next time, if still named."""
         if not self._pid_file.exists():
             return
+        self.docker("image", "prune", "--force", seconds=300)
+        self.docker("builder", "prune", "--force", "--keep-storage", "6gb", seconds=300)
         say("stopping dockerd")
         os.kill(int(self._pid_file.read_text()), signal.SIGTERM)
         await_("the end of dockerd", lambda: not self._pid_file.exists(), START_SECONDS)
