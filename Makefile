@@ -16,10 +16,10 @@ export UV_NO_PROGRESS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up install test check lint format lock docs clean
+.PHONY: help demo up install test test-containers images env check lint format lock docs clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(CLI)/.installed ## Run the main job on this machine: data, training, served model (KEEP=1 keeps it up)
 	@$(CLI)/bin/python -m flops_cli local demo $(if $(KEEP),--keep)
@@ -36,6 +36,15 @@ test: $(DEV)/.installed install ## Lint, type-check and run every test (WHAT=pat
 
 check: $(DEV)/.installed lint ## What to run before a commit: lint, types, layers, unit, contract and architecture tests
 	@$(DEV)/bin/python -m pytest tests/unit tests/contract tests/architecture
+
+test-containers: $(DEV)/.installed ## Build and run the containers for real; needs root on Debian 12
+	@FLOPS_TEST_CONTAINERS=1 $(DEV)/bin/python -m pytest tests/containers
+
+images: ## Build every service's image and print the sizes (WHAT="manager learner", PLATFORM=linux/arm64)
+	@$(PYTHON) compose/images.py $(foreach one,$(PLATFORM),--platform $(one)) $(WHAT)
+
+env: ## Write compose/.env: random passwords and this machine's address (ADDRESS=...)
+	@$(PYTHON) compose/make_env.py $(if $(ADDRESS),--address $(ADDRESS))
 
 lint: $(DEV)/.installed ## Check format, style, types and layers
 	@$(DEV)/bin/ruff format --check .
