@@ -61,7 +61,7 @@ def test_the_demo_tells_the_whole_story_and_leaves_nothing(demo, tmp_path):
     assert code == 0, text
     assert len(re.findall(r"mnist\.[0-9a-f]{32}\.parquet", text)) == 3
     assert len(re.findall(r"round \d/3 took", text)) == 3
-    accuracies = re.findall(r"(?:HTTP|once): +(0\.\d+)", text)
+    accuracies = re.findall(r"(?:HTTP|once) +(0\.\d+)", text)
     assert len(accuracies) == 2
     assert min(map(float, accuracies)) > 0.85
     assert "predicted" in text

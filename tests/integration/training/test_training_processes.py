@@ -52,7 +52,8 @@ def test_the_model_can_be_loaded_and_predicts(trained_world, monkeypatch):
 
 
 def test_mlflow_has_one_run_with_a_step_for_each_round(trained_world):
-    client = mlflow.MlflowClient(trained_world.mlflow_url)
+    url = trained_world.mlflow_url
+    client = mlflow.MlflowClient(url, registry_uri=url)
     (event,) = trained_world.manager.heard(Kind.TRAINED)
     run = client.get_run(event.payload.run_id)
 
@@ -63,7 +64,8 @@ def test_mlflow_has_one_run_with_a_step_for_each_round(trained_world):
 
 
 def test_the_registered_version_is_the_champion(trained_world):
-    client = mlflow.MlflowClient(trained_world.mlflow_url)
+    url = trained_world.mlflow_url
+    client = mlflow.MlflowClient(url, registry_uri=url)
     (event,) = trained_world.manager.heard(Kind.TRAINED)
 
     champion = client.get_model_version_by_alias("clouds-model", "champion")

@@ -20,7 +20,7 @@ from tenacity import (
     sleep_using_event,
     stop_after_delay,
     stop_when_event_set,
-    wait_exponential_jitter,
+    wait_random_exponential,
 )
 
 from flops_aggregator.errors import ModelUnusableError, TrackingUnreachableError
@@ -205,7 +205,7 @@ class MlflowTracking:
         retrying = Retrying(
             stop=stop_after_delay(self._settings.connect_timeout_seconds)
             | stop_when_event_set(self._stop),
-            wait=wait_exponential_jitter(initial=0.5, max=5),
+            wait=wait_random_exponential(multiplier=0.5, max=5),
             retry=retry_if_exception(_is_away),
             sleep=sleep_using_event(self._stop),
             reraise=True,
