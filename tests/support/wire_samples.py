@@ -26,7 +26,6 @@ from flops_contracts.events import (
     RoundCompleted,
     RoundStarted,
     StageChanged,
-    Stop,
     Trained,
 )
 from flops_contracts.roles import Role
@@ -117,7 +116,6 @@ PAYLOADS: dict[Kind, tuple[Role, Any]] = {
         StageChanged("failed", "training", reason="no data", hint="Provide data."),
     ),
     Kind.ACKNOWLEDGED: (Role.MANAGER, Acknowledged("11111111-2222-3333-4444-555555555555")),
-    Kind.STOP: (Role.MANAGER, Stop(LEARNER, "the project was cancelled")),
 }
 
 

@@ -44,7 +44,6 @@ class Kind(StrEnum):
     STAGE_CHANGED = "stage_changed"
     # Manager, on ``control``.
     ACKNOWLEDGED = "acknowledged"
-    STOP = "stop"
 
 
 RESULTS = frozenset(
@@ -275,11 +274,3 @@ class Acknowledged:
     """The manager stored the event with this id; who sent it may end."""
 
     event_id: str
-
-
-@dataclass(frozen=True)
-class Stop:
-    """End now; empty ``instance`` means every actor of the project."""
-
-    instance: str = ""
-    reason: str = ""

@@ -24,7 +24,6 @@ from flops_contracts.events import (
     RoundCompleted,
     RoundStarted,
     StageChanged,
-    Stop,
     Trained,
 )
 from flops_contracts.roles import Role
@@ -257,14 +256,6 @@ class AcknowledgedSchema(MessageSchema):
     event_id = _text(required=True)
 
 
-class StopSchema(MessageSchema):
-    """See ``Stop``."""
-
-    builds = Stop
-    instance = _text()
-    reason = _text()
-
-
 PAYLOADS: dict[Kind, type[MessageSchema]] = {
     Kind.STARTED: EmptySchema,
     Kind.HEARTBEAT: HeartbeatSchema,
@@ -284,5 +275,4 @@ PAYLOADS: dict[Kind, type[MessageSchema]] = {
     Kind.DATA_PROVIDED: DataProvidedSchema,
     Kind.STAGE_CHANGED: StageChangedSchema,
     Kind.ACKNOWLEDGED: AcknowledgedSchema,
-    Kind.STOP: StopSchema,
 }

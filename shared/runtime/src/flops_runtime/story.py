@@ -97,6 +97,5 @@ _TELLERS: Final[dict[Kind, Callable[[Any], str]]] = {
     Kind.MODEL_SERVING: lambda serving: f"the model answers on port {serving.port}",
     Kind.DATA_PROVIDED: lambda data: f"{len(data.fragments)} fragments of {data.data_tag}",
     Kind.STAGE_CHANGED: _tell_stage,
-    Kind.STOP: lambda stop: f"asked to stop {stop.instance} {stop.reason}".rstrip(),
 }
 """How each kind is told; heartbeats and acknowledgements are no news."""

@@ -152,8 +152,3 @@ class Project:
             changed if one.instance == changed.instance else one for one in self.services
         )
         return replace(self, services=services)
-
-
-def mlflow_step(completed: RoundCompleted) -> int:
-    """Return the step under which MLflow has the metrics of a round."""
-    return (completed.cycle - 1) * completed.rounds + completed.round
