@@ -24,6 +24,7 @@ class Manager:
         self.world = world
         self.folder = folder
         self.port = free_port()
+        self.status_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
             **os.environ,
@@ -37,6 +38,7 @@ class Manager:
             "FLOPS_IMAGE_PREFIX": IMAGES,
             "FLOPS_WATCH_SECONDS": "0.2",
             "FLOPS_LEASE_SECONDS": "1",
+            "FLOPS_STATUS_PORT": str(self.status_port),
         }
         self.processes = {}
         token = Client(world).login["token"]
@@ -61,9 +63,10 @@ class Manager:
         self.processes[name].kill()
         self.processes.pop(name).wait(10)
 
-    def is_ready(self):
+    def is_ready(self, port=None):
         try:
-            return requests.get(f"{self.url}/readyz", timeout=TIMEOUT).ok
+            url = f"http://127.0.0.1:{port or self.port}/readyz"
+            return requests.get(url, timeout=TIMEOUT).ok
         except requests.ConnectionError:
             return False
 
@@ -193,6 +196,14 @@ def test_a_mock_is_provided_and_the_tracking_server_found(manager):
     )
     tracking = manager.call("GET", "/api/flops/tracking", params={"customerID": "Admin"})
     assert tracking["tracking_server_url"].endswith(":7027")
+
+
+def test_the_worker_says_that_it_works(manager):
+    until(lambda: manager.is_ready(manager.status_port), 20, "the worker is ready")
+
+    answer = requests.get(f"http://127.0.0.1:{manager.status_port}/api/status", timeout=TIMEOUT)
+
+    assert answer.json()["state"] == "working"
 
 
 def test_both_processes_end_cleanly(manager):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from flops_contracts.names import customer_namespace, project_application
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.adapters.oakestra_documents import constraints, microservice
-from flops_manager.domain.deployments import service_address
+from flops_manager.domain.deployments import RegistryAccess, service_address
 from flops_manager.domain.descriptions import describe, describe_mock, describe_tracking
 from flops_manager.domain.lifecycle import transition
 from flops_manager.domain.placement import place_project
@@ -119,6 +119,23 @@ def test_a_learner():
         "FLOPS_NODE_LEARNERS": "2",
         "FLOPS_DATA_SPLIT": "exclusive",
     }
+
+
+def test_a_builder_gets_into_the_registry():
+    project = at_stage(1)
+    access = RegistryAccess("registry.test:5074", "flops", "only-for-this-test", has_tls=False)
+    installation = replace(INSTALLATION, registry_access=access)
+
+    deployment = describe(project, project.present(Role.BUILDER)[0], installation)
+
+    assert deployment.environment.items() >= {
+        ("FLOPS_IMAGE_REGISTRY", "registry.test:5073"),
+        ("FLOPS_IMAGE_PUSH_REGISTRY", "registry.test:5074"),
+        ("FLOPS_IMAGE_REGISTRY_USER", "flops"),
+        ("FLOPS_IMAGE_REGISTRY_PASSWORD", "only-for-this-test"),
+        ("FLOPS_REGISTRY_TLS", "off"),
+    }
+    assert "only-for-this-test" not in repr(deployment) + repr(installation)
 
 
 def test_the_builder_of_a_model():

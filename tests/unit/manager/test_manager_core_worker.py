@@ -41,6 +41,16 @@ from support.waiting import until
 OBSERVATORY = {"obs", "trk"}
 
 
+def test_only_a_worker_that_runs_is_well():
+    core = Core()
+
+    with core.working():
+        until(lambda: core.app.worker.is_well, what="the worker is well")
+        other = core.another("worker-2").worker
+
+        assert not other.is_well
+
+
 @pytest.fixture
 def core():
     core = Core()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Any
 
-from flops_manager.domain.deployments import Installation
+from flops_manager.domain.deployments import Installation, RegistryAccess
 from flops_manager.domain.observations import Limits
 from flops_manager.usecases.worker import Rhythm
 from flops_runtime.environment import Environment
@@ -153,6 +153,7 @@ def _installation(
         image_registry=environment.text(
             "FLOPS_IMAGE_REGISTRY", "", help="Registry for built images: host:port."
         ),
+        registry_access=_registry_access(environment),
         mqtt_url=environment.text(
             "FLOPS_ACTOR_MQTT_URL", mqtt.url, help="The broker as actors reach it."
         ),
@@ -173,6 +174,23 @@ def _installation(
         ),
         join_timeout_seconds=environment.whole(
             "FLOPS_JOIN_TIMEOUT_SECONDS", 120, help="How long aggregators wait for learners."
+        ),
+    )
+
+
+def _registry_access(environment: Environment) -> RegistryAccess:
+    return RegistryAccess(
+        push_address=environment.text(
+            "FLOPS_IMAGE_PUSH_REGISTRY",
+            "",
+            help="host:port that images are pushed to, if not the one that they are called by.",
+        ),
+        user=environment.text(
+            "FLOPS_IMAGE_REGISTRY_USER", "", help="Account that the image-builder pushes with."
+        ),
+        password=environment.text("FLOPS_IMAGE_REGISTRY_PASSWORD", "", help="Its password."),
+        has_tls=environment.flag(
+            "FLOPS_REGISTRY_TLS", True, help="Whether that registry is spoken to by HTTPS only."
         ),
     )
 

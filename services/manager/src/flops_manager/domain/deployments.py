@@ -15,7 +15,7 @@ TRACKING_PORT: Final = 7027
 OBSERVER_PORT: Final = 2727
 
 MEMORY_MB: Final = {
-    Role.BUILDER: 500,
+    Role.BUILDER: 1500,
     Role.AGGREGATOR: 300,
     Role.OBSERVER: 50,
     Role.TRACKING_SERVER: 500,
@@ -23,6 +23,26 @@ MEMORY_MB: Final = {
     Role.MOCK_DATA_PROVIDER: 300,
 }
 """What services need that the SLA says nothing about. CPUs are shared, so none is asked for."""
+
+
+@dataclass(frozen=True)
+class RegistryAccess:
+    """How built images get into their registry. Nodes pull by the name that is in references."""
+
+    push_address: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    has_tls: bool = True
+
+    def environment(self) -> dict[str, str]:
+        """Return what a builder is told; what is not set is left out."""
+        told = {
+            "FLOPS_IMAGE_PUSH_REGISTRY": self.push_address,
+            "FLOPS_IMAGE_REGISTRY_USER": self.user,
+            "FLOPS_IMAGE_REGISTRY_PASSWORD": self.password,
+            "FLOPS_REGISTRY_TLS": "" if self.has_tls else "off",
+        }
+        return {name: value for name, value in told.items() if value}
 
 
 @dataclass(frozen=True)
@@ -34,6 +54,7 @@ class Installation:
     mqtt_url: str
     mqtt_password: str = field(default="", repr=False)
     image_registry: str = ""
+    registry_access: RegistryAccess = RegistryAccess()
     devel_image_tag: str = ""
     log_level: str = "INFO"
     backend_store_url: str = ""

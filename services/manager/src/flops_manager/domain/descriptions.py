@@ -142,6 +142,7 @@ def _builder(project: Project, service: Service, installation: Installation) -> 
         **_in_project(project, service, installation),
         "FLOPS_BUILD": "model" if is_for_model else "actors",
         "FLOPS_IMAGE_REGISTRY": installation.image_registry,
+        **installation.registry_access.environment(),
         "FLOPS_IMAGE_PREFIX": installation.image_prefix,
         "FLOPS_IMAGE_TAG": installation.tag(is_devel=sla.use_devel_base_images),
         "FLOPS_ML_MODEL_FLAVOR": sla.ml_model_flavor,

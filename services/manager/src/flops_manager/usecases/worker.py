@@ -127,6 +127,11 @@ class Worker:
         """Whether this worker holds the lease and hears the actors."""
         return self._is_leader and self._is_listening
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it works, or stands by for the one that does; one that hangs is not well."""
+        return time.monotonic() <= self._lease_until and self._is_listening is self._is_leader
+
     def wake(self) -> None:
         """Make it look at the outboxes now."""
         self._woken.set()
