@@ -149,6 +149,7 @@ PROJECT_SLA = ProjectSla(
         min_available_clients=2,
         min_fit_clients=2,
         min_evaluate_clients=2,
+        min_clusters=2,
     ),
     post_training_steps=(PostTrainingStep.BUILD, PostTrainingStep.DEPLOY),
     resource_constraints=ResourceConstraints(memory=100, vcpus=1, storage=0),

@@ -34,6 +34,22 @@ def test_as_many_learners_start_as_the_minima_need():
     assert sla.learners == 3
 
 
+def test_in_hierarchical_mode_each_cluster_starts_as_many_learners_as_its_minima_need():
+    training = {"mode": "hierarchical", "min_fit_clients": 3}
+
+    sla = read_project_sla({**SMALLEST, "training_configuration": training})
+
+    assert (sla.learners, sla.training_configuration.min_clusters) == (3, 1)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_fewer_learners_than_the_minima_need_are_refused(mode):
+    training = {"mode": mode, "min_fit_clients": 3}
+    document = {**SMALLEST, "training_configuration": training, "learners": 2}
+
+    assert "learners" in problems_of(read_project_sla, document)
+
+
 def test_a_whole_project_sla_is_read():
     sla = read_project_sla(
         {

@@ -1,8 +1,11 @@
 """How events are told."""
 
+from dataclasses import replace
+
 import pytest
 
 from flops_contracts.events import (
+    Actor,
     ActorImages,
     ActorsBuilt,
     Empty,
@@ -13,6 +16,7 @@ from flops_contracts.events import (
     RoundCompleted,
     StageChanged,
 )
+from flops_contracts.roles import Role
 from flops_runtime.story import tell
 from support.observed import observed_event
 
@@ -53,3 +57,20 @@ from support.observed import observed_event
 )
 def test_an_event_is_told_in_a_few_words(kind, payload, told):
     assert tell(observed_event(kind, payload)) == told
+
+
+def test_a_round_of_a_cluster_is_told_with_its_cluster_and_cycle():
+    done = RoundCompleted(1, 3, loss=None, accuracy=None, seconds=1.0, cycle=2)
+    actor = Actor(Role.CLUSTER_AGGREGATOR, "cag0x1", "east", "node1")
+
+    told = tell(replace(observed_event(Kind.ROUND_COMPLETED, done), actor=actor))
+
+    assert told == "east, cycle 2: round 1/3 took 1.0 s"
+
+
+def test_a_cycle_is_not_told_as_a_round():
+    done = RoundCompleted(1, 2, loss=None, accuracy=0.5, seconds=1.0, is_cycle=True)
+
+    told = tell(observed_event(Kind.ROUND_COMPLETED, done))
+
+    assert told == "cycle 1/2 took 1.0 s, accuracy 0.5000"

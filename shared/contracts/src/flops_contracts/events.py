@@ -179,11 +179,15 @@ class LearnerPresence:
 
 @dataclass(frozen=True)
 class RoundStarted:
-    """A round begins; rounds count from 1."""
+    """A round begins; rounds count from 1, anew in each cycle of a hierarchical project.
+
+    An aggregator over aggregators says ``is_cycle``: what it counts are the project's cycles.
+    """
 
     round: int
     rounds: int
     cycle: int = 1
+    is_cycle: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,7 @@ class LearnerRound:
 
 @dataclass(frozen=True)
 class RoundCompleted:
-    """A round's sample-weighted metrics over the learners that evaluated."""
+    """A round's sample-weighted metrics over the learners that evaluated; see ``RoundStarted``."""
 
     round: int
     rounds: int
@@ -209,6 +213,7 @@ class RoundCompleted:
     cycle: int = 1
     metrics: Mapping[str, float] = field(default_factory=dict)
     learners: tuple[LearnerRound, ...] = ()
+    is_cycle: bool = False
 
 
 @dataclass(frozen=True)

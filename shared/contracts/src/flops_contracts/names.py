@@ -16,6 +16,7 @@ _SHORT: Final = {
     Role.BUILDER: "bld",
     Role.LEARNER: "lrn",
     Role.AGGREGATOR: "agg",
+    Role.CLUSTER_AGGREGATOR: "cag",
     Role.OBSERVER: "obs",
     Role.TRACKING_SERVER: "trk",
     Role.MODEL_SERVER: "mdl",

@@ -164,6 +164,7 @@ class RoundStartedSchema(MessageSchema):
     round = _count(required=True)
     rounds = _count(required=True)
     cycle = fields.Integer(load_default=1)
+    is_cycle = fields.Boolean(load_default=False)
 
 
 class LearnerRoundSchema(MessageSchema):
@@ -189,6 +190,7 @@ class RoundCompletedSchema(MessageSchema):
     cycle = fields.Integer(load_default=1)
     metrics = fields.Dict(keys=fields.String(), values=fields.Float(), load_default=dict)
     learners = TupleOf(fields.Nested(LearnerRoundSchema), load_default=())
+    is_cycle = fields.Boolean(load_default=False)
 
 
 class TrainedSchema(MessageSchema):

@@ -11,6 +11,7 @@ class Role(StrEnum):
     BUILDER = "builder"
     LEARNER = "learner"
     AGGREGATOR = "aggregator"
+    CLUSTER_AGGREGATOR = "cluster_aggregator"
     OBSERVER = "observer"
     TRACKING_SERVER = "tracking_server"
     MODEL_SERVER = "model_server"

@@ -62,7 +62,10 @@ class Parametrised:
 
 @dataclass(frozen=True)
 class TrainingConfiguration:
-    """How to train; in hierarchical mode the minima count per cluster."""
+    """How to train; in hierarchical mode the minima count per cluster.
+
+    ``min_clusters`` is how many clusters a cycle of that mode needs.
+    """
 
     mode: Mode = Mode.CLASSIC
     data_tags: tuple[str, ...] = ()
@@ -71,6 +74,17 @@ class TrainingConfiguration:
     min_available_clients: int = 1
     min_fit_clients: int = 1
     min_evaluate_clients: int = 1
+    min_clusters: int = 1
+
+    @property
+    def is_hierarchical(self) -> bool:
+        """Whether each cluster has an aggregator of its own."""
+        return self.mode is Mode.HIERARCHICAL
+
+    @property
+    def minima(self) -> int:
+        """How many learners meet every minimum: of the project, or of each of its clusters."""
+        return max(self.min_available_clients, self.min_fit_clients, self.min_evaluate_clients)
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,10 @@ class ResourceConstraints:
 
 @dataclass(frozen=True)
 class ProjectSla:
-    """A project as its owner asked for it. ``learners`` is how many to start."""
+    """A project as its owner asked for it.
+
+    ``learners`` is how many to start, in hierarchical mode in each cluster.
+    """
 
     customer_id: str
     ml_repo_url: str

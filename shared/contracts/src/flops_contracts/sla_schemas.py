@@ -156,6 +156,7 @@ class TrainingConfigurationSchema(SlaSchema):
     min_available_clients = _strict_count(1, MAX_LEARNERS)
     min_fit_clients = _strict_count(1, MAX_LEARNERS)
     min_evaluate_clients = _strict_count(1, MAX_LEARNERS)
+    min_clusters = _strict_count(1, MAX_LEARNERS)
 
 
 class ResourceConstraintsSchema(SlaSchema):
@@ -165,12 +166,6 @@ class ResourceConstraintsSchema(SlaSchema):
     memory = _megabytes()
     vcpus = _megabytes()
     storage = _megabytes()
-
-
-def _minima(training: TrainingConfiguration) -> int:
-    return max(
-        training.min_available_clients, training.min_fit_clients, training.min_evaluate_clients
-    )
 
 
 class ProjectSlaSchema(SlaSchema):
@@ -217,8 +212,8 @@ class ProjectSlaSchema(SlaSchema):
     def check_learners(self, data: Any, **_: Any) -> None:
         """Refuse minima that so few learners can never meet."""
         training = data["training_configuration"]
-        learners, minima = data["learners"], _minima(training)
-        if training.mode is Mode.CLASSIC and learners is not None and learners < minima:
+        learners, minima = data["learners"], training.minima
+        if learners is not None and learners < minima:
             problem = f"{learners} learners can never meet a minimum of {minima} clients."
             raise ValidationError(problem, field_name="learners")
 
@@ -240,7 +235,7 @@ class ProjectSlaSchema(SlaSchema):
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> ProjectSla:
         """Start as many learners as the minima need, unless the SLA says how many."""
-        learners = data["learners"] or _minima(data["training_configuration"])
+        learners = data["learners"] or data["training_configuration"].minima
         return ProjectSla(**{**data, "learners": learners})
 
 

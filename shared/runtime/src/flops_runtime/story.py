@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from flops_contracts.events import Event, Kind
+from flops_contracts.roles import Role
 
 LONGEST_LINE: Final = 160
 
@@ -22,7 +23,15 @@ def line_of(event: Event) -> str | None:
 def tell(event: Event) -> str:
     """Return what ``event`` says in a few words; empty where there is nothing to tell."""
     teller = _TELLERS.get(event.kind)
-    return _short(teller(event.payload)) if teller else ""
+    return _short(_whose(event) + teller(event.payload)) if teller else ""
+
+
+def _whose(event: Event) -> str:
+    """Return which cluster and cycle a cluster's aggregator speaks of; empty for all others."""
+    if event.actor.role is not Role.CLUSTER_AGGREGATOR or not event.actor.cluster:
+        return ""
+    cycle = getattr(event.payload, "cycle", None)
+    return f"{event.actor.cluster}, cycle {cycle}: " if cycle else f"{event.actor.cluster}: "
 
 
 def _short(text: str) -> str:
@@ -49,7 +58,11 @@ def _tell_failure(failure: Any) -> str:
 
 def _tell_round(round_: Any) -> str:
     metrics = _number("accuracy", round_.accuracy) + _number("loss", round_.loss)
-    return f"round {round_.round}/{round_.rounds} took {round_.seconds:.1f} s{metrics}"
+    return f"{_counted(round_)} took {round_.seconds:.1f} s{metrics}"
+
+
+def _counted(round_: Any) -> str:
+    return f"{'cycle' if round_.is_cycle else 'round'} {round_.round}/{round_.rounds}"
 
 
 def _tell_trained(trained: Any) -> str:
@@ -90,7 +103,7 @@ _TELLERS: Final[dict[Kind, Callable[[Any], str]]] = {
     Kind.DATA_LOADED: lambda loaded: f"loaded {loaded.rows} rows",
     Kind.LEARNER_JOINED: _tell_joined,
     Kind.LEARNER_LEFT: _tell_left,
-    Kind.ROUND_STARTED: lambda round_: f"round {round_.round}/{round_.rounds} begins",
+    Kind.ROUND_STARTED: lambda round_: f"{_counted(round_)} begins",
     Kind.ROUND_COMPLETED: _tell_round,
     Kind.TRAINED: _tell_trained,
     Kind.FINISHED: _tell_finished,

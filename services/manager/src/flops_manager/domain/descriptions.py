@@ -33,7 +33,7 @@ def describe(
             return _observer(project, service, installation)
         case Role.BUILDER:
             return _builder(project, service, installation)
-        case Role.AGGREGATOR:
+        case Role.AGGREGATOR | Role.CLUSTER_AGGREGATOR:
             return _aggregator(project, service, installation, address)
         case Role.LEARNER:
             return _learner(project, service, installation)
