@@ -67,6 +67,8 @@ lock: $(UV) ## Lock every service's dependencies anew (UPGRADE=1 takes newer ver
 	@cd services/cli && $(LOCK) --group embedded -o embedded.lock
 	@$(LOCK) pyproject.toml --group dev -o requirements.lock
 	@printf 'uv>=0.13\n' | $(LOCK) - -o bootstrap.lock
+	@# A client that the tests drive, without the 240 MB of ansible that it has no use for here.
+	@printf 'oak-cli==0.5.5\n' | $(LOCK) --no-emit-package ansible - -o tests/clients/oak-cli.lock
 
 LOCK = $(abspath $(UV)) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \

@@ -172,6 +172,10 @@ class FlopsClient:
         answer = self._connection.ask("GET", "/api/flops/tracking", query={"customerID": customer})
         return Tracking(str(answer["tracking_server_url"]), bool(answer.get("is_running")))
 
+    def reset_database(self) -> str:
+        """Delete every project and mock of every customer, as an Admin; return what it was."""
+        return str(self._connection.ask("DELETE", "/api/flops/database")["message"])
+
     def _submit(self, path: str, sla: Sla, idempotency_key: str) -> dict[str, Any]:
         # With a key of its own, a request whose answer got lost can be sent again.
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
