@@ -6,9 +6,19 @@ from pathlib import Path
 
 def publish(temporary: Path, target: Path) -> None:
     """Give a finished file its name: contents to disk, then the name, then the folder."""
-    _sync(temporary, os.O_RDWR)
-    temporary.replace(target)
+    sync(temporary)
+    rename(temporary, target)
+
+
+def rename(synced: Path, target: Path) -> None:
+    """Give a file whose contents are on disk its name, for good."""
+    synced.replace(target)
     _sync(target.parent, os.O_RDONLY)
+
+
+def sync(path: Path) -> None:
+    """Return when the contents of a file are on disk."""
+    _sync(path, os.O_RDWR)
 
 
 def remove(path: Path) -> None:

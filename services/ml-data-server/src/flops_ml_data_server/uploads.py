@@ -2,9 +2,12 @@
 
 import errno
 import logging
+import math
 import shutil
+import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +18,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flops_flight.errors import DataRejectedError
+from flops_ml_data_server import durable
 from flops_ml_data_server.digest import ContentDigest
 from flops_ml_data_server.layout import ROW_GROUP_BYTES, ROW_GROUP_ROWS, writer_options
+from flops_ml_data_server.memory import SMALLEST_SHARE, Memory
 
 logger = logging.getLogger(__name__)
 
 PREFIX: Final = ".upload-"
-DIGEST_KEY: Final = b"flops_digest"
+DIGEST_KEY: Final = b"flops_xxh3"
 MAX_HELD_BATCHES: Final = 1024
-"""Tiny batches are joined from here on, or their bookkeeping would outweigh their data."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +36,32 @@ class Limits:
 
     max_upload_bytes: int = 0
     min_free_bytes: int = 100 * 2**20
+    idle_seconds: float = 300.0
+    upload_seconds: float = 6 * 3600.0
 
 
 class PendingFragment:
     """A file that nobody sees yet. Used as a context; what is not published is gone at its end."""
 
-    def __init__(self, folder: Path, schema: pa.Schema, codec: str, limits: Limits) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        schema: pa.Schema,
+        codec: str,
+        limits: Limits,
+        memory: Memory,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.path = folder / f"{PREFIX}{uuid.uuid4().hex}"
         self.rows = 0
         self._schema = schema
         self._codec = codec
         self._limits = limits
+        self._memory = memory
+        self._now = now
+        self._began = self._heard = now()
+        self._lock = threading.Lock()
+        self._expired = ""
         self._digest = ContentDigest(schema)
         self._held: list[pa.RecordBatch] = []
         self._held_rows = 0
@@ -62,41 +81,90 @@ class PendingFragment:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._discard()
+        with self._lock:
+            self._discard()
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Take in a batch; raise ``DataRejectedError`` when a limit is reached."""
-        self._held.append(batch)
-        self._held_rows += batch.num_rows
-        self._held_bytes += batch.nbytes
-        self.rows += batch.num_rows
-        if self._held_bytes >= ROW_GROUP_BYTES or self._held_rows >= ROW_GROUP_ROWS:
-            self._flush()
-        elif len(self._held) >= MAX_HELD_BATCHES:
-            self._held = pa.Table.from_batches(self._held).combine_chunks().to_batches()
+        with self._lock:
+            self._check_time()
+            self._heard = self._now()
+            self._held.append(batch)
+            self._held_rows += batch.num_rows
+            self._held_bytes += batch.nbytes
+            self.rows += batch.num_rows
+            is_roomy = self._memory.hold(batch.nbytes)
+            enough = ROW_GROUP_BYTES if is_roomy else SMALLEST_SHARE
+            if self._held_bytes >= enough or self._held_rows >= ROW_GROUP_ROWS:
+                self._flush()
+            elif len(self._held) >= MAX_HELD_BATCHES:
+                self._join()
 
     def finish(self) -> str:
-        """Write what is left; return the digest of the content."""
-        self._flush()
-        digest = self._digest.hexdigest()
-        writer = self._writer
-        if writer is not None:
-            with self._refusals():
-                writer.add_key_value_metadata({DIGEST_KEY: digest.encode()})
-                writer.close()
-        self._check_limits(0)
-        return digest
+        """Write what is left, down to the disk; return the digest of the content."""
+        with self._lock:
+            self._check_time()
+            self._flush()
+            digest = self._digest.hexdigest()
+            if self._writer is not None:
+                with self._refusals():
+                    self._writer.add_key_value_metadata({DIGEST_KEY: digest.encode()})
+                    self._writer.close()
+                    self._check_limits(0)
+                    durable.sync(self.path)
+            self._heard = math.inf
+            return digest
+
+    def expire(self) -> bool:
+        """Throw away what a sender left behind; say whether that was so.
+
+        Its call cannot be ended from here: Flight waits for the sender as long as the connection
+        is up. So it keeps a sleeping thread, but neither memory nor disk.
+        """
+        now = self._now()
+        if now - self._heard > self._limits.idle_seconds:
+            reason = f"nothing came for {self._limits.idle_seconds:g} s"
+        elif self._heard < math.inf and now - self._began > self._limits.upload_seconds:
+            reason = f"it took longer than {self._limits.upload_seconds:g} s"
+        else:
+            return False
+        with self._lock:
+            if self._expired or self._heard == math.inf:
+                return False
+            self._expired = reason
+            self._discard()
+        logger.warning("gave up on an upload: %s", reason)
+        return True
+
+    def _check_time(self) -> None:
+        if self._expired:
+            raise DataRejectedError(
+                f"the data server gave up on this upload: {self._expired}",
+                hint="Send it again; FLOPS_UPLOAD_IDLE_SECONDS and FLOPS_UPLOAD_SECONDS say when.",
+            )
+
+    def _join(self) -> None:
+        """Make one batch of many tiny ones, or their bookkeeping would outweigh their data."""
+        joined = pa.Table.from_batches(self._held).combine_chunks().to_batches()
+        after = sum(batch.nbytes for batch in joined)
+        self._memory.hold(after)
+        self._memory.release(self._held_bytes)
+        self._held, self._held_bytes = joined, after
 
     def _flush(self) -> None:
         if not self._held or self._writer is None:
             return
         self._check_limits(self._held_bytes)
         group = pa.Table.from_batches(self._held, self._schema)
-        self._held, self._held_rows, self._held_bytes = [], 0, 0
-        with self._refusals():
+        with self._refusals(), self._memory.encoding():
             for batch in group.to_batches():
                 self._digest.update(batch)
             self._writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._memory.release(self._held_bytes)
+        self._held, self._held_rows, self._held_bytes = [], 0, 0
 
     def _check_limits(self, coming_bytes: int) -> None:
         limits = self._limits
@@ -122,7 +190,7 @@ class PendingFragment:
             raise DataRejectedError(f"the volume cannot be written: {error}") from error
 
     def _discard(self) -> None:
-        self._held = []
+        self._forget()
         if self._writer is not None and self._writer.is_open:
             with suppress(pa.ArrowException, OSError):
                 self._writer.close()

@@ -6,6 +6,8 @@ import os
 import shutil
 import stat
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,7 @@ from flops_flight.errors import DataRejectedError, NoDataError
 from flops_flight.names import FragmentName, fragment_name, parse_fragment_name
 from flops_ml_data_server import durable
 from flops_ml_data_server.fragments import StoredFragment, content_digest, read_footer
+from flops_ml_data_server.memory import Memory
 from flops_ml_data_server.uploads import Limits, PendingFragment, remove_leftovers
 
 logger = logging.getLogger(__name__)
@@ -35,10 +38,18 @@ class VolumeUnusableError(FlopsError):
 class Volume:
     """Fragments by name. ``open`` before use; all methods may be called from many threads."""
 
-    def __init__(self, folder: Path, codec: str = "zstd", limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        codec: str = "zstd",
+        limits: Limits | None = None,
+        memory: Memory | None = None,
+    ) -> None:
         self.folder = folder
+        self.memory = memory or Memory()
         self._codec = codec
         self._limits = limits or Limits()
+        self._pending: set[PendingFragment] = set()
         self._publishing = threading.Lock()
         self._footers: dict[str, tuple[_Version, StoredFragment | None]] = {}
         self._lock = -1
@@ -87,9 +98,20 @@ class Volume:
             raise NoDataError(f"there is no fragment {name}")
         return fragment
 
-    def begin(self, schema: pa.Schema) -> PendingFragment:
-        """Return the place for an upload; use it as a context."""
-        return PendingFragment(self.folder, schema, self._codec, self._limits)
+    @contextmanager
+    def begin(self, schema: pa.Schema) -> Iterator[PendingFragment]:
+        """Give the place for an upload; it is gone at the end unless it was published."""
+        place = PendingFragment(self.folder, schema, self._codec, self._limits, self.memory)
+        with self.memory.transfer(), place as pending:
+            self._pending.add(pending)
+            try:
+                yield pending
+            finally:
+                self._pending.discard(pending)
+
+    def expire_uploads(self) -> int:
+        """Give up on uploads that nobody goes on with; return how many that were."""
+        return sum(pending.expire() for pending in tuple(self._pending))
 
     def publish(self, pending: PendingFragment, digest: str, name: FragmentName) -> StoredFragment:
         """Let everybody see a finished upload; of equal content the first copy stays.
@@ -102,7 +124,7 @@ class Volume:
             if existing is None:
                 if os.path.lexists(target):
                     raise DataRejectedError(f"{target.name} is taken by a file that is no fragment")
-                durable.publish(pending.path, target)
+                durable.rename(pending.path, target)
                 return self.find(target.name)
         if content_digest(existing) != digest:
             raise DataRejectedError(
