@@ -86,14 +86,17 @@ PAYLOADS: dict[Kind, tuple[Role, Any]] = {
     Kind.PROGRESS: (Role.BUILDER, Progress("installing", done=3, total=12, unit="packages")),
     Kind.NOTICE: (Role.BUILDER, Notice("The pin of mlflow is dropped.")),
     Kind.FAILED: (
-        Role.LEARNER,
+        Role.AGGREGATOR,
         Failure(
             reason="fit_model raised ValueError: no rows",
             exit_code=30,
             error="UserCodeError",
             hint="Look at model_manager.py.",
             where="model_manager.py:12",
+            origin=LEARNER,
+            origin_cluster="munich",
             round=2,
+            cycle=1,
             last_lines=("fitting", "Traceback"),
         ),
     ),

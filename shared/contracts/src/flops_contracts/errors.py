@@ -10,7 +10,7 @@ class FlopsError(Exception):
 
     ``reason`` says what is wrong, ``hint`` what to change; ``where`` is a place a person can open
     (``model_manager.py:12``). ``origin`` names the actor where it began, if that is another one
-    than who raises it, and ``round`` the training round.
+    than who raises it, ``origin_cluster`` its cluster, and ``round`` and ``cycle`` when.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
@@ -22,11 +22,15 @@ class FlopsError(Exception):
         where: str = "",
         *,
         origin: str = "",
+        origin_cluster: str = "",
         round: int | None = None,
+        cycle: int | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
         self.where = where
         self.origin = origin
+        self.origin_cluster = origin_cluster
         self.round = round
+        self.cycle = cycle

@@ -118,7 +118,8 @@ class Failure:
     """Why an actor gives up.
 
     ``error`` is the class name, ``where`` a file and line or empty, ``origin`` the instance of
-    the actor where it began, or empty if that is the sender.
+    the actor where it began, or empty if that is the sender. ``origin_cluster`` and ``cycle``
+    are known when it began below a cluster's aggregator; ``round`` is then that cluster's.
     """
 
     reason: str
@@ -127,7 +128,9 @@ class Failure:
     hint: str = ""
     where: str = ""
     origin: str = ""
+    origin_cluster: str = ""
     round: int | None = None
+    cycle: int | None = None
     last_lines: tuple[str, ...] = ()
 
 
@@ -233,7 +236,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class Finished:
-    """A learner's result: how many rounds it trained and on how many samples."""
+    """A learner's result: how many rounds it trained and on how many samples.
+
+    A cluster's aggregator says so of the rounds below it and of all its learners.
+    """
 
     rounds: int
     samples: int

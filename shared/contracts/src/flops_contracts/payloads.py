@@ -107,7 +107,9 @@ class FailureSchema(MessageSchema):
     hint = _text()
     where = _text()
     origin = _text()
+    origin_cluster = _text()
     round = fields.Integer(load_default=None, allow_none=True)
+    cycle = fields.Integer(load_default=None, allow_none=True)
     last_lines = TupleOf(fields.String(), load_default=())
 
 

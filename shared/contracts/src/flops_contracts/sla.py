@@ -7,7 +7,7 @@ is reported at once, with its path.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import Any
+from typing import Any, Final
 
 
 @unique
@@ -96,6 +96,10 @@ class ResourceConstraints:
     storage: int = 0
 
 
+RETURN_SECONDS: Final = 60
+"""How long an aggregator waits before a round for learners that were lost."""
+
+
 @dataclass(frozen=True)
 class ProjectSla:
     """A project as its owner asked for it.
@@ -118,6 +122,16 @@ class ProjectSla:
     learners: int = 1
     data_split: DataSplit = DataSplit.EXCLUSIVE
     privacy: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def cycle_timeout_seconds(self) -> int:
+        """How long the root waits for a cluster: the longest that all its rounds may take.
+
+        A round trains and then evaluates, each up to the round's timeout and each after waiting
+        for learners that were lost. Who is dead or cut off is noticed in seconds, not by this.
+        """
+        longest_round = 2 * (self.round_timeout_seconds + RETURN_SECONDS)
+        return self.training_configuration.training_rounds * longest_round
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,9 @@ def failure_of(error: Exception, last_lines: tuple[str, ...]) -> Failure:
             hint=error.hint,
             where=error.where,
             origin=error.origin,
+            origin_cluster=error.origin_cluster,
             round=error.round,
+            cycle=error.cycle,
             last_lines=last_lines,
         )
     return Failure(
