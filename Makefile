@@ -73,6 +73,7 @@ lock: $(UV) ## Lock every service's dependencies anew (UPGRADE=1 takes newer ver
 LOCK = $(abspath $(UV)) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
   $(addprefix --no-emit-package ,$(LOCAL))
+	@cd services/tracking-server && $(LOCK) pyproject.toml --extra stores -c requirements.lock -o stores.lock
 
 clean: ## Remove everything that was installed or produced
 	rm -rf $(HOME_DIR) $(DEV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -14,14 +14,19 @@ from containers.bench.suite import MANAGEMENT, PARTS, ROOT, Suite
 
 PYTHON: Final = "docker.io/library/python:3.11-slim"
 DEBIAN: Final = "docker.io/library/debian:bookworm-slim"
-REGISTRY: Final = "docker.io/library/registry:2.8.3"
+TAKEN: Final = {
+    "docker.io/library/registry:2.8.3": ("/usr/bin/docker-registry", "/bin/registry"),
+    "docker.io/library/docker:28-cli": ("/usr/bin/docker", "/usr/local/bin/docker"),
+}
+"""Images of which ours take one program: where Debian's packages put it, and where it is there."""
 PARTS_IMAGE: Final = "flops-test/parts:latest"
 BUILD_SECONDS: Final = 1800
 
-REGISTRY_DOCKERFILE: Final = f"""\
+TAKING_DOCKERFILE: Final = f"""\
 FROM {PARTS_IMAGE} AS parts
 FROM scratch
-COPY --from=parts /usr/bin/docker-registry /bin/registry
+ARG SOURCE TARGET
+COPY --from=parts $SOURCE $TARGET
 """
 
 
@@ -100,10 +105,12 @@ class Bench:
         self.engine.docker("tag", PYTHON, DEBIAN)
         say("building what takes the place of images of others")
         self._build(PARTS_IMAGE, "--file", ROOT / "tests/containers/parts/Dockerfile", ROOT)
-        registry = self.folder / "registry"
-        registry.mkdir(exist_ok=True)
-        (registry / "Dockerfile").write_text(REGISTRY_DOCKERFILE)
-        self._build(REGISTRY, registry)
+        taking = self.folder / "taking"
+        taking.mkdir(exist_ok=True)
+        (taking / "Dockerfile").write_text(TAKING_DOCKERFILE)
+        for image, (source, target) in TAKEN.items():
+            places = ("--build-arg", f"SOURCE={source}", "--build-arg", f"TARGET={target}")
+            self._build(image, *places, taking)
 
     def _build(self, reference: str, *words: str | Path) -> None:
         build = ("build", "--quiet", "--tag", reference)

@@ -138,6 +138,16 @@ def test_a_builder_gets_into_the_registry():
     assert "only-for-this-test" not in repr(deployment) + repr(installation)
 
 
+def test_base_images_may_lie_elsewhere():
+    project = at_stage(1)
+    installation = replace(INSTALLATION, base_image_prefix="registry.test/bases")
+
+    deployment = describe(project, project.present(Role.BUILDER)[0], installation)
+
+    assert deployment.image == "images.test/image-builder:1"
+    assert deployment.environment["FLOPS_IMAGE_PREFIX"] == "registry.test/bases"
+
+
 def test_the_builder_of_a_model():
     deployment = described(at_stage(3), Role.BUILDER, 1)
 

@@ -137,6 +137,11 @@ def _api(environment: Environment) -> dict[str, Any]:
             "FLOPS_API_MAX_STREAMS", 16, help="Live event streams in each process.", maximum=1000
         ),
     }
+        base_image_prefix=environment.text(
+            "FLOPS_BASE_IMAGE_PREFIX",
+            "",
+            help="Where the image-builder finds the base images of actors, if elsewhere.",
+        ),
 
 
 def _installation(

@@ -48,6 +48,9 @@ class TrackingServer(uvicorn.Server):
 def serve(settings: Settings, status: Status) -> None:
     """Create or migrate the database, then serve until SIGTERM or SIGINT."""
     status.doing("loading MLflow")
+    from flops_tracking_server.databases import ensure_database  # noqa: PLC0415 - as MLflow
+
+    ensure_database(settings.backend_store_url)
     from mlflow.server.fastapi_app import app  # noqa: PLC0415 - see the module's docstring
     from mlflow.server.handlers import initialize_backend_stores  # noqa: PLC0415
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from flops_runtime.environment import Environment
+from flops_runtime.environment import BadSettingsError, Environment
 from flops_runtime.settings import ProcessSettings
+from flops_tracking_server.artifact_urls import ArtifactStore, artifact_store
 
 TRACKING_PORT = 7027
 
@@ -13,7 +14,7 @@ class Settings:
     """Where the stores are and who may ask. The backend store's URL may hold a password."""
 
     backend_store_url: str = field(repr=False)
-    artifact_store_url: str
+    artifact_store: ArtifactStore
     allowed_hosts: tuple[str, ...]
     port: int
     process: ProcessSettings
@@ -26,9 +27,7 @@ class Settings:
                 "FLOPS_BACKEND_STORE_URL",
                 help="SQL database of MLflow, as an SQLAlchemy URL; sqlite:////path works too.",
             ),
-            artifact_store_url=environment.text(
-                "FLOPS_ARTIFACT_STORE_URL", help="Where artifacts lie: a folder or an s3:// URL."
-            ),
+            artifact_store=_artifact_store(environment),
             allowed_hosts=environment.items(
                 "FLOPS_ALLOWED_HOSTS",
                 (),
@@ -41,3 +40,15 @@ class Settings:
         )
         environment.check()
         return settings
+
+
+def _artifact_store(environment: Environment) -> ArtifactStore:
+    url = environment.text(
+        "FLOPS_ARTIFACT_STORE_URL",
+        help="Where artifacts lie: a folder, s3://bucket/path, or for a store of one's own "
+        "s3+http[s]://KEY:SECRET@host:port/bucket/path.",
+    )
+    try:
+        return artifact_store(url)
+    except ValueError as error:
+        raise BadSettingsError(f"FLOPS_ARTIFACT_STORE_URL {error}") from None

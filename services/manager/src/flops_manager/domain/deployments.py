@@ -53,6 +53,7 @@ class Installation:
     image_tag: str
     mqtt_url: str
     mqtt_password: str = field(default="", repr=False)
+    base_image_prefix: str = ""
     image_registry: str = ""
     registry_access: RegistryAccess = RegistryAccess()
     devel_image_tag: str = ""

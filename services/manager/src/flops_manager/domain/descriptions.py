@@ -143,7 +143,7 @@ def _builder(project: Project, service: Service, installation: Installation) -> 
         "FLOPS_BUILD": "model" if is_for_model else "actors",
         "FLOPS_IMAGE_REGISTRY": installation.image_registry,
         **installation.registry_access.environment(),
-        "FLOPS_IMAGE_PREFIX": installation.image_prefix,
+        "FLOPS_IMAGE_PREFIX": installation.base_image_prefix or installation.image_prefix,
         "FLOPS_IMAGE_TAG": installation.tag(is_devel=sla.use_devel_base_images),
         "FLOPS_ML_MODEL_FLAVOR": sla.ml_model_flavor,
         "FLOPS_SUPPORTED_PLATFORMS": ",".join(sla.supported_platforms),

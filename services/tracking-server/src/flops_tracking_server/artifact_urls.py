@@ -1,0 +1,42 @@
+"""One URL for an S3 store, taken apart into what MLflow and boto3 are told separately."""
+
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+SCHEMES = {"s3+http": "http", "s3+https": "https"}
+_REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class ArtifactStore:
+    """MLflow's own URL of a store, and the variables that say how it is reached."""
+
+    url: str
+    variables: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+def artifact_store(url: str) -> ArtifactStore:
+    """Return ``url`` as it is, or taken apart if it is ``s3+http[s]://KEY:SECRET@host/bucket/path``.
+
+    Raises ``ValueError`` that says what lacks, without the secret.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in SCHEMES:
+        return ArtifactStore(url)
+    parts = urlsplit(url)
+    if not (parts.username and parts.password and parts.hostname and parts.path.strip("/")):
+        raise ValueError(f"must be like {scheme}://KEY:SECRET@host:port/bucket/path")
+    host = parts.netloc.rpartition("@")[2]
+    return ArtifactStore(
+        url=f"s3://{parts.path.strip('/')}",
+        variables={
+            "MLFLOW_S3_ENDPOINT_URL": f"{SCHEMES[scheme]}://{host}",
+            "AWS_ACCESS_KEY_ID": unquote(parts.username),
+            "AWS_SECRET_ACCESS_KEY": unquote(parts.password),
+            # Part of every signature; a store of one's own has no other.
+            "AWS_DEFAULT_REGION": _REGION,
+            # Checksums in trailers are Amazon's own; other stores answer them with an error.
+            "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+            "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+        },
+    )
