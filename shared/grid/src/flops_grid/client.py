@@ -22,14 +22,18 @@ def serve_client_app(
     settings: LinkSettings | None = None,
     credentials: ChannelCredentials | None = None,
 ) -> Ended:
-    """Answer the aggregator's messages with ``app`` until it says goodbye.
+    """Answer the messages of the aggregator at ``address`` (host:port); see ``serve``."""
+    return serve(app, Link(Peer(address, name, token, credentials), settings or LinkSettings()))
+
+
+def serve(app: ClientApp, link: Link) -> Ended:
+    """Answer the messages that come over ``link`` with ``app`` until the aggregator says goodbye.
 
     ``app`` runs in the calling thread and is never run twice for one message. What it raises
     becomes an error reply, and the learner goes on. Raises ``AggregatorUnreachableError``.
     """
     take_identity()
     context = Context(run_id=RUN_ID, node_id=0, node_config={}, state=RecordDict(), run_config={})
-    link = Link(Peer(address, name, token, credentials), settings or LinkSettings())
     link.start()
     reason = "the learner ended"
     try:

@@ -23,11 +23,16 @@ class UserCodeError(FlopsError):
     exit_code = ExitCode.USER_CODE_FAILED
 
 
+class CalledOffError(FlopsError):
+    """The work that waits for answers is no longer wanted."""
+
+
 @dataclass(frozen=True)
 class LearnerError:
     """Why a learner could not answer a message, as it travels in the reason of Flower's ``Error``.
 
-    ``exit_code`` says the class of the failure; an unknown one counts as a bug.
+    ``exit_code`` says the class of the failure; an unknown one counts as a bug. Where it began is
+    told by a cluster's aggregator, of its own learners.
     """
 
     reason: str
@@ -35,6 +40,10 @@ class LearnerError:
     where: str = ""
     hint: str = ""
     exit_code: int = ExitCode.BUG
+    origin: str = ""
+    origin_cluster: str = ""
+    round: int | None = None
+    cycle: int | None = None
 
     def to_text(self) -> str:
         """Return it as the text of an error reply."""
@@ -51,6 +60,10 @@ class LearnerError:
                 where=str(document["where"])[:500],
                 hint=str(document["hint"])[:2000],
                 exit_code=int(document["exit_code"]),
+                origin=str(document["origin"])[:200],
+                origin_cluster=str(document["origin_cluster"])[:200],
+                round=_whole(document["round"]),
+                cycle=_whole(document["cycle"]),
             )
         except (ValueError, TypeError, KeyError):
             return cls(reason=(text or "no reason given")[:4000])
@@ -58,10 +71,19 @@ class LearnerError:
     @classmethod
     def from_exception(cls, error: BaseException) -> "LearnerError":
         """Return what a reply says about ``error``: expected ones by their reason, bugs by name."""
-        if isinstance(error, FlopsError):
-            name, code = type(error).__name__, error.exit_code
-            return cls(error.reason, name, error.where, error.hint, code)
         name = type(error).__name__
+        if isinstance(error, FlopsError):
+            return cls(
+                reason=error.reason,
+                error=name,
+                where=error.where,
+                hint=error.hint,
+                exit_code=error.exit_code,
+                origin=error.origin,
+                origin_cluster=error.origin_cluster,
+                round=error.round,
+                cycle=error.cycle,
+            )
         return cls(f"unexpected {name}: {error}"[:2000], name)
 
     @property
@@ -70,4 +92,9 @@ class LearnerError:
         return self.exit_code == ExitCode.USER_CODE_FAILED
 
     def __str__(self) -> str:
-        return f"{self.reason} ({self.where})" if self.where else self.reason
+        told = f"{self.reason} ({self.where})" if self.where else self.reason
+        return f"{self.origin}: {told}" if self.origin else told
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None

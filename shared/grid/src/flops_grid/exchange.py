@@ -17,7 +17,7 @@ from typing import Final
 
 from flwr.app import Error, Message
 
-from flops_grid.errors import LearnerError
+from flops_grid.errors import CalledOffError, LearnerError
 from flops_grid.flower_internals import LEARNER_GONE, set_message_id
 
 logger = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ class Seat:
 @dataclass
 class _Node:
     name: str
+    aggregates: bool = False
     seat: Seat | None = None
     lost_at: float = 0.0
     reason: str = ""
@@ -96,11 +97,12 @@ class Exchange:
         self._pending: dict[str, Message] = {}
         self._replies: dict[str, Message] = {}
         self._is_closed = False
+        self._called_off = ""
 
-    def join(self, name: str, session: str) -> Seat:
+    def join(self, name: str, session: str, *, aggregates: bool = False) -> Seat:
         """Seat a learner and queue its unanswered work; raise ``NameTakenError``.
 
-        A session that is there already has lost its connection before we noticed: it replaces it.
+        ``aggregates`` says that it is an aggregator with learners of its own. A session that is there already has lost its connection before we noticed: it replaces it.
         """
         with self._changed:
             seat = Seat(node_id_of(name), name, session)
@@ -111,6 +113,7 @@ class Exchange:
             if node.seat:
                 node.seat.outbox.put(None)
             node.seat = seat
+            node.aggregates = aggregates
             for message_id, message in self._pending.items():
                 is_for_it = message.metadata.dst_node_id == seat.node_id
                 if is_for_it and message_id not in self._replies:
@@ -165,15 +168,30 @@ class Exchange:
                 logger.info("dropped a late reply of %s", seat.name)
         seat.outbox.put(Acknowledge(message_id))
 
+    def call_off(self, reason: str) -> None:
+        """Let every wait end with ``CalledOffError`` from now on, until the next ``resume``."""
+        with self._changed:
+            self._called_off = reason
+            self._changed.notify_all()
+
+    def resume(self) -> None:
+        """Wait again."""
+        with self._changed:
+            self._called_off = ""
+
     def take(self, message_ids: Iterable[str]) -> list[Message]:
         """Return the replies that have come, and an error for each learner that stays away."""
         with self._changed:
             return [reply for one in list(message_ids) if (reply := self._take_one(one))]
 
     def wait_for_replies(self, message_ids: set[str], end: float | None) -> None:
-        """Return when ``take`` would give something, or at ``end`` on the clock."""
+        """Return when ``take`` would give something, or at ``end`` on the clock.
+
+        Raises ``CalledOffError``.
+        """
         with self._changed:
             while not any(one in self._replies or self._is_lost(one) for one in message_ids):
+                self._check()
                 left = 1.0 if end is None else min(1.0, end - self._clock())
                 if left <= 0:
                     return
@@ -196,6 +214,11 @@ class Exchange:
                 if node.seat or not self._is_beyond_grace(node)
             }
 
+    def has_aggregators(self) -> bool:
+        """Say whether any of those that were ever here is an aggregator itself."""
+        with self._changed:
+            return any(node.aggregates for node in self._nodes.values())
+
     def name_of(self, node_id: int) -> str:
         """Return the name of a learner that was ever here."""
         with self._changed:
@@ -203,9 +226,15 @@ class Exchange:
             return node.name if node else f"node {node_id}"
 
     def wait_for(self, count: int, timeout_seconds: float) -> list[str]:
-        """Wait until ``count`` learners are connected; return the names of those that are."""
+        """Wait until ``count`` learners are connected; return the names of those that are.
+
+        Raises ``CalledOffError``.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._count() >= count, timeout_seconds)
+            self._changed.wait_for(
+                lambda: self._count() >= count or self._called_off, timeout_seconds
+            )
+            self._check()
             return sorted(node.name for node in self._nodes.values() if node.seat)
 
     def say_goodbye(self, reason: str, timeout_seconds: float) -> None:
@@ -216,6 +245,10 @@ class Exchange:
                 if node.seat:
                     node.seat.outbox.put(Goodbye(reason))
             self._changed.wait_for(lambda: self._count() == 0, timeout_seconds)
+
+    def _check(self) -> None:
+        if self._called_off:
+            raise CalledOffError(self._called_off)
 
     def _count(self) -> int:
         return sum(node.seat is not None for node in self._nodes.values())

@@ -9,7 +9,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import Full, Queue, SimpleQueue
 from typing import Final, Protocol
@@ -45,12 +45,13 @@ FINAL_REFUSALS: Final = {
 
 @dataclass(frozen=True)
 class Peer:
-    """Which aggregator to dial, and as whom."""
+    """Which aggregator to dial, and as whom; ``aggregates`` says that learners are below."""
 
     address: str
     name: str
     token: str = field(repr=False)
     credentials: grpc.ChannelCredentials | None = None
+    aggregates: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,17 @@ class _Lost(Exception):  # noqa: N818 - an event, not a failure
 
 
 class Link:
-    """Puts work into ``inbox``, last of all an ``Ended`` or the error that ended the link."""
+    """Puts work into ``inbox``, last of all an ``Ended`` or the error that ended the link.
 
-    def __init__(self, peer: Peer, settings: LinkSettings) -> None:
+    ``news`` is called from the link's thread after each of them was put there.
+    """
+
+    def __init__(
+        self, peer: Peer, settings: LinkSettings, news: Callable[[], None] = lambda: None
+    ) -> None:
         self._peer = peer
         self._settings = settings
+        self._news = news
         self._session = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._accepted: set[str] = set()
@@ -157,6 +164,7 @@ class Link:
                 self.inbox.put(item, timeout=0.5)
             except Full:
                 continue
+            self._news()
             return
 
     def _converse(self) -> Ended:
@@ -202,6 +210,7 @@ class Link:
                 "token": self._peer.token,
                 "name": self._peer.name,
                 "session": self._session,
+                "aggregates": self._peer.aggregates,
             },
         )
         while (item := outbox.get()) is not None:

@@ -20,6 +20,15 @@ EVALUATE_SECONDS: Final = "evaluate-seconds"
 WANTS_TRAIN_LOSS: Final = "wants-train-loss"
 """Key of the training config: report the loss of the parameters as they came (q-FedAvg)."""
 
+INTERNAL: Final = "flops."
+"""How those keys of a config begin that are meant for aggregators, not for the user's code."""
+
+EXCHANGE: Final = f"{INTERNAL}exchange"
+"""Which exchange with its clients the sender is at, from 1; to an aggregator it is the cycle."""
+
+RUN: Final = f"{INTERNAL}run"
+"""The sender's run in MLflow, for those of its clients to be nested in; empty if not known yet."""
+
 Parameters = list[NDArray[Any]]
 
 

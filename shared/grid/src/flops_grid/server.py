@@ -109,6 +109,18 @@ class StreamGrid(Grid):
         """Return a learner's name."""
         return self._exchange.name_of(node_id)
 
+    def has_aggregators(self) -> bool:
+        """Say whether those that joined are aggregators themselves."""
+        return self._exchange.has_aggregators()
+
+    def call_off(self, reason: str) -> None:
+        """Let whoever waits for learners or replies get a ``CalledOffError``, until ``resume``."""
+        self._exchange.call_off(reason)
+
+    def resume(self) -> None:
+        """Wait again for learners and replies."""
+        self._exchange.resume()
+
     def set_run(self, run: Run) -> None:
         """Do nothing: this grid has one run only."""
 
@@ -206,7 +218,8 @@ class StreamGrid(Grid):
         if not 1 <= len(name) <= 200 or not 1 <= len(session) <= 200:
             _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, "a greeting needs name and session")
         try:
-            return self._exchange.join(name, session)
+            aggregates = hello.get("aggregates") is True
+            return self._exchange.join(name, session, aggregates=aggregates)
         except NameTakenError:
             why = f"a learner named {name} is here already"
             _refuse(context, grpc.StatusCode.ALREADY_EXISTS, why)
