@@ -16,6 +16,7 @@ from flops_manager.adapters.memory import (
     memory_mocks,
     memory_projects,
 )
+from flops_manager.adapters.memory_addresses import MemoryAddressBook
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import NotAuthenticatedError
 from flops_manager.domain.mocks import Mock
@@ -25,6 +26,7 @@ from flops_manager.entrypoints.api.serving import UseCases, make_api
 from flops_manager.entrypoints.api.streams import Pace
 from flops_manager.ports.stores import Record
 from flops_manager.ports.tokens import Identity
+from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.database import Database
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.models import Models
@@ -93,7 +95,13 @@ class World:
         return UseCases(
             projects,
             mocks,
-            Tracking(self.orchestrator, MemoryLeases(_now), INSTALLATION, "this process"),
+            Tracking(
+                self.orchestrator,
+                Addresses(self.orchestrator, MemoryAddressBook()),
+                MemoryLeases(_now),
+                INSTALLATION,
+                "this process",
+            ),
             Models(self.projects),
             Database(projects, mocks),
         )

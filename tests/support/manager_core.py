@@ -32,6 +32,7 @@ from flops_manager.adapters.memory import (
     MemoryRecords,
     memory_mocks,
 )
+from flops_manager.adapters.memory_addresses import MemoryAddressBook
 from flops_manager.bootstrap import Adapters, Options, wire
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import ProjectNotFoundError
@@ -212,6 +213,7 @@ class Core:
             mocks=memory_mocks(),
             history=MemoryEventStore(),
             leases=MemoryLeases(self.clock),
+            addresses=MemoryAddressBook(),
             orchestrator=self.orchestrator,
             data_servers=self.data_servers,
             bus=self.bus,

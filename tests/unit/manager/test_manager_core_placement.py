@@ -1,10 +1,17 @@
 """Where learners, builder and aggregator go, and why they cannot."""
 
+from dataclasses import replace
+
 import pytest
 
 from flops_contracts.roles import Role
 from flops_manager.domain.errors import NotPlaceableError
-from flops_manager.domain.nodes import BUILDER_ADDON, LEARNER_ADDON, Landscape
+from flops_manager.domain.nodes import (
+    BUILDER_ADDON,
+    LEARNER_ADDON,
+    Landscape,
+    PlacementMode,
+)
 from flops_manager.domain.placement import (
     place_learners,
     place_mock,
@@ -136,7 +143,7 @@ def test_hierarchical_mode_is_refused_for_now():
 
 
 def test_builder_and_aggregator_go_to_the_roomiest_node():
-    nodes = (a_node("node-1", memory_mb=100), a_node("node-2", memory_mb=900))
+    nodes = (a_node("node-1", memory_mb=2000), a_node("node-2", memory_mb=3000))
 
     placements = place_project(a_sla(), a_landscape(nodes, {"node-1": {"mnist": 10}}))
 
@@ -165,3 +172,59 @@ def test_a_mock_avoids_a_data_server_that_does_not_answer():
     landscape = a_landscape(TWO, {"node-1": {"mnist": 10}})
 
     assert place_mock("mnist", landscape).node == "node-1"
+
+
+def test_a_node_that_is_too_small_for_the_builder_is_named():
+    with pytest.raises(NotPlaceableError, match=r"builder needs \d+ MB.*100 MB free.*node-1"):
+        place_project(a_sla(), a_landscape((a_node("node-1", memory_mb=100),)))
+
+
+def test_learners_leave_room_for_the_aggregator_on_its_node():
+    nodes = (a_node("node-1", memory_mb=3000), a_node("node-2", memory_mb=2900))
+    landscape = a_landscape(nodes, {"node-1": {"mnist": 100}, "node-2": {"mnist": 1}})
+    sla = a_sla(learners=2, resource_constraints={"memory": 1450})
+
+    learners = [one for one in place_project(sla, landscape) if one.role is Role.LEARNER]
+
+    assert nodes_of(learners) == ["node-1", "node-2"]
+
+
+def in_mode(mode, landscape=None):
+    return replace(landscape or a_landscape(), mode=mode)
+
+
+def test_by_direct_only_nodes_with_a_name_count():
+    nodes = (a_node("", memory_mb=90_000), a_node("node-2"))
+    landscape = in_mode(PlacementMode.DIRECT, a_landscape(nodes, {}))
+
+    assert {one.node for one in place_project(a_sla(), landscape)} == {"node-2"}
+
+
+def test_direct_placement_without_names_says_what_is_closed():
+    landscape = in_mode(PlacementMode.DIRECT, a_landscape((a_node(""),), {}))
+
+    with pytest.raises(NotPlaceableError, match="names of its workers") as caught:
+        place_project(a_sla(), landscape)
+
+    assert "FLOPS_CLUSTER_RESOURCE_PORT" in caught.value.hint
+
+
+def test_by_addons_the_root_chooses_for_projects_and_mocks():
+    landscape = in_mode(PlacementMode.ADDONS)
+
+    places = (*place_project(a_sla(learners=3), landscape), place_mock("mnist", landscape))
+
+    assert {(one.cluster, one.node) for one in places} == {("", "")}
+
+
+def test_a_cluster_that_lists_no_workers_is_asked_for_as_a_whole():
+    places = place_project(a_sla(), a_landscape((a_node("", cluster="west"),), {}))
+
+    assert {(one.cluster, one.node) for one in places} == {("west", "")}
+
+
+def test_an_addon_that_nobody_can_see_is_told_apart_from_one_that_is_missing():
+    landscape = a_landscape((a_node("", cluster="west", addons={LEARNER_ADDON}),), {})
+
+    with pytest.raises(NotPlaceableError, match="of west nobody tells"):
+        place_project(a_sla(), landscape)

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from flops_contracts.roles import Role, Stage
+from flops_manager.adapters.memory_addresses import MemoryAddressBook
 from flops_manager.domain.errors import (
     AlreadyExistsError,
     IllegalTransitionError,
@@ -15,6 +16,7 @@ from flops_manager.domain.errors import (
     ProjectNotFoundError,
 )
 from flops_manager.ports.stores import Record
+from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.tracking import Tracking
 from support.manager_core import (
@@ -33,7 +35,8 @@ BEN = Caller("ben")
 
 def an_impatient_tracking(core):
     leases = core.adapters.leases
-    return Tracking(core.orchestrator, leases, INSTALLATION, "here", patience_seconds=0)
+    addresses = Addresses(core.orchestrator, MemoryAddressBook())
+    return Tracking(core.orchestrator, addresses, leases, INSTALLATION, "here", patience_seconds=0)
 
 
 @pytest.fixture

@@ -14,17 +14,21 @@ from flops_manager.adapters.mongo import (
     mongo_mocks,
     mongo_projects,
 )
+from flops_manager.adapters.mongo_addresses import MongoAddressBook
 from flops_manager.adapters.mqtt import MqttEventBus
 from flops_manager.adapters.oakestra import Oakestra
 from flops_manager.adapters.oakestra_session import Account, OakestraSession
 from flops_manager.domain.deployments import Installation
+from flops_manager.domain.nodes import PlacementMode
 from flops_manager.domain.observations import Limits
+from flops_manager.ports.address_book import AddressBook
 from flops_manager.ports.data_servers import DataServers
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.leases import Leases
 from flops_manager.ports.orchestrator import Orchestrator
 from flops_manager.ports.stores import EventStore, MockStore, ProjectStore
-from flops_manager.settings import PlacementMode, Settings
+from flops_manager.settings import Settings
+from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.announcements import Announcements
 from flops_manager.usecases.database import Database
 from flops_manager.usecases.mock_steps import MockSteps
@@ -48,6 +52,7 @@ class Adapters:
     mocks: MockStore
     history: EventStore
     leases: Leases
+    addresses: AddressBook
     orchestrator: Orchestrator
     data_servers: DataServers
     bus: EventBus
@@ -61,7 +66,7 @@ class Options:
     limits: Limits
     rhythm: Rhythm
     holder: str
-    has_nodes_chosen: bool = True
+    placement: PlacementMode = PlacementMode.AUTO
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ def build(settings: Settings) -> App:
         mocks=mongo_mocks(database),
         history=MongoEventStore(database),
         leases=MongoLeases(database, utc_now),
+        addresses=MongoAddressBook(database, utc_now),
         orchestrator=Oakestra(
             OakestraSession(settings.oakestra_url, account), settings.resource_port
         ),
@@ -98,7 +104,7 @@ def build(settings: Settings) -> App:
         limits=settings.limits,
         rhythm=settings.rhythm,
         holder=f"{socket.gethostname()}/{os.getpid()}",
-        has_nodes_chosen=settings.placement is not PlacementMode.ADDONS,
+        placement=settings.placement,
     )
     return wire(adapters, options, utc_now)
 
@@ -109,14 +115,16 @@ def prepare_store(settings: Settings) -> None:
     mongo_projects(database).create_indexes()
     mongo_mocks(database).create_indexes()
     MongoEventStore(database).create_indexes()
+    MongoAddressBook(database, utc_now).create_indexes()
     database.client.close()
 
 
 def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> App:
     """Wire the core over any adapters."""
-    survey = Survey(adapters.orchestrator, adapters.data_servers)
+    survey = Survey(adapters.orchestrator, adapters.data_servers, options.placement)
+    addresses = Addresses(adapters.orchestrator, adapters.addresses)
     tracking = Tracking(
-        adapters.orchestrator, adapters.leases, options.installation, options.holder
+        adapters.orchestrator, addresses, adapters.leases, options.installation, options.holder
     )
     projects = Projects(adapters.projects, adapters.history, adapters.orchestrator, survey, now)
     mocks = Mocks(adapters.mocks, adapters.history, now)
@@ -126,7 +134,7 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
         tracking=tracking,
         models=Models(adapters.projects),
         database=Database(projects, mocks),
-        worker=_worker(adapters, options, projects, mocks, survey, tracking, now),
+        worker=_worker(adapters, options, projects, mocks, survey, addresses, tracking, now),
     )
 
 
@@ -136,18 +144,19 @@ def _worker(
     projects: Projects,
     mocks: Mocks,
     survey: Survey,
+    addresses: Addresses,
     tracking: Tracking,
     now: Callable[[], datetime],
 ) -> Worker:
     announcements = Announcements(adapters.history, adapters.bus, now)
     project_steps = ProjectSteps(
         adapters.orchestrator,
+        addresses,
         survey,
         tracking,
         announcements,
         options.installation,
         now,
-        has_nodes_chosen=options.has_nodes_chosen,
     )
     mock_steps = MockSteps(adapters.orchestrator, survey, announcements, options.installation, now)
     return Worker(

@@ -1,25 +1,16 @@
 """What the manager is told from outside."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum, unique
 from typing import Any
 
 from flops_manager.domain.deployments import Installation, RegistryAccess
+from flops_manager.domain.nodes import PlacementMode
 from flops_manager.domain.observations import Limits
 from flops_manager.usecases.worker import Rhythm
 from flops_runtime.environment import Environment
 from flops_runtime.settings import MqttSettings, ProcessSettings
 
 API_PORT = 5072
-
-
-@unique
-class PlacementMode(StrEnum):
-    """Who chooses nodes: the manager by ``direct``, or the root by ``addons``."""
-
-    AUTO = "auto"
-    DIRECT = "direct"
-    ADDONS = "addons"
 
 
 @dataclass(frozen=True)
@@ -137,11 +128,6 @@ def _api(environment: Environment) -> dict[str, Any]:
             "FLOPS_API_MAX_STREAMS", 16, help="Live event streams in each process.", maximum=1000
         ),
     }
-        base_image_prefix=environment.text(
-            "FLOPS_BASE_IMAGE_PREFIX",
-            "",
-            help="Where the image-builder finds the base images of actors, if elsewhere.",
-        ),
 
 
 def _installation(
@@ -150,6 +136,11 @@ def _installation(
     return Installation(
         image_prefix=environment.text(
             "FLOPS_IMAGE_PREFIX", "ghcr.io/oakestra/addon-flops", help="Where FLOps' images lie."
+        ),
+        base_image_prefix=environment.text(
+            "FLOPS_BASE_IMAGE_PREFIX",
+            "",
+            help="Where the image-builder finds the base images of actors, if elsewhere.",
         ),
         image_tag=environment.text("FLOPS_IMAGE_TAG", "latest", help="Tag of FLOps' images."),
         devel_image_tag=environment.text(

@@ -56,7 +56,8 @@ def connect(url: str, name: str = "flops") -> MongoDatabase:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into the manager's."""
     try:
         yield
     except PyMongoError as error:
@@ -82,7 +83,7 @@ class MongoRecords(Generic[T]):
 
     def create_indexes(self) -> None:
         """Make the usual questions fast; what exists stays."""
-        with _translated():
+        with translated():
             self._collection.create_index([("owner", ASCENDING), ("created_at", DESCENDING)])
             self._collection.create_index([("stage", ASCENDING)])
             self._collection.create_index([("updated_at", ASCENDING)])
@@ -91,7 +92,7 @@ class MongoRecords(Generic[T]):
     def add(self, record: Record[T]) -> None:
         """Store a new one; raise ``AlreadyExistsError`` if its id is taken."""
         document = document_from_record(record, self._schema)
-        with _translated():
+        with translated():
             try:
                 self._collection.insert_one(document)
             except DuplicateKeyError as error:
@@ -99,7 +100,7 @@ class MongoRecords(Generic[T]):
 
     def get(self, subject_id: str) -> Record[T]:
         """Return what is stored."""
-        with _translated():
+        with translated():
             document = self._collection.find_one({"_id": subject_id})
         if document is None:
             raise self._missing(subject_id)
@@ -110,14 +111,14 @@ class MongoRecords(Generic[T]):
         document = document_from_record(record, self._schema)
         document["version"] = record.version + 1
         wanted = {"_id": document["_id"], "version": record.version}
-        with _translated():
+        with translated():
             result = self._collection.replace_one(wanted, document)
         if result.matched_count == 0:
             raise StaleProjectError(f"{document['_id']} was changed in between.")
 
     def remove(self, subject_id: str) -> None:
         """Forget it; it is fine if there is none."""
-        with _translated():
+        with translated():
             self._collection.delete_one({"_id": subject_id})
 
     def list(
@@ -129,7 +130,7 @@ class MongoRecords(Generic[T]):
             wanted["owner"] = owner
         if stage is not None:
             wanted["stage"] = str(stage)
-        with _translated():
+        with translated():
             total = self._collection.count_documents(wanted)
             newest_first = [("created_at", DESCENDING), ("_id", DESCENDING)]
             found = self._collection.find(wanted).sort(newest_first).skip(skip).limit(limit)
@@ -138,7 +139,7 @@ class MongoRecords(Generic[T]):
 
     def busy(self) -> Sequence[str]:
         """Return the ids of those whose outbox is not empty."""
-        with _translated():
+        with translated():
             found = tuple(self._collection.find({"todo.kind": {"$exists": True}}, {"_id": 1}))
         return [str(one["_id"]) for one in found]
 
@@ -146,7 +147,7 @@ class MongoRecords(Generic[T]):
         """Return those that are in no final stage, or only just."""
         # Times are stored as text in one format and zone, which sorts like the times.
         ended_later = {"updated_at": {"$gt": ended_after.astimezone(UTC).isoformat()}}
-        with _translated():
+        with translated():
             found = self._collection.find({"$or": [{"stage": {"$nin": _FINAL}}, ended_later]})
             documents = tuple(found)
         return [self._subject(one) for one in documents]
@@ -174,7 +175,7 @@ class MongoEventStore:
 
     def create_indexes(self) -> None:
         """Make the numbers and ids unique."""
-        with _translated():
+        with translated():
             for key in ("seq", "event.event_id"):
                 fields = [("subject_id", ASCENDING), (key, ASCENDING)]
                 self._events.create_index(fields, unique=True)
@@ -184,7 +185,7 @@ class MongoEventStore:
         document = document_from_event(event)
         known = {"subject_id": subject_id, "event.event_id": event.event_id}
         for _ in range(NUMBERING_ATTEMPTS):
-            with _translated():
+            with translated():
                 if self._events.find_one(known, {"_id": 1}):
                     return False
                 stored = {"subject_id": subject_id, "seq": self._last(subject_id) + 1}
@@ -199,13 +200,13 @@ class MongoEventStore:
     def after(self, subject_id: str, seq: int, limit: int) -> Sequence[StoredEvent]:
         """Return later events in order."""
         wanted = {"subject_id": subject_id, "seq": {"$gt": seq}}
-        with _translated():
+        with translated():
             found = tuple(self._events.find(wanted).sort("seq", ASCENDING).limit(max(limit, 1)))
         return [StoredEvent(one["seq"], event_from_document(one["event"])) for one in found[:limit]]
 
     def remove(self, subject_id: str) -> None:
         """Forget the history of a project or mock."""
-        with _translated():
+        with translated():
             self._events.delete_many({"subject_id": subject_id})
 
     def _last(self, subject_id: str) -> int:
@@ -230,7 +231,7 @@ class MongoLeases:
             "_id": name,
             "$or": [{"holder": holder}, {"until": {"$lte": now.timestamp()}}],
         }
-        with _translated():
+        with translated():
             try:
                 self._leases.update_one(
                     mine_or_over, {"$set": {"holder": holder, "until": until}}, upsert=True
@@ -241,5 +242,5 @@ class MongoLeases:
 
     def release(self, name: str, holder: str) -> None:
         """Give the lease back."""
-        with _translated():
+        with translated():
             self._leases.delete_one({"_id": name, "holder": holder})

@@ -2,11 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum, unique
 from typing import Final
 
 LEARNER_ADDON: Final = "FLOps-learner"
 BUILDER_ADDON: Final = "image-builder"
 DATA_SERVER_PORT: Final = 11027
+
+
+@unique
+class PlacementMode(StrEnum):
+    """Who chooses nodes: the manager (``direct``), the root (``addons``), or whoever can."""
+
+    AUTO = "auto"
+    DIRECT = "direct"
+    ADDONS = "addons"
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class Landscape:
 
     nodes: tuple[Node, ...] = ()
     data: Mapping[str, Mapping[str, TagStats]] = field(default_factory=dict)
+    mode: PlacementMode = PlacementMode.AUTO
 
     def with_addon(self, addon: str) -> tuple[Node, ...]:
         """Return the nodes with ``addon``, in a stable order."""

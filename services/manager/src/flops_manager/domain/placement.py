@@ -3,12 +3,26 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from flops_contracts.roles import Role
 from flops_contracts.sla import DataSplit, Mode, ProjectSla, ResourceConstraints
+from flops_manager.domain.deployments import MEMORY_MB
 from flops_manager.domain.errors import NotPlaceableError
-from flops_manager.domain.nodes import BUILDER_ADDON, LEARNER_ADDON, Landscape, Node, TagStats
+from flops_manager.domain.nodes import (
+    BUILDER_ADDON,
+    LEARNER_ADDON,
+    Landscape,
+    Node,
+    PlacementMode,
+    TagStats,
+)
 from flops_manager.domain.projects import Placement
+
+_UNLISTED_HINT: Final = (
+    "Let the manager reach the clusters' resource APIs (FLOPS_CLUSTER_RESOURCE_PORT), "
+    "or set FLOPS_PLACEMENT to addons where the root honours that constraint."
+)
 
 
 @dataclass(frozen=True)
@@ -34,14 +48,16 @@ def place_project(sla: ProjectSla, landscape: Landscape) -> tuple[Placement, ...
             "Hierarchical mode is not available yet.",
             hint="Set training_configuration.mode to classic.",
         )
-    learners = place_learners(sla, landscape)
-    builder = _roomiest(_nodes_with(landscape, BUILDER_ADDON, "imageBuilder"))
-    aggregator = _roomiest(landscape.nodes)
-    return (
+    landscape = _eligible(landscape)
+    builder = _roomiest(_nodes_with(landscape, BUILDER_ADDON, "imageBuilder"), Role.BUILDER)
+    aggregator = _roomiest(landscape.nodes, Role.AGGREGATOR)
+    learners = place_learners(sla, _without_room_for(aggregator, landscape))
+    placements = (
         Placement(Role.BUILDER, builder.cluster, builder.name),
         Placement(Role.AGGREGATOR, aggregator.cluster, aggregator.name),
         *learners,
     )
+    return without_nodes(placements) if landscape.mode is PlacementMode.ADDONS else placements
 
 
 def place_learners(sla: ProjectSla, landscape: Landscape) -> tuple[Placement, ...]:
@@ -80,6 +96,7 @@ def without_nodes(placements: Sequence[Placement]) -> tuple[Placement, ...]:
 
 def place_mock(data_tag: str, landscape: Landscape) -> Placement:
     """Return the learner node that holds the fewest rows of the tag, so that mocks spread."""
+    landscape = _eligible(landscape)
     nodes = _nodes_with(landscape, LEARNER_ADDON, "FLOps")
 
     def rows(node: Node) -> int:
@@ -88,15 +105,48 @@ def place_mock(data_tag: str, landscape: Landscape) -> Placement:
 
     answering = [one for one in nodes if one.label in landscape.data] or list(nodes)
     node = min(answering, key=rows)
+    if landscape.mode is PlacementMode.ADDONS:
+        return Placement(Role.MOCK_DATA_PROVIDER)
     return Placement(Role.MOCK_DATA_PROVIDER, node.cluster, node.name)
 
 
-def _nodes_with(landscape: Landscape, addon: str, switch: str) -> tuple[Node, ...]:
-    nodes = landscape.with_addon(addon)
+def _eligible(landscape: Landscape) -> Landscape:
+    """Leave out what nothing can be placed on in the landscape's mode."""
     if not landscape.nodes:
         raise NotPlaceableError(
             "The orchestrator has no active cluster with a worker.",
             hint="Start a cluster and a NodeEngine, then retry the project.",
+        )
+    if landscape.mode is not PlacementMode.DIRECT:
+        return landscape
+    named = tuple(one for one in landscape.nodes if one.name)
+    if not named:
+        raise NotPlaceableError(
+            "FLOPS_PLACEMENT is direct, but no cluster tells the names of its workers.",
+            hint=_UNLISTED_HINT,
+        )
+    return replace(landscape, nodes=named)
+
+
+def _without_room_for(aggregator: Node, landscape: Landscape) -> Landscape:
+    """Take off what the aggregator will occupy while the learners run."""
+    nodes = tuple(
+        replace(one, memory_mb=one.memory_mb - MEMORY_MB[Role.AGGREGATOR])
+        if one == aggregator and one.memory_mb is not None
+        else one
+        for one in landscape.nodes
+    )
+    return replace(landscape, nodes=nodes)
+
+
+def _nodes_with(landscape: Landscape, addon: str, switch: str) -> tuple[Node, ...]:
+    nodes = landscape.with_addon(addon)
+    unlisted = sorted({one.cluster for one in landscape.nodes if not one.name})
+    if not nodes and unlisted:
+        raise NotPlaceableError(
+            f"No active node is known to have the addon {addon}; of {', '.join(unlisted)} "
+            "nobody tells which workers have it.",
+            hint=_UNLISTED_HINT,
         )
     if not nodes:
         raise NotPlaceableError(
@@ -193,8 +243,16 @@ def _spread(
     return tuple(sorted(chosen, key=lambda node: node.label))
 
 
-def _roomiest(nodes: Sequence[Node]) -> Node:
-    return max(nodes, key=lambda one: (one.memory_mb or 0, one.vcpus or 0))
+def _roomiest(nodes: Sequence[Node], role: Role) -> Node:
+    best = max(nodes, key=lambda one: (one.memory_mb or 0, one.vcpus or 0))
+    needed = MEMORY_MB[role]
+    if best.memory_mb is not None and best.memory_mb < needed:
+        raise NotPlaceableError(
+            f"The {role} needs {needed} MB of memory, but no node that could run it has more than "
+            f"{best.memory_mb:.0f} MB free ({best.label}).",
+            hint="Free memory or add nodes, then retry the project.",
+        )
+    return best
 
 
 def _list(tags: Sequence[str]) -> str:

@@ -1,25 +1,39 @@
 """Deploying a service at an address of its own inside the overlay."""
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
-from flops_manager.domain.deployments import Deployment, service_address
+from flops_manager.domain.deployments import Deployment
 from flops_manager.domain.errors import OrchestratorRefusedError, ServiceAddressTakenError
+from flops_manager.ports.address_book import AddressBook
 from flops_manager.ports.orchestrator import Deployed, Orchestrator
+
+logger = logging.getLogger(__name__)
 
 ADDRESSES_TO_TRY: Final = 16
 
 
-def deploy_at_free_address(
-    orchestrator: Orchestrator, key: str, describe: Callable[[str], Deployment]
-) -> Deployed:
-    """Deploy at the first address derived from ``key`` that nobody has."""
-    for attempt in range(ADDRESSES_TO_TRY):
-        try:
-            return orchestrator.deploy(describe(service_address(key, attempt)))
-        except ServiceAddressTakenError:
-            continue
-    raise OrchestratorRefusedError(
-        f"The orchestrator refused {ADDRESSES_TO_TRY} service addresses for {key}.",
-        hint="Look whether its network manager answers and has addresses left.",
-    )
+class Addresses:
+    """Finds a free address for each service that needs one."""
+
+    def __init__(self, orchestrator: Orchestrator, book: AddressBook) -> None:
+        self._orchestrator = orchestrator
+        self._book = book
+
+    def deploy(self, key: str, describe: Callable[[str], Deployment]) -> Deployed:
+        """Deploy at the address that is written down for ``key``, or at the next that is free.
+
+        The book knows what this FLOps gave out; what others at the root have, only the root knows.
+        """
+        for _ in range(ADDRESSES_TO_TRY):
+            address = self._book.address_for(key)
+            try:
+                return self._orchestrator.deploy(describe(address))
+            except ServiceAddressTakenError:
+                logger.info("%s is taken, so %s gets another one", address, key)
+                self._book.give_up(key, address)
+        raise OrchestratorRefusedError(
+            f"The orchestrator refused {ADDRESSES_TO_TRY} service addresses for {key}.",
+            hint="Look whether its network manager answers and has addresses left.",
+        )

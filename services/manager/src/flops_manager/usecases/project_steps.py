@@ -30,12 +30,12 @@ from flops_manager.domain.descriptions import describe
 from flops_manager.domain.errors import OrchestratorRefusedError, OrchestratorUnavailableError
 from flops_manager.domain.lifecycle import RUNS_IN, transition
 from flops_manager.domain.observations import LOG_LINES, is_deployable, with_state
-from flops_manager.domain.placement import place_project, without_nodes
+from flops_manager.domain.placement import place_project
 from flops_manager.domain.project_events import ModelLocated, Placed, ProjectEvent, StepFailed
 from flops_manager.domain.projects import REMOVED, Project, ProjectError, Service
 from flops_manager.domain.services import FOR_GOOD
 from flops_manager.ports.orchestrator import Deployed, Orchestrator
-from flops_manager.usecases.addresses import deploy_at_free_address
+from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.announcements import Announcements
 from flops_manager.usecases.changes import Step, unchanged
 from flops_manager.usecases.survey import Survey
@@ -50,21 +50,20 @@ class ProjectSteps:
     def __init__(
         self,
         orchestrator: Orchestrator,
+        addresses: Addresses,
         survey: Survey,
         tracking: Tracking,
         announcements: Announcements,
         installation: Installation,
         now: Callable[[], datetime],
-        *,
-        has_nodes_chosen: bool = True,
     ) -> None:
         self._orchestrator = orchestrator
+        self._addresses = addresses
         self._survey = survey
         self._tracking = tracking
         self._announcements = announcements
         self._installation = installation
         self._now = now
-        self._has_nodes_chosen = has_nodes_chosen
 
     def carry_out(  # noqa: C901, PLR0911 - a case per command
         self, project: Project, command: Command
@@ -103,10 +102,7 @@ class ProjectSteps:
         return lambda project: transition(project, event, self._now())
 
     def _place(self, project: Project) -> Step[Project]:
-        placements = place_project(project.sla, self._survey.look())
-        if not self._has_nodes_chosen:
-            placements = without_nodes(placements)
-        return self._record(Placed(placements))
+        return self._record(Placed(place_project(project.sla, self._survey.look())))
 
     def _deploy(self, project: Project, command: Deploy) -> Step[Project]:
         if not _is_wanted(project, command):
@@ -132,8 +128,7 @@ class ProjectSteps:
         if service.role is Role.TRACKING_SERVER:
             return self._tracking.ensure(project.owner)
         if service.role is Role.AGGREGATOR:
-            return deploy_at_free_address(
-                self._orchestrator,
+            return self._addresses.deploy(
                 service.instance,
                 lambda address: describe(project, service, self._installation, address),
             )

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from flops_manager.domain.nodes import LEARNER_ADDON, Landscape, Node, TagStats
+from flops_manager.domain.nodes import (
+    LEARNER_ADDON,
+    Landscape,
+    Node,
+    PlacementMode,
+    TagStats,
+)
 from flops_manager.ports.data_servers import DataServers
 from flops_manager.ports.orchestrator import Orchestrator
 
@@ -14,16 +20,22 @@ AT_ONCE: Final = 8
 class Survey:
     """Asks the orchestrator for its nodes, and their data servers for their data."""
 
-    def __init__(self, orchestrator: Orchestrator, data_servers: DataServers) -> None:
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        data_servers: DataServers,
+        placement: PlacementMode = PlacementMode.AUTO,
+    ) -> None:
         self._orchestrator = orchestrator
         self._data_servers = data_servers
+        self._placement = placement
 
     def look(self) -> Landscape:
         """Return what is there now. Data servers that do not answer are left out."""
         nodes = tuple(self._orchestrator.nodes())
         asked = [one for one in nodes if LEARNER_ADDON in one.addons and one.address]
         if not asked:
-            return Landscape(nodes)
+            return Landscape(nodes, mode=self._placement)
         with ThreadPoolExecutor(min(AT_ONCE, len(asked)), "survey") as pool:
             answers = pool.map(self._stats, asked)
         data = {
@@ -31,7 +43,7 @@ class Survey:
             for node, stats in zip(asked, answers, strict=True)
             if stats is not None
         }
-        return Landscape(nodes, data)
+        return Landscape(nodes, data, self._placement)
 
     def _stats(self, node: Node) -> Mapping[str, TagStats] | None:
         return self._data_servers.stats(node.address)

@@ -16,7 +16,7 @@ from flops_manager.domain.services import tracking_service
 from flops_manager.domain.states import Health
 from flops_manager.ports.leases import Leases
 from flops_manager.ports.orchestrator import Deployed, Orchestrator
-from flops_manager.usecases.addresses import deploy_at_free_address
+from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.answers import TrackingServer
 from flops_manager.usecases.caller import Caller
 
@@ -31,6 +31,7 @@ class Tracking:
     def __init__(
         self,
         orchestrator: Orchestrator,
+        addresses: Addresses,
         leases: Leases,
         installation: Installation,
         holder: str,
@@ -38,6 +39,7 @@ class Tracking:
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._orchestrator = orchestrator
+        self._addresses = addresses
         self._leases = leases
         self._installation = installation
         self._holder = holder
@@ -64,8 +66,7 @@ class Tracking:
         Only one deploys at a time: two would start two instances.
         """
         with self._alone(owner):
-            return deploy_at_free_address(
-                self._orchestrator,
+            return self._addresses.deploy(
                 tracking_service(owner),
                 lambda address: describe_tracking(owner, self._installation, address),
             )

@@ -1,0 +1,119 @@
+"""What the manager's address books promise, in memory and over a real connection."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from flops_manager.adapters import mongo_addresses
+from flops_manager.adapters.memory_addresses import MemoryAddressBook
+from flops_manager.adapters.mongo import connect
+from flops_manager.adapters.mongo_addresses import MongoAddressBook
+from flops_manager.domain.deployments import service_address
+from flops_manager.domain.errors import StoreUnavailableError
+from support.broker import free_port
+from support.manager_core import MovableClock
+
+
+class AddressBookContract:
+    """What every address book promises. Subclasses supply ``book``."""
+
+    def test_a_key_keeps_its_address(self, book):
+        first = book.address_for("aggx1")
+
+        assert book.address_for("aggx1") == first
+
+    def test_an_address_that_was_given_up_is_not_offered_again(self, book):
+        first = book.address_for("aggx1")
+
+        book.give_up("aggx1", first)
+
+        assert book.address_for("aggx1") != first
+
+    def test_an_address_that_was_given_up_goes_to_nobody_else(self, book):
+        book.give_up("aggx1", book.address_for("aggx1"))
+        names = [f"aggx{number}" for number in range(2, 40)]
+
+        found = {book.address_for(name) for name in names}
+
+        assert service_address("aggx1", 0) not in found
+        assert len(found) == len(names)
+
+    def test_nobody_gives_up_the_address_of_somebody_else(self, book):
+        first = book.address_for("aggx1")
+
+        book.give_up("aggx2", first)
+
+        assert book.address_for("aggx1") == first
+
+    def test_of_many_at_once_each_gets_an_address_of_its_own(self, book):
+        names = [f"aggx{number}" for number in range(60)]
+        with ThreadPoolExecutor(12) as pool:
+            found = list(pool.map(book.address_for, names))
+
+        assert len(set(found)) == len(names)
+
+    def test_of_many_who_ask_for_one_key_all_get_the_same(self, book):
+        with ThreadPoolExecutor(12) as pool:
+            found = set(pool.map(book.address_for, ["aggx1"] * 24))
+
+        assert found == {service_address("aggx1", 0)}
+
+    def test_the_address_that_rested_longest_comes_again_when_all_are_used(self, tiny_book):
+        first = tiny_book.address_for("aggx1")
+        taken = tiny_book.address_for("aggx2")
+        tiny_book.use_up("aggx3")
+
+        assert tiny_book.address_for("aggx3") == first
+        assert tiny_book.address_for("aggx2") == taken
+
+
+class TestMemoryAddressBook(AddressBookContract):
+    @pytest.fixture
+    def book(self):
+        return MemoryAddressBook()
+
+    @pytest.fixture
+    def tiny_book(self):
+        book = MemoryAddressBook(attempts=1)
+        book.use_up = lambda key: book._keys.update({service_address(key, 0): "somebody"})
+        return book
+
+
+class TestMongoAddressBook(AddressBookContract):
+    @pytest.fixture
+    def clock(self):
+        return MovableClock()
+
+    @pytest.fixture
+    def book(self, database, clock):
+        book = MongoAddressBook(database, clock)
+        book.create_indexes()
+        book.create_indexes()
+        return book
+
+    @pytest.fixture
+    def tiny_book(self, book, clock, monkeypatch):
+        monkeypatch.setattr(mongo_addresses, "ATTEMPTS", 1)
+        return Aging(book, clock)
+
+    def test_a_database_that_is_away_is_said_to_be(self, clock):
+        database = connect(f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=100")
+
+        with pytest.raises(StoreUnavailableError):
+            MongoAddressBook(database, clock).address_for("aggx1")
+
+
+class Aging:
+    """A book in which a second passes between two entries."""
+
+    def __init__(self, book, clock):
+        self._book = book
+        self._clock = clock
+
+    def address_for(self, key):
+        self._clock.pass_seconds(1)
+        return self._book.address_for(key)
+
+    def use_up(self, key):
+        entry = {"_id": service_address(key, 0), "key": "somebody", "given_at": "9"}
+        self._book._addresses.insert_one(entry)
