@@ -10,13 +10,18 @@ SERVICES := $(notdir $(patsubst %/,%,$(dir $(wildcard services/*/pyproject.toml)
 SOURCES := $(wildcard shared/*/src services/*/src)
 LOCAL := $(addprefix flops-,contracts runtime flight grid utils $(SERVICES))
 space := $(subst ,, )
+comma := ,
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 # A wheel's bytecode is written once, at installation, whatever the machine says.
 unexport PYTHONDONTWRITEBYTECODE
+# Where pip finds wheels, uv does as well: PyTorch's CPU build may lie there.
+ifneq ($(PIP_FIND_LINKS),)
+export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up install test test-containers images env check lint format lock docs clean
+.PHONY: help demo up install test test-flavors test-containers images env check lint format lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +38,9 @@ install: $(CLI)/.installed ## Install every service's environment, nothing else
 test: $(DEV)/.installed install ## Lint, type-check and run every test (WHAT=path narrows it down)
 	@$(MAKE) --no-print-directory lint
 	@$(DEV)/bin/python -m pytest $(WHAT)
+
+test-flavors: $(DEV)/.installed install ## Train and serve with PyTorch, Keras and TensorFlow (FLAVOR=pytorch runs one)
+	@$(DEV)/bin/python -m pytest tests/flavors $(if $(FLAVOR),-k $(FLAVOR))
 
 check: $(DEV)/.installed lint ## What to run before a commit: lint, types, layers, unit, contract and architecture tests
 	@$(DEV)/bin/python -m pytest tests/unit tests/contract tests/architecture

@@ -11,9 +11,9 @@ from flops_contracts.sla import Flavor
 
 LIBRARIES = {
     Flavor.SKLEARN: "sklearn",
-    Flavor.PYTORCH: "mlflow.pytorch",
+    Flavor.PYTORCH: "torch",
     Flavor.TENSORFLOW: "tensorflow",
-    Flavor.KERAS: "tensorflow",
+    Flavor.KERAS: "keras",
 }
 
 

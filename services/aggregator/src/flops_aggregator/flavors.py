@@ -22,6 +22,9 @@ class Logger:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
+TENSORFLOW: Final = ("tensorflow", "tensorflow-cpu")
+"""One of the two is installed."""
+
 # Formats that any environment with the same pins loads: sklearn's default, skops, wants a list
 # of trusted types, and torch's default wants an input example, which an aggregator has not.
 LOGGERS: Final[Mapping[Flavor, Logger]] = {
@@ -35,9 +38,11 @@ LOGGERS: Final[Mapping[Flavor, Logger]] = {
         ("torch", "torchvision", "numpy", "pandas", "cloudpickle"),
         {"serialization_format": "pickle"},
     ),
-    Flavor.TENSORFLOW: Logger("mlflow.tensorflow", ("tensorflow", "keras", "numpy", "pandas")),
-    # mlflow.tensorflow logs Keras models of any backend; mlflow.keras fails on some.
-    Flavor.KERAS: Logger("mlflow.tensorflow", ("keras", "tensorflow", "torch", "jax", "numpy")),
+    Flavor.TENSORFLOW: Logger("mlflow.tensorflow", (*TENSORFLOW, "keras", "numpy", "pandas")),
+    # mlflow.tensorflow would log Keras models as well, but needs TensorFlow beside their backend.
+    Flavor.KERAS: Logger(
+        "mlflow.keras", ("keras", *TENSORFLOW, "torch", "jax", "jaxlib", "numpy", "pandas")
+    ),
 }
 
 
@@ -61,11 +66,16 @@ def log_model(flavor: Flavor, model: Any, *, step: int, registered_name: str) ->
 
 
 def pinned(distributions: Iterable[str]) -> list[str]:
-    """Return requirements on exactly what is installed here of ``distributions``."""
+    """Return requirements on exactly what is installed here of ``distributions``.
+
+    A build's own part of the version (``2.13.0+cpu``) is left out: the package index has no such
+    version, so the requirements would install nowhere. FLOps' image of the model is built with
+    the lock of its aggregator, which has the whole version.
+    """
     found = []
     for name in distributions:
         try:
-            found.append(f"{name}=={metadata.version(name)}")
+            found.append(f"{name}=={metadata.version(name).partition('+')[0]}")
         except metadata.PackageNotFoundError:
             continue
     return found

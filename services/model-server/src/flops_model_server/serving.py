@@ -20,6 +20,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from flops_contracts.events import Kind, ModelServing
 from flops_model_server.errors import ModelUnusableError, PortTakenError
+from flops_model_server.flavors import TorchModel
 from flops_model_server.settings import Settings
 from flops_runtime.reporting import Reporter
 
@@ -61,13 +62,14 @@ def load(path: Path) -> Any:
             f"{path} holds no MLflow model", hint="Build the image of the model again."
         )
     try:
-        return pyfunc.load_model(str(path))
+        model = pyfunc.load_model(str(path))
     except Exception as error:  # loading runs code of the model's author
         reason = f"{type(error).__name__}: {error}"[:1000]
         raise ModelUnusableError(
             f"the model cannot be loaded: {reason}",
             hint="It must load with the packages of its requirements.txt alone.",
         ) from error
+    return TorchModel(model) if "pytorch" in model.metadata.flavors else model
 
 
 @contextmanager
