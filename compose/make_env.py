@@ -8,6 +8,7 @@ import argparse
 import os
 import secrets
 import socket
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,10 @@ ADDRESSES: Final = (
 )
 ROOT_PASSWORD: Final = "FLOPS_OAKESTRA_PASSWORD"  # noqa: S105 - a name
 
+SOCKET: Final = "/var/run/docker.sock"
+BRIDGE: Final = "172.17.0.1"
+"""The machine on docker's own bridge: containers and this machine reach it, nobody else."""
+
 HEAD: Final = (
     "# Written by `make env`; not for the repository. What is here is kept, what lacks is added."
 )
@@ -47,13 +52,30 @@ def values_from(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def completed(values: Mapping[str, str], address: str, root_password: str) -> dict[str, str]:
+def completed(
+    values: Mapping[str, str], address: str, root_password: str, more: Mapping[str, str]
+) -> dict[str, str]:
     """Return ``values`` with everything that the compose files ask for."""
-    wanted = {ROOT_PASSWORD: root_password, **dict.fromkeys(ADDRESSES, address)}
+    wanted = {ROOT_PASSWORD: root_password, **dict.fromkeys(ADDRESSES, address), **more}
     # Hexadecimal, because some of them become part of a URL.
     wanted |= {name: secrets.token_hex(24) for name in SECRETS}
     given = {name: value for name, value in values.items() if value}
     return {**wanted, **given}
+
+
+def for_one_machine(address: str, engine: str) -> dict[str, str]:
+    """Return what compose/local.yml asks for beyond: its own root, and the engine's socket."""
+    socket_file = engine.removeprefix("unix://") if engine.startswith("unix://") else SOCKET
+    try:
+        group = Path(socket_file).stat().st_gid
+    except OSError as error:
+        sys.exit(f"no container engine at {socket_file}: {error.strerror}")
+    return {
+        ROOT_PASSWORD: secrets.token_hex(24),
+        "FLOPS_PUBLISH_ADDRESS": address,
+        "FLOPS_ENGINE_SOCKET": socket_file,
+        "FLOPS_ENGINE_GROUP": str(group),
+    }
 
 
 def own_address() -> str:
@@ -80,10 +102,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--file", type=Path, default=FILE)
     parser.add_argument("--address", default="", help="address of this machine, as others reach it")
+    parser.add_argument(
+        "--local", action="store_true", help="for compose/local.yml: only this machine comes in"
+    )
     chosen = parser.parse_args()
+    variables = os.environ  # noqa: TID251 - a program of its own
     before = values_from(chosen.file.read_text()) if chosen.file.exists() else {}
-    root_password = os.environ.get(ROOT_PASSWORD, "")  # noqa: TID251 - not an argument: it is secret
-    values = completed(before, chosen.address or own_address(), root_password)
+    address = chosen.address or (BRIDGE if chosen.local else own_address())
+    more = for_one_machine(address, variables.get("DOCKER_HOST", "")) if chosen.local else {}
+    # Not an argument: it is secret.
+    values = completed(before, address, variables.get(ROOT_PASSWORD, ""), more)
     write(chosen.file, values)
     print(f"{chosen.file}: {len(values) - len(before)} values added")  # noqa: T201
     if not values[ROOT_PASSWORD]:

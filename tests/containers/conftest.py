@@ -7,6 +7,8 @@ import pytest
 
 from containers.bench.bench import Bench, bench_folder
 from containers.bench.engine import Engine
+from containers.bench.platforms import Platforms
+from containers.bench.shell import TIMES
 from containers.bench.suite import Suite
 
 
@@ -39,3 +41,20 @@ def suite(bench: Bench, engine: Engine) -> Iterator[Suite]:
         yield suite
     finally:
         suite.down()
+        bench.drop_data()
+
+
+@pytest.fixture(scope="session")
+def platforms(bench: Bench, suite: Suite) -> Platforms:
+    """Images for two platforms in the suite's registry, the base images of actors among them."""
+    folder = bench.folder / "buildah"
+    platforms = Platforms(folder, bench.engine, suite, bench.bridge_address)
+    platforms.start()
+    platforms.build("manager", "learner", "aggregator", "model-server")
+    return platforms
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how long the parts took."""
+    for what, seconds in TIMES.items():
+        terminalreporter.write_line(f"{seconds:7.1f} s  {what}")

@@ -21,6 +21,7 @@ SERVICES = {
     "backend-store",
     "flops_image_registry",
     "image-registry-push",
+    "local-oakestra",
     "manager-api",
     "manager-worker",
     "mongo",

@@ -9,8 +9,8 @@ from typing import Final
 from containers.bench.base_image import base_context
 from containers.bench.engine import Engine
 from containers.bench.packages import ensure_packages, ensure_plugins
-from containers.bench.shell import BenchError, run, say, succeeds
-from containers.bench.suite import MANAGEMENT, PARTS, ROOT, Suite
+from containers.bench.shell import BenchError, run, say, succeeds, timed
+from containers.bench.suite import LOCAL, PARTS, ROOT, Suite
 
 PYTHON: Final = "docker.io/library/python:3.11-slim"
 DEBIAN: Final = "docker.io/library/debian:bookworm-slim"
@@ -48,29 +48,42 @@ class Bench:
         """Install what is missing, start the engine and see to base images."""
         if os.geteuid() != 0:
             raise BenchError("an engine of its own needs root")
-        ensure_packages()
-        ensure_plugins(self.folder)
+        with timed("seeing to the packages of this machine"):
+            ensure_packages()
+            ensure_plugins(self.folder)
         self.engine.start()
         marker = self.folder / "made-from-packages"
         self.has_parts = marker.exists() or not self._can_pull(PYTHON)
         if self.has_parts:
             marker.touch()
-            self._make_base_images()
+            say("no image can be pulled here: base images are made from Debian's packages,")
+            say("and secantusdb takes the place of MongoDB, of which there is no package")
+            with timed("making base images"):
+                self._make_base_images()
 
     def build_images(self) -> str:
         """Build all of FLOps' images and return the table of their sizes."""
-        say("building FLOps' images")
         script = ROOT / "compose" / "images.py"
-        table = run([sys.executable, script], seconds=BUILD_SECONDS, env=self.engine.environment)
+        with timed("building FLOps' images"):
+            table = run(
+                [sys.executable, script], seconds=BUILD_SECONDS, env=self.engine.environment
+            )
         print(table, file=sys.stderr)  # noqa: T201 - one of the results
         return table
 
     def suite(self) -> Suite:
-        """Return the management suite, not started."""
-        files = (MANAGEMENT, PARTS) if self.has_parts else (MANAGEMENT,)
+        """Return the suite, not started."""
+        files = (LOCAL, PARTS) if self.has_parts else (LOCAL,)
         suite = Suite(self.engine, self.folder / "suite.env", files)
-        suite.write_environment(self.bridge_address)
+        port = self.free_port(11027, 21027)
+        suite.write_environment(self.bridge_address, FLOPS_LOCAL_DATA_PORT=str(port))
         return suite
+
+    def drop_data(self) -> None:
+        """Remove what data servers stored: their volumes are the node's, not a suite's."""
+        names = self.engine.docker("volume", "ls", "--quiet", "--filter", "name=ml_data_server")
+        if names.strip():
+            self.engine.docker("volume", "rm", *names.split())
 
     @property
     def bridge_address(self) -> str:
@@ -80,13 +93,19 @@ class Bench:
 
     def publish(self, port: int) -> str:
         """Return docker's words for publishing a port everywhere, or on its bridge where taken."""
+        if self.free_port(port, 0):
+            return f"{port}:{port}"
+        return f"{self.bridge_address}:{port}:{port}"
+
+    def free_port(self, port: int, other: int) -> int:
+        """Return ``port`` if it is free at all addresses of this machine, else ``other``."""
         with socket.socket() as probe:
             try:
                 probe.bind(("0.0.0.0", port))
             except OSError:
-                say(f"port {port} is taken on this machine: published on the bridge only")
-                return f"{self.bridge_address}:{port}:{port}"
-        return f"{port}:{port}"
+                say(f"port {port} is taken on this machine: it is not published everywhere")
+                return other
+        return port
 
     def stop(self) -> None:
         """Stop the engine."""
@@ -98,8 +117,6 @@ class Bench:
         )
 
     def _make_base_images(self) -> None:
-        say("no image can be pulled here: base images are made from Debian's packages,")
-        say("and secantusdb takes the place of MongoDB, of which there is no package")
         context = base_context(self.folder)
         self._build(PYTHON, "--file", context / "Dockerfile", context)
         self.engine.docker("tag", PYTHON, DEBIAN)

@@ -1,16 +1,22 @@
 """Base images for two platforms in the suite's registry, and buildah with a storage of its own."""
 
 import json
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from containers.bench.base_image import UNPACKED, base_context
 from containers.bench.bench import PYTHON
 from containers.bench.engine import Engine
-from containers.bench.shell import run, say
-from containers.bench.suite import Suite
+from containers.bench.shell import BenchError, run, timed
+from containers.bench.suite import ROOT, Suite
 
 BASE: Final = "library/python:3.11-slim"
+BASES: Final = "flops"
+"""Where the image-builder of compose/local.yml looks for base images."""
 PLAIN: Final = "--tls-verify=false"
 
 
@@ -28,15 +34,30 @@ class Platforms:
             "REGISTRY_AUTH_FILE": str(folder / "auth.json"),
         }
 
-    def start(self) -> str:
-        """Return the reference of a Python base image for both platforms."""
+    def start(self) -> None:
+        """Put a Python base image for both platforms into the registry."""
+        with timed("making a base image for arm64"):
+            self._start()
+
+    def build(self, *names: str) -> None:
+        """Build images of FLOps for both platforms into the registry."""
+        both = ("--platform", "linux/amd64", "--platform", "linux/arm64")
+        where = ("--prefix", f"{self.push}/{BASES}", "--push", "--plain-http")
+        what = ("--build-arg", f"PYTHON_IMAGE={self.pull}/{BASE}", *names)
+        with timed("building base images for two platforms"):
+            run(
+                [sys.executable, ROOT / "compose/images.py", *both, *where, *what],
+                seconds=1200,
+                env=self.environment,
+            )
+
+    def _start(self) -> None:
         self._folder.mkdir(exist_ok=True)
         (self._folder / "storage.conf").write_text(
             f'[storage]\ndriver = "overlay"\ngraphroot = "{self._folder}/storage"\n'
             f'runroot = "{self._folder}/run"\n'
         )
         self.run("buildah", "login", PLAIN, "--username", "flops", "--password-stdin", self.push)
-        say("making a base image for arm64")
         source = f"docker-daemon:{PYTHON}"
         daemon = ("--src-daemon-host", self._engine.socket, "--dest-tls-verify=false")
         self.run("skopeo", "copy", *daemon, source, f"docker://{self.push}/library/python:amd64")
@@ -52,7 +73,6 @@ class Platforms:
             )
         target = f"docker://{self.push}/{BASE}"
         self.run("buildah", "manifest", "push", "--all", PLAIN, "both", target)
-        return f"{self.pull}/{BASE}"
 
     def run(self, *argv: str, can_fail: bool = False) -> str:
         """Return what a program prints; the password goes in by standard input, if it asks."""
@@ -69,11 +89,28 @@ class Platforms:
 
     def file(self, repository: str, architecture: str, path: str) -> bytes:
         """Return the first bytes of a file in an image; ``path`` may be a pattern."""
+        with self.mounted(repository, architecture) as root, next(root.glob(path)).open("rb") as f:
+            return f.read(64)
+
+    def emulated(self, repository: str, code: str) -> str:
+        """Return what a program prints that an arm64 image's Python runs under qemu."""
+        emulator = shutil.which("qemu-aarch64-static")
+        if not emulator:
+            raise BenchError("there is no qemu here")
+        with self.mounted(repository, "arm64") as root:
+            inside = root / "qemu"
+            shutil.copyfile(emulator, inside)
+            inside.chmod(0o755)
+            python = ("/usr/bin/python3.11", "-c", code)
+            path = "PYTHONPATH=/flops/src:/flops/code:/flops/site"
+            return self.run("chroot", str(root), "/qemu", "-E", path, *python)
+
+    @contextmanager
+    def mounted(self, repository: str, architecture: str) -> Iterator[Path]:
+        """Yield the folder of an image's files, until the block ends."""
         reference = f"{self.pull}/{repository}"
         container = self.run("buildah", "from", PLAIN, "--arch", architecture, reference).strip()
         try:
-            root = Path(self.run("buildah", "mount", container).strip())
-            with next(root.glob(path)).open("rb") as file:
-                return file.read(64)
+            yield Path(self.run("buildah", "mount", container).strip())
         finally:
             self.run("buildah", "rm", container)

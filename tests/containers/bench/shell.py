@@ -3,8 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+TIMES: Final[dict[str, float]] = {}
+"""How long the parts took, in seconds, for the table at the end."""
 
 
 class BenchError(Exception):
@@ -14,6 +20,17 @@ class BenchError(Exception):
 def say(line: str) -> None:
     """Tell whoever waits."""
     print(f"containers: {line}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Say what is done, and remember how long it takes."""
+    say(what)
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        TIMES[what] = time.monotonic() - began
 
 
 def run(

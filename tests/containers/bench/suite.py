@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from containers.bench.engine import Engine
-from containers.bench.shell import run, say
+from containers.bench.shell import run, timed
 
 ROOT: Final = Path(__file__).resolve().parents[3]
-MANAGEMENT: Final = ROOT / "compose" / "management.yml"
+LOCAL: Final = ROOT / "compose" / "local.yml"
 PARTS: Final = ROOT / "tests" / "containers" / "parts.yml"
 PROJECT: Final = "flops-test"
 UP_SECONDS: Final = 240
@@ -24,13 +24,13 @@ class Suite:
     env_file: Path
     files: tuple[Path, ...]
 
-    def write_environment(self, address: str) -> None:
+    def write_environment(self, address: str, **more: str) -> None:
         """Write new random passwords, and that only containers of this machine may come."""
         self.env_file.unlink(missing_ok=True)
-        writer = [sys.executable, ROOT / "compose" / "make_env.py", "--file", self.env_file]
-        run([*writer, "--address", address], env={"FLOPS_OAKESTRA_PASSWORD": "Admin"})
+        writer = [sys.executable, ROOT / "compose" / "make_env.py", "--local"]
+        run([*writer, "--file", self.env_file, "--address", address], env=self.engine.environment)
         with self.env_file.open("a") as file:
-            file.write(f"FLOPS_PUBLISH_ADDRESS={address}\n")
+            file.writelines(f"{name}={value}\n" for name, value in more.items())
 
     def value(self, name: str) -> str:
         """Return one of the values that were written."""
@@ -45,14 +45,14 @@ class Suite:
 
     def up(self) -> None:
         """Bring it up and wait until all of it is healthy."""
-        say("bringing the management suite up")
         wait = ["--wait", "--wait-timeout", str(UP_SECONDS)]
-        self.compose("up", "--detach", "--no-build", *wait, seconds=UP_SECONDS + 60)
+        with timed("bringing the suite up"):
+            self.compose("up", "--detach", "--no-build", *wait, seconds=UP_SECONDS + 60)
 
     def down(self) -> None:
-        """Take it down, volumes too."""
-        say("taking the management suite down")
-        self.compose("down", "--volumes", "--timeout", "10", seconds=120)
+        """Take it down, volumes too; that of the data server belongs to no suite."""
+        with timed("taking the suite down"):
+            self.compose("down", "--volumes", seconds=180)
 
     def states(self) -> dict[str, str]:
         """Return the health of every service."""
