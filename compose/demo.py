@@ -22,6 +22,7 @@ from make_env import FILE, values_from
 from rich.console import Console
 
 from flops_cli.client import FlopsClient
+from flops_cli.errors import ClientError
 from flops_cli.local.demo import HELD_OUT_TAG, PARTITIONS, TAG, mock_sla, project_sla
 from flops_cli.local.held_out import fetch_samples, predict
 from flops_cli.local.network import API_PORT, OAKESTRA_PORT, is_listening
@@ -46,7 +47,9 @@ def served(folder: Path, address: str, port: int) -> Iterator[str]:
     """Serve the repositories in ``folder`` by git's protocol; yield the URL of all of them."""
     where = [f"--base-path={folder}", f"--listen={address}", f"--port={port}"]
     argv = ["git", "daemon", "--export-all", "--reuseaddr", *where, str(folder)]
-    daemon = subprocess.Popen(argv, stdout=subprocess.DEVNULL, start_new_session=True)
+    # It complains of whoever only looks whether it is there.
+    silent = subprocess.DEVNULL
+    daemon = subprocess.Popen(argv, stdout=silent, stderr=silent, start_new_session=True)
     try:
         wait_for(lambda: is_listening(address, port), START_SECONDS, "git daemon does not answer")
         yield f"git://{address}:{port}"
@@ -132,7 +135,7 @@ def main() -> None:
     with screen_for(Console()) as screen:
         try:
             result = run(values, chosen, screen)
-        except FlopsError as error:
+        except (ClientError, FlopsError) as error:
             sys.exit(f"{error} {error.hint}".strip())
         screen.say(
             f"{result['accuracy']:.3f} of {result['held_out']} digits that no learner had are told"
