@@ -14,7 +14,7 @@ from flops_manager.domain.errors import (
 from flops_manager.domain.nodes import BUILDER_ADDON, LEARNER_ADDON
 from flops_manager.domain.states import Health
 from support.broker import free_port
-from support.local_oakestra import World
+from support.local_oakestra import Client, World
 from support.manager_core import a_node
 from support.waiting import until
 
@@ -130,7 +130,7 @@ class TestMemoryOrchestrator(OrchestratorContract):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    world = World(tmp_path_factory.mktemp("oakestra"), FLOPS_LOCAL_REPORT_SECONDS="1")
+    world = World(tmp_path_factory.mktemp("oakestra"), FLOPS_LOCAL_REPORT_SECONDS="60")
     try:
         yield world.start()
     finally:
@@ -181,6 +181,30 @@ class TestOakestra(OrchestratorContract):
         orchestrator.deploy(self.deployment(image, memory_mb=10_000_000))
 
         assert orchestrator.states(PROJECT)["svc1"].health is Health.UNPLACEABLE
+
+    def test_undeploying_leaves_no_instance_though_the_root_skips_every_second(
+        self, orchestrator, world, image
+    ):
+        client = Client(world)
+        job_id = orchestrator.deploy(self.deployment(image)).job_id
+        for _ in range(3):
+            client.deploy(job_id)
+        until(lambda: len(world.running()) == 4)
+
+        orchestrator.undeploy(PROJECT, "svc1", job_id)
+
+        until(lambda: not world.left())
+
+    def test_an_application_is_removed_with_every_instance(self, orchestrator, world, image):
+        client = Client(world)
+        job_id = orchestrator.deploy(self.deployment(image)).job_id
+        client.deploy(job_id)
+        client.deploy(job_id)
+        until(lambda: len(world.running()) == 3)
+
+        orchestrator.remove_application(PROJECT)
+
+        until(lambda: not world.left())
 
     def test_an_application_that_somebody_else_deleted_is_made_again(self, world, image):
         first, second = oakestra(world), oakestra(world)

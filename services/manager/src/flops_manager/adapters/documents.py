@@ -26,10 +26,11 @@ from flops_manager.domain.commands import (
     Place,
     Remove,
     Undeploy,
-    UndeployLostLearners,
+    UndeployLost,
 )
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.projects import (
+    ClusterRound,
     LearnerFailed,
     Placement,
     Project,
@@ -49,7 +50,7 @@ COMMANDS: Final[dict[str, type[Any]]] = {
         Place,
         Remove,
         Undeploy,
-        UndeployLostLearners,
+        UndeployLost,
     )
 }
 
@@ -130,6 +131,7 @@ class ProjectErrorSchema(MessageSchema):
     cluster = _text()
     node = _text()
     round = fields.Integer(load_default=None, allow_none=True)
+    cycle = fields.Integer(load_default=None, allow_none=True)
     exit_code = fields.Integer(load_default=None, allow_none=True)
     last_lines = TupleOf(fields.String(), load_default=())
     at = _time()
@@ -141,6 +143,15 @@ class LearnerFailedSchema(MessageSchema):
     builds = LearnerFailed
     instance = fields.String(required=True)
     error = fields.Nested(ProjectErrorSchema, required=True)
+    is_replaced = fields.Boolean(load_default=False)
+
+
+class ClusterRoundSchema(MessageSchema):
+    """See ``ClusterRound``."""
+
+    builds = ClusterRound
+    cluster = fields.String(required=True)
+    completed = fields.Nested(RoundCompletedSchema, required=True)
 
 
 class StageEntrySchema(MessageSchema):
@@ -171,6 +182,7 @@ class ProjectSchema(MessageSchema):
     python_version = _text()
     dependency_lock = _text()
     rounds = _many(RoundCompletedSchema)
+    cluster_rounds = _many(ClusterRoundSchema)
     trained = _maybe(TrainedSchema)
     model_image = _text()
     model_address = _text()
@@ -192,9 +204,8 @@ class MockSchema(MessageSchema):
     stage = fields.Enum(MockStage, by_value=True, required=True)
     created_at = _time(required=True)
     updated_at = _time(required=True)
-    service = _maybe(ServiceSchema)
-    cluster = _text()
-    node = _text()
+    services = _many(ServiceSchema)
+    provided = TupleOf(fields.String(), load_default=())
     fragments = _many(FragmentSchema)
     error = _maybe(ProjectErrorSchema)
     progress = _maybe(ProgressSchema)

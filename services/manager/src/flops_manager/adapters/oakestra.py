@@ -2,19 +2,22 @@
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from http import HTTPStatus
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from flops_manager.adapters.oakestra_applications import OakestraApplications
 from flops_manager.adapters.oakestra_documents import (
     application_sla,
     id_of,
+    instances_of,
+    is_under_way,
     microservice,
-    node_of_cluster,
-    nodes_from_workers,
     state_from_document,
+    was_deployed,
 )
-from flops_manager.adapters.oakestra_session import OakestraSession
+from flops_manager.adapters.oakestra_nodes import RESOURCE_PORT, OakestraNodes
+from flops_manager.adapters.oakestra_session import LOG_HINT, OakestraSession, understanding
 from flops_manager.domain.deployments import ApplicationKey, Deployment
 from flops_manager.domain.errors import (
     OrchestratorRefusedError,
@@ -27,164 +30,168 @@ from flops_manager.ports.orchestrator import Deployed
 
 logger = logging.getLogger(__name__)
 
-RESOURCE_PORT: Final = 11012
+STUCK_SECONDS: Final = 120.0
+"""An instance that is not placed by then never will be: the root forgets those that it cannot."""
+
+ROUNDS: Final = 3
+"""How often instances are removed again that the root left over."""
 
 
 class Oakestra:
-    """Finds by names, creates what is missing."""
+    """Finds by names, creates what is missing, and looks whether it was really done."""
 
-    def __init__(self, session: OakestraSession, resource_port: int = RESOURCE_PORT) -> None:
+    def __init__(
+        self,
+        session: OakestraSession,
+        resource_port: int = RESOURCE_PORT,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._session = session
-        self._resource_port = resource_port
-        self._ids: dict[ApplicationKey, str] = {}
-        self._user_id = ""
+        self._applications = OakestraApplications(session)
+        self._nodes = OakestraNodes(session, resource_port)
+        self._monotonic = monotonic
+        self._asked_at: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def nodes(self) -> Sequence[Node]:
-        """Return the active nodes, asked of each cluster's resource API."""
-        found: list[Node] = []
-        for cluster in self._session.fetch_active_clusters():
-            found.extend(self._nodes_of(cluster))
-        return tuple(found)
+        """Return the active nodes of all clusters."""
+        return self._nodes.list()
 
     def create_application(self, application: ApplicationKey) -> None:
         """Make sure that the application exists."""
-        self._ensure_application(application)
+        self._applications.ensure(application)
 
     def deploy(self, deployment: Deployment) -> Deployed:
         """Make sure that the service exists in its application and has an instance."""
-        application_id = self._ensure_application(deployment.application)
+        self._applications.ensure(deployment.application)
         services = self._services(deployment.application)
-        if services is None:
-            # Somebody deleted the application behind our back.
-            application_id = self._ensure_application(deployment.application)
         there = (services or {}).get(deployment.name)
-        job_id = id_of(there) if there else self._create(deployment, application_id)
-        if not (there and there.get("instance_list")):
-            self._session.post(f"/api/service/{job_id}/instance")
-        address = str(there.get("RR_ip") or "") if there else deployment.address
+        # Without a list somebody deleted the application behind our back; it is made again.
+        service = there or self._create(deployment)
+        with understanding(f"GET /api/service ({deployment.name})"):
+            job_id = id_of(service)
+            if self._needs_an_instance(job_id, service):
+                self._start(job_id, service, deployment.name)
+            address = str(service.get("RR_ip") or "") if there else deployment.address
         return Deployed(job_id, address)
 
     def undeploy(self, application: ApplicationKey, name: str, job_id: str = "") -> None:
-        """Delete the service with its instance, and make sure that it is gone."""
+        """Delete the service with all instances, and make sure that it is gone."""
         if not job_id:
             there = (self._services(application) or {}).get(name)
             if there is None:
                 return
             job_id = id_of(there)
-        answer = self._session.call("DELETE", f"/api/service/{job_id}")
-        if answer.ok:
-            return
-        # The root answers 500 for a service that it does not know, and for trouble of its own.
-        if self._session.get(f"/api/service/{job_id}") is not None:
-            raise OrchestratorUnavailableError(
-                f"The orchestrator would not delete {name}: {answer.status_code}.",
-                hint="Look at the log of its system manager.",
-            )
+        self._delete(job_id, name)
 
     def states(self, application: ApplicationKey) -> Mapping[str, ServiceState]:
         """Return what is known of the services of an application, by name."""
         services = self._services(application) or {}
-        return {name: state_from_document(one) for name, one in services.items()}
+        with understanding(f"GET /api/services ({application.name})"):
+            return {name: state_from_document(one) for name, one in services.items()}
 
     def remove_application(self, application: ApplicationKey) -> None:
         """Delete the application and whatever is left in it."""
-        application_id = self._find_application(application)
-        if application_id is None:
-            return
-        answer = self._session.call("DELETE", f"/api/application/{application_id}")
-        self._forget(application)
-        # 501 is how the root says that there is no such application.
-        if not answer.ok and answer.status_code != HTTPStatus.NOT_IMPLEMENTED:
-            raise OrchestratorUnavailableError(
-                f"The orchestrator would not delete {application.name}: {answer.status_code}.",
-                hint="Look at the log of its system manager.",
-            )
+        for name, service in (self._services(application) or {}).items():
+            # The root would delete them, too, but leave every second instance behind.
+            self._delete(id_of(service), name)
+        self._applications.remove(application)
 
-    def _nodes_of(self, cluster: Mapping[str, Any]) -> tuple[Node, ...]:
-        name, host = str(cluster["candidate_name"]), str(cluster.get("ip") or "")
-        url = f"http://{host}:{self._resource_port}/api/v1/resources/?active=true"
-        try:
-            return nodes_from_workers(name, self._session.fetch(url))
-        except (OrchestratorUnavailableError, OrchestratorRefusedError) as error:
-            logger.warning("cannot list the workers of %s: %s", name, error)
-            return (node_of_cluster(cluster),)
+    def _create(self, deployment: Deployment) -> Mapping[str, Any]:
+        """Create the service and return its document, which may be that of an older one.
 
-    def _create(self, deployment: Deployment, application_id: str) -> str:
+        Names are global: if somebody else's application has a service of this name, it is that.
+        """
+        application_id = self._applications.ensure(deployment.application)
         sla = application_sla(
             deployment.application, self._session.user, application_id, microservice(deployment)
         )
         answer = self._session.post("/api/service/", sla)
-        if not answer.get("failed_services"):
-            return str(answer["job_id"])
-        # The answer is 200 all the same, with the id of a service that is no more.
-        if deployment.address:
-            raise ServiceAddressTakenError(f"{deployment.address} is taken.")
-        raise OrchestratorRefusedError(
-            f"The orchestrator would not create {deployment.name}.",
-            hint="Look at the log of its system manager.",
-        )
+        with understanding("POST /api/service/"):
+            if answer.get("failed_services"):
+                # The answer is 200 all the same, with the id of a service that is no more.
+                raise _not_created(deployment)
+            job_id = str(answer["job_id"])
+        return self._existing(job_id, deployment.name)
 
-    def _services(self, application: ApplicationKey) -> dict[str, Any] | None:
+    def _start(self, job_id: str, service: Mapping[str, Any], name: str) -> None:
+        """Ask for an instance, and look whether that was understood: the answer is always ok."""
+        for instance in instances_of(service):
+            self._remove_instance(job_id, instance)
+        self._session.post(f"/api/service/{job_id}/instance")
+        with self._lock:
+            self._asked_at[job_id] = self._monotonic()
+        if not was_deployed(self._existing(job_id, name)):
+            raise OrchestratorUnavailableError(
+                f"The orchestrator said ok to deploying {name}, but did nothing.", hint=LOG_HINT
+            )
+
+    def _needs_an_instance(self, job_id: str, service: Mapping[str, Any]) -> bool:
+        """Say whether nothing runs, nor will: not yet asked for, refused, or stuck for long."""
+        if is_under_way(service):
+            with self._lock:
+                asked_at = self._asked_at.setdefault(job_id, self._monotonic())
+            return self._monotonic() - asked_at > STUCK_SECONDS
+        return not instances_of(service)
+
+    def _delete(self, job_id: str, name: str) -> None:
+        with self._lock:
+            self._asked_at.pop(job_id, None)
+        service = self._session.get(f"/api/service/{job_id}")
+        if service is None:
+            return
+        with understanding(f"GET /api/service/{job_id}"):
+            self._leave_one_instance(job_id, name, service)
+        answer = self._session.delete(f"/api/service/{job_id}")
+        # The root answers 500 for a service that it does not know, and for trouble of its own.
+        if not answer.ok and self._session.get(f"/api/service/{job_id}") is not None:
+            raise OrchestratorUnavailableError(
+                f"The orchestrator would not delete {name}: {answer.status_code}.", hint=LOG_HINT
+            )
+
+    def _leave_one_instance(self, job_id: str, name: str, service: Mapping[str, Any]) -> None:
+        """Remove all instances but the first one by one: deleting the service skips every second.
+
+        What cannot be removed is no reason to keep the service: a cluster drops instances of
+        services that the root no longer knows when it reports the next time.
+        """
+        for _ in range(ROUNDS):
+            surplus = instances_of(service)[1:]
+            if not surplus:
+                return
+            for instance in surplus:
+                self._remove_instance(job_id, instance)
+            service = self._session.get(f"/api/service/{job_id}") or {}
+        logger.warning("instances of %s stay at the orchestrator: %s", name, job_id)
+
+    def _remove_instance(self, job_id: str, instance: Mapping[str, Any]) -> None:
+        self._session.delete(f"/api/service/{job_id}/instance/{instance['instance_number']}")
+
+    def _existing(self, job_id: str, name: str) -> Mapping[str, Any]:
+        service: Mapping[str, Any] | None = self._session.get(f"/api/service/{job_id}")
+        if service is None:
+            raise OrchestratorUnavailableError(
+                f"The orchestrator does not have {name}, which it just took.", hint=LOG_HINT
+            )
+        return service
+
+    def _services(self, application: ApplicationKey) -> Mapping[str, Mapping[str, Any]] | None:
         """Return the service documents by name, or None if there is no such application."""
-        application_id = self._find_application(application)
+        application_id = self._applications.find(application)
         if application_id is None:
             return None
-        listed = self._session.get(f"/api/services/{application_id}")
+        path = f"/api/services/{application_id}"
+        listed = self._session.get(path)
         if listed is None:
-            self._forget(application)
+            self._applications.forget(application)
             return None
-        return {str(one["microservice_name"]): one for one in listed}
+        with understanding(f"GET {path}"):
+            return {str(one["microservice_name"]): one for one in listed}
 
-    def _ensure_application(self, application: ApplicationKey) -> str:
-        found = self._find_application(application)
-        if found is not None:
-            return found
-        sla = application_sla(application, self._session.user)
-        answer = self._session.call("POST", "/api/application/", sla)
-        if answer.status_code not in {HTTPStatus.OK, HTTPStatus.CONFLICT}:
-            kind = (
-                OrchestratorUnavailableError
-                if answer.status_code >= 500
-                else OrchestratorRefusedError
-            )
-            raise kind(
-                f"The orchestrator would not create {application.name}: {answer.status_code}.",
-                hint="Look at the log of its system manager.",
-            )
-        found = self._find_application(application)
-        if found is None:
-            raise OrchestratorUnavailableError(
-                f"The orchestrator does not list {application.name}, which it just created."
-            )
-        return found
 
-    def _find_application(self, application: ApplicationKey) -> str | None:
-        with self._lock:
-            known = self._ids.get(application)
-        if known is not None:
-            return known
-        for one in self._session.get(f"/api/applications/{self._own_id()}", missing=[]):
-            key = ApplicationKey(one["application_name"], one["application_namespace"])
-            with self._lock:
-                self._ids[key] = str(one["applicationID"])
-        with self._lock:
-            return self._ids.get(application)
-
-    def _forget(self, application: ApplicationKey) -> None:
-        with self._lock:
-            self._ids.pop(application, None)
-
-    def _own_id(self) -> str:
-        """Return the manager's user id, by which the root lists applications."""
-        with self._lock:
-            if self._user_id:
-                return self._user_id
-        user = self._session.get(f"/api/user/{self._session.user}")
-        if not user:
-            raise OrchestratorRefusedError(f"The orchestrator has no user {self._session.user}.")
-        identifier = user["_id"]
-        with self._lock:
-            is_wrapped = isinstance(identifier, Mapping)
-            self._user_id = str(identifier["$oid"] if is_wrapped else identifier)
-            return self._user_id
+def _not_created(deployment: Deployment) -> ServiceAddressTakenError | OrchestratorRefusedError:
+    if deployment.address:
+        return ServiceAddressTakenError(f"{deployment.address} is taken.")
+    return OrchestratorRefusedError(
+        f"The orchestrator would not create {deployment.name}.", hint=LOG_HINT
+    )

@@ -1,6 +1,6 @@
 """What the root reads and writes: SLAs from deployments, states and nodes from its documents."""
 
-import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -23,13 +23,18 @@ _HEALTH: Final = {
 }
 """What the statuses mean; every other one is a step on the way to RUNNING."""
 
+_UNDER_WAY: Final = frozenset(
+    {"REQUESTED", "CLUSTER_SCHEDULED", "NODE_SCHEDULED", "CREATING", "CREATED"}
+)
+"""The statuses of what the root is working on."""
+
+LOG_BYTES: Final = 1024
+"""What the root shows of a log: its end, cut wherever that falls."""
+
+_LONGEST_LETTER: Final = 4
+
 _WAITING: Final = "Waiting for scheduling decision"
 """A service's detail from its first deployment on, whatever happens; it says nothing."""
-
-
-def decoded(body: Any) -> Any:
-    """Return what an answer means: some are a JSON string that holds JSON."""
-    return json.loads(body) if isinstance(body, str) else body
 
 
 def application_sla(
@@ -87,16 +92,37 @@ def constraints(deployment: Deployment) -> list[dict[str, Any]]:
     return found
 
 
+def hex_id(value: Any) -> str:
+    """Return an id: the database's own are wrapped."""
+    return str(value["$oid"] if isinstance(value, Mapping) else value)
+
+
 def id_of(document: Mapping[str, Any]) -> str:
     """Return the id of a service document."""
-    identifier = document.get("microserviceID") or document.get("_id", "")
-    return str(identifier["$oid"] if isinstance(identifier, Mapping) else identifier)
+    return hex_id(document.get("microserviceID") or document["_id"])
+
+
+def instances_of(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the instances of a service; null means none."""
+    return document.get("instance_list") or ()
+
+
+def was_deployed(document: Mapping[str, Any]) -> bool:
+    """Say whether an instance was ever asked for: a service has no status before."""
+    return bool(document.get("status") or instances_of(document))
+
+
+def is_under_way(document: Mapping[str, Any]) -> bool:
+    """Say whether the root is working on a first instance, or believes so."""
+    statuses = {str(one.get("status")) for one in instances_of(document)}
+    return (statuses or {str(document.get("status"))}) <= _UNDER_WAY
 
 
 def state_from_document(document: Mapping[str, Any]) -> ServiceState:
     """Return the state of a service: its newest instance's, or its own if it has none."""
-    instances: Sequence[Mapping[str, Any]] = document.get("instance_list") or ()
-    newest = max(instances, key=lambda one: int(one.get("instance_number", 0)), default=None)
+    newest = max(
+        instances_of(document), key=lambda one: int(one.get("instance_number", 0)), default=None
+    )
     source = document if newest is None else newest
     status = str(source.get("status") or "")
     detail = str(source.get("status_detail") or "")
@@ -106,7 +132,7 @@ def state_from_document(document: Mapping[str, Any]) -> ServiceState:
         status=status,
         detail="" if detail == _WAITING else detail,
         public_address=str(source.get("publicip") or ""),
-        logs=str(source.get("logs") or ""),
+        logs=_whole_lines(str(source.get("logs") or "")),
     )
 
 
@@ -126,15 +152,36 @@ def nodes_from_workers(cluster: str, workers: Sequence[Mapping[str, Any]]) -> tu
     )
 
 
+def honours_addons(cluster: Mapping[str, Any]) -> bool:
+    """Say whether the cluster's root looks at the constraints ``addons`` and ``clusters``.
+
+    No answer of the root tells its version. Releases up to v0.4.402 (April 2025) honour them, and
+    know no CSI drivers; v0.4.410 (April 2026) is the first with the drivers and without the check.
+    """
+    return "csi_drivers" not in cluster
+
+
 def node_of_cluster(document: Mapping[str, Any]) -> Node:
-    """Return a cluster whose workers nobody lists as one node without a name."""
+    """Return a cluster whose workers nobody lists as one node without a name.
+
+    Where the root ignores the constraint, only an addon that each worker has can be relied on.
+    """
+    addons = Counter(document.get("supported_addons") or ())
+    needed = 1 if honours_addons(document) else int(document.get("active_nodes") or 1)
     return Node(
         cluster=str(document["candidate_name"]),
         name="",
-        addons=frozenset(document.get("supported_addons") or ()),
+        addons=frozenset(addon for addon, count in addons.items() if count >= needed),
         vcpus=_number(document.get("vcpus")),
         memory_mb=_number(document.get("memory")),
     )
+
+
+def _whole_lines(logs: str) -> str:
+    """Leave out the first line where it is only a part of one."""
+    if len(logs.encode()) < LOG_BYTES - _LONGEST_LETTER or "\n" not in logs.rstrip("\n"):
+        return logs
+    return logs.partition("\n")[2]
 
 
 def _number(value: Any) -> float | None:

@@ -1,32 +1,43 @@
 """Calls to the root as the manager's own user: logging in, refreshing, retrying, translating."""
 
+import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import jwt
 import requests
 from requests.adapters import HTTPAdapter
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
-from flops_manager.adapters.oakestra_documents import decoded
 from flops_manager.domain.errors import OrchestratorRefusedError, OrchestratorUnavailableError
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS: Final = (5.0, 20.0)
-"""To connect, and to be answered."""
+T = TypeVar("T")
+
+TIMEOUT_SECONDS: Final = (3.0, 10.0)
+"""To connect, and to be answered. The root asks other parts of itself, each with its own wait."""
 
 ATTEMPTS: Final = 3
+PATIENCE_SECONDS: Final = 10.0
+"""No new attempt after this: published clients give up after 30 seconds."""
+
 EARLY_SECONDS: Final = 60.0
 """A token is renewed this long before it runs out (it lives ten minutes)."""
 
-_NOT_LOGGED_IN: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY}
-"""How the root says that a token is no good (any more); the second for malformed ones."""
+LOG_HINT: Final = "Its answers never say why; look at the log of its system manager."
 
 
 @dataclass(frozen=True)
@@ -47,11 +58,7 @@ class OakestraSession:
         self._url = url.rstrip("/")
         self._account = account
         self._monotonic = monotonic
-        self._http = requests.Session()
-        self._http.mount("http://", HTTPAdapter(pool_maxsize=16))
-        self._http.mount("https://", HTTPAdapter(pool_maxsize=16))
-        # Neither a proxy nor a .netrc may come between the manager and its orchestrator.
-        self._http.trust_env = False
+        self._http = direct_session()
         self._lock = threading.Lock()
         self._token = ""
         self._refresh_token = ""
@@ -64,44 +71,38 @@ class OakestraSession:
 
     def get(self, path: str, *, missing: Any = None) -> Any:
         """Return the decoded answer, or ``missing`` for 404. Tried again within bounds."""
-        for attempt in Retrying(
-            retry=retry_if_exception_type(OrchestratorUnavailableError),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.1, max=1.0),
-            reraise=True,
-        ):
-            with attempt:
-                answer = self.call("GET", path)
-                if answer.status_code == HTTPStatus.NOT_FOUND:
-                    return missing
-                return decoded(self._checked(answer))
-        raise AssertionError("tenacity returns or raises")
+
+        def ask() -> Any:
+            answer = self.call("GET", path)
+            return missing if answer.status_code == HTTPStatus.NOT_FOUND else document_of(answer)
+
+        return persistently(ask)
+
+    def delete(self, path: str) -> requests.Response:
+        """Delete, and return the answer whatever it says. Tried again only if there was none."""
+        return persistently(lambda: self.call("DELETE", path))
 
     def post(self, path: str, document: Any = None) -> Any:
         """Return the decoded answer; sent once, because the root takes a second as a new one."""
-        return decoded(self._checked(self.call("POST", path, document)))
+        return document_of(self.call("POST", path, document))
 
     def call(self, method: str, path: str, document: Any = None) -> requests.Response:
         """Return the answer whatever its status; log in (again) where that is needed."""
-        answer = self._send(method, path, document, self._valid_token())
-        if answer.status_code in _NOT_LOGGED_IN:
-            self._forget(answer.request.headers.get("Authorization", ""))
+        token = self._valid_token()
+        answer = self._send(method, path, document, token)
+        if _is_about_the_token(answer):
+            self._forget(token)
             answer = self._send(method, path, document, self._valid_token())
         return answer
 
-    def fetch(self, url: str) -> Any:
-        """Return the decoded answer of a part of Oakestra that asks for no token."""
-        try:
-            return decoded(self._checked(self._http.get(url, timeout=TIMEOUT_SECONDS)))
-        except requests.RequestException as error:
-            raise _unavailable(url, error) from error
-
     def fetch_active_clusters(self) -> Any:
-        """Return the root's list of active clusters."""
-        return self.fetch(f"{self._url}/api/clusters/active")
+        """Return the root's list of active clusters, which needs no token."""
+        return persistently(lambda: document_of(self._send("GET", "/api/clusters/active")))
 
-    def _send(self, method: str, path: str, document: Any, token: str) -> requests.Response:
-        try:
+    def _send(
+        self, method: str, path: str, document: Any = None, token: str = ""
+    ) -> requests.Response:
+        with reaching(self._url):
             return self._http.request(
                 method,
                 f"{self._url}{path}",
@@ -109,8 +110,6 @@ class OakestraSession:
                 headers={"Authorization": f"Bearer {token}"} if token else {},
                 timeout=TIMEOUT_SECONDS,
             )
-        except requests.RequestException as error:
-            raise _unavailable(self._url, error) from error
 
     def _valid_token(self) -> str:
         with self._lock:
@@ -120,60 +119,126 @@ class OakestraSession:
             self._renew_at = self._monotonic() + max(_lifetime(self._token) - EARLY_SECONDS, 1.0)
             return self._token
 
-    def _forget(self, authorization: str) -> None:
+    def _forget(self, token: str) -> None:
         with self._lock:
-            if authorization == f"Bearer {self._token}":
+            if self._token == token:
                 self._token = ""
 
     def _refreshed(self) -> str:
         if not self._refresh_token:
             return ""
-        answer = self._send("POST", "/api/auth/refresh", None, self._refresh_token)
+        answer = self._send("POST", "/api/auth/refresh", token=self._refresh_token)
         if not answer.ok:
             logger.info("the refresh token is refused, so the manager logs in again")
             self._refresh_token = ""
             return ""
-        return str(_json(answer)["token"])
+        return _text(document_of(answer), "token", answer)
 
     def _logged_in(self) -> str:
         account = self._account
         credentials = {"username": account.user, "password": account.password}
         if account.organization:
             credentials["organization_name"] = account.organization
-        answer = self._send("POST", "/api/auth/login", credentials, "")
+        answer = self._send("POST", "/api/auth/login", credentials)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             raise OrchestratorRefusedError(
                 f"The orchestrator refuses the user '{account.user}' or the password.",
                 hint="Check FLOPS_OAKESTRA_USER and FLOPS_OAKESTRA_PASSWORD.",
             )
-        tokens = self._checked(answer)
-        self._refresh_token = str(tokens.get("refresh_token") or "")
-        return str(tokens["token"])
-
-    def _checked(self, answer: requests.Response) -> Any:
-        where = f"{answer.request.method} {answer.url}"
-        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise OrchestratorUnavailableError(
-                f"The orchestrator answered {answer.status_code} to {where}.",
-                hint="Look at the log of its system manager.",
-            )
-        if not answer.ok:
-            # The root's error bodies never carry a reason.
+        if answer.status_code == HTTPStatus.NOT_FOUND and account.organization:
             raise OrchestratorRefusedError(
-                f"The orchestrator refused {where} with {answer.status_code}.",
-                hint="Look at the log of its system manager.",
+                f"The orchestrator has no organization '{account.organization}'.",
+                hint="Check FLOPS_OAKESTRA_ORGANIZATION.",
             )
-        return _json(answer)
+        tokens = document_of(answer)
+        token = _text(tokens, "token", answer)
+        self._refresh_token = str(tokens.get("refresh_token") or "")
+        return token
 
 
-def _json(answer: requests.Response) -> Any:
+def direct_session() -> requests.Session:
+    """Return a session in which neither a proxy nor a .netrc comes between us and Oakestra."""
+    session = requests.Session()
+    session.mount("http://", HTTPAdapter(pool_maxsize=16))
+    session.mount("https://", HTTPAdapter(pool_maxsize=16))
+    session.trust_env = False
+    return session
+
+
+def persistently(ask: Callable[[], T]) -> T:
+    """Ask again, a few times and not at once, while the orchestrator cannot answer."""
+    return Retrying(
+        retry=retry_if_exception_type(OrchestratorUnavailableError),
+        stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(PATIENCE_SECONDS),
+        wait=wait_random_exponential(multiplier=0.1, max=1.0),
+        reraise=True,
+    )(ask)
+
+
+@contextmanager
+def reaching(url: str) -> Iterator[None]:
+    """Translate what goes wrong below HTTP."""
     try:
-        return answer.json()
-    except ValueError as error:
+        yield
+    except requests.Timeout as error:
         raise OrchestratorUnavailableError(
-            f"{answer.url} answered something that is no JSON.",
-            hint="Check FLOPS_OAKESTRA_URL; it may be another service.",
+            f"The orchestrator at {url} does not answer in time.",
+            hint="Look whether its system manager is overloaded or hangs.",
         ) from error
+    except requests.RequestException as error:
+        raise OrchestratorUnavailableError(
+            f"The orchestrator at {url} cannot be reached: {type(error).__name__}.",
+            hint="Check FLOPS_OAKESTRA_URL, and that its system manager runs.",
+        ) from error
+
+
+def document_of(answer: requests.Response) -> Any:
+    """Return what a good answer holds: JSON, or a JSON string that holds JSON."""
+    where = f"{answer.request.method} {answer.url}"
+    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise OrchestratorUnavailableError(
+            f"The orchestrator failed with {answer.status_code} at {where}.", hint=LOG_HINT
+        )
+    if not answer.ok:
+        raise OrchestratorRefusedError(
+            f"The orchestrator refused {where} with {answer.status_code}.", hint=LOG_HINT
+        )
+    try:
+        body = answer.json()
+        return json.loads(body) if isinstance(body, str) else body
+    except ValueError as error:
+        raise nonsense(where) from error
+
+
+def nonsense(where: str) -> OrchestratorUnavailableError:
+    """Return the error for an answer that is not of the kind that it should be."""
+    return OrchestratorUnavailableError(
+        f"The orchestrator answered {where} with something that FLOps does not understand.",
+        hint="Check FLOPS_OAKESTRA_URL (it may be another service) and the root's version.",
+    )
+
+
+@contextmanager
+def understanding(where: str) -> Iterator[None]:
+    """Translate what goes wrong while a document is taken apart that has not the known shape."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise nonsense(where) from error
+
+
+def _is_about_the_token(answer: requests.Response) -> bool:
+    """Say whether the token is no good (any more). 422 is also what a broken SLA is answered."""
+    if answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
+        return '"msg"' in answer.text
+    return answer.status_code == HTTPStatus.UNAUTHORIZED
+
+
+def _text(document: Any, key: str, answer: requests.Response) -> str:
+    text = document.get(key) if isinstance(document, dict) else None
+    if not isinstance(text, str) or not text:
+        raise nonsense(f"{answer.request.method} {answer.url}")
+    return text
 
 
 def _lifetime(token: str) -> float:
@@ -183,10 +248,3 @@ def _lifetime(token: str) -> float:
         return float(claims["exp"]) - float(claims["iat"])
     except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
         return 0.0
-
-
-def _unavailable(url: str, error: Exception) -> OrchestratorUnavailableError:
-    return OrchestratorUnavailableError(
-        f"The orchestrator at {url} does not answer: {type(error).__name__}.",
-        hint="Check FLOPS_OAKESTRA_URL, and that its system manager runs.",
-    )
