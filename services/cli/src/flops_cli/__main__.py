@@ -1,24 +1,32 @@
 """``flops``: the command line. It reads the environment, and turns errors into exit codes."""
 
+import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import click
 from rich.console import Console
+from rich.text import Text
 
+from flops_cli.commands.completion import completion
 from flops_cli.commands.context import Context
+from flops_cli.commands.data import data
 from flops_cli.commands.local import local
 from flops_cli.commands.login import login, tracking
 from flops_cli.commands.mocks import mock
 from flops_cli.commands.models import model
 from flops_cli.commands.projects import project
-from flops_cli.errors import EXPLANATIONS, ClientError, CliExitCode
+from flops_cli.errors import EXPLANATIONS, ClientError, CliExitCode, exit_code_of
 from flops_cli.local.processes import InterruptedByUserError
 from flops_cli.settings import Settings
 from flops_contracts.errors import FlopsError
 from flops_runtime.environment import Environment
 
 LONGEST_LINE = 300
+JSON_OPTION = "--json"
 
 # \b keeps click from filling the lines up to one paragraph.
 EPILOG = "\b\nExit codes:\n" + "\n".join(
@@ -29,7 +37,7 @@ EPILOG = "\b\nExit codes:\n" + "\n".join(
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--api-url", help="The manager's address; default FLOPS_API_URL.")
 @click.option("--oakestra-url", help="The root orchestrator; default FLOPS_OAKESTRA_URL.")
-@click.option("--json", "is_json", is_flag=True, help="Print JSON, for programs.")
+@click.option(JSON_OPTION, "is_json", is_flag=True, help="Print JSON, for programs.")
 @click.version_option(package_name="flops-cli", message="%(version)s")
 @click.pass_context
 def flops(context: click.Context, api_url: str, oakestra_url: str, is_json: bool) -> None:
@@ -43,37 +51,77 @@ def flops(context: click.Context, api_url: str, oakestra_url: str, is_json: bool
     context.obj = Context(settings, variables, is_json, Console())
 
 
-for command in (project, mock, model, login, tracking, local):
-    flops.add_command(command)
+for group in (project, mock, data, model, login, tracking, local, completion):
+    flops.add_command(group)
+
+
+def _ask_for_json(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+    if is_asked and isinstance(context.obj, Context):
+        context.obj = replace(context.obj, is_json=True)
+
+
+def _leaves(group: click.Group) -> Iterator[click.Command]:
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            yield from _leaves(command)
+        else:
+            yield command
+
+
+# People write it last: `flops project list --json`.
+for leaf in _leaves(flops):
+    leaf.params.append(
+        click.Option(
+            [JSON_OPTION],
+            is_flag=True,
+            expose_value=False,
+            callback=_ask_for_json,
+            help="Print JSON, for programs.",
+        )
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return the exit code; errors go to standard error, in words."""
+    """Run a command and return the exit code; errors go to standard error, in words or JSON."""
+    is_json = JSON_OPTION in (sys.argv[1:] if arguments is None else arguments)
     try:
         flops.main(arguments, prog_name="flops", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
+        if is_json:
+            return _fail(error.exit_code, error.format_message(), is_json=True)
         error.show()
         return error.exit_code
-    except ClientError as error:
-        _print_error(error.message, error.hint, error.errors)
-        return error.exit_code
-    except FlopsError as error:
-        _print_error(error.reason, error.hint, ())
-        return CliExitCode.USAGE
+    except (ClientError, FlopsError) as error:
+        return _fail(*_told(error), is_json=is_json)
     except (click.Abort, KeyboardInterrupt, InterruptedByUserError):
-        click.echo("Interrupted.", err=True)
-        return CliExitCode.INTERRUPTED
+        return _fail(CliExitCode.INTERRUPTED, "Interrupted.", is_json=is_json)
     return CliExitCode.DONE
 
 
-def _print_error(message: str, hint: str, errors: tuple[object, ...]) -> None:
-    click.secho(f"Error: {message}", fg="red", err=True)
+def _told(error: ClientError | FlopsError) -> tuple[CliExitCode, str, str, Sequence[Any]]:
+    if isinstance(error, ClientError):
+        return error.exit_code, f"Error: {error.message}", error.hint, error.errors
+    return exit_code_of(error), f"Error: {error.reason}", error.hint, ()
+
+
+def _fail(
+    code: int, message: str, hint: str = "", errors: Sequence[Any] = (), *, is_json: bool
+) -> int:
+    if is_json:
+        words = message.removeprefix("Error: ")
+        document = {"exit_code": code, "message": words, "hint": hint, "errors": list(errors)}
+        click.echo(json.dumps(document, default=str), err=True)
+        return code
+    # A console of rich leaves colours out where NO_COLOR or a pipe asks for that.
+    screen = Console(stderr=True, highlight=False)
+    screen.print(Text(message, "red"), soft_wrap=True)
     for one in errors:
-        click.echo(f"  {str(one)[:LONGEST_LINE]}", err=True)
+        screen.print(Text(f"  {str(one)[:LONGEST_LINE]}"), soft_wrap=True)
     if hint:
-        click.echo(f"Hint: {hint}", err=True)
+        screen.print(Text(f"Hint: {hint}"), soft_wrap=True)
+    return code
 
 
 if __name__ == "__main__":

@@ -4,6 +4,14 @@ from collections.abc import Sequence
 from enum import IntEnum, unique
 from typing import Any, ClassVar
 
+from flops_contracts.errors import FlopsError
+from flops_flight.errors import (
+    DataRejectedError,
+    DataServerUnreachableError,
+    InvalidRequestError,
+    NoDataError,
+)
+
 
 @unique
 class CliExitCode(IntEnum):
@@ -26,15 +34,29 @@ EXPLANATIONS: dict[CliExitCode, str] = {
     CliExitCode.DONE: "What was asked is done.",
     CliExitCode.BUG: "An error nobody foresaw.",
     CliExitCode.USAGE: "The arguments are wrong, or a file cannot be read.",
-    CliExitCode.REFUSED: "The manager refused the request, for example an invalid SLA.",
+    CliExitCode.REFUSED: "The server refused the request, for example an invalid SLA.",
     CliExitCode.NOT_ALLOWED: "Not logged in, or the object belongs to somebody else.",
-    CliExitCode.NOT_FOUND: "There is no such project, mock or model.",
-    CliExitCode.UNREACHABLE: "The manager or the root orchestrator does not answer.",
+    CliExitCode.NOT_FOUND: "There is no such project, mock, model or fragment.",
+    CliExitCode.UNREACHABLE: "The manager, the root or the data server does not answer.",
     CliExitCode.FAILED: "The watched project or mock failed.",
     CliExitCode.CANCELLED: "The watched project was cancelled.",
     CliExitCode.LOCAL_FAILED: "The embedded suite could not be installed or started, or it broke.",
     CliExitCode.INTERRUPTED: "Ctrl-C; whatever was started is stopped.",
 }
+
+
+_CODES_OF_OTHERS: dict[type[FlopsError], CliExitCode] = {
+    DataServerUnreachableError: CliExitCode.UNREACHABLE,
+    DataRejectedError: CliExitCode.REFUSED,
+    InvalidRequestError: CliExitCode.REFUSED,
+    NoDataError: CliExitCode.NOT_FOUND,
+}
+"""What shared packages raise; anything else of theirs is a wrong setting."""
+
+
+def exit_code_of(error: FlopsError) -> CliExitCode:
+    """Return what ``flops`` ends with after an error of a shared package."""
+    return _CODES_OF_OTHERS.get(type(error), CliExitCode.USAGE)
 
 
 class ClientError(Exception):

@@ -35,10 +35,17 @@ def screen_for(console: Console) -> Screen:
 def print_table(
     console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
-    """Print a table; on anything but a terminal it is as wide as it needs to be."""
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    """Print a table; only its last column is wrapped, so that ids can be copied."""
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+        header_style="bold",
+    )
     for column in columns:
-        table.add_column(column, overflow="fold")
+        is_last = column is columns[-1]
+        table.add_column(column, no_wrap=not is_last, overflow="fold" if is_last else "ellipsis")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     console.print(table)
@@ -74,11 +81,11 @@ class LiveScreen:
 
     def say(self, text: str, style: str = "") -> None:
         """Print above the bars."""
-        self._console.print(escape(text), style=style, highlight=False)
+        self._console.print(escape(text), style=style, highlight=False, soft_wrap=True)
 
     def bar(self, key: str, text: str, done: float = 0, total: float | None = None) -> None:
         """Create or move a bar."""
-        count = "" if total is None else f"{done:g}/{total:g}"
+        count = "" if total is None else f"{done:.10g}/{total:.10g}"
         if key not in self._tasks:
             self._tasks[key] = self._progress.add_task(escape(text), total=total, count=count)
         self._progress.update(
@@ -124,7 +131,7 @@ class PlainScreen:
         if self._told.get(key) == (text, quarter):
             return
         self._told[key] = (text, quarter)
-        self.say(f"  {text}" if total is None else f"  {text} {done:g}/{total:g}")
+        self.say(f"  {text}" if total is None else f"  {text} {done:.10g}/{total:.10g}")
 
     def drop_bars(self, prefix: str = "") -> None:
         """Forget bars."""

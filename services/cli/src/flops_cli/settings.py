@@ -17,6 +17,9 @@ class Settings:
     config_folder: Path
     home: Path | None
     repository: Path | None
+    data_server: str
+    data_server_token: str = field(repr=False)
+    data_server_ca_file: str
 
     @classmethod
     def from_env(cls, environment: Environment) -> "Settings":
@@ -34,6 +37,15 @@ class Settings:
             home=_optional_path(environment, "FLOPS_HOME", "State of the embedded suite: .flops."),
             repository=_optional_path(
                 environment, "FLOPS_REPOSITORY", "Checkout of FLOps that `flops local` runs."
+            ),
+            data_server=environment.text(
+                "FLOPS_DATA_SERVER", "", help="Data server for `flops data`: host[:port]."
+            ),
+            data_server_token=environment.text(
+                "FLOPS_DATA_SERVER_TOKEN", "", help="Token that it asks for, if any."
+            ),
+            data_server_ca_file=environment.text(
+                "FLOPS_DATA_SERVER_CA_FILE", "", help="Certificate authority (PEM); turns TLS on."
             ),
         )
         environment.check()

@@ -34,8 +34,8 @@ class Context:
         return FlopsClient(self.settings.api_url, self._tokens())
 
     def screen(self) -> Screen:
-        """Return a screen for what takes long."""
-        return screen_for(self.console)
+        """Return a screen for what takes long; JSON has standard output for itself."""
+        return screen_for(Console(stderr=True) if self.is_json else self.console)
 
     def show(self, document: Any, say: Callable[[], None]) -> None:
         """Print ``document`` as JSON if that was asked for, else call ``say``."""
@@ -44,12 +44,18 @@ class Context:
         else:
             say()
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table, as the console's kind allows."""
-        if self.console.is_terminal:
+    def line(self, document: Any, text: str = "") -> None:
+        """Print a line, ``document`` as JSON or ``text``, where more lines will follow."""
+        click.echo(json.dumps(document, default=str) if self.is_json else text)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], none: str = "") -> None:
+        """Print a table, as the console's kind allows; ``none`` tells people that it is empty."""
+        if not self.console.is_terminal:
+            self.screen().table("", columns, rows)
+        elif rows or not none:
             print_table(self.console, "", columns, rows)
         else:
-            self.screen().table("", columns, rows)
+            click.echo(none)
 
     def _tokens(self) -> TokenSource:
         settings = self.settings

@@ -15,8 +15,9 @@ from flops_cli.client import FlopsClient
 from flops_cli.commands.context import Context, pass_context
 from flops_cli.errors import LocalSuiteError
 from flops_cli.local.demo import Demo, DemoWorld
+from flops_cli.local.detached import start_detached
 from flops_cli.local.environments import Installer, installations
-from flops_cli.local.network import find_network
+from flops_cli.local.network import Network, find_network
 from flops_cli.local.places import Places, find_places
 from flops_cli.local.processes import (
     InterruptedByUserError,
@@ -24,12 +25,14 @@ from flops_cli.local.processes import (
     end_descendants,
     interrupt_on_signals,
 )
+from flops_cli.local.running import announce_ready, announced, end, require_none, suites_in
 from flops_cli.local.sample_repository import make_repository
-from flops_cli.local.suite import ADMIN, Suite, require_supported_system
+from flops_cli.local.suite import ADMIN, Secrets, Suite, require_supported_system
 from flops_cli.local.summary import show_summary
 from flops_cli.screen import Screen
 
 SAMPLE = Path("docs/examples/ml-repos/mnist-sklearn")
+UP = "local"
 
 
 @click.group()
@@ -42,29 +45,60 @@ def local() -> None:
 def install(context: Context) -> None:
     """Make the environments of all services, as their locks say."""
     with _tidied(context) as machine:
+        installed = _install(machine)
+    context.show({"installed": installed}, lambda: None if installed else click.echo("Up to date."))
+
+
+@local.command()
+@click.option("-d", "--detach", is_flag=True, help="Leave it running, until `flops local down`.")
+@pass_context
+def up(context: Context, *, detach: bool) -> None:
+    """Start the suite and keep it running until Ctrl-C; what it stores stays."""
+    with _tidied(context) as machine:
+        places = machine.places
+        state = places.home / UP
+        require_none(state)
         _install(machine)
+        if not detach:
+            with _suite(machine, state) as suite:
+                _say_where(suite.network, machine.screen)
+                _print_addresses(context, suite.network)
+                _keep_running(suite)
+                machine.screen.say("\nStopping everything.")
+            return
+    # Outside of the block, which leaves no process behind.
+    running = start_detached(places, state, context.variables)
+    network = Network(running.network)
+    with context.screen() as screen:
+        _say_where(network, screen, "Running until `flops local down`.")
+    _print_addresses(context, network)
 
 
 @local.command()
 @pass_context
-def up(context: Context) -> None:
-    """Start the suite and keep it running until Ctrl-C; what it stores stays."""
-    with _tidied(context) as machine:
-        _install(machine)
-        with _suite(machine, machine.places.home / "local") as suite:
-            _say_where(suite, machine.screen)
-            _keep_running(suite)
-            machine.screen.say("\nStopping everything.")
+def down(context: Context) -> None:
+    """End every suite that `up` or `demo --keep` left running; what they stored stays."""
+    places = find_places(context.settings.repository, context.settings.home, Path.cwd())
+    ended = []
+    for running in suites_in(places.home).values():
+        with context.screen() as screen:
+            screen.bar("down", f"stopping the suite of {running.api_url}")
+            end(running)
+            screen.drop_bars()
+        ended.append({"pid": running.pid, "api_url": running.api_url})
+    text = "\n".join(f"Ended the suite of {one['api_url']}." for one in ended)
+    context.show({"ended": ended}, lambda: click.echo(text or "No suite runs here."))
 
 
 @local.command()
 @click.option("--keep", is_flag=True, envvar="KEEP", help="Keep all running until Ctrl-C.")
 @pass_context
-def demo(context: Context, keep: bool) -> None:
+def demo(context: Context, *, keep: bool) -> None:
     """Provide data, train a federated model, serve it and ask it."""
     with _tidied(context) as machine:
-        _install(machine)
         state = machine.places.home / "demo"
+        require_none(state)
+        _install(machine)
         shutil.rmtree(state, ignore_errors=True)
         source = machine.places.repository / SAMPLE
         with _suite(machine, state) as suite:
@@ -73,8 +107,11 @@ def demo(context: Context, keep: bool) -> None:
                 world = DemoWorld(machine.places, suite, client, ADMIN, state, repository)
                 outcome = Demo(world, machine.screen).run()
             show_summary(outcome, machine.screen)
+            if context.is_json:
+                context.line(outcome.document)
             if keep:
-                _say_where(suite, machine.screen)
+                _say_where(suite.network, machine.screen)
+                _print_addresses(context, suite.network)
                 _keep_running(suite)
             machine.screen.say("\nStopping everything.")
 
@@ -105,7 +142,7 @@ def _tidied(context: Context) -> Iterator[_Machine]:
             click.echo(f"{left} processes had to be ended by force.", err=True)
 
 
-def _install(machine: _Machine) -> None:
+def _install(machine: _Machine) -> list[str]:
     uv = _find_uv(machine.context)
     installer = Installer(machine.places, uv, sys.executable, machine.context.variables)
     outdated = installer.outdated(installations(machine.places))
@@ -115,8 +152,10 @@ def _install(machine: _Machine) -> None:
 
     installer.install(outdated, announce)
     machine.screen.drop_bars("install")
-    if outdated:
-        machine.screen.say(f"Installed: {', '.join(one.name for one in outdated)}.")
+    names = [one.name for one in outdated]
+    if names:
+        machine.screen.say(f"Installed: {', '.join(names)}.")
+    return names
 
 
 def _find_uv(context: Context) -> str:
@@ -132,11 +171,15 @@ def _suite(machine: _Machine, state: Path) -> Iterator[Suite]:
     def announce(text: str) -> None:
         machine.screen.bar("suite", text)
 
-    with Suite(machine.places, find_network(), state, machine.context.variables, announce) as suite:
+    network, variables = find_network(), machine.context.variables
+    with (
+        announced(state, network) as mine,
+        Suite(machine.places, network, state, variables, announce) as suite,
+    ):
         machine.screen.drop_bars("suite")
-        network = suite.network
         where = f"manager at {network.api_url}, root orchestrator at {network.oakestra_url}"
         machine.screen.say(f"The suite runs: {where}.")
+        announce_ready(state, mine)
         yield suite
 
 
@@ -147,20 +190,44 @@ def _client(suite: Suite) -> FlopsClient:
     )
 
 
-def _say_where(suite: Suite, screen: Screen) -> None:
-    network = suite.network
-    screen.say("")
-    screen.say("Running until Ctrl-C.", "bold")
-    password = suite.secrets.root_password
-    screen.say(f"  manager  {network.api_url}/docs")
-    screen.say(f"  root     {network.oakestra_url} (user {ADMIN}, password {password})")
-    screen.say(f"  logs     {suite.logs}")
-    screen.say("The command `flops` in another terminal:")
-    screen.say(
-        f"  export FLOPS_API_URL={network.api_url} FLOPS_OAKESTRA_URL={network.oakestra_url}"
+def _addresses(network: Network) -> dict[str, str]:
+    return {
+        "api_url": network.api_url,
+        "oakestra_url": network.oakestra_url,
+        "data_server": network.data_server(1),
+        "user": ADMIN,
+        "password": Secrets().root_password,
+    }
+
+
+def _print_addresses(context: Context, network: Network) -> None:
+    if context.is_json:
+        context.line(_addresses(network))
+
+
+def _say_where(
+    network: Network, screen: Screen, until: str = "Running until Ctrl-C, or `flops local down`."
+) -> None:
+    addresses = _addresses(network)
+    program = Path(sys.executable).with_name("flops")
+    command = (
+        f'export PATH="{program.parent}:$PATH"'
+        if program.exists()
+        else f'alias flops="{sys.executable} -m flops_cli"'
     )
-    screen.say(f"  export FLOPS_USER={ADMIN} FLOPS_PASSWORD={password}")
-    screen.say(f'  alias flops="{sys.executable} -m flops_cli"')
+    screen.say("")
+    screen.say(until, "bold")
+    screen.say(f"  manager  {network.api_url}/docs")
+    screen.say(
+        f"  root     {network.oakestra_url} (user {ADMIN}, password {addresses['password']})"
+    )
+    screen.say(f"  data     {addresses['data_server']} (node 1)")
+    screen.say("The command `flops` in another terminal:")
+    screen.say(f"  export FLOPS_API_URL={network.api_url}")
+    screen.say(f"  export FLOPS_OAKESTRA_URL={network.oakestra_url}")
+    screen.say(f"  export FLOPS_DATA_SERVER={addresses['data_server']}")
+    screen.say(f"  export FLOPS_USER={ADMIN} FLOPS_PASSWORD={addresses['password']}")
+    screen.say(f"  {command}")
 
 
 def _keep_running(suite: Suite) -> None:

@@ -3,6 +3,7 @@
 import click
 
 from flops_cli.commands.context import Context, pass_context, read_sla
+from flops_cli.commands.projects import moment
 from flops_contracts.roles import MockStage
 
 
@@ -31,11 +32,14 @@ def list_(context: Context, stage: str | None, page: int) -> None:
     with context.client() as client:
         found = client.mocks(stage or "", page)
     rows = [
-        (one.id, one.stage, str(len(one.fragments)), one.created_at[:19], one.owner)
+        (one.id, one.stage, str(len(one.fragments)), moment(one.created_at), one.owner)
         for one in found
     ]
     columns = ("MOCK", "STAGE", "FRAGMENTS", "CREATED", "OWNER")
-    context.show([one.document for one in found], lambda: context.table(columns, rows))
+    context.show(
+        [one.document for one in found],
+        lambda: context.table(columns, rows, "No mock data providers."),
+    )
 
 
 @mock.command()

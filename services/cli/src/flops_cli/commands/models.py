@@ -20,7 +20,9 @@ def list_(context: Context, page: int) -> None:
         found = client.models(page)
     rows = [(one.id, one.name, one.version, number(one.accuracy), one.url or "-") for one in found]
     columns = ("PROJECT", "MODEL", "VERSION", "ACCURACY", "SERVED AT")
-    context.show([one.document for one in found], lambda: context.table(columns, rows))
+    context.show(
+        [one.document for one in found], lambda: context.table(columns, rows, "No models.")
+    )
 
 
 @model.command()

@@ -1,6 +1,6 @@
 """``flops project ...``: from starting one to deleting it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -10,6 +10,7 @@ from flops_cli.commands.context import Context, pass_context, read_sla
 from flops_cli.errors import RefusedError
 from flops_cli.results import Finding, Project
 from flops_cli.watching import require_success, watch_project
+from flops_contracts.envelope import document_from_event
 from flops_contracts.roles import Stage
 
 
@@ -32,9 +33,24 @@ def start(context: Context, sla_file: str, dry_run: bool, watch: bool, key: str)
             _show_findings(context, client.check_project(sla))
             return
         project_id = client.submit_project(sla, key)
-        context.show({"project_id": project_id}, lambda: click.echo(project_id))
-        if watch:
-            _watch(context, client, project_id)
+        if not watch:
+            context.show({"project_id": project_id}, lambda: click.echo(project_id))
+            return
+        context.line({"project_id": project_id}, project_id)
+        _watch(context, client, project_id)
+
+
+@project.command()
+@click.argument("sla_file", metavar="SLA.json")
+@pass_context
+def check(context: Context, sla_file: str) -> None:
+    """Check an SLA against the cluster as it is now; nothing is started.
+
+    Exit code 3 if the project would not succeed.
+    """
+    sla = read_sla(sla_file)
+    with context.client() as client:
+        _show_findings(context, client.check_project(sla))
 
 
 @project.command("list")
@@ -50,14 +66,16 @@ def list_(context: Context, stage: str | None, page: int) -> None:
             one.id,
             one.stage,
             f"{one.rounds_completed}/{one.rounds}",
-            one.created_at[:19],
+            moment(one.created_at),
             one.owner,
             one.reason or one.repository,
         )
         for one in found
     ]
-    columns = ("PROJECT", "STAGE", "ROUNDS", "CREATED", "OWNER", "REPOSITORY OR REASON")
-    context.show([one.document for one in found], lambda: context.table(columns, rows))
+    columns = ("PROJECT", "STAGE", "ROUNDS", "CREATED", "OWNER", "REPOSITORY, REASON")
+    context.show(
+        [one.document for one in found], lambda: context.table(columns, rows, "No projects.")
+    )
 
 
 @project.command()
@@ -77,7 +95,8 @@ def show(context: Context, project_id: str) -> None:
 def watch(context: Context, project_id: str, after: int) -> None:
     """Follow a project until it has ended; a model that is to be served is, then.
 
-    Exit code 0 on success, 7 if it failed, 8 if it was cancelled.
+    Exit code 0 on success, 7 if it failed, 8 if it was cancelled. With --json, each event is a
+    line of its own, and the project as it ended the last.
     """
     with context.client() as client:
         _watch(context, client, project_id, after)
@@ -136,6 +155,13 @@ def _say(context: Context, message: str) -> None:
 
 
 def _watch(context: Context, client: FlopsClient, project_id: str, after: int = 0) -> None:
+    if context.is_json:
+        for one in client.follow(project_id, after):
+            context.line({"seq": one.seq, **document_from_event(one.event)})
+        ended = client.project(project_id)
+        context.line({"project": ended.document})
+        require_success(ended)
+        return
     with context.screen() as screen:
         ended = watch_project(client, project_id, screen, after)
     require_success(ended)
@@ -144,15 +170,20 @@ def _watch(context: Context, client: FlopsClient, project_id: str, after: int = 
 
 
 def _show_findings(context: Context, findings: Sequence[Finding]) -> None:
-    rows = [
-        ("ok" if one.is_ok else "PROBLEM", one.check, f"{one.message} {one.hint}".strip())
-        for one in findings
-    ]
-    document: list[dict[str, Any]] = [vars(one) for one in findings]
-    context.show(document, lambda: context.table(("RESULT", "CHECK", "MESSAGE"), rows))
-    problems = [f"{one.check}: {one.message}" for one in findings if not one.is_ok]
-    if problems:
-        raise RefusedError("the project would not succeed as it is", errors=problems)
+    context.show([vars(one) for one in findings], lambda: _say_findings(context, findings))
+    if not all(one.is_ok for one in findings):
+        raise RefusedError("the project would not succeed as it is; nothing was started")
+    if not context.is_json:
+        click.echo("The project can be started.")
+
+
+def _say_findings(context: Context, findings: Sequence[Finding]) -> None:
+    with context.screen() as screen:
+        for one in findings:
+            result, style = ("ok", "green") if one.is_ok else ("PROBLEM", "red")
+            screen.say(f"{result:<8} {one.check}: {one.message}", style)
+            if one.hint:
+                screen.say(f"{'':<8} {one.hint}")
 
 
 def _show_project(context: Context, found: Project) -> None:
@@ -162,7 +193,7 @@ def _show_project(context: Context, found: Project) -> None:
         "stage": found.stage,
         "owner": found.owner,
         "repository": (found.document.get("sla") or {}).get("ml_repo_url"),
-        "created": found.created_at[:19],
+        "created": moment(found.created_at),
         "commit": found.document.get("commit"),
         "model": trained.get("model_uri"),
         "model address": found.model_url,
@@ -178,11 +209,25 @@ def _show_project(context: Context, found: Project) -> None:
         context.table(("ROUND", "ACCURACY", "LOSS", "SECONDS"), round_rows(found))
     actors = found.document.get("actors") or ()
     rows = [
-        tuple(str(one.get(key) or "-") for key in ("role", "instance", "status", "node", "state"))
+        (
+            *(str(one.get(key) or "-") for key in ("role", "instance", "status")),
+            _node(one),
+            _did(one),
+        )
         for one in actors
     ]
     if rows:
         context.table(("ROLE", "INSTANCE", "STATUS", "NODE", "LAST STATE"), rows)
+
+
+def _node(actor: Mapping[str, Any]) -> str:
+    """Return where an actor runs: by address in parentheses where the root chose the node."""
+    address = actor.get("public_address")
+    return str(actor.get("node") or (f"({address})" if address else "-"))
+
+
+def _did(actor: Mapping[str, Any]) -> str:
+    return str(actor.get("state") or "-")
 
 
 def round_rows(found: Project) -> list[tuple[str, str, str, str]]:
@@ -191,6 +236,11 @@ def round_rows(found: Project) -> list[tuple[str, str, str, str]]:
         (str(one.round), number(one.accuracy), number(one.loss), f"{one.seconds:.1f}")
         for one in found.rounds
     ]
+
+
+def moment(time: str) -> str:
+    """Return the manager's time of something, to the minute."""
+    return time[:16].replace("T", " ")
 
 
 def number(value: float | None) -> str:

@@ -118,12 +118,24 @@ def descendants(pid: int | None = None) -> tuple[int, ...]:
 
 
 def _parent_of(folder: Path) -> int | None:
+    stat = _stat(folder)
+    return int(stat[1]) if stat else None
+
+
+def start_time(pid: int) -> str | None:
+    """Return when a process was started, in the system's own count; None if it is gone."""
+    stat = _stat(Path("/proc", str(pid)))
+    return stat[19] if stat else None
+
+
+def _stat(folder: Path) -> list[str] | None:
+    """Return what the system tells of a process from its state on; None if it is a zombie."""
     try:
-        # The name, in parentheses, may hold anything; state and parent follow it.
-        state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+        # The name, in parentheses, may hold anything; state, parent and the rest follow it.
+        stat = (folder / "stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
         return None
-    return None if state == "Z" else int(parent)
+    return None if not stat or stat[0] == "Z" else stat
 
 
 def end_descendants() -> int:

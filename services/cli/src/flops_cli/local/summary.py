@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 from flops_cli.local.network import Network
 from flops_cli.local.pooled import Pooled
@@ -23,6 +24,19 @@ class Outcome:
     network: Network
     data_seconds: float
     seconds: float
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "project": self.project.document,
+            "held_out": self.held_out,
+            "accuracy": self.accuracy,
+            "pooled_accuracy": self.pooled.accuracy,
+            "model_url": self.project.model_url,
+            "tracking_url": self.tracking,
+            "seconds": self.seconds,
+        }
 
 
 def show_summary(outcome: Outcome, screen: Screen) -> None:
