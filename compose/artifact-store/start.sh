@@ -13,10 +13,13 @@ weed server -dir=/data -ip=127.0.0.1 -ip.bind=127.0.0.1 -master.volumeSizeLimitM
 server=$!
 trap 'kill -TERM "$server"' TERM INT
 rm -f /tmp/ready
+has_bucket() {
+    wget -q -O /dev/null -T 2 http://127.0.0.1:9333/cluster/status || return 1
+    echo "s3.bucket.create -name ${FLOPS_ARTIFACT_STORE_BUCKET:?}" \
+        | weed shell -master=127.0.0.1:9333 > /tmp/bucket.log 2>&1 || grep -q 'already exists' /tmp/bucket.log
+}
 (
-    until wget -q -O /dev/null -T 2 http://127.0.0.1:9333/cluster/status \
-        && echo "s3.bucket.create -name ${FLOPS_ARTIFACT_STORE_BUCKET:?}" | weed shell -master=127.0.0.1:9333 > /tmp/bucket.log 2>&1
-    do sleep 1; done
+    until has_bucket; do sleep 1; done
     touch /tmp/ready
 ) &
 wait "$server"
