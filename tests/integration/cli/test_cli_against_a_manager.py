@@ -291,12 +291,67 @@ def test_watching_a_failed_project_ends_with_its_exit_code(shell, manager, capsy
     assert "Fix it." in shown
 
 
-def test_a_dry_run_with_a_problem_is_refused(shell, manager, tmp_path, capsys):
+@pytest.mark.parametrize("command", [["check"], ["start", "--dry-run"]])
+def test_a_check_with_a_problem_is_refused(shell, manager, tmp_path, capsys, command):
     file = tmp_path / "sla.json"
     file.write_text("{}")
     finding = {"check": "data", "is_ok": False, "message": "no data", "hint": "Provide some."}
     manager.answers.append((200, {"message": "x", "is_ok": False, "findings": [finding]}))
 
-    assert main(["project", "start", "--dry-run", str(file)]) == CliExitCode.REFUSED
+    assert main(["project", *command, str(file)]) == CliExitCode.REFUSED
 
-    assert "Provide some." in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == ["PROBLEM  data: no data", "         Provide some."]
+    assert "nothing was started" in shown.err
+    assert manager.requests[-1][3]["dry_run"] == "true"
+
+
+def test_an_sla_without_problems_can_be_started(shell, manager, tmp_path, capsys):
+    file = tmp_path / "sla.json"
+    file.write_text("{}")
+    finding = {"check": "nodes", "is_ok": True, "message": "local/node-1"}
+    manager.answers.append((200, {"message": "x", "is_ok": True, "findings": [finding]}))
+
+    assert main(["project", "check", str(file)]) == CliExitCode.DONE
+
+    assert "ok       nodes: local/node-1" in capsys.readouterr().out
+
+
+def test_findings_are_json_for_programs(shell, manager, tmp_path, capsys):
+    file = tmp_path / "sla.json"
+    file.write_text("{}")
+    finding = {"check": "data", "is_ok": False, "message": "no data", "hint": "Provide some."}
+    manager.answers.append((200, {"message": "x", "is_ok": False, "findings": [finding]}))
+
+    assert main(["project", "check", str(file), "--json"]) == CliExitCode.REFUSED
+
+    assert json.loads(capsys.readouterr().out) == [finding]
+
+
+def test_watching_as_json_is_an_event_a_line_and_the_project_last(shell, manager, capsys):
+    ended = observed_event(Kind.STAGE_CHANGED, StageChanged("completed", "training"))
+    manager.streams.append(a_stream((1, observed_event(Kind.NOTICE, Notice("hi"))), (2, ended)))
+
+    assert main(["project", "watch", "p1", "--json"]) == CliExitCode.DONE
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one.get("seq") for one in lines] == [1, 2, None]
+    assert lines[-1] == {"project": PROJECT}
+
+
+@pytest.mark.parametrize(
+    ("actor", "shown"),
+    [
+        ({"node": "n1", "public_address": "10.0.0.9"}, "n1"),
+        ({"public_address": "10.0.0.9"}, "(10.0.0.9)"),
+        ({}, "-"),
+    ],
+    ids=["placed by FLOps", "placed by the root", "not yet anywhere"],
+)
+def test_where_an_actor_runs_is_shown_as_far_as_it_is_known(shell, manager, capsys, actor, shown):
+    actors = [{"role": "observer", "instance": "obs1", "status": "RUNNING", **actor}]
+    manager.answers.append((200, {"project": {**PROJECT, "actors": actors}}))
+
+    main(["project", "show", "p1"])
+
+    assert f"RUNNING  {shown} " in capsys.readouterr().out

@@ -1,18 +1,22 @@
 """The embedded suite as a whole: it starts, says who broke, and leaves no process behind."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import requests
 
 from flops_cli.client import FlopsClient
-from flops_cli.errors import LocalSuiteError
+from flops_cli.errors import CliExitCode, LocalSuiteError
 from flops_cli.local.environments import installations
-from flops_cli.local.network import find_network
+from flops_cli.local.network import Network, find_network
 from flops_cli.local.places import find_places
-from flops_cli.local.processes import descendants
+from flops_cli.local.processes import descendants, start_time
+from flops_cli.local.running import announced, end, suite_in, suites_in
 from flops_cli.local.suite import ADMIN, Suite
 from support.waiting import until
 
@@ -88,6 +92,58 @@ def test_no_secret_is_in_an_argument_or_a_log(suite):
     logs = "".join(file.read_text(errors="replace") for file in suite.logs.iterdir())
 
     assert suite.secrets.broker_password not in arguments + logs
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A state folder of its own over what is installed; whatever runs on it is ended."""
+    for shared in (PLACES.environments, PLACES.images, PLACES.datasets):
+        shared.mkdir(exist_ok=True)
+        (tmp_path / shared.name).symlink_to(shared)
+    yield tmp_path
+    for running in suites_in(tmp_path).values():
+        end(running)
+
+
+def run(home, *arguments):
+    """Run `flops local ...` as a program; return its exit code and what it printed as JSON."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "flops_cli", "local", *arguments, "--json"],
+        env={**os.environ, "FLOPS_HOME": str(home)},
+        cwd=PLACES.repository,
+        stdout=subprocess.PIPE,
+        timeout=120,
+        check=False,
+    )
+    return ended.returncode, json.loads(ended.stdout or "null")
+
+
+def test_a_suite_that_up_left_is_ended_by_down(home):
+    up, addresses = run(home, "up", "--detach")
+    answer = requests.get(f"{addresses['api_url']}/readyz", timeout=10)
+    again, _ = run(home, "up")
+    (running,) = suites_in(home).values()
+    started = {running.pid, *descendants(running.pid)}
+
+    down, ended = run(home, "down")
+
+    assert (up, answer.status_code, again, down) == (0, 200, CliExitCode.LOCAL_FAILED, 0)
+    assert ended == {"ended": [{"pid": running.pid, "api_url": addresses["api_url"]}]}
+    assert [pid for pid in started if start_time(pid)] == []
+
+
+def test_down_is_fine_where_nothing_runs(home):
+    assert run(home, "down") == (0, {"ended": []})
+
+
+def test_a_process_that_only_has_the_number_of_a_suite_is_none(home):
+    state = home / "local"
+    with announced(state, Network("127.30")):
+        found = suite_in(state)
+        file = state / "running.json"
+        file.write_text(file.read_text().replace(found.started, "1"))
+
+        assert suite_in(state) is None
 
 
 def test_the_api_refuses_strangers(suite, network):

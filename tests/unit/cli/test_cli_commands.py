@@ -1,15 +1,86 @@
 """The command line itself: exit codes and messages."""
 
 import json
+import tomllib
+from pathlib import Path
 
+import click
 import pytest
 
-from flops_cli.__main__ import main
+from flops_cli.__main__ import flops, main
 from flops_cli.errors import EXPLANATIONS, ClientError, CliExitCode
 
 
 def every_error(kind=ClientError):
     return {kind, *(found for one in kind.__subclasses__() for found in every_error(one))}
+
+
+def leaves_of(group, words=("flops",)):
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves_of(command, (*words, name))
+        else:
+            yield " ".join((*words, name)), command
+
+
+LEAVES = dict(leaves_of(flops))
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_command_has_help_and_json(name):
+    options = {word for option in LEAVES[name].params for word in option.opts}
+
+    assert LEAVES[name].help
+    assert "--json" in options
+
+
+def test_the_version_is_that_of_the_distribution(capsys):
+    file = Path(__file__).parents[3] / "services" / "cli" / "pyproject.toml"
+
+    assert main(["--version"]) == CliExitCode.DONE
+
+    assert capsys.readouterr().out.strip() == tomllib.loads(file.read_text())["project"]["version"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_to_complete(shell, capsys):
+    assert main(["completion", shell]) == CliExitCode.DONE
+
+    script = capsys.readouterr().out
+    assert f"_FLOPS_COMPLETE={shell}_complete" in script
+
+
+def test_the_shell_is_offered_the_commands_of_a_group(monkeypatch, capsys):
+    monkeypatch.setenv("_FLOPS_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "flops project re")
+    monkeypatch.setenv("COMP_CWORD", "2")
+
+    with pytest.raises(SystemExit):
+        main([])
+
+    assert capsys.readouterr().out.split() == ["plain,retry"]
+
+
+@pytest.mark.parametrize("order", [["--json", "mock", "start"], ["mock", "start", "--json"]])
+def test_an_error_is_json_for_who_asked_for_json(order, capsys):
+    assert main([*order, "no-such-file"]) == CliExitCode.USAGE
+
+    shown = capsys.readouterr()
+    assert json.loads(shown.err)["exit_code"] == CliExitCode.USAGE
+    assert "no-such-file" in json.loads(shown.err)["message"]
+    assert shown.out == ""
+
+
+def test_wrong_arguments_are_json_for_who_asked_for_json(capsys):
+    assert main(["project", "start", "--json"]) == CliExitCode.USAGE
+
+    assert "SLA.json" in json.loads(capsys.readouterr().err)["message"]
+
+
+def test_no_colour_reaches_a_pipe(capsys):
+    main(["mock", "start", "no-such-file"])
+
+    assert "\x1b" not in capsys.readouterr().err
 
 
 def test_every_exit_code_is_explained():

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from flops_cli import VERSION
 from flops_cli.commands.completion import completion
 from flops_cli.commands.context import Context
 from flops_cli.commands.data import data
@@ -38,7 +39,7 @@ EPILOG = "\b\nExit codes:\n" + "\n".join(
 @click.option("--api-url", help="The manager's address; default FLOPS_API_URL.")
 @click.option("--oakestra-url", help="The root orchestrator; default FLOPS_OAKESTRA_URL.")
 @click.option(JSON_OPTION, "is_json", is_flag=True, help="Print JSON, for programs.")
-@click.version_option(package_name="flops-cli", message="%(version)s")
+@click.version_option(VERSION, message="%(version)s")
 @click.pass_context
 def flops(context: click.Context, api_url: str, oakestra_url: str, is_json: bool) -> None:
     """Train models with FLOps on an Oakestra cluster, or all of it on this machine."""
