@@ -7,6 +7,7 @@ from flops_contracts.events import Progress
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.projects import (
+    ClusterRound,
     LearnerFailed,
     Project,
     ProjectError,
@@ -49,6 +50,8 @@ ERROR = ProjectError(
     at=LATER,
 )
 
+CYCLE = replace(ROUND, round=1, rounds=2, is_cycle=True)
+
 SERVICE = Service(
     role=Role.LEARNER,
     instance=LEARNER,
@@ -84,7 +87,8 @@ def a_project(stage: Stage = Stage.FAILED, **changes: object) -> Project:
         "commit": "c0ffee" * 6 + "c0ff",
         "python_version": "3.11",
         "dependency_lock": LOCK,
-        "rounds": (ROUND,),
+        "rounds": (CYCLE,),
+        "cluster_rounds": (ClusterRound("munich", ROUND),),
         "trained": TRAINED,
         "model_image": "registry:5073/ada/trained_model:abab",
         "model_address": "http://192.0.2.8:8080",
@@ -106,9 +110,8 @@ def a_mock(stage: MockStage = MockStage.COMPLETED) -> Mock:
         stage=stage,
         created_at=BEGIN,
         updated_at=LATER,
-        service=SERVICE,
-        cluster="munich",
-        node="node1",
+        services=(SERVICE,),
+        provided=(SERVICE.instance,),
         fragments=(FRAGMENT,),
         error=None,
         progress=Progress("sending", done=3, total=3, unit="fragments"),
@@ -124,6 +127,7 @@ MODEL = TrainedModel(
     run_id=TRAINED.run_id,
     experiment_id=TRAINED.experiment_id,
     best_round=TRAINED.best_round,
+    best_cycle=TRAINED.best_round,
     rounds=TRAINED.rounds,
     loss=TRAINED.loss,
     accuracy=TRAINED.accuracy,

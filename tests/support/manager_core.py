@@ -88,6 +88,31 @@ def a_sla(steps=(BUILD, DEPLOY), learners=2, minimum=1, tags=("mnist",), rounds=
     )
 
 
+def a_hierarchical_sla(minimum=2, cycles=2, clusters=1, **more):
+    training = {
+        "mode": "hierarchical",
+        "data_tags": ["mnist"],
+        "training_cycles": cycles,
+        "training_rounds": 3,
+        "min_available_clients": minimum,
+        "min_fit_clients": minimum,
+        "min_evaluate_clients": minimum,
+        "min_clusters": clusters,
+    }
+    return a_sla(training_configuration=training, **more)
+
+
+def two_clusters(rows=None):
+    """Return two clusters of two nodes each, with data on all of them."""
+    nodes = (
+        a_node("node-1", "east"),
+        a_node("node-2", "east"),
+        a_node("node-3", "west"),
+        a_node("node-4", "west"),
+    )
+    return a_landscape(nodes, rows or {one.name: {"mnist": 1000} for one in nodes})
+
+
 def a_project(project_id="0123456789ab", **changes):
     """Return a project as it is right after its submission, but for ``changes``."""
     sla = changes.pop("sla", None) or a_sla()
@@ -103,7 +128,7 @@ def a_project(project_id="0123456789ab", **changes):
     return replace(submitted(project)[0], **changes)
 
 
-def a_mock_sla(tag="mnist", partitions=3):
+def a_mock_sla(tag="mnist", partitions=3, nodes=1):
     return read_mock_sla(
         {
             "customerID": "anna",
@@ -112,6 +137,7 @@ def a_mock_sla(tag="mnist", partitions=3):
                 "number_of_partitions": partitions,
                 "data_tag": tag,
                 "source": "builtin:mnist5k",
+                "nodes": nodes,
             },
         }
     )
@@ -170,7 +196,7 @@ def an_event(project, instance, kind, payload=None, **changes):
 
 
 def services_of(subject):
-    return subject.services if isinstance(subject, Project) else (subject.service,)
+    return subject.services
 
 
 class MovableClock:

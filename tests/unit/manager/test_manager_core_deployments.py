@@ -209,6 +209,8 @@ def test_a_mock_data_provider():
         **expected,
         "FLOPS_MOCK_ID": mock.id,
         "FLOPS_DATASET_NAME": "mnist",
+        "FLOPS_NODES": "1",
+        "FLOPS_NODE_INDEX": "0",
         "FLOPS_NUMBER_OF_PARTITIONS": "3",
         "FLOPS_DATA_TAG": "mnist",
         "FLOPS_SPLIT": "train",

@@ -119,14 +119,15 @@ def test_a_project_with_its_outbox_survives_the_way_into_a_document_and_back(
 
 
 @given(
-    service=st.none() | SERVICES,
+    services=st.lists(SERVICES, max_size=2).map(tuple),
     stage=st.sampled_from(MockStage),
     error=st.none() | ERRORS,
     labels=st.dictionaries(TEXTS, NUMBERS, max_size=2),
 )
-def test_a_mock_survives_the_way_into_a_document_and_back(service, stage, error, labels):
-    fragments = (Fragment("mnist.0a.parquet", 1, 2, labels),)
-    mock = a_mock(service=service, stage=stage, error=error, fragments=fragments)
+def test_a_mock_survives_the_way_into_a_document_and_back(services, stage, error, labels):
+    fragments = (Fragment("mnist.0a.parquet", 1, 2, labels, 0, "local/node-1"),)
+    done = tuple(one.instance for one in services)
+    mock = a_mock(services=services, provided=done, stage=stage, error=error, fragments=fragments)
     record = Record(mock, 4, (Pending(Place()),))
 
     document = json.loads(json.dumps(document_from_record(record, MockSchema())))
@@ -145,7 +146,7 @@ def test_every_command_can_be_stored():
         "Place",
         "Remove",
         "Undeploy",
-        "UndeployLostLearners",
+        "UndeployLost",
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flops_contracts.events import Kind
+from flops_contracts.events import Fragment, Kind
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.domain.commands import Announce, Deploy, Remove, Undeploy
@@ -21,7 +21,12 @@ from flops_manager.domain.lifecycle import (
     submitted,
     transition,
 )
-from flops_manager.domain.mock_lifecycle import MOCK_TRANSITIONS, mock_transition
+from flops_manager.domain.mock_lifecycle import (
+    MOCK_TRANSITIONS,
+    NodeProvided,
+    mock_transition,
+)
+from flops_manager.domain.mock_lifecycle import always as always_for_mocks
 from flops_manager.domain.placement import place_project
 from flops_manager.domain.project_events import (
     CancelRequested,
@@ -342,11 +347,30 @@ def test_a_mock_goes_from_submitted_to_completed():
     placed = Placed((Placement(Role.MOCK_DATA_PROVIDER, "local", "node-1"),))
 
     providing, commands = mock_transition(a_mock(), placed, NOW)
-    completed, _ = mock_transition(providing, PROVIDED, NOW)
+    done = NodeProvided(providing.services[0].instance, PROVIDED.fragments)
+    completed, _ = mock_transition(providing, done, NOW)
 
     assert Deploy(Role.MOCK_DATA_PROVIDER, MockStage.PROVIDING) in commands
-    assert providing.service.node == "node-1"
+    assert providing.services[0].node == "node-1"
     assert (completed.stage, completed.fragments) == (MockStage.COMPLETED, PROVIDED.fragments)
+
+
+def test_a_mock_on_two_nodes_is_completed_when_both_are_done():
+    nodes = (("node-1", 0), ("node-2", 1))
+    placed = Placed(
+        tuple(Placement(Role.MOCK_DATA_PROVIDER, "local", name, at) for name, at in nodes)
+    )
+    fragments = tuple(Fragment(f"mnist.{at}.parquet", 5, 9, partition=at) for _, at in nodes)
+
+    providing, _ = mock_transition(a_mock(), placed, NOW)
+    first, second = (one.instance for one in providing.services)
+    half, _ = mock_transition(providing, NodeProvided(second, fragments[1:]), NOW)
+    whole, commands = mock_transition(half, NodeProvided(first, fragments[:1]), NOW)
+
+    assert [one.node for one in providing.services] == ["node-1", "node-2"]
+    assert (half.stage, half.fragments) == (MockStage.PROVIDING, fragments[1:])
+    assert (whole.stage, whole.fragments) == (MockStage.COMPLETED, fragments)
+    assert Undeploy(Role.MOCK_DATA_PROVIDER, MockStage.PROVIDING) in commands
 
 
 def test_a_mock_that_ended_takes_no_late_result():
@@ -355,9 +379,9 @@ def test_a_mock_that_ended_takes_no_late_result():
     )
 
     with pytest.raises(IllegalTransitionError):
-        mock_transition(failed, PROVIDED, NOW)
+        mock_transition(failed, NodeProvided("mdpx1", PROVIDED.fragments), NOW)
 
 
 @pytest.mark.parametrize(("key", "rows"), groups(MOCK_TRANSITIONS).items(), ids=str)
-def test_a_mocks_table_has_one_row_for_each_stage_and_event(key, rows):
-    assert len(rows) == 1, key
+def test_only_the_last_row_of_a_mocks_stage_and_event_is_unconditional(key, rows):
+    assert [row.when is always_for_mocks for row in rows] == [False] * (len(rows) - 1) + [True], key

@@ -132,16 +132,6 @@ def test_without_an_active_cluster_nothing_is_placed():
         place_project(a_sla(), Landscape())
 
 
-def test_hierarchical_mode_is_refused_for_now():
-    sla = a_sla()
-    training = {"mode": "hierarchical", "data_tags": ["mnist"]}
-    hierarchical = a_sla(training_configuration=training)
-
-    with pytest.raises(NotPlaceableError, match="not available yet"):
-        place_project(hierarchical, a_landscape())
-    assert place_project(sla, a_landscape())
-
-
 def test_builder_and_aggregator_go_to_the_roomiest_node():
     nodes = (a_node("node-1", memory_mb=2000), a_node("node-2", memory_mb=3000))
 
@@ -165,13 +155,26 @@ def test_a_scheduler_that_places_itself_gets_shares_of_the_total():
 def test_mocks_go_to_the_node_with_the_fewest_rows_of_their_tag():
     landscape = a_landscape(TWO, {"node-1": {"mnist": 10}, "node-2": {"other": 99}})
 
-    assert place_mock("mnist", landscape).node == "node-2"
+    assert [one.node for one in place_mock("mnist", 1, landscape)] == ["node-2"]
+
+
+def test_a_mock_on_several_nodes_takes_the_emptiest_ones():
+    landscape = a_landscape(TWO, {"node-1": {"mnist": 10}, "node-2": {"other": 99}})
+
+    places = place_mock("mnist", 2, landscape)
+
+    assert [(one.node, one.index) for one in places] == [("node-2", 0), ("node-1", 1)]
+
+
+def test_a_mock_for_more_nodes_than_there_are_says_how_many_there_are():
+    with pytest.raises(NotPlaceableError, match="asks for 3 nodes, but only 2 can take data"):
+        place_mock("mnist", 3, a_landscape(TWO, {"node-1": {}, "node-2": {}}))
 
 
 def test_a_mock_avoids_a_data_server_that_does_not_answer():
     landscape = a_landscape(TWO, {"node-1": {"mnist": 10}})
 
-    assert place_mock("mnist", landscape).node == "node-1"
+    assert [one.node for one in place_mock("mnist", 1, landscape)] == ["node-1"]
 
 
 def test_a_node_that_is_too_small_for_the_builder_is_named():
@@ -212,7 +215,7 @@ def test_direct_placement_without_names_says_what_is_closed():
 def test_by_addons_the_root_chooses_for_projects_and_mocks():
     landscape = in_mode(PlacementMode.ADDONS)
 
-    places = (*place_project(a_sla(learners=3), landscape), place_mock("mnist", landscape))
+    places = (*place_project(a_sla(learners=3), landscape), *place_mock("mnist", 1, landscape))
 
     assert {(one.cluster, one.node) for one in places} == {("", "")}
 

@@ -261,7 +261,11 @@ def test_a_service_that_ends_well_without_a_result_is_found(core):
 def test_a_provider_that_ends_well_without_a_result_is_found(core):
     mock = core.app.mocks.submit(a_mock_sla(), ANNA)
     service = until(
-        lambda: (found := core.app.mocks.get(mock.id, ANNA).service) and found.job_id and found
+        lambda: (
+            (found := core.app.mocks.get(mock.id, ANNA)).services
+            and found.services[0].job_id
+            and found.services[0]
+        )
     )
 
     core.orchestrator.change_state(service.instance, health=Health.ENDED, status="COMPLETED")
@@ -421,12 +425,14 @@ def test_a_mock_is_provided_and_its_service_removed(core):
     mock = core.app.mocks.submit(a_mock_sla(), ANNA)
     running = until(
         lambda: (
-            (found := core.app.mocks.get(mock.id, ANNA)).service and found.service.job_id and found
+            (found := core.app.mocks.get(mock.id, ANNA)).services
+            and found.services[0].job_id
+            and found
         )
     )
 
     core.bus.say(
-        an_event(running, running.service.instance, Kind.DATA_PROVIDED, PROVIDED), is_mock=True
+        an_event(running, running.services[0].instance, Kind.DATA_PROVIDED, PROVIDED), is_mock=True
     )
 
     done = until(
@@ -440,12 +446,16 @@ def test_a_mock_that_fails_says_why(core):
     mock = core.app.mocks.submit(a_mock_sla(), ANNA)
     running = until(
         lambda: (
-            (found := core.app.mocks.get(mock.id, ANNA)).service and found.service.job_id and found
+            (found := core.app.mocks.get(mock.id, ANNA)).services
+            and found.services[0].job_id
+            and found
         )
     )
 
     core.bus.say(
-        an_event(running, running.service.instance, Kind.FAILED, a_failure("no such dataset", 22)),
+        an_event(
+            running, running.services[0].instance, Kind.FAILED, a_failure("no such dataset", 22)
+        ),
         is_mock=True,
     )
 

@@ -254,12 +254,17 @@ class ModelServing:
 
 @dataclass(frozen=True)
 class Fragment:
-    """One stored Parquet file. ``labels`` counts rows per label where there is a label column."""
+    """One stored Parquet file. ``labels`` counts rows per label where there is a label column.
+
+    A mock data provider says which ``partition`` it is, from 0, and on which ``node`` it lies.
+    """
 
     name: str
     rows: int
     bytes: int
     labels: Mapping[str, int] = field(default_factory=dict)
+    partition: int | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True)

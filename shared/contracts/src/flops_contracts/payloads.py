@@ -233,6 +233,8 @@ class FragmentSchema(MessageSchema):
     rows = _count(required=True)
     bytes = _count(required=True)
     labels = fields.Dict(keys=fields.String(), values=fields.Integer(), load_default=dict)
+    partition = fields.Integer(load_default=None, allow_none=True)
+    node = _text()
 
 
 class DataProvidedSchema(MessageSchema):

@@ -139,7 +139,8 @@ class MockDataConfiguration:
     """Which dataset to split into how many fragments, and how.
 
     ``source`` is empty for a dataset of the Hugging Face hub, ``builtin:<name>`` for one that
-    FLOps ships, or a path that the provider can read.
+    FLOps ships, or a path that the provider can read. ``nodes`` is how many learner nodes get
+    partitions: the first partition goes to the first node, the second to the second, and around.
     """
 
     dataset_name: str
@@ -149,6 +150,7 @@ class MockDataConfiguration:
     partitioner: Parametrised = field(default_factory=lambda: Parametrised("IidPartitioner"))
     seed: int = 42
     source: str = ""
+    nodes: int = 1
 
 
 @dataclass(frozen=True)

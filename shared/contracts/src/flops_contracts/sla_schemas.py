@@ -16,6 +16,7 @@ from marshmallow import (
 )
 
 from flops_contracts.errors import FlopsError
+from flops_contracts.partitioners import PARTITIONERS, parameter_problems, partitioner_problem
 from flops_contracts.schemas import DataclassSchema, TupleOf
 from flops_contracts.sla import (
     DataSplit,
@@ -239,6 +240,22 @@ class ProjectSlaSchema(SlaSchema):
         return ProjectSla(**{**data, "learners": learners})
 
 
+class PartitionerSchema(ParametrisedSchema):
+    """A partitioner by the name of its class in ``flwr_datasets.partitioner``."""
+
+    @validates("name")
+    def refuse_unknown(self, value: str, **_: Any) -> None:
+        """Report a partitioner that does not exist, with the nearest that does."""
+        if problem := partitioner_problem(value):
+            raise ValidationError(problem)
+
+    @validates_schema
+    def check_parameters(self, data: Any, **_: Any) -> None:
+        """Report every parameter that is foreign, missing or of a wrong kind."""
+        if problems := parameter_problems(data["name"], data["parameters"]):
+            raise ValidationError(problems, field_name="parameters")
+
+
 class MockDataConfigurationSchema(SlaSchema):
     """See ``MockDataConfiguration``."""
 
@@ -248,10 +265,19 @@ class MockDataConfigurationSchema(SlaSchema):
     number_of_partitions = _strict_count(1, MAX_ROUNDS)
     split = fields.String(load_default="train", validate=validate.Length(min=1))
     partitioner = fields.Nested(
-        ParametrisedSchema, load_default=lambda: Parametrised("IidPartitioner")
+        PartitionerSchema, load_default=lambda: Parametrised("IidPartitioner")
     )
     seed = fields.Integer(load_default=42, strict=True)
     source = fields.String(load_default="")
+    nodes = _strict_count(1, MAX_LEARNERS)
+
+    @validates_schema
+    def check_nodes(self, data: Any, **_: Any) -> None:
+        """Refuse more nodes than partitions, where the SLA says how many there are."""
+        partitions, nodes = data["number_of_partitions"], data["nodes"]
+        if PARTITIONERS[data["partitioner"].name].counts and nodes > partitions:
+            problem = f"{partitions} partitions cannot be spread over {nodes} nodes."
+            raise ValidationError(problem, field_name="nodes")
 
 
 class MockSlaSchema(SlaSchema):

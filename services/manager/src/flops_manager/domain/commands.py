@@ -45,8 +45,8 @@ class Undeploy:
 
 
 @dataclass(frozen=True)
-class UndeployLostLearners:
-    """Stop the learners that failed, before the orchestrator restarts them for ever."""
+class UndeployLost:
+    """Stop who failed before the orchestrator restarts it for ever, and what a lost cluster has."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,4 @@ class Remove:
     """Delete everything that is left at the orchestrator, then the project or mock itself."""
 
 
-Command = (
-    Announce
-    | CreateApplications
-    | Place
-    | Deploy
-    | Undeploy
-    | UndeployLostLearners
-    | Locate
-    | Remove
-)
+Command = Announce | CreateApplications | Place | Deploy | Undeploy | UndeployLost | Locate | Remove

@@ -17,7 +17,13 @@ from flops_contracts.events import (
     Trained,
 )
 from flops_contracts.roles import Role, Stage
-from flops_manager.domain.learners import first_cause
+from flops_manager.domain.learners import (
+    REPLACEABLE,
+    can_be_replaced,
+    cause_of_cluster,
+    first_cause,
+    lost_clusters,
+)
 from flops_manager.domain.project_events import (
     CancelRequested,
     DeleteRequested,
@@ -27,9 +33,18 @@ from flops_manager.domain.project_events import (
     RetryRequested,
     StepFailed,
 )
-from flops_manager.domain.projects import LearnerFailed, Project, ProjectError, Service
+from flops_manager.domain.projects import (
+    ClusterRound,
+    LearnerFailed,
+    Project,
+    ProjectError,
+    Service,
+)
 
 MAX_NOTICES: Final = 50
+MAX_CLUSTER_ROUNDS: Final = 2000
+"""How many rounds of clusters are kept with a project; its history has them all."""
+
 MAX_STARTS: Final = 3
 """How often a one-shot may begin before its restarts count as a failure."""
 
@@ -40,7 +55,7 @@ def with_facts(  # noqa: C901, PLR0911 - a case per event
     """Return the project with what ``event`` tells; the stage is left to the table."""
     match event:
         case Placed():
-            return replace(project, placements=event.placements)
+            return _noted(replace(project, placements=event.placements), *event.notices)
         case ActorsBuilt():
             return replace(
                 project,
@@ -69,15 +84,24 @@ def with_facts(  # noqa: C901, PLR0911 - a case per event
 
 def _without_last_attempt(project: Project) -> Project:
     # Training begins at its first round again, so the rounds of the last attempt are no part of it.
-    rounds = () if project.stopped_in is Stage.TRAINING else project.rounds
-    return replace(
-        project, attempt=project.attempt + 1, error=None, learner_failures=(), rounds=rounds
-    )
+    if project.stopped_in is Stage.TRAINING:
+        project = replace(project, rounds=(), cluster_rounds=())
+    return replace(project, attempt=project.attempt + 1, error=None, learner_failures=())
 
 
 def _with_lost_learner(project: Project, event: LearnerFailed) -> Project:
+    """Return the project with the loss on record, and with what it means in its notices."""
+    known = [one for one in project.learner_failures if one.instance == event.instance]
     others = tuple(one for one in project.learner_failures if one.instance != event.instance)
-    return replace(project, learner_failures=(*others, event))
+    replaced = known[0].is_replaced if known else can_be_replaced(project, event)
+    lost = replace(event, is_replaced=replaced)
+    after = replace(project, learner_failures=(*others, lost))
+    if replaced and not known:
+        after = _noted(after, f"Another is started in its place: {event.error.reason}")
+    for cluster in sorted(lost_clusters(after) - lost_clusters(project)):
+        cause = cause_of_cluster(after, cluster)
+        after = _noted(after, f"The cluster {cluster} is left out: {cause.reason}")
+    return after
 
 
 def with_told(project: Project, event: Event) -> Project:
@@ -88,20 +112,35 @@ def with_told(project: Project, event: Event) -> Project:
     told = project.with_service(seen(service, event))
     if isinstance(event.payload, RoundCompleted) and _is_of_attempt(project, service, event):
         # Messages overtake each other: a round is true even if training is over already.
-        told = _with_round(told, event.payload)
+        told = _with_round(told, service, event.payload)
     if project.stage.is_final or not is_current(project, event):
         return _with_notice(told, event)
     match event.payload:
         case Progress():
             return replace(told, progress=event.payload)
-        case RoundStarted(round=number, rounds=rounds):
-            progress = Progress(f"round {number} of {rounds}", number - 1, rounds, "rounds")
-            return replace(told, progress=progress)
-        case RoundCompleted(round=number, rounds=rounds):
-            progress = Progress(f"round {number} of {rounds}", number, rounds, "rounds")
-            return replace(told, progress=progress)
+        case RoundStarted(round=number):
+            return replace(told, progress=_progress(told, service, event.payload, number - 1))
+        case RoundCompleted(round=number):
+            return replace(told, progress=_progress(told, service, event.payload, number))
         case _:
             return _with_notice(told, event)
+
+
+def _progress(
+    project: Project, service: Service, payload: RoundStarted | RoundCompleted, done: int
+) -> Progress:
+    """Return how far training is: a cluster's rounds are parts of the project's cycles."""
+    text = f"round {payload.round} of {payload.rounds}"
+    if not project.is_hierarchical:
+        return Progress(text, done, payload.rounds, "rounds")
+    total = project.expected_rounds
+    before = project.progress.done if project.progress else 0
+    if service.role is Role.AGGREGATOR:
+        # A cycle that begins is not behind the clusters that are in it already.
+        return Progress(f"cycle {payload.round} of {total}", max(before, done), total, "cycles")
+    cycles = payload.cycle - 1 + done / payload.rounds
+    where = f"cycle {payload.cycle} of {total}, {text} in {service.cluster}"
+    return Progress(where, max(before, min(cycles, total)), total, "cycles")
 
 
 def is_current(project: Project, event: Event) -> bool:
@@ -126,8 +165,7 @@ def event_from_told(project: Project, event: Event) -> ProjectEvent | None:
         return None
     payload = event.payload
     if isinstance(payload, Failure):
-        origin = project.service(payload.origin)
-        error = error_from_failure(event, payload, origin)
+        error = error_from_failure(event, payload, project.service(payload.origin))
         return lost(project, event.actor.instance, error)
     if isinstance(payload, ActorsBuilt | Trained | ModelBuilt | ModelServing):
         return payload
@@ -140,7 +178,7 @@ def event_from_told(project: Project, event: Event) -> ProjectEvent | None:
 def lost(project: Project, instance: str, error: ProjectError) -> LearnerFailed | StepFailed:
     """Return what it means that a service of the present stage is lost."""
     service = project.service(instance)
-    if service is not None and service.role is Role.LEARNER:
+    if service is not None and service.role in REPLACEABLE:
         return LearnerFailed(instance, error)
     return StepFailed(project.stage, error)
 
@@ -161,6 +199,7 @@ def error_from_failure(
         cluster=actor.cluster,
         node=actor.node,
         round=failure.round,
+        cycle=failure.cycle,
         exit_code=failure.exit_code,
         last_lines=failure.last_lines,
         at=event.at,
@@ -198,13 +237,32 @@ def seen(service: Service, event: Event) -> Service:
     )
 
 
-def _with_round(project: Project, done: RoundCompleted) -> Project:
-    others = [one for one in project.rounds if (one.cycle, one.round) != (done.cycle, done.round)]
-    rounds = sorted([*others, done], key=lambda one: (one.cycle, one.round))
+def _with_round(project: Project, service: Service, done: RoundCompleted) -> Project:
+    """Return the project with a round of its aggregator, or of one of its clusters."""
+    if service.role is Role.CLUSTER_AGGREGATOR:
+        return _with_cluster_round(project, ClusterRound(service.cluster, done))
+    done = replace(done, is_cycle=project.is_hierarchical)
+    others = [one for one in project.rounds if one.round != done.round]
+    rounds = sorted([*others, done], key=lambda one: one.round)
     return replace(project, rounds=tuple(rounds))
 
 
+def _with_cluster_round(project: Project, done: ClusterRound) -> Project:
+    def key(one: ClusterRound) -> tuple[int, str, int]:
+        return one.completed.cycle, one.cluster, one.completed.round
+
+    others = [one for one in project.cluster_rounds if key(one) != key(done)]
+    rounds = sorted([*others, done], key=key)[-MAX_CLUSTER_ROUNDS:]
+    return replace(project, cluster_rounds=tuple(rounds))
+
+
 def _with_notice(project: Project, event: Event) -> Project:
-    if event.kind is not Kind.NOTICE or event.payload.message in project.notices:
+    if event.kind is not Kind.NOTICE:
         return project
-    return replace(project, notices=(*project.notices, event.payload.message)[-MAX_NOTICES:])
+    return _noted(project, event.payload.message)
+
+
+def _noted(project: Project, *messages: str) -> Project:
+    """Return the project with what is new in ``messages`` among its notices."""
+    new = tuple(one for one in messages if one not in project.notices)
+    return replace(project, notices=(*project.notices, *new)[-MAX_NOTICES:])

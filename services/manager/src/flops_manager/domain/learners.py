@@ -1,10 +1,16 @@
-"""When the loss of a learner matters, and which failure is the true cause."""
+"""When the loss of a learner or of a whole cluster matters, and which failure is the true cause."""
 
 from typing import Final
 
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
-from flops_manager.domain.projects import LearnerFailed, Project, ProjectError
+from flops_manager.domain.projects import DIED, LearnerFailed, Project, ProjectError, Service
+
+MAX_REPLACEMENTS: Final = 2
+"""How often what dies is started anew, for each learner and each cluster's aggregator."""
+
+REPLACEABLE: Final = frozenset({Role.LEARNER, Role.CLUSTER_AGGREGATOR})
+"""The roles that training can lose: others of their kind go on."""
 
 _OWN_FAULT: Final = frozenset(
     {
@@ -18,20 +24,63 @@ _OWN_FAULT: Final = frozenset(
 )
 """What a learner reports about itself, not about the aggregator that left it."""
 
+_PASSING: Final = frozenset(
+    {ExitCode.AGGREGATOR_UNREACHABLE, ExitCode.TOO_FEW_LEARNERS, ExitCode.TERMINATED}
+)
+"""What another process in the same place may well be spared."""
+
 
 def can_meet_minima(project: Project) -> bool:
-    """Say whether the learners that have not failed are enough for every minimum."""
+    """Say whether enough are left: learners, or in hierarchical mode clusters of learners."""
     training = project.sla.training_configuration
-    minima = max(
-        training.min_available_clients, training.min_fit_clients, training.min_evaluate_clients
+    if not project.is_hierarchical:
+        return len(_left(project, Role.LEARNER)) >= training.minima
+    return len(_clusters(project) - lost_clusters(project)) >= training.min_clusters
+
+
+def lost_clusters(project: Project) -> frozenset[str]:
+    """Return the clusters that take no part any more: no aggregator, or too few learners."""
+    aggregators = {one.cluster for one in _left(project, Role.CLUSTER_AGGREGATOR)}
+    learners = [one.cluster for one in _left(project, Role.LEARNER)]
+    needed = project.sla.training_configuration.minima
+    return frozenset(
+        cluster
+        for cluster in _clusters(project)
+        if cluster not in aggregators or learners.count(cluster) < needed
     )
-    lost = {one.instance for one in project.learner_failures}
-    left = [
+
+
+def is_left_out(project: Project, service: Service) -> bool:
+    """Say whether ``service`` is lost, or is of no use because its cluster is."""
+    if any(one.instance == service.instance for one in project.learner_failures):
+        return True
+    return service.role in REPLACEABLE and service.cluster in lost_clusters(project)
+
+
+def is_replaced(project: Project) -> bool:
+    """Say whether another one is started for who was lost last."""
+    return bool(project.learner_failures) and project.learner_failures[-1].is_replaced
+
+
+def can_be_replaced(project: Project, lost: LearnerFailed) -> bool:
+    """Say whether another try in the same place may help, and was not made too often."""
+    service = project.service(lost.instance)
+    if service is None or project.stage is not Stage.TRAINING:
+        return False
+    may_pass = lost.error.error == DIED or lost.error.exit_code in _PASSING
+    is_alone = service.cluster in lost_clusters(project)
+    return may_pass and not is_alone and len(replaced_before(project, service)) < MAX_REPLACEMENTS
+
+
+def replaced_before(project: Project, slot: Service) -> tuple[Service, ...]:
+    """Return the services that were lost and replaced where ``slot`` is, in that order."""
+    found = (project.service(one.instance) for one in project.learner_failures if one.is_replaced)
+    return tuple(
         one
-        for one in project.services
-        if one.role is Role.LEARNER and one.attempt == project.attempt and one.instance not in lost
-    ]
-    return len(left) >= minima
+        for one in found
+        if one is not None
+        and (one.role, one.index, one.attempt) == (slot.role, slot.index, slot.attempt)
+    )
 
 
 def learner_explains_it(project: Project) -> bool:
@@ -48,9 +97,35 @@ def learner_explains_it(project: Project) -> bool:
 def first_cause(failures: tuple[LearnerFailed, ...], later: ProjectError | None) -> ProjectError:
     """Return the failure that the others follow from.
 
-    A learner's own fault comes first; then ``later``, if it is more than "too few learners".
+    A learner's own fault comes first, then a loss that nobody made good; but ``later`` goes before
+    all of them if it is more than "too few learners".
     """
-    own_faults = [one.error for one in failures if one.error.exit_code in _OWN_FAULT]
     if later is not None and not (failures and later.exit_code == ExitCode.TOO_FEW_LEARNERS):
         return later
-    return (own_faults or [one.error for one in failures])[0]
+    own_faults = [one.error for one in failures if one.error.exit_code in _OWN_FAULT]
+    for_good = [one.error for one in failures if not one.is_replaced]
+    return (own_faults or for_good or [one.error for one in failures])[0]
+
+
+def cause_of_cluster(project: Project, cluster: str) -> ProjectError:
+    """Return why a lost cluster was lost."""
+    return first_cause(
+        tuple(one for one in project.learner_failures if one.error.cluster == cluster), None
+    )
+
+
+def _clusters(project: Project) -> frozenset[str]:
+    return frozenset(
+        one.cluster
+        for one in project.services
+        if one.role is Role.CLUSTER_AGGREGATOR and one.attempt == project.attempt
+    )
+
+
+def _left(project: Project, role: Role) -> list[Service]:
+    lost = {one.instance for one in project.learner_failures}
+    return [
+        one
+        for one in project.services
+        if one.role is role and one.attempt == project.attempt and one.instance not in lost
+    ]

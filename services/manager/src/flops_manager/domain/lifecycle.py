@@ -22,11 +22,16 @@ from flops_manager.domain.commands import (
     Place,
     Remove,
     Undeploy,
-    UndeployLostLearners,
+    UndeployLost,
 )
 from flops_manager.domain.errors import IllegalTransitionError
 from flops_manager.domain.facts import with_facts
-from flops_manager.domain.learners import can_meet_minima, first_cause, learner_explains_it
+from flops_manager.domain.learners import (
+    can_meet_minima,
+    first_cause,
+    is_replaced,
+    learner_explains_it,
+)
 from flops_manager.domain.project_events import (
     CancelRequested,
     DeleteRequested,
@@ -44,7 +49,7 @@ S = Stage
 RUNS_IN: Final[dict[Stage, tuple[Role, ...]]] = {
     S.SUBMITTED: (),
     S.BUILDING_ACTORS: (Role.BUILDER,),
-    S.TRAINING: (Role.AGGREGATOR, Role.LEARNER),
+    S.TRAINING: (Role.AGGREGATOR, Role.CLUSTER_AGGREGATOR, Role.LEARNER),
     S.BUILDING_MODEL: (Role.BUILDER,),
     S.SERVING: (Role.MODEL_SERVER,),
 }
@@ -74,6 +79,10 @@ def stop(stage: Stage) -> tuple[Command, ...]:
 def hand_over(old: Stage, new: Stage) -> tuple[Command, ...]:
     """Return the commands that free what ``old`` used, then start ``new``."""
     return stop(old) + start(new)
+
+
+REPLACE_LOST: Final[tuple[Command, ...]] = (UndeployLost(), *start(S.TRAINING))
+"""Whoever runs is left alone; what was planned in place of who was lost is deployed."""
 
 
 def always(_project: Project) -> bool:
@@ -119,8 +128,10 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     # A retry looks again where things can go, because nodes come and go.
     Row(S.BUILDING_ACTORS, Placed, S.BUILDING_ACTORS, start(S.BUILDING_ACTORS)),
     Row(S.TRAINING, Placed, S.TRAINING, start(S.TRAINING)),
-    # Losing a learner costs nothing while those that are left can meet the minima.
-    Row(S.TRAINING, LearnerFailed, S.TRAINING, (UndeployLostLearners(),), when=can_meet_minima),
+    # A learner, or a cluster's aggregator, that died is started again a few times; else losing it
+    # (and with it perhaps a cluster) costs nothing while those that are left can meet the minima.
+    Row(S.TRAINING, LearnerFailed, S.TRAINING, REPLACE_LOST, when=is_replaced),
+    Row(S.TRAINING, LearnerFailed, S.TRAINING, (UndeployLost(),), when=can_meet_minima),
     Row(S.TRAINING, LearnerFailed, S.FAILED, stop(S.TRAINING)),
     # After training the user may want nothing more, an image, or an image that is served.
     Row(S.TRAINING, Trained, S.COMPLETED, stop(S.TRAINING), when=wants_no_image),

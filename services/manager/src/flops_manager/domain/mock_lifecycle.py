@@ -1,10 +1,11 @@
 """The life of a mock data provider: a smaller table of the same kind as ``lifecycle.py``."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from flops_contracts.events import DataProvided, Event, Failure, Progress
+from flops_contracts.events import DataProvided, Event, Failure, Fragment, Progress
 from flops_contracts.names import service_name
 from flops_contracts.roles import MockStage, Role
 from flops_manager.domain.commands import (
@@ -20,29 +21,50 @@ from flops_manager.domain.errors import IllegalTransitionError
 from flops_manager.domain.facts import MAX_STARTS, error_from_failure, error_of, seen
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.project_events import DeleteRequested, Placed, StepFailed
-from flops_manager.domain.projects import Service
+from flops_manager.domain.projects import Placement, Service
 
 S = MockStage
 
-MockEvent = Placed | DataProvided | StepFailed | DeleteRequested
+
+@dataclass(frozen=True)
+class NodeProvided:
+    """The provider ``instance`` stored the partitions of its node."""
+
+    instance: str
+    fragments: tuple[Fragment, ...]
+
+
+MockEvent = Placed | NodeProvided | StepFailed | DeleteRequested
 
 _DEPLOY: Final = (Deploy(Role.MOCK_DATA_PROVIDER, S.PROVIDING),)
 _UNDEPLOY: Final = (Undeploy(Role.MOCK_DATA_PROVIDER, S.PROVIDING),)
 
 
+def every_node_is_done(mock: Mock) -> bool:
+    """Say whether all providers stored what they have to."""
+    return {one.instance for one in mock.services} <= set(mock.provided)
+
+
+def always(_mock: Mock) -> bool:
+    """Guard nothing."""
+    return True
+
+
 @dataclass(frozen=True)
 class MockRow:
-    """In ``stage``, ``event`` leads to ``target`` and to these commands."""
+    """In ``stage``, ``event`` leads to ``target`` and to these commands, ``when`` that is so."""
 
     stage: MockStage
     event: type[MockEvent]
     target: MockStage
     commands: tuple[Command, ...] = ()
+    when: Callable[[Mock], bool] = always
 
 
 MOCK_TRANSITIONS: Final[tuple[MockRow, ...]] = (
     MockRow(S.SUBMITTED, Placed, S.PROVIDING, _DEPLOY),
-    MockRow(S.PROVIDING, DataProvided, S.COMPLETED, _UNDEPLOY),
+    MockRow(S.PROVIDING, NodeProvided, S.COMPLETED, _UNDEPLOY, every_node_is_done),
+    MockRow(S.PROVIDING, NodeProvided, S.PROVIDING),
     MockRow(S.SUBMITTED, StepFailed, S.FAILED),
     MockRow(S.PROVIDING, StepFailed, S.FAILED, _UNDEPLOY),
     # What is deleted is stopped first; the data that it stored stay.
@@ -66,17 +88,19 @@ def mock_transition(
     """
     if mock.is_deleted or (isinstance(event, StepFailed) and event.stage != mock.stage):
         raise IllegalTransitionError(f"{type(event).__name__} comes too late for {mock.id}")
+    known = _with_facts(mock, event)
     for row in MOCK_TRANSITIONS:
-        if row.stage is mock.stage and isinstance(event, row.event):
-            return _move(_with_facts(mock, event), row, now)
+        if row.stage is mock.stage and isinstance(event, row.event) and row.when(known):
+            return _move(known, row, now)
     raise IllegalTransitionError(f"{type(event).__name__} while {mock.stage}")
 
 
 def mock_told(mock: Mock, event: Event) -> Mock:
     """Return the mock with what its provider told; its stage stays."""
-    if mock.service is None or mock.service.instance != event.actor.instance:
+    service = mock.find_service(event.actor.instance)
+    if service is None:
         return mock
-    told = replace(mock, service=seen(mock.service, event))
+    told = mock.with_service(seen(service, event))
     if isinstance(event.payload, Progress) and not mock.stage.is_final:
         return replace(told, progress=event.payload)
     return told
@@ -84,13 +108,13 @@ def mock_told(mock: Mock, event: Event) -> Mock:
 
 def mock_event_from_told(mock: Mock, event: Event) -> MockEvent | None:
     """Return what a provider's message means for the mock's life, if anything."""
-    service = mock.service
-    if service is None or service.instance != event.actor.instance or event.stage != mock.stage:
+    service = mock.find_service(event.actor.instance)
+    if service is None or event.stage != mock.stage or service.instance in mock.provided:
         return None
     if isinstance(event.payload, Failure):
         return StepFailed(mock.stage, error_from_failure(event, event.payload))
     if isinstance(event.payload, DataProvided):
-        return event.payload
+        return NodeProvided(service.instance, event.payload.fragments)
     if service.starts > MAX_STARTS:
         reason = f"The provider ended without a result and was restarted {MAX_STARTS} times."
         return StepFailed(mock.stage, error_of(service, reason, event.at))
@@ -99,20 +123,28 @@ def mock_event_from_told(mock: Mock, event: Event) -> MockEvent | None:
 
 def _with_facts(mock: Mock, event: MockEvent) -> Mock:
     match event:
-        case Placed(placements=(place, *_)):
-            name = service_name(mock.id, Role.MOCK_DATA_PROVIDER)
-            service = Service(
-                Role.MOCK_DATA_PROVIDER, name, S.PROVIDING, cluster=place.cluster, node=place.node
-            )
-            return replace(mock, service=service, cluster=place.cluster, node=place.node)
-        case DataProvided():
-            return replace(mock, fragments=event.fragments)
+        case Placed():
+            return replace(mock, services=tuple(_planned(mock, one) for one in event.placements))
+        case NodeProvided():
+            stored = sorted((*mock.fragments, *event.fragments), key=lambda one: one.partition or 0)
+            provided = (*mock.provided, event.instance)
+            return replace(mock, fragments=tuple(stored), provided=provided)
         case StepFailed():
             return replace(mock, error=event.error)
         case DeleteRequested():
             return replace(mock, is_deleted=True)
-        case _:
-            return mock
+
+
+def _planned(mock: Mock, place: Placement) -> Service:
+    role = Role.MOCK_DATA_PROVIDER
+    return Service(
+        role=role,
+        instance=service_name(mock.id, role, str(place.index) if place.index else ""),
+        stage=S.PROVIDING,
+        cluster=place.cluster,
+        node=place.node,
+        index=place.index,
+    )
 
 
 def _move(mock: Mock, row: MockRow, now: datetime) -> tuple[Mock, tuple[Command, ...]]:

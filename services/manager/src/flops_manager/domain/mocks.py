@@ -1,6 +1,6 @@
 """A mock data provider: what its owner asked for, and what became of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flops_contracts.events import Fragment, Progress
@@ -11,7 +11,10 @@ from flops_manager.domain.projects import ProjectError, Service
 
 @dataclass(frozen=True)
 class Mock:
-    """The whole state of one mock data provider; it has one service at most."""
+    """The whole state of one mock: a provider for each node that its partitions are spread over.
+
+    ``provided`` are the instances that are done.
+    """
 
     id: str
     owner: str
@@ -19,10 +22,18 @@ class Mock:
     stage: MockStage
     created_at: datetime
     updated_at: datetime
-    service: Service | None = None
-    cluster: str = ""
-    node: str = ""
+    services: tuple[Service, ...] = ()
+    provided: tuple[str, ...] = ()
     fragments: tuple[Fragment, ...] = ()
     error: ProjectError | None = None
     progress: Progress | None = None
     is_deleted: bool = False
+
+    def find_service(self, instance: str) -> Service | None:
+        """Return the service of that name."""
+        return next((one for one in self.services if one.instance == instance), None)
+
+    def with_service(self, service: Service) -> "Mock":
+        """Return the mock with ``service`` in place of the one of its name."""
+        services = (service if one.instance == service.instance else one for one in self.services)
+        return replace(self, services=tuple(services))

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from flops_contracts.roles import Role, Stage
+from flops_contracts.roles import Stage
 from flops_manager.domain.facts import error_of
-from flops_manager.domain.projects import PLANNED, Project, ProjectError, Service
+from flops_manager.domain.learners import REPLACEABLE
+from flops_manager.domain.projects import DIED, PLANNED, Project, ProjectError, Service
 from flops_manager.domain.services import FOR_GOOD
 from flops_manager.domain.states import Health, ServiceState
 
@@ -27,14 +28,18 @@ class Limits:
     providing_seconds: float = 1800
 
 
+def round_seconds(project: Project) -> int:
+    """Return how long a round of the project's aggregator, or a cycle, may take."""
+    sla = project.sla
+    return sla.cycle_timeout_seconds if project.is_hierarchical else sla.round_timeout_seconds
+
+
 def stage_limit(project: Project, limits: Limits) -> float:
     """Return how many seconds the project may stay in its present stage."""
-    training = project.sla.training_configuration
-    rounds = training.training_rounds * training.training_cycles
     return {
         Stage.SUBMITTED: limits.placing_seconds,
         Stage.BUILDING_ACTORS: limits.building_seconds,
-        Stage.TRAINING: limits.joining_seconds + rounds * project.sla.round_timeout_seconds,
+        Stage.TRAINING: limits.joining_seconds + project.expected_rounds * round_seconds(project),
         Stage.BUILDING_MODEL: limits.building_seconds,
         Stage.SERVING: limits.serving_seconds,
     }[project.stage]
@@ -100,15 +105,18 @@ def loss(
             f"The service {service.instance} is gone from the orchestrator.",
             now,
             hint="Somebody deleted it; retry.",
+            error=DIED,
         )
     name, detail = f"The {service.role} {service.instance}", _in_brackets(state.detail)
     seen = with_state(service, state)
+    error = ""
     match state.health:
         # A result is stored before its actor may end well; a learner's is no part of the life.
-        case Health.ENDED if service.role is not Role.LEARNER:
+        case Health.ENDED if service.role not in REPLACEABLE:
             reason = f"{name} ended without a result, as if all were well."
             hint = "Something in it may have ended its process; its last lines say more."
         case Health.DEAD:
+            error = DIED
             reason = f"{name} ended without a result: {state.status}{detail}."
             hint = "It may have been killed or lacked memory; its last lines say more."
         case Health.UNPLACEABLE:
@@ -121,7 +129,7 @@ def loss(
             hint = "The orchestrator's scheduler gives no answer; look at its logs."
         case _:
             return None
-    return error_of(seen, reason, now, hint=hint)
+    return error_of(seen, reason, now, hint=hint, error=error)
 
 
 def is_deployable(service: Service) -> bool:

@@ -1,88 +1,84 @@
 """Decide what goes where. Pure: the nodes, what is free on them and their data come in."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from flops_contracts.roles import Role
-from flops_contracts.sla import DataSplit, Mode, ProjectSla, ResourceConstraints
+from flops_contracts.sla import ProjectSla
 from flops_manager.domain.deployments import MEMORY_MB
 from flops_manager.domain.errors import NotPlaceableError
+from flops_manager.domain.learner_nodes import UNLISTED_HINT, nodes_with, place_learners
 from flops_manager.domain.nodes import (
     BUILDER_ADDON,
     LEARNER_ADDON,
     Landscape,
     Node,
     PlacementMode,
-    TagStats,
 )
 from flops_manager.domain.projects import Placement
 
-_UNLISTED_HINT: Final = (
-    "Let the manager reach the clusters' resource APIs (FLOPS_CLUSTER_RESOURCE_PORT), "
-    "or set FLOPS_PLACEMENT to addons where the root honours that constraint."
-)
-
 
 @dataclass(frozen=True)
-class _Candidate:
-    """A node that could take learners: how many fit, and how many rows wait there (None: ?)."""
+class Clusters:
+    """What goes where below the root aggregator, and why the other clusters take no part."""
 
-    node: Node
-    capacity: int
-    rows: int | None
+    placements: tuple[Placement, ...] = ()
+    left_out: dict[str, NotPlaceableError] = field(default_factory=dict)
 
-    def room(self, split: DataSplit) -> int:
-        """Return how many learners the node can take: each needs resources, and a row to itself."""
-        if self.rows is None:
-            return self.capacity
-        by_rows = self.rows if split is DataSplit.EXCLUSIVE else self.capacity
-        return min(self.capacity, by_rows)
+    @property
+    def names(self) -> frozenset[str]:
+        """The clusters that take part."""
+        return frozenset(one.cluster for one in self.placements)
 
 
 def place_project(sla: ProjectSla, landscape: Landscape) -> tuple[Placement, ...]:
-    """Return where builder, aggregator and learners go; raise ``NotPlaceableError``."""
-    if sla.training_configuration.mode is Mode.HIERARCHICAL:
-        raise NotPlaceableError(
-            "Hierarchical mode is not available yet.",
-            hint="Set training_configuration.mode to classic.",
-        )
+    """Return where builder, aggregators and learners go; raise ``NotPlaceableError``."""
     landscape = _eligible(landscape)
-    builder = _roomiest(_nodes_with(landscape, BUILDER_ADDON, "imageBuilder"), Role.BUILDER)
+    builder = _roomiest(nodes_with(landscape, BUILDER_ADDON, "imageBuilder"), Role.BUILDER)
     aggregator = _roomiest(landscape.nodes, Role.AGGREGATOR)
-    learners = place_learners(sla, _without_room_for(aggregator, landscape))
     placements = (
         Placement(Role.BUILDER, builder.cluster, builder.name),
         Placement(Role.AGGREGATOR, aggregator.cluster, aggregator.name),
-        *learners,
     )
-    return without_nodes(placements) if landscape.mode is PlacementMode.ADDONS else placements
+    landscape = _without_room_for(aggregator, landscape)
+    if sla.training_configuration.is_hierarchical:
+        below = _enough(sla, place_clusters(sla, landscape)).placements
+    else:
+        below = place_learners(sla, landscape)
+    if landscape.mode is not PlacementMode.ADDONS:
+        return placements + below
+    if sla.training_configuration.is_hierarchical:
+        return without_nodes(placements) + _within_clusters(below)
+    return without_nodes(placements + below)
 
 
-def place_learners(sla: ProjectSla, landscape: Landscape) -> tuple[Placement, ...]:
-    """Spread the learners over the nodes that hold data, in proportion to their rows."""
-    nodes = _nodes_with(landscape, LEARNER_ADDON, "FLOps")
-    candidates = _candidates(sla, nodes, landscape.data)
-    rooms = {one.node.label: one.room(sla.data_split) for one in candidates}
-    _check_room(sla, candidates, rooms)
-    chosen = _spread(sla.learners, candidates, rooms)
-    totals = Counter(node.label for node in chosen)
-    seen: Counter[str] = Counter()
-    placements = []
-    for index, node in enumerate(chosen):
-        placements.append(
-            Placement(
-                role=Role.LEARNER,
-                cluster=node.cluster,
-                node=node.name,
-                index=index,
-                node_index=seen[node.label],
-                node_learners=totals[node.label],
-            )
-        )
-        seen[node.label] += 1
-    return tuple(placements)
+def place_clusters(sla: ProjectSla, landscape: Landscape) -> Clusters:
+    """Place an aggregator and all its learners in each cluster that has the data and the room."""
+    placed: tuple[Placement, ...] = ()
+    left_out: dict[str, NotPlaceableError] = {}
+    for name in sorted({one.cluster for one in landscape.nodes}):
+        index = sum(1 for one in placed if one.role is Role.CLUSTER_AGGREGATOR)
+        try:
+            own = _place_cluster(sla, _of_cluster(landscape, name))
+        except NotPlaceableError as error:
+            left_out[name] = error
+            continue
+        aggregator, learners = replace(own[0], index=index), own[1:]
+        first = len(placed) - index
+        placed += (aggregator, *(replace(one, index=first + one.index) for one in learners))
+    return Clusters(placed, left_out)
+
+
+def left_out(sla: ProjectSla, landscape: Landscape) -> tuple[str, ...]:
+    """Return a sentence for each active cluster that takes no part in a hierarchical training."""
+    if not sla.training_configuration.is_hierarchical:
+        return ()
+    clusters = place_clusters(sla, _eligible(landscape))
+    return tuple(
+        f"The cluster {name} is left out. {error.reason}"
+        for name, error in clusters.left_out.items()
+    )
 
 
 def without_nodes(placements: Sequence[Placement]) -> tuple[Placement, ...]:
@@ -94,20 +90,77 @@ def without_nodes(placements: Sequence[Placement]) -> tuple[Placement, ...]:
     )
 
 
-def place_mock(data_tag: str, landscape: Landscape) -> Placement:
-    """Return the learner node that holds the fewest rows of the tag, so that mocks spread."""
+def _within_clusters(placements: Sequence[Placement]) -> tuple[Placement, ...]:
+    """Leave the nodes of each cluster to the scheduler; shares are among the cluster's learners."""
+    learners = Counter(one.cluster for one in placements if one.role is Role.LEARNER)
+    seen: Counter[str] = Counter()
+    free: list[Placement] = []
+    for one in placements:
+        index = seen[one.cluster]
+        seen[one.cluster] += one.role is Role.LEARNER
+        free.append(replace(one, node="", node_index=index, node_learners=learners[one.cluster]))
+    return tuple(free)
+
+
+def _of_cluster(landscape: Landscape, name: str) -> Landscape:
+    """Return one cluster by itself; it must tell of its data if any cluster does."""
+    nodes = tuple(one for one in landscape.nodes if one.cluster == name)
+    if landscape.data and not any(one.label in landscape.data for one in nodes):
+        raise NotPlaceableError(
+            "None of its data servers answers.",
+            hint="See whether its nodes have the addon FLOps-learner and can be reached.",
+        )
+    return replace(landscape, nodes=nodes)
+
+
+def _place_cluster(sla: ProjectSla, cluster: Landscape) -> tuple[Placement, ...]:
+    """Return the places of a cluster's aggregator, first, and of its learners."""
+    aggregator = _roomiest(cluster.nodes, Role.CLUSTER_AGGREGATOR)
+    learners = place_learners(sla, _without_room_for(aggregator, cluster))
+    return (
+        Placement(Role.CLUSTER_AGGREGATOR, aggregator.cluster, aggregator.name),
+        *learners,
+    )
+
+
+def _enough(sla: ProjectSla, clusters: Clusters) -> Clusters:
+    needed = sla.training_configuration.min_clusters
+    if len(clusters.names) >= needed:
+        return clusters
+    reasons = " ".join(f"{name}: {error.reason}" for name, error in clusters.left_out.items())
+    hints = [error.hint for error in clusters.left_out.values() if error.hint]
+    raise NotPlaceableError(
+        f"Hierarchical training needs at least {needed} of the clusters, "
+        f"but {len(clusters.names)} can take part. {reasons}",
+        hint=hints[0] if hints else "Start more clusters, or lower min_clusters.",
+    )
+
+
+def place_mock(data_tag: str, count: int, landscape: Landscape) -> tuple[Placement, ...]:
+    """Return the learner nodes that hold the fewest rows of the tag, so that mocks spread.
+
+    Raises ``NotPlaceableError`` where there are fewer than ``count``.
+    """
     landscape = _eligible(landscape)
-    nodes = _nodes_with(landscape, LEARNER_ADDON, "FLOps")
+    nodes = nodes_with(landscape, LEARNER_ADDON, "FLOps")
 
     def rows(node: Node) -> int:
         stats = landscape.data.get(node.label, {}).get(data_tag)
         return stats.rows if stats else 0
 
     answering = [one for one in nodes if one.label in landscape.data] or list(nodes)
-    node = min(answering, key=rows)
+    if len(answering) < count:
+        raise NotPlaceableError(
+            f"The mock SLA asks for {count} nodes, but only {len(answering)} can take data.",
+            hint="Ask for fewer nodes, or add nodes with the addon FLOps-learner.",
+        )
+    role = Role.MOCK_DATA_PROVIDER
     if landscape.mode is PlacementMode.ADDONS:
-        return Placement(Role.MOCK_DATA_PROVIDER)
-    return Placement(Role.MOCK_DATA_PROVIDER, node.cluster, node.name)
+        return tuple(Placement(role, index=index) for index in range(count))
+    chosen = sorted(answering, key=rows)[:count]
+    return tuple(
+        Placement(role, node.cluster, node.name, index) for index, node in enumerate(chosen)
+    )
 
 
 def _eligible(landscape: Landscape) -> Landscape:
@@ -123,7 +176,7 @@ def _eligible(landscape: Landscape) -> Landscape:
     if not named:
         raise NotPlaceableError(
             "FLOPS_PLACEMENT is direct, but no cluster tells the names of its workers.",
-            hint=_UNLISTED_HINT,
+            hint=UNLISTED_HINT,
         )
     return replace(landscape, nodes=named)
 
@@ -139,110 +192,6 @@ def _without_room_for(aggregator: Node, landscape: Landscape) -> Landscape:
     return replace(landscape, nodes=nodes)
 
 
-def _nodes_with(landscape: Landscape, addon: str, switch: str) -> tuple[Node, ...]:
-    nodes = landscape.with_addon(addon)
-    unlisted = sorted({one.cluster for one in landscape.nodes if not one.name})
-    if not nodes and unlisted:
-        raise NotPlaceableError(
-            f"No active node is known to have the addon {addon}; of {', '.join(unlisted)} "
-            "nobody tells which workers have it.",
-            hint=_UNLISTED_HINT,
-        )
-    if not nodes:
-        raise NotPlaceableError(
-            f"No active node has the addon {addon}.",
-            hint=f"On a node, run 'NodeEngine config addon {switch} on' and restart it.",
-        )
-    return nodes
-
-
-def _candidates(
-    sla: ProjectSla, nodes: Sequence[Node], data: Mapping[str, Mapping[str, TagStats]]
-) -> tuple[_Candidate, ...]:
-    """Return the nodes with matching data; where no data server answers, every learner node."""
-    tags = sla.training_configuration.data_tags
-    known = [one for one in nodes if one.label in data]
-    if not known:
-        return tuple(
-            _Candidate(one, _capacity(one, sla.resource_constraints, sla.learners), None)
-            for one in nodes
-        )
-    counted = [
-        (one, sum(data[one.label][tag].rows for tag in tags if tag in data[one.label]))
-        for one in known
-    ]
-    found = tuple(
-        _Candidate(one, _capacity(one, sla.resource_constraints, sla.learners), rows)
-        for one, rows in counted
-        if rows
-    )
-    if not found:
-        raise NotPlaceableError(_no_data(tags, known, data), hint=_no_data_hint(tags))
-    return found
-
-
-def _no_data(
-    tags: Sequence[str], nodes: Sequence[Node], data: Mapping[str, Mapping[str, TagStats]]
-) -> str:
-    there = [
-        f"'{tag}' ({stats.rows} rows on {node.label})"
-        for node in nodes
-        for tag, stats in sorted(data[node.label].items())
-    ]
-    asked = "The SLA lists no data_tags." if not tags else f"No data are tagged {_list(tags)}."
-    return f"{asked} What is there: {', '.join(there) if there else 'nothing at all'}."
-
-
-def _no_data_hint(tags: Sequence[str]) -> str:
-    wanted = tags[0] if tags else "<tag>"
-    return f"Push data tagged '{wanted}', start a mock with that tag, or list a tag that is there."
-
-
-def _capacity(node: Node, needs: ResourceConstraints, enough: int) -> int:
-    """Return how many learners fit the node's free resources; ``enough`` if nothing limits."""
-    limits = [enough]
-    if needs.vcpus and node.vcpus is not None:
-        limits.append(int(node.vcpus // needs.vcpus))
-    if needs.memory and node.memory_mb is not None:
-        limits.append(int(node.memory_mb // needs.memory))
-    return min(limits)
-
-
-def _check_room(
-    sla: ProjectSla, candidates: Sequence[_Candidate], rooms: Mapping[str, int]
-) -> None:
-    wanted, needs = sla.learners, sla.resource_constraints
-    fits = sum(one.capacity for one in candidates)
-    if fits < wanted:
-        where = ", ".join(f"{one.capacity} on {one.node.label}" for one in candidates)
-        raise NotPlaceableError(
-            f"The SLA asks for {wanted} learners with {needs.vcpus} vcpus and {needs.memory} MB "
-            f"each, but the nodes with data have room for {fits} ({where}).",
-            hint="Ask for fewer learners or smaller resource_constraints, or add nodes.",
-        )
-    if sum(rooms.values()) < wanted:
-        rows = sum(one.rows or 0 for one in candidates)
-        raise NotPlaceableError(
-            f"The SLA asks for {wanted} learners, but there are only {rows} rows of data "
-            f"tagged {_list(sla.training_configuration.data_tags)} where they could run.",
-            hint="Ask for fewer learners, push more data, or set data_split to shared.",
-        )
-
-
-def _spread(
-    count: int, candidates: Sequence[_Candidate], rooms: Mapping[str, int]
-) -> tuple[Node, ...]:
-    """Give each next learner to the node where its share of rows would be the largest."""
-    taken: Counter[str] = Counter()
-    chosen: list[Node] = []
-    for _ in range(count):
-        free = [one for one in candidates if taken[one.node.label] < rooms[one.node.label]]
-        best = max(free, key=lambda one: (one.rows or 1) / (taken[one.node.label] + 1))
-        taken[best.node.label] += 1
-        chosen.append(best.node)
-    return tuple(sorted(chosen, key=lambda node: node.label))
-
-
 def _roomiest(nodes: Sequence[Node], role: Role) -> Node:
     best = max(nodes, key=lambda one: (one.memory_mb or 0, one.vcpus or 0))
     needed = MEMORY_MB[role]
@@ -253,7 +202,3 @@ def _roomiest(nodes: Sequence[Node], role: Role) -> Node:
             hint="Free memory or add nodes, then retry the project.",
         )
     return best
-
-
-def _list(tags: Sequence[str]) -> str:
-    return " or ".join(f"'{tag}'" for tag in tags)

@@ -8,9 +8,13 @@ from flops_manager.domain.projects import LearnerFailed, Placement, ProjectError
 
 @dataclass(frozen=True)
 class Placed:
-    """Nodes, capacity and data were looked at, and this is what goes where."""
+    """Nodes, capacity and data were looked at, and this is what goes where.
+
+    ``notices`` say what was left out.
+    """
 
     placements: tuple[Placement, ...]
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

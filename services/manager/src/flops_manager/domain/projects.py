@@ -14,6 +14,9 @@ PLANNED: Final = "PLANNED"
 REMOVED: Final = "REMOVED"
 """The status of a service that was undeployed and deleted."""
 
+DIED: Final = "ServiceDiedError"
+"""The class of errors of services that ended without a word of their own."""
+
 
 @dataclass(frozen=True)
 class StageEntry:
@@ -82,6 +85,7 @@ class ProjectError:
     cluster: str = ""
     node: str = ""
     round: int | None = None
+    cycle: int | None = None
     exit_code: int | None = None
     last_lines: tuple[str, ...] = ()
     at: datetime | None = None
@@ -89,10 +93,22 @@ class ProjectError:
 
 @dataclass(frozen=True)
 class LearnerFailed:
-    """One learner is lost; whether that matters depends on how many are left."""
+    """A learner, or a cluster's aggregator, is lost; whether that matters depends on who is left.
+
+    ``is_replaced`` says that another one was started in its place.
+    """
 
     instance: str
     error: ProjectError
+    is_replaced: bool = False
+
+
+@dataclass(frozen=True)
+class ClusterRound:
+    """A round between the learners of one cluster and their aggregator."""
+
+    cluster: str
+    completed: RoundCompleted
 
 
 @dataclass(frozen=True)
@@ -100,7 +116,8 @@ class Project:
     """The whole state of one project.
 
     ``attempt`` counts retries; it is part of service names, so that what an earlier attempt still
-    says is told apart. ``stopped_in`` is the stage that failed or was cancelled.
+    says is told apart. ``stopped_in`` is the stage that failed or was cancelled. ``rounds`` are
+    those of its aggregator: in hierarchical mode cycles, with ``cluster_rounds`` in them.
     """
 
     id: str
@@ -119,6 +136,7 @@ class Project:
     python_version: str = ""
     dependency_lock: str = ""
     rounds: tuple[RoundCompleted, ...] = ()
+    cluster_rounds: tuple[ClusterRound, ...] = ()
     trained: Trained | None = None
     model_image: str = ""
     model_address: str = ""
@@ -128,6 +146,22 @@ class Project:
     progress: Progress | None = None
     notices: tuple[str, ...] = ()
     is_deleted: bool = False
+
+    @property
+    def is_hierarchical(self) -> bool:
+        """Whether each cluster has an aggregator of its own."""
+        return self.sla.training_configuration.is_hierarchical
+
+    @property
+    def expected_rounds(self) -> int:
+        """How many rounds its aggregator runs; in hierarchical mode these are cycles."""
+        training = self.sla.training_configuration
+        return training.training_cycles if self.is_hierarchical else training.training_rounds
+
+    @property
+    def best_cycle(self) -> int | None:
+        """The cycle of the best model in hierarchical mode."""
+        return self.trained.best_round if self.trained and self.is_hierarchical else None
 
     @property
     def entered_at(self) -> datetime:

@@ -51,6 +51,7 @@ class TrainedModel:
     run_id: str
     experiment_id: str
     best_round: int
+    best_cycle: int | None
     rounds: int
     loss: float | None
     accuracy: float | None

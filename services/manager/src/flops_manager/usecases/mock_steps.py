@@ -53,8 +53,9 @@ class MockSteps:
                 self._orchestrator.create_application(helper(mock.owner))
                 return unchanged
             case Place():
-                tag = mock.sla.mock_data_configuration.data_tag
-                return self._record(Placed((place_mock(tag, self._survey.look()),)))
+                wanted = mock.sla.mock_data_configuration
+                places = place_mock(wanted.data_tag, wanted.nodes, self._survey.look())
+                return self._record(Placed(places))
             case Deploy():
                 return self._deploy(mock)
             case Undeploy():
@@ -73,32 +74,37 @@ class MockSteps:
         return lambda mock: mock_transition(mock, event, self._now())
 
     def _deploy(self, mock: Mock) -> Step[Mock]:
-        if mock.stage.is_final or mock.service is None or mock.is_deleted:
+        if mock.stage.is_final or mock.is_deleted:
             return unchanged
-        deployed = self._orchestrator.deploy(describe_mock(mock, mock.service, self._installation))
+        jobs = {
+            one.instance: self._orchestrator.deploy(
+                describe_mock(mock, one, self._installation)
+            ).job_id
+            for one in mock.services
+        }
 
         def step(current: Mock) -> tuple[Mock, tuple[Command, ...]]:
-            if current.service is None or current.service.is_removed:
-                return current, ()
-            there = replace(
-                current.service,
-                job_id=deployed.job_id,
-                status="REQUESTED",
-                deployed_at=self._now(),
-            )
-            return replace(current, service=there), ()
+            for one in current.services:
+                if one.instance in jobs and not one.is_removed:
+                    current = current.with_service(
+                        replace(
+                            one,
+                            job_id=jobs[one.instance],
+                            status="REQUESTED",
+                            deployed_at=self._now(),
+                        )
+                    )
+            return current, ()
 
         return step
 
     def _undeploy(self, mock: Mock) -> Step[Mock]:
-        service = mock.service
-        if service is None or service.is_removed:
-            return unchanged
-        self._orchestrator.undeploy(helper(mock.owner), service.instance, service.job_id)
+        for one in mock.services:
+            if not one.is_removed:
+                self._orchestrator.undeploy(helper(mock.owner), one.instance, one.job_id)
 
         def step(current: Mock) -> tuple[Mock, tuple[Command, ...]]:
-            if current.service is None:
-                return current, ()
-            return replace(current, service=replace(current.service, status=REMOVED)), ()
+            gone = tuple(replace(one, status=REMOVED) for one in current.services)
+            return replace(current, services=gone), ()
 
         return step

@@ -55,6 +55,7 @@ def model_of(project: Project) -> TrainedModel | None:
         run_id=trained.run_id,
         experiment_id=trained.experiment_id,
         best_round=trained.best_round,
+        best_cycle=project.best_cycle,
         rounds=trained.rounds,
         loss=trained.loss,
         accuracy=trained.accuracy,

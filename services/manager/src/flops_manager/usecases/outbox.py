@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar
 
 from flops_contracts.errors import FlopsError
-from flops_manager.domain.commands import Command, Remove, Undeploy, UndeployLostLearners
+from flops_manager.domain.commands import Command, Remove, Undeploy, UndeployLost
 from flops_manager.domain.errors import (
     IllegalTransitionError,
     MockNotFoundError,
@@ -114,7 +114,7 @@ class Outbox(Generic[T]):
         pending = record.todo[0]
         failures = pending.failures + 1
         # Cleaning up is never given up: what is left behind would run for ever.
-        is_cleaning = isinstance(pending.command, Undeploy | UndeployLostLearners | Remove)
+        is_cleaning = isinstance(pending.command, Undeploy | UndeployLost | Remove)
         limit = MAX_FAILURES if isinstance(error, FlopsError) else MAX_BUGS
         logger.warning(
             "%s failed for the %d. time: %s",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from flops_contracts.roles import Role
 from flops_manager.domain.commands import (
@@ -16,7 +17,7 @@ from flops_manager.domain.commands import (
     Place,
     Remove,
     Undeploy,
-    UndeployLostLearners,
+    UndeployLost,
 )
 from flops_manager.domain.deployments import (
     MODEL_PORT,
@@ -27,12 +28,24 @@ from flops_manager.domain.deployments import (
     observatory,
 )
 from flops_manager.domain.descriptions import describe
-from flops_manager.domain.errors import OrchestratorRefusedError, OrchestratorUnavailableError
+from flops_manager.domain.errors import (
+    OrchestratorRefusedError,
+    OrchestratorUnavailableError,
+    ServiceAddressTakenError,
+)
+from flops_manager.domain.learners import is_left_out
 from flops_manager.domain.lifecycle import RUNS_IN, transition
 from flops_manager.domain.observations import LOG_LINES, is_deployable, with_state
-from flops_manager.domain.placement import place_project
+from flops_manager.domain.placement import left_out, place_project
 from flops_manager.domain.project_events import ModelLocated, Placed, ProjectEvent, StepFailed
-from flops_manager.domain.projects import REMOVED, Project, ProjectError, Service
+from flops_manager.domain.projects import (
+    PLANNED,
+    REMOVED,
+    LearnerFailed,
+    Project,
+    ProjectError,
+    Service,
+)
 from flops_manager.domain.services import FOR_GOOD
 from flops_manager.ports.orchestrator import Deployed, Orchestrator
 from flops_manager.usecases.addresses import Addresses
@@ -42,6 +55,9 @@ from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
 
 logger = logging.getLogger(__name__)
+
+AGGREGATORS: Final = frozenset({Role.AGGREGATOR, Role.CLUSTER_AGGREGATOR})
+"""The roles that others dial, so that each has an address of its own."""
 
 
 class ProjectSteps:
@@ -84,10 +100,10 @@ class ProjectSteps:
                 return self._deploy(project, command)
             case Undeploy():
                 return self._undeploy(project, _of(project, command))
-            case UndeployLostLearners():
-                lost = {one.instance for one in project.learner_failures}
-                services = (one for one in project.services if one.instance in lost)
-                return self._undeploy(project, services)
+            case UndeployLost():
+                return self._undeploy(
+                    project, [one for one in project.services if is_left_out(project, one)]
+                )
             case Locate():
                 return self._locate(project)
             case Remove():
@@ -96,13 +112,19 @@ class ProjectSteps:
 
     def give_up(self, project: Project, error: ProjectError) -> Step[Project]:
         """Return what it means that a command cannot be carried out."""
+        for service in project.services:
+            if service.status == PLANNED and service.address:
+                # Nobody can be put in the place of who was lost there.
+                return self._record(LearnerFailed(service.instance, error))
         return self._record(StepFailed(project.stage, error))
 
     def _record(self, event: ProjectEvent) -> Step[Project]:
         return lambda project: transition(project, event, self._now())
 
     def _place(self, project: Project) -> Step[Project]:
-        return self._record(Placed(place_project(project.sla, self._survey.look())))
+        landscape = self._survey.look()
+        placements = place_project(project.sla, landscape)
+        return self._record(Placed(placements, left_out(project.sla, landscape)))
 
     def _deploy(self, project: Project, command: Deploy) -> Step[Project]:
         if not _is_wanted(project, command):
@@ -127,12 +149,26 @@ class ProjectSteps:
         logger.info("deploying %s", service.instance, extra={"project_id": project.id})
         if service.role is Role.TRACKING_SERVER:
             return self._tracking.ensure(project.owner)
-        if service.role is Role.AGGREGATOR:
+        if service.role in AGGREGATORS:
+            return self._deploy_aggregator(project, service)
+        return self._orchestrator.deploy(describe(project, service, self._installation))
+
+    def _deploy_aggregator(self, project: Project, service: Service) -> Deployed:
+        """Deploy it where nobody is, or else where its learners look for the one before it."""
+        if not service.address:
             return self._addresses.deploy(
                 service.instance,
                 lambda address: describe(project, service, self._installation, address),
             )
-        return self._orchestrator.deploy(describe(project, service, self._installation))
+        try:
+            return self._orchestrator.deploy(
+                describe(project, service, self._installation, service.address)
+            )
+        except ServiceAddressTakenError as error:
+            raise OrchestratorUnavailableError(
+                f"The address {service.address} is still taken by the aggregator that was lost.",
+                hint="See whether the orchestrator has removed it.",
+            ) from error
 
     def _undeploy(self, project: Project, services: Iterable[Service]) -> Step[Project]:
         there = [one for one in services if not one.is_removed]

@@ -22,7 +22,7 @@ from flops_manager.domain.errors import (
 from flops_manager.domain.facts import event_from_told, with_told
 from flops_manager.domain.lifecycle import submitted, transition
 from flops_manager.domain.nodes import Landscape
-from flops_manager.domain.placement import place_project
+from flops_manager.domain.placement import left_out, place_project
 from flops_manager.domain.project_events import (
     CancelRequested,
     DeleteRequested,
@@ -112,7 +112,8 @@ class Projects:
             places = place_project(sla, landscape)
         except NotPlaceableError as error:
             return (*_seen(landscape), Finding("placement", False, error.reason, error.hint))
-        return (*_seen(landscape), Finding("placement", True, _told(places)))
+        notices = (Finding("clusters", True, one) for one in left_out(sla, landscape))
+        return (*_seen(landscape), *notices, Finding("placement", True, _told(places)))
 
     def get(self, project_id: str, caller: Caller) -> Project:
         """Return a project; raise ``ProjectNotFoundError``, also for those of others."""

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -107,12 +106,15 @@ class Watch:
 
     def _judge_mock(self, mock: Mock, states: States) -> tuple[Mock, tuple[Command, ...]]:
         now, error = self._now(), None
-        service, seen = mock.service, states.get(helper(mock.owner))
-        if service is not None and service.job_id and seen is not None and not service.is_removed:
+        seen = states.get(helper(mock.owner))
+        for service in mock.services if seen is not None else ():
+            # Who is done may end, and be gone.
+            if not service.job_id or service.is_removed or service.instance in mock.provided:
+                continue
             state = seen.get(service.instance)
-            error = loss(service, state, self._limits, now)
+            error = error or loss(service, state, self._limits, now)
             if state is not None:
-                mock = replace(mock, service=with_state(service, state))
+                mock = mock.with_service(with_state(service, state))
         error = error or self._late_mock(mock, now)
         if error is None or mock.stage.is_final or mock.is_deleted:
             return mock, ()
@@ -146,4 +148,6 @@ def _seen(project: Project, states: States) -> Project:
 
 def _applications(projects: Iterable[Project], mocks: Iterable[Mock]) -> set[ApplicationKey]:
     wanted = {application_of(one, each.role) for one in projects for each in deployed(one)}
-    return wanted | {helper(one.owner) for one in mocks if one.service and one.service.job_id}
+    return wanted | {
+        helper(mock.owner) for mock in mocks if any(one.job_id for one in mock.services)
+    }

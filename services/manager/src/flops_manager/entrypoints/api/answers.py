@@ -6,7 +6,7 @@ Every answer is an object with ``message``. Names are the wire's: always ``proje
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, pre_dump
 
 from flops_contracts.payloads import (
     ActorImagesSchema,
@@ -17,6 +17,7 @@ from flops_contracts.payloads import (
 )
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_contracts.sla_schemas import MockSlaSchema, ProjectSlaSchema
+from flops_manager.domain.projects import ClusterRound
 from flops_manager.entrypoints.api.event_answers import NumberedEventSchema
 
 
@@ -76,16 +77,29 @@ class OriginatedErrorSchema(Schema):
     cluster = fields.String()
     node = fields.String()
     round = fields.Integer(allow_none=True)
+    cycle = fields.Integer(allow_none=True)
     exit_code = fields.Integer(allow_none=True)
     last_lines = fields.List(fields.String())
     at = fields.AwareDateTime(allow_none=True, format="iso")
 
 
 class LearnerFailureSchema(Schema):
-    """A learner that was lost; the project may go on without it."""
+    """A learner, or a cluster's aggregator, that was lost; the project may go on without it."""
 
     instance = fields.String()
     error = fields.Nested(OriginatedErrorSchema)
+    is_replaced = fields.Boolean(metadata=_what("Whether another was started in its place."))
+
+
+class ClusterRoundSchema(RoundCompletedSchema):
+    """A round of one cluster in hierarchical mode; ``cycle`` is the cycle that it belongs to."""
+
+    cluster = fields.String()
+
+    @pre_dump
+    def flatten(self, one: ClusterRound, **_: Any) -> dict[str, Any]:
+        """Put the cluster beside what its aggregator told of the round."""
+        return {**vars(one.completed), "cluster": one.cluster}
 
 
 class StageEntrySchema(Schema):
@@ -108,7 +122,9 @@ class ProjectSummarySchema(Schema):
     rounds_completed = fields.Function(
         lambda project: len(project.rounds), metadata={"type": "integer"}
     )
-    rounds = fields.Integer(attribute="sla.training_configuration.training_rounds")
+    rounds = fields.Integer(
+        attribute="expected_rounds", metadata=_what("In hierarchical mode: cycles.")
+    )
     reason = fields.String(
         attribute="error.reason", metadata=_what("Why it failed; absent if it did not.")
     )
@@ -127,7 +143,17 @@ class ProjectSchema(Schema):
     attempt = fields.Integer(metadata=_what("How often it was retried."))
     progress = fields.Nested(ProgressSchema, allow_none=True)
     actors = fields.List(fields.Nested(ActorStateSchema), attribute="services")
-    rounds = fields.List(fields.Nested(RoundCompletedSchema))
+    rounds = fields.List(
+        fields.Nested(RoundCompletedSchema),
+        metadata=_what("Rounds of the project's aggregator; in hierarchical mode its cycles."),
+    )
+    cluster_rounds = fields.List(
+        fields.Nested(ClusterRoundSchema),
+        metadata=_what("Hierarchical mode: the rounds of each cluster, the last 2,000."),
+    )
+    best_cycle = fields.Integer(
+        allow_none=True, metadata=_what("Hierarchical mode: the cycle of the best model.")
+    )
     images = fields.Nested(ActorImagesSchema, allow_none=True)
     commit = fields.String()
     python_version = fields.String()
@@ -154,9 +180,9 @@ class MockSchema(Schema):
     stage = _word(MockStage)
     created_at = fields.AwareDateTime(format="iso")
     updated_at = fields.AwareDateTime(format="iso")
-    cluster = fields.String()
-    node = fields.String()
-    service = fields.Nested(ActorStateSchema, allow_none=True)
+    services = fields.List(
+        fields.Nested(ActorStateSchema), metadata=_what("A provider for each node.")
+    )
     progress = fields.Nested(ProgressSchema, allow_none=True)
     fragments = fields.List(fields.Nested(FragmentSchema))
     error = fields.Nested(OriginatedErrorSchema, allow_none=True)
@@ -173,7 +199,8 @@ class ModelSchema(Schema):
     model_uri = fields.String()
     run_id = fields.String()
     experiment_id = fields.String()
-    best_round = fields.Integer()
+    best_round = fields.Integer(metadata=_what("In hierarchical mode: the cycle."))
+    best_cycle = fields.Integer(allow_none=True, metadata=_what("Null in classic mode."))
     rounds = fields.Integer()
     loss = fields.Float(allow_none=True)
     accuracy = fields.Float(allow_none=True)

@@ -1,0 +1,42 @@
+"""What several deployments are told alike: who they are, and how to reach broker and MLflow."""
+
+import json
+
+from flops_contracts.roles import Role
+from flops_manager.domain.deployments import TRACKING_PORT, Installation
+from flops_manager.domain.projects import Project, Service
+
+
+def actor(
+    service: Service, stage: str, installation: Installation, log_level: str
+) -> dict[str, str]:
+    """Return who an actor is and how it reports."""
+    return {
+        "FLOPS_INSTANCE": service.instance,
+        "FLOPS_STAGE": stage,
+        "FLOPS_CLUSTER": service.cluster,
+        "FLOPS_NODE": service.node,
+        "FLOPS_MQTT_URL": installation.mqtt_url,
+        "FLOPS_MQTT_PASSWORD": installation.mqtt_password,
+        "FLOPS_LOG_LEVEL": log_level,
+    }
+
+
+def in_project(project: Project, service: Service, installation: Installation) -> dict[str, str]:
+    """Return the same for an actor of a project."""
+    level = "DEBUG" if project.sla.verbose else installation.log_level
+    return {
+        "FLOPS_PROJECT_ID": project.id,
+        **actor(service, service.stage, installation, level),
+    }
+
+
+def tracking_url(project: Project) -> str:
+    """Return where the project's owner has MLflow; empty while it is not deployed."""
+    servers = project.present(Role.TRACKING_SERVER)
+    return f"http://{servers[0].address}:{TRACKING_PORT}" if servers else ""
+
+
+def json_of(named: object) -> str:
+    """Return a strategy or partitioner as a variable holds it."""
+    return json.dumps(vars(named), sort_keys=True, default=dict)

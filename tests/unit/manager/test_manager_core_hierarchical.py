@@ -1,0 +1,316 @@
+"""A hierarchical project over memory adapters: who dials whom, what is known, who is replaced."""
+
+from dataclasses import replace
+
+import pytest
+
+from flops_contracts.events import Kind, RoundCompleted, RoundStarted
+from flops_contracts.exit_codes import ExitCode
+from flops_contracts.roles import Role, Stage
+from flops_manager.domain.observations import Limits, stage_limit
+from flops_manager.domain.states import Health
+from support.manager_core import (
+    ACTORS_BUILT,
+    ANNA,
+    TRAINED,
+    Core,
+    a_failure,
+    a_hierarchical_sla,
+    two_clusters,
+)
+from support.waiting import until
+
+OBSERVATORY = {"obs", "trk"}
+
+
+class Tree:
+    """A hierarchical project in training: two clusters of two learners each."""
+
+    def __init__(self, core, sla):
+        self.core = core
+        self.id = core.app.projects.submit(sla, ANNA).id
+        builder = core.until_running(self.id, Role.BUILDER)[0]
+        core.say(self.id, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
+        core.until_running(self.id, Role.LEARNER, 4)
+        (self.root,) = self.names(Role.AGGREGATOR)
+        self.east, self.west = self.names(Role.CLUSTER_AGGREGATOR)
+        self.learners = self.names(Role.LEARNER)
+
+    @property
+    def project(self):
+        return self.core.project(self.id)
+
+    def names(self, role):
+        return [one.instance for one in self.project.present(role)]
+
+    def told(self, instance):
+        return self.core.orchestrator.running()[instance].environment
+
+    def say(self, instance, kind, payload=None):
+        self.core.say(self.id, instance, kind, payload)
+
+    def fail(self, instance, reason="it broke", exit_code=ExitCode.BUG, **more):
+        self.say(instance, Kind.FAILED, a_failure(reason, exit_code, **more))
+
+    def die(self, instance):
+        self.core.orchestrator.change_state(
+            instance, health=Health.DEAD, status="DEAD", detail="exit code 137"
+        )
+
+    def until_replaced(self, instance, role, count):
+        """Wait until ``count`` of ``role`` run without ``instance``; return who is new."""
+        before = set(self.names(role))
+        until(lambda: instance not in self.names(role), what=f"{instance} is removed")
+        there = set(self.core.until_running(self.id, role, count))
+        until(lambda: there <= set(self.core.orchestrator.running()))
+        return (there - before).pop() if there - before else (there - {instance}).pop()
+
+
+@pytest.fixture
+def core():
+    core = Core(landscape=two_clusters())
+    with core.working():
+        yield core
+
+
+@pytest.fixture
+def tree(core):
+    return Tree(core, a_hierarchical_sla(steps=()))
+
+
+def a_cluster_round(cycle, number, accuracy=0.5):
+    return RoundCompleted(number, 3, 0.5, accuracy, 1.0, cycle=cycle)
+
+
+def a_cycle(number, accuracy=0.5):
+    return RoundCompleted(number, 2, 0.5, accuracy, 1.0, is_cycle=True)
+
+
+def test_the_root_counts_cycles_and_clusters(tree):
+    told = tree.told(tree.root)
+
+    assert told["FLOPS_TRAINING_ROUNDS"] == "2"
+    assert told["FLOPS_LEARNERS"] == "2"
+    assert told["FLOPS_MIN_FIT_CLIENTS"] == "1"
+    assert told["FLOPS_ROUND_TIMEOUT_SECONDS"] == str(3 * 2 * (3600 + 60))
+    assert "FLOPS_PARENT_ADDRESS" not in told
+
+
+def test_a_clusters_aggregator_counts_rounds_and_its_own_learners(tree):
+    told = tree.told(tree.east)
+
+    assert told["FLOPS_TRAINING_ROUNDS"] == "3"
+    assert told["FLOPS_LEARNERS"] == "2"
+    assert told["FLOPS_MIN_FIT_CLIENTS"] == "2"
+    assert told["FLOPS_CLUSTER"] == "east"
+
+
+def test_a_clusters_aggregator_dials_the_root(tree):
+    told, root = tree.told(tree.west), tree.project.service(tree.root)
+
+    assert told["FLOPS_PARENT_ADDRESS"] == f"{root.address}:8080"
+    assert told["FLOPS_PARENT_TOKEN"] == tree.told(tree.root)["FLOPS_GRID_TOKEN"]
+
+
+def test_learners_dial_their_own_clusters_aggregator_only(tree):
+    addresses = {
+        name: f"{tree.project.service(aggregator).address}:8080"
+        for name, aggregator in (("east", tree.east), ("west", tree.west))
+    }
+
+    dialled = {
+        (told["FLOPS_CLUSTER"], told["FLOPS_AGGREGATOR_ADDRESS"])
+        for told in map(tree.told, tree.learners)
+    }
+
+    assert dialled == set(addresses.items())
+
+
+def test_each_grid_has_a_token_of_its_own(tree):
+    tokens = [tree.told(one)["FLOPS_GRID_TOKEN"] for one in (tree.root, tree.east, tree.west)]
+
+    assert len(set(tokens)) == 3
+    assert {tree.told(one)["FLOPS_GRID_TOKEN"] for one in tree.learners} == set(tokens[1:])
+
+
+def test_every_aggregator_has_an_address_of_its_own(tree):
+    addresses = {tree.project.service(one).address for one in (tree.root, tree.east, tree.west)}
+
+    assert len(addresses) == 3
+    assert "" not in addresses
+
+
+def test_the_project_knows_cycles_and_the_rounds_of_each_cluster(tree):
+    tree.say(tree.west, Kind.ROUND_COMPLETED, a_cluster_round(1, 1))
+    tree.say(tree.east, Kind.ROUND_COMPLETED, a_cluster_round(1, 2))
+    tree.say(tree.east, Kind.ROUND_COMPLETED, a_cluster_round(1, 1))
+    tree.say(tree.east, Kind.ROUND_COMPLETED, a_cluster_round(1, 1))
+    tree.say(tree.root, Kind.ROUND_COMPLETED, a_cycle(1))
+    tree.say(tree.east, Kind.ROUND_COMPLETED, a_cluster_round(2, 1))
+
+    project = tree.project
+    assert project.rounds == (a_cycle(1),)
+    assert [
+        (one.cluster, one.completed.cycle, one.completed.round) for one in project.cluster_rounds
+    ] == [("east", 1, 1), ("east", 1, 2), ("west", 1, 1), ("east", 2, 1)]
+
+
+def test_progress_never_goes_backwards_from_cluster_to_cluster(tree):
+    tree.say(tree.east, Kind.ROUND_COMPLETED, a_cluster_round(1, 2))
+    tree.say(tree.west, Kind.ROUND_STARTED, RoundStarted(1, 3, cycle=1))
+
+    progress = tree.project.progress
+    assert progress.message == "cycle 1 of 2, round 1 of 3 in west"
+    assert (round(progress.done, 2), progress.total, progress.unit) == (0.67, 2, "cycles")
+
+
+def test_the_best_models_cycle_is_known(tree):
+    tree.say(tree.root, Kind.TRAINED, replace(TRAINED, best_round=2, rounds=2))
+
+    assert tree.core.until_stage(tree.id, Stage.COMPLETED).best_cycle == 2
+
+
+def test_nothing_is_left_in_any_cluster_when_it_is_trained(tree):
+    tree.say(tree.root, Kind.TRAINED, TRAINED)
+
+    tree.core.until_stage(tree.id, Stage.COMPLETED)
+    until(lambda: tree.core.running() == OBSERVATORY, what="all actors are gone")
+
+
+def test_nothing_is_left_in_any_cluster_when_it_is_cancelled(tree):
+    tree.core.app.projects.cancel(tree.id, ANNA)
+
+    until(lambda: tree.core.running() == OBSERVATORY, what="all actors are gone")
+
+
+def test_a_clusters_aggregator_that_ends_well_is_no_loss(tree):
+    for one in (tree.east, tree.west):
+        tree.core.orchestrator.change_state(one, health=Health.ENDED, status="COMPLETED")
+    tree.core.until_looked_at()
+
+    assert tree.project.learner_failures == ()
+
+
+def test_a_killed_cluster_aggregator_is_started_again_where_its_learners_look_for_it(tree):
+    address = tree.project.service(tree.east).address
+
+    tree.die(tree.east)
+
+    new = tree.until_replaced(tree.east, Role.CLUSTER_AGGREGATOR, 2)
+    until(lambda: tree.project.service(new).address == address, what="it has the address")
+    assert tree.told(new)["FLOPS_CLUSTER"] == "east"
+    assert tree.core.orchestrator.running()[new].address == address
+    assert tree.project.stage is Stage.TRAINING
+    assert set(tree.learners) <= set(tree.core.orchestrator.running())
+    assert "exit code 137" in tree.project.notices[-1]
+
+
+def test_a_killed_learner_is_started_again_with_the_same_share(tree):
+    lost = tree.learners[1]
+    share = {
+        key: tree.told(lost)[key]
+        for key in ("FLOPS_LEARNER_INDEX", "FLOPS_NODE_LEARNERS", "FLOPS_NODE", "FLOPS_CLUSTER")
+    }
+
+    tree.die(lost)
+
+    new = tree.until_replaced(lost, Role.LEARNER, 4)
+    assert share.items() <= tree.told(new).items()
+
+
+def test_who_dies_again_and_again_is_left_out_and_its_cluster_with_it(tree):
+    lost = tree.learners[0]
+    for _ in range(2):
+        tree.die(lost)
+        lost = tree.until_replaced(lost, Role.LEARNER, 4)
+
+    tree.die(lost)
+
+    until(lambda: tree.names(Role.CLUSTER_AGGREGATOR) == [tree.west], what="east is left out")
+    until(lambda: tree.names(Role.LEARNER) == tree.learners[2:], what="only west learns")
+    assert tree.project.stage is Stage.TRAINING
+    assert tree.project.notices[-1].startswith("The cluster east is left out: ")
+
+
+def test_a_mistake_in_user_code_is_not_tried_again(tree):
+    tree.fail(tree.learners[0], "fit_model raised ValueError", ExitCode.USER_CODE_FAILED)
+
+    until(lambda: tree.names(Role.CLUSTER_AGGREGATOR) == [tree.west], what="east is left out")
+    assert tree.project.learner_failures[0].is_replaced is False
+    assert tree.project.notices == ("The cluster east is left out: fit_model raised ValueError",)
+
+
+def test_a_cluster_without_enough_learners_is_tried_again_while_they_may_come(tree):
+    tree.fail(tree.east, "nobody joined", ExitCode.TOO_FEW_LEARNERS)
+
+    tree.until_replaced(tree.east, Role.CLUSTER_AGGREGATOR, 2)
+
+    assert tree.project.stage is Stage.TRAINING
+
+
+def test_too_few_clusters_fail_the_project_with_the_first_cause(core):
+    tree = Tree(core, a_hierarchical_sla(steps=(), clusters=2))
+
+    tree.fail(
+        tree.east,
+        "fit_model raised ValueError",
+        ExitCode.USER_CODE_FAILED,
+        origin=tree.learners[1],
+        round=3,
+        cycle=2,
+    )
+
+    error = core.until_stage(tree.id, Stage.FAILED).error
+    assert (error.reason, error.instance) == ("fit_model raised ValueError", tree.learners[1])
+    assert (error.role, error.cluster, error.node) == (Role.LEARNER, "east", "node-2")
+    assert (error.round, error.cycle) == (3, 2)
+    until(lambda: core.running() == OBSERVATORY, what="all actors are gone")
+
+
+def test_a_root_without_enough_clusters_names_why_they_left(tree):
+    tree.fail(tree.learners[0], "fit_model raised ValueError", ExitCode.USER_CODE_FAILED)
+    tree.fail(tree.root, "1 of at least 2 clusters", ExitCode.TOO_FEW_LEARNERS)
+
+    error = tree.core.until_stage(tree.id, Stage.FAILED).error
+    assert (error.reason, error.cluster) == ("fit_model raised ValueError", "east")
+
+
+def test_an_active_cluster_without_data_is_told_of_and_not_waited_for():
+    core = Core(landscape=two_clusters({"node-1": {"mnist": 9}, "node-3": {"cifar": 9}}))
+    with core.working():
+        project_id = core.app.projects.submit(a_hierarchical_sla(steps=()), ANNA).id
+        core.until_running(project_id, Role.BUILDER)
+
+        notices = core.project(project_id).notices
+
+    assert "The cluster west is left out." in notices[0]
+
+
+def test_a_dry_run_names_the_clusters_that_take_no_part():
+    core = Core(landscape=two_clusters({"node-1": {"mnist": 9}, "node-3": {"cifar": 9}}))
+
+    findings = core.app.projects.check(a_hierarchical_sla(), ANNA)
+
+    told = {one.check: one for one in findings}
+    assert "The cluster west is left out." in told["clusters"].message
+    assert told["placement"].is_ok
+
+
+def test_a_retry_begins_with_a_new_tree(tree):
+    tree.core.app.projects.cancel(tree.id, ANNA)
+    until(lambda: tree.core.running() == OBSERVATORY, what="all actors are gone")
+    tree.core.app.projects.retry(tree.id, ANNA)
+
+    new = tree.core.until_running(tree.id, Role.LEARNER, 4)
+
+    assert not set(new) & set(tree.learners)
+    roots = tree.core.until_running(tree.id, Role.AGGREGATOR)
+    address = tree.project.service(roots[0]).address
+    (east, _) = tree.core.until_running(tree.id, Role.CLUSTER_AGGREGATOR, 2)
+    assert tree.told(east)["FLOPS_PARENT_ADDRESS"] == f"{address}:8080"
+
+
+def test_a_hierarchical_training_has_time_for_all_its_cycles(tree):
+    limits = Limits(joining_seconds=100)
+
+    assert stage_limit(tree.project, limits) == 100 + 2 * 3 * 2 * (3600 + 60)
