@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -31,7 +32,8 @@ FROM scratch
 COPY rootfs/ /
 COPY flops/ /flops/
 ENV PATH={path}:/usr/bin:/bin PYTHONPATH=/flops/src:/flops/code:/flops/site
-LABEL flops.requirements=/flops/requirements.in flops.site=/flops/site flops.code=/flops/code
+LABEL flops.requirements=/flops/requirements.in flops.python=/flops/python-version
+LABEL flops.site=/flops/site flops.code=/flops/code
 HEALTHCHECK CMD ["python", "-V"]
 USER 10001:10001
 WORKDIR /flops/code
@@ -159,6 +161,7 @@ def push_base(storage: Storage, folder: Path, service: str, requirements: str, c
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(check)
     (context / "flops/requirements.in").write_text(requirements)
+    (context / "flops/python-version").write_text(f"{platform.python_version()}\n")
     (context / "Dockerfile").write_text(_BASE.format(path=python.parent, module=module))
     reference = f"{storage._registry.address}/suite/{service}:latest"
     kind = ("--format", "docker", "--platform", PLATFORMS)

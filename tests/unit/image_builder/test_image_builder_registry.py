@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from flops_image_builder.adapters.buildah import Buildah, BuildahSettings, ImageAbsentError
+from flops_image_builder.adapters.buildah import Buildah, BuildahSettings
 from flops_image_builder.adapters.commands import Commands
-from flops_image_builder.adapters.registry import Registry, RegistrySettings, variables_of
+from flops_image_builder.adapters.distribution import Distribution, Place, place_of
+from flops_image_builder.adapters.refusals import ImageAbsentError
+from flops_image_builder.adapters.registry import (
+    Registry,
+    RegistrySettings,
+    logins_of,
+    variables_of,
+)
 from flops_image_builder.domain.errors import BuildFailedError, ImageStoreError
 
 TWO_DOORS = RegistrySettings("reg:5073", address="reg:5074", tls=False)
@@ -27,18 +34,13 @@ def calls(folder):
     return (folder / "calls").read_text().count("call")
 
 
-def a_registry(folder, script):
-    commands = a_program(folder, "skopeo", script)
-    return Registry(Buildah(commands, BuildahSettings(), None, {}), TWO_DOORS)
-
-
 def test_the_builder_pushes_to_another_door_than_nodes_pull_from():
     assert TWO_DOORS.here("reg:5073/o/r/learner:t") == "reg:5074/o/r/learner:t"
     assert TWO_DOORS.here("ghcr.io/f/learner:t") == "ghcr.io/f/learner:t"
 
 
 def test_plain_http_is_for_the_own_registry_only():
-    registry = Registry(Buildah(Commands({}), BuildahSettings(), None, {}), TWO_DOORS)
+    registry = Registry(Distribution({}), TWO_DOORS)
 
     assert registry.verify("reg:5074/o/r/learner:t") == "--tls-verify=false"
     assert registry.verify("ghcr.io/f/learner:t") == "--tls-verify=true"
@@ -62,31 +64,31 @@ def test_an_authfile_is_taken_as_it_is(tmp_path):
     assert variables_of(settings, tmp_path) == {"REGISTRY_AUTH_FILE": "/run/secrets/auth.json"}
 
 
-def test_an_unknown_manifest_means_no_image(tmp_path):
-    registry = a_registry(tmp_path, "echo 'reading manifest t: manifest unknown' >&2; exit 1")
+def test_the_logins_of_an_authfile_are_known_by_host(tmp_path):
+    file = tmp_path / "auth.json"
+    file.write_text('{"auths": {"ghcr.io": {"auth": "dTpw"}, "quay.io": {}}}')
 
-    assert not registry.has("reg:5074/o/r/learner:t")
-    assert calls(tmp_path) == 1
-
-
-def test_a_refusal_is_no_answer_about_the_image(tmp_path):
-    registry = a_registry(tmp_path, "echo 'unauthorized: authentication required' >&2; exit 1")
-
-    with pytest.raises(ImageStoreError) as caught:
-        registry.has("reg:5074/o/r/learner:t")
-
-    assert "user, password and authfile" in caught.value.hint
+    assert logins_of(RegistrySettings("reg:5073", auth_file=str(file))) == {"ghcr.io": "dTpw"}
 
 
-def test_a_registry_that_is_away_is_asked_three_times(tmp_path):
-    script = 'echo \'time="now" level=fatal msg="dial: \\"x\\": connection refused"\' >&2; exit 1'
-    registry = a_registry(tmp_path, script)
+def test_an_authfile_that_cannot_be_read_is_named(tmp_path):
+    settings = RegistrySettings("reg:5073", auth_file=str(tmp_path / "none.json"))
 
-    with pytest.raises(ImageStoreError) as caught:
-        registry.has("reg:5074/o/r/learner:t")
+    with pytest.raises(ImageStoreError, match=r"none\.json"):
+        logins_of(settings)
 
-    assert caught.value.reason.endswith('dial: "x": connection refused')
-    assert calls(tmp_path) == 3
+
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        ("reg:5073/a/b/learner:t", "t"),
+        ("reg:5073/a/b/learner", "latest"),
+        ("reg:5073/a/b/learner@sha256:00", "sha256:00"),
+        ("reg:5073/a/b/learner:t@sha256:00", "sha256:00"),
+    ],
+)
+def test_a_reference_says_where_an_image_is(reference, name):
+    assert place_of(reference) == (Place("reg:5073", "a/b/learner"), name)
 
 
 def test_a_full_disk_is_told_at_once(tmp_path):

@@ -8,17 +8,24 @@ from platform import machine
 from typing import Any, Final
 
 from flops_contracts.events import Kind
+from flops_image_builder.adapters.assembly import Assembly
 from flops_image_builder.adapters.base_facts import BaseFacts
 from flops_image_builder.adapters.buildah import Buildah
 from flops_image_builder.adapters.bundles import BundleEngine
 from flops_image_builder.adapters.commands import Commands
 from flops_image_builder.adapters.containers import BuildahEngine
+from flops_image_builder.adapters.distribution import Distribution
 from flops_image_builder.adapters.dry_run import DryRun
 from flops_image_builder.adapters.environments import Environments
 from flops_image_builder.adapters.git import GitRepositories
 from flops_image_builder.adapters.image_python import ImagePython
 from flops_image_builder.adapters.interpreters import PathInterpreters
-from flops_image_builder.adapters.registry import Registry, variables_of
+from flops_image_builder.adapters.registry import (
+    Registry,
+    RegistrySettings,
+    logins_of,
+    variables_of,
+)
 from flops_image_builder.adapters.sites import Sites
 from flops_image_builder.adapters.uv import Uv
 from flops_image_builder.domain.platforms import platform_of
@@ -70,15 +77,25 @@ def _parts(settings: Settings, commands: Commands, workspace: Path) -> Parts:
         storage = None if settings.store == Path() else settings.store
         access = variables_of(settings.registry, workspace)
         buildah = Buildah(commands, settings.buildah, storage, access)
-        registry = Registry(buildah, settings.registry)
-        facts = BaseFacts(buildah, registry)
+        registry = Registry(_distribution(settings.registry), settings.registry)
         base, platforms = _target(settings)
-        sites = Sites(uv, workspace / "sites")
-        engine = containers = BuildahEngine(buildah, registry, sites, facts, platforms[0])
+        engine = containers = BuildahEngine(
+            buildah,
+            registry,
+            Assembly(registry, workspace / "layers"),
+            Sites(uv, workspace / "sites"),
+            BaseFacts(registry),
+            platforms[0],
+        )
         interpreters = ImagePython(containers, base, platforms[0])
     if settings.is_dry_run:
         engine = DryRun(engine)
     return Parts(GitRepositories(commands, settings.git), uv, engine, interpreters)
+
+
+def _distribution(settings: RegistrySettings) -> Distribution:
+    plain = frozenset() if settings.tls else frozenset(settings.hosts)
+    return Distribution(logins_of(settings), plain)
 
 
 def _target(settings: Settings) -> tuple[str, tuple[str, ...]]:

@@ -1,24 +1,27 @@
 """Base images in a registry: what their labels and files say to the builder.
 
-README.md describes the labels; services/learner/Dockerfile is an example.
+README.md describes the labels; services/learner/Dockerfile is an example. Nothing is unpacked: the
+files that count lie in the last layers, which are small.
 """
 
-import json
-import re
+import tarfile
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from flops_image_builder.adapters.buildah import Buildah, ImageAbsentError
-from flops_image_builder.adapters.registry import Registry
-from flops_image_builder.domain.errors import ImageStoreError, PythonMissingError
+from flops_image_builder.adapters.refusals import ImageAbsentError
+from flops_image_builder.adapters.registry import Registry, RemoteImage
+from flops_image_builder.domain.errors import ImageStoreError
 from flops_image_builder.domain.plan import BaseImage
 from flops_image_builder.domain.pythons import Interpreter
 from flops_image_builder.domain.recipes import without_tag
 
-LABELS: Final = ("flops.requirements", "flops.site", "flops.code")
-_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
-_PYTHON = re.compile(r"python(3\.\d+)")
+FILES: Final = ("flops.requirements", "flops.python")
+"""Labels that name files: what has to be installed, and the version of the image's Python."""
+
+LABELS: Final = (*FILES, "flops.site", "flops.code")
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,12 @@ class Facts:
 class BaseFacts:
     """Reads base images, each once: what a tag means must not change in the middle of a build."""
 
-    def __init__(self, buildah: Buildah, registry: Registry) -> None:
-        self._buildah = buildah
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._known: dict[str, Facts] = {}
 
     def of(self, reference: str, platform: str) -> Facts:
-        """Return the facts; raise ``ImageStoreError`` or ``PythonMissingError``."""
+        """Return the facts; raise ``ImageStoreError``."""
         if reference not in self._known:
             self._known[reference] = self._read(reference, platform)
         return self._known[reference]
@@ -48,66 +50,50 @@ class BaseFacts:
         return f"{without_tag(base.reference)}@{base.identity}"
 
     def _read(self, reference: str, platform: str) -> Facts:
-        self._buildah.choose_driver()
         try:
             digest = self._registry.digest(reference)
-            pinned = f"{without_tag(reference)}@{digest}"
-            argv = ["pull", "--quiet", self._registry.verify(pinned), "--platform", platform]
-            pulled = self._buildah.transfer(
-                f"pulling {reference}", self._buildah.argv(*argv, pinned)
-            )
-            identity = pulled.split()[-1]
+            image = self._registry.image(f"{without_tag(reference)}@{digest}", platform)
         except ImageAbsentError as error:
             raise ImageStoreError(
                 f"the base image {reference} is not in its registry for {platform}: {error}",
                 hint="Push the suite's images there, or correct FLOPS_IMAGE_PREFIX and _TAG.",
             ) from error
-        labels, variables = self._configuration(reference, identity)
-        container = self._buildah.run("from", "--pull-never", identity)
-        try:
-            root = Path(self._buildah.run("mount", container))
-            text = (root / labels["flops.requirements"].lstrip("/")).read_text(encoding="utf-8")
-            python = _python(reference, root, variables, platform)
-        except OSError as error:
-            raise ImageStoreError(
-                f"the base image {reference} is incomplete: {error}",
-                hint="Build the suite's images again.",
-            ) from error
-        finally:
-            self._buildah.forget("rm", container)
-        lines = (line.partition("#")[0].strip() for line in text.splitlines())
-        needed = tuple(line for line in lines if line)
-        image = BaseImage(reference, needed, digest, labels["flops.site"], labels["flops.code"])
-        return Facts(image, python)
-
-    def _configuration(
-        self, reference: str, identity: str
-    ) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the labels and the environment of an image in the storage."""
-        text = self._buildah.run("inspect", "--type", "image", identity)
-        config: dict[str, Any] = json.loads(text)["OCIv1"]["config"]
-        labels: dict[str, str] = config.get("Labels") or {}
-        missing = [label for label in LABELS if label not in labels]
+        missing = [label for label in LABELS if label not in image.labels]
         if missing:
             raise ImageStoreError(
                 f"the base image {reference} lacks the labels {', '.join(missing)}",
                 hint="Build it from the Dockerfile of its service.",
             )
-        return labels, dict(line.split("=", 1) for line in config.get("Env") or [])
+        requirements, version = (image.labels[label] for label in FILES)
+        texts = self._texts(image, (requirements, version))
+        if len(texts) < len(FILES):
+            raise ImageStoreError(
+                f"the base image {reference} is incomplete: it needs {requirements} and {version}",
+                hint="Build the suite's images again.",
+            )
+        lines = (line.partition("#")[0].strip() for line in texts[requirements].splitlines())
+        needed = tuple(line for line in lines if line)
+        places = image.labels["flops.site"], image.labels["flops.code"]
+        found = BaseImage(reference, needed, digest, *places)
+        return Facts(found, Interpreter(texts[version].strip(), "", platform))
+
+    def _texts(self, image: RemoteImage, wanted: Iterable[str]) -> dict[str, str]:
+        """Return the texts of files by path, each from the highest layer that has it."""
+        missing = {path.lstrip("/"): path for path in wanted}
+        texts: dict[str, str] = {}
+        with tempfile.TemporaryDirectory(prefix="flops-base-") as name:
+            layer = Path(name) / "layer"
+            for entry in reversed(image.layers):
+                if missing:
+                    self._registry.distribution.download(image.place, entry["digest"], layer)
+                    found = _read_files(layer, missing.keys())
+                    texts |= {missing.pop(path): text for path, text in found.items()}
+        return texts
 
 
-def _python(reference: str, root: Path, variables: dict[str, str], platform: str) -> Interpreter:
-    """Find the Python without running it: the image may be for another machine."""
-    folders = variables.get("PATH", _PATH).split(":")
-    names = [
-        found[1]
-        for folder in folders
-        for file in sorted((root / folder.lstrip("/")).glob("python3.*"))
-        if (found := _PYTHON.fullmatch(file.name))
-    ]
-    if not names:
-        raise PythonMissingError(
-            f"the base image {reference} has no Python", hint="Build the suite's images again."
-        )
-    version = variables.get("PYTHON_VERSION", "")
-    return Interpreter(version if version.startswith(f"{names[0]}.") else names[0], "", platform)
+def _read_files(layer: Path, paths: Iterable[str]) -> dict[str, str]:
+    wanted = frozenset(paths)
+    with tarfile.open(layer) as archive:
+        members = {member.name.removeprefix("./"): member for member in archive}
+        contents = {path: archive.extractfile(members[path]) for path in wanted & members.keys()}
+        return {path: file.read().decode() for path, file in contents.items() if file}

@@ -16,6 +16,14 @@ from flops_image_builder.adapters.commands import (
     Finished,
     last_lines,
 )
+from flops_image_builder.adapters.refusals import (
+    DISK_FULL,
+    REFUSED,
+    ImageAbsentError,
+    TransientError,
+    says,
+    store_error,
+)
 from flops_image_builder.domain.errors import BuildFailedError, ImageStoreError
 
 logger = logging.getLogger(__name__)
@@ -24,8 +32,6 @@ DRIVERS: Final = ("auto", "overlay", "vfs")
 SHORT_SECONDS: Final = 60.0
 ATTEMPTS: Final = 3
 _MESSAGE = re.compile(r'^time="[^"]*" level=\w+ msg="(?P<text>.*)"$', re.MULTILINE)
-_DISK_FULL: Final = ("no space left on device", "disk quota exceeded")
-_REFUSED: Final = ("unauthorized", "authentication required", "denied")
 _ABSENT: Final = ("manifest unknown", "name unknown", "not found")
 _TRANSIENT: Final = (
     "connection refused",
@@ -57,16 +63,8 @@ def _log(line: str) -> None:
         logger.info("%s", line)
 
 
-class ImageAbsentError(Exception):
-    """The registry answers that there is no such image."""
-
-
-class _TransientError(Exception):
-    """Worth another attempt."""
-
-
 class Buildah:
-    """Runs buildah and skopeo; ``variables`` tell them how to reach registries.
+    """Runs buildah; ``variables`` tell it how to reach registries.
 
     Without ``storage`` buildah uses its own.
     """
@@ -106,7 +104,7 @@ class Buildah:
         """Return what a short call prints; raise ``ImageStoreError``."""
         finished = self._run_shortly(*arguments)
         if not finished.is_success:
-            raise self._store_error(f"buildah {arguments[0]}", finished)
+            raise store_error(f"buildah {arguments[0]}", reason_of(finished))
         return finished.output.strip()
 
     def forget(self, *arguments: str) -> None:
@@ -135,8 +133,8 @@ class Buildah:
             ) from error
         if finished.is_success:
             return
-        if any(sign in finished.errors.lower() for sign in (*_DISK_FULL, *_TRANSIENT, *_REFUSED)):
-            raise self._store_error("building an image", finished)
+        if says(finished.errors, (*DISK_FULL, *_TRANSIENT, *REFUSED)):
+            raise store_error("building an image", reason_of(finished))
         raise BuildFailedError(
             f"buildah cannot build the image: {last_lines(finished.errors, 3)}",
             hint="The lines above are buildah's; the log has all of them.",
@@ -150,13 +148,13 @@ class Buildah:
         retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_fixed(1),
-            retry=retry_if_exception_type(_TransientError),
+            retry=retry_if_exception_type(TransientError),
             reraise=True,
         )
         try:
             return retrying(self._transfer, what, argv)
-        except _TransientError as error:
-            raise self._store_error(what, error.args[0]) from None
+        except TransientError as error:
+            raise store_error(what, reason_of(error.args[0])) from None
         except CommandTimeoutError as error:
             raise ImageStoreError(
                 f"{what} took too long: {error}",
@@ -167,15 +165,13 @@ class Buildah:
         finished = self._run(argv, self._settings.transfer_timeout_seconds)
         if finished.is_success:
             return finished.output
-        text = finished.errors.lower()
-        if any(sign in text for sign in _TRANSIENT) and not any(
-            sign in text for sign in _DISK_FULL
-        ):
+        text = finished.errors
+        if says(text, _TRANSIENT) and not says(text, DISK_FULL):
             logger.warning("%s failed and is tried again: %s", what, reason_of(finished))
-            raise _TransientError(finished)
-        if any(sign in text for sign in _ABSENT):
+            raise TransientError(finished)
+        if says(text, _ABSENT):
             raise ImageAbsentError(reason_of(finished))
-        raise self._store_error(what, finished)
+        raise store_error(what, reason_of(finished))
 
     def _run_shortly(self, *arguments: str) -> Finished:
         try:
@@ -196,22 +192,8 @@ class Buildah:
         except CommandMissingError as error:
             raise ImageStoreError(
                 f"{error} is not installed where the image-builder runs",
-                hint="Install buildah and skopeo there, or set FLOPS_IMAGE_ENGINE=bundles.",
+                hint="Install buildah there, or set FLOPS_IMAGE_ENGINE=bundles.",
             ) from error
-
-    def _store_error(self, what: str, finished: Finished) -> ImageStoreError:
-        said = reason_of(finished)
-        text = said.lower()
-        hint = "Check that the image registry runs, then retry the project."
-        if any(sign in text for sign in _DISK_FULL):
-            hint = "Free space where the image-builder and the registry keep their images."
-        elif any(sign in text for sign in _REFUSED):
-            hint = "The registry refuses the builder: check its user, password and authfile."
-        elif "http response to https client" in text:
-            hint = "The registry speaks plain HTTP: set FLOPS_REGISTRY_TLS=off."
-        elif "certificate" in text:
-            hint = "Add the registry's certificate authority to the builder's (SSL_CERT_FILE)."
-        return ImageStoreError(f"{what} failed: {said}", hint=hint)
 
 
 def reason_of(finished: Finished) -> str:

@@ -1,33 +1,33 @@
 """The image engine for containers: dependencies laid out by uv, put into layers by buildah.
 
 Everything is copied, nothing runs while an image is made, so an image for another platform needs no
-emulation. Only trying the imports runs code: in the finished image, where this machine can.
+emulation. Dependencies are images of their own; code is a layer that is added to them in the
+registry, so that a change of code fetches and unpacks nothing.
 """
 
 import logging
 import platform as machine
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
+from flops_image_builder.adapters.assembly import Assembled, Assembly
 from flops_image_builder.adapters.base_facts import BaseFacts
-from flops_image_builder.adapters.buildah import Buildah, ImageAbsentError
+from flops_image_builder.adapters.buildah import Buildah
 from flops_image_builder.adapters.commands import last_lines
-from flops_image_builder.adapters.registry import Registry
+from flops_image_builder.adapters.refusals import ImageAbsentError
+from flops_image_builder.adapters.registry import Registry, RemoteImage
 from flops_image_builder.adapters.sites import Sites
 from flops_image_builder.adapters.storage import storage_errors
 from flops_image_builder.adapters.trials import Trials
-from flops_image_builder.domain.errors import ImageStoreError
+from flops_image_builder.domain.errors import BuildFailedError, ImageStoreError
 from flops_image_builder.domain.locks import Lock, lock_from_text
 from flops_image_builder.domain.plan import CODE, BaseImage, BuildPlan, ImagePlan, Probe, render
 from flops_image_builder.domain.platforms import platform_of
 from flops_image_builder.domain.pythons import Interpreter
 from flops_image_builder.domain.recipes import (
     LOCK_FILE,
+    MODULES_LABEL,
     Recipe,
     dependency_recipes,
     image_recipe,
@@ -48,23 +48,31 @@ class BuildahEngine:
     """``ImageEngine`` and ``PythonOfBase``; ``platform`` is the first one that is built for."""
 
     def __init__(
-        self, buildah: Buildah, registry: Registry, sites: Sites, facts: BaseFacts, platform: str
+        self,
+        buildah: Buildah,
+        registry: Registry,
+        assembly: Assembly,
+        sites: Sites,
+        facts: BaseFacts,
+        platform: str,
     ) -> None:
         self._buildah = buildah
         self._registry = registry
+        self._assembly = assembly
         self._sites = sites
         self._facts = facts
         self._platform = platform
         self._native = platform_of(machine.machine())
         self._trials = Trials(buildah)
         self._passed: set[tuple[str, ...]] = set()
+        self._made: set[str] = set()
 
     def platforms(self, asked: tuple[str, ...]) -> tuple[str, ...]:
         """See the port."""
         return asked or (self._platform,)
 
     def base(self, reference: str) -> BaseImage:
-        """See the port; the base image is pulled, for it is the only one to know."""
+        """See the port."""
         return self._facts.of(reference, self._platform).image
 
     def python_of(self, reference: str) -> Interpreter:
@@ -104,77 +112,80 @@ class BuildahEngine:
         return [*below, image_recipe(image, base, below[-1].reference, platform)]
 
     def _build(self, image: ImagePlan, plan: BuildPlan, reports: Reports) -> None:
-        with self._image_list() as (name, identities):
-            for platform in plan.platforms:
-                *below, last = self._recipes(image, plan, platform)
-                self._ensure_dependencies(image, plan, below, reports)
-                reports.progress(f"Assembling {image.reference} for {platform}")
-                identity = self._make(last, plan.python, "--manifest", name)
-                identities.append(identity)
-                probes = [probe for probe in image.probes if not probe.of_base]
-                self._try(probes, identity, platform, reports)
-            reports.progress(f"Pushing {image.reference}")
-            target = self._registry.here(image.reference)
-            verify = self._registry.verify(target)
-            # The platforms' images come first, by digest; the list takes the tag when all are
-            # there.
-            argv = [
-                "manifest",
-                "push",
-                "--all",
-                "--format",
-                "v2s2",
-                verify,
-                name,
-                f"docker://{target}",
-            ]
-            self._transfer(f"pushing {image.reference}", *argv)
+        assembled: list[Assembled] = []
+        for platform in plan.platforms:
+            *below, last = self._recipes(image, plan, platform)
+            dependencies = self._ensure_dependencies(image, plan, below, reports)
+            _check_imports(image, dependencies)
+            reports.progress(f"Assembling {image.reference} for {platform}")
+            logger.info("making\n%s", last)
+            assembled.append(self._assembly.assemble(last, dependencies))
+            self._try_code(image, below[-1], last, reports)
+        reports.progress(f"Pushing {image.reference}")
+        self._assembly.push(self._registry.here(image.reference), assembled)
 
     def _ensure_dependencies(
         self, image: ImagePlan, plan: BuildPlan, recipes: list[Recipe], reports: Reports
-    ) -> None:
-        """Have the last of ``recipes`` in the storage and in the registry, tried."""
+    ) -> RemoteImage:
+        """Have the last of ``recipes`` in the registry, tried."""
         last = recipes[-1]
         if self._registry.has(last.reference):
-            reports.progress(f"Fetching the dependencies for {last.platform}")
-            self._pull(last.reference, last.platform)
-            return
+            reports.progress(f"The dependencies for {last.platform} are there")
+            return self._registry.image(last.reference, last.platform)
+        self._buildah.choose_driver()
         base = self.base(image.base)
         self._pull(self._facts.pinned(base), last.platform)
+        modules: set[str] = set()
         for recipe in recipes:
             count = len(recipe.packages.entries) if recipe.packages else 0
             reports.progress(f"Installing {count} packages for {recipe.platform}")
-            self._make(recipe, plan.python, "--tag", recipe.reference)
+            modules |= self._make(recipe, plan.python, modules)
+            self._made.add(recipe.reference)
         probes = [probe for probe in image.probes if probe.of_base]
-        self._try(probes, last.reference, last.platform, reports)
+        for probe in self._to_try(probes, last.platform):
+            reports.progress(f"Trying {probe.what}")
+            self._trials.attempt(probe, last.reference)
+            self._passed.add(probe.arguments)
         reports.progress(f"Pushing the dependencies for {last.platform}")
         verify = self._registry.verify(last.reference)
         argv = ["push", verify, last.reference, f"docker://{last.reference}"]
         self._transfer("pushing the dependencies", *argv)
+        return self._registry.image(last.reference, last.platform)
 
-    def _make(self, recipe: Recipe, python: Interpreter, *target: str) -> str:
-        """Carry a recipe out; return the identity of the image."""
+    def _make(self, recipe: Recipe, python: Interpreter, below: set[str]) -> set[str]:
+        """Carry the recipe of a layer of packages out; return what can be imported from it."""
         logger.info("making\n%s", recipe)
-        with tempfile.TemporaryDirectory(prefix="flops-context-") as name:
-            context, dockerfile, note = (Path(name) / part for part in ("context", "file", "id"))
+        context = self._sites.context(recipe.packages or Lock({}), python, recipe.platform)
+        modules = below | self._sites.modules(context)
+        with tempfile.TemporaryDirectory(prefix="flops-recipe-") as name:
+            dockerfile = Path(name) / "Dockerfile"
             dockerfile.write_text(recipe.dockerfile, encoding="utf-8")
-            if recipe.packages:
-                context = self._sites.context(recipe.packages, python, recipe.platform)
-            else:
-                _fill(context, recipe)
-            places = ("--file", str(dockerfile), "--iidfile", str(note), *target)
-            self._buildah.build(*_BUILD, "--platform", recipe.platform, *places, str(context))
-            return note.read_text(encoding="utf-8").strip()
+            how = ("--platform", recipe.platform, "--file", str(dockerfile))
+            label = ("--label", f"{MODULES_LABEL}={','.join(sorted(modules))}")
+            self._buildah.build(*_BUILD, *how, *label, "--tag", recipe.reference, str(context))
+        return modules
 
-    def _try(self, probes: list[Probe], image: str, platform: str, reports: Reports) -> None:
+    def _try_code(self, image: ImagePlan, below: Recipe, recipe: Recipe, reports: Reports) -> None:
+        """Import the user's code beside dependencies that were made for it just now.
+
+        To fetch and unpack those of an earlier build would take longer than all the rest; actors
+        tell, too, what is wrong with an import.
+        """
+        probes = [probe for probe in image.probes if not probe.of_base]
+        if below.reference not in self._made:
+            return
+        files = {f"{recipe.root}/{name}": folder for name, folder in recipe.folders.items()}
+        for probe in self._to_try(probes, recipe.platform):
+            reports.progress(f"Trying {probe.what}")
+            self._trials.attempt(probe, below.reference, files, recipe.environment)
+            self._passed.add(probe.arguments)
+
+    def _to_try(self, probes: list[Probe], platform: str) -> list[Probe]:
         if platform != self._native:
             logger.info("%s is not tried: this machine is %s", platform, self._native)
-            return
+            return []
         # An aggregator has all that its learner has: what can be imported there can be here.
-        for probe in [one for one in probes if one.arguments not in self._passed]:
-            reports.progress(f"Trying {probe.what}")
-            self._trials.attempt(probe, image)
-            self._passed.add(probe.arguments)
+        return [probe for probe in probes if probe.arguments not in self._passed]
 
     def _pull(self, reference: str, platform: str) -> None:
         verify = self._registry.verify(reference)
@@ -190,27 +201,15 @@ class BuildahEngine:
                 hint="Check that the registry and its images are complete, then retry.",
             ) from error
 
-    @contextmanager
-    def _image_list(self) -> Iterator[tuple[str, list[str]]]:
-        """Give the name of a new list of images, and one for those made, which are forgotten."""
-        name = f"localhost/flops-{uuid4().hex}"
-        identities: list[str] = []
-        self._buildah.run("manifest", "create", name)
-        try:
-            yield name, identities
-        finally:
-            self._buildah.forget("manifest", "rm", name)
-            if identities:
-                self._buildah.forget("rmi", *identities)
 
-
-def _fill(context: Path, recipe: Recipe) -> None:
-    context.mkdir()
-    for name, source in recipe.folders.items():
-        shutil.copytree(source, context / name, symlinks=True, ignore=_left_out)
-    for name, text in recipe.files.items():
-        (context / name).write_text(text, encoding="utf-8")
-
-
-def _left_out(_folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if name in {".git", "__pycache__"}}
+def _check_imports(image: ImagePlan, dependencies: RemoteImage) -> None:
+    """Raise ``BuildFailedError`` for what the user's code imports, but nothing brings."""
+    there = dependencies.labels.get(MODULES_LABEL, "").split(",")
+    missing = [one for one in image.imports if one.name not in there]
+    if missing:
+        names = ", ".join(f"'{one.name}'" for one in missing)
+        raise BuildFailedError(
+            f"the ML repository imports {names}, which its dependencies do not bring",
+            hint="Add what is missing to the repository's dependencies.",
+            where=missing[0].where,
+        )

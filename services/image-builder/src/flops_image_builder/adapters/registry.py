@@ -1,4 +1,4 @@
-"""An image registry, through skopeo; credentials travel in a file, never in an argument."""
+"""The registry of built images and of their bases: how it is reached, and what it is asked."""
 
 import base64
 import json
@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from flops_image_builder.adapters.buildah import Buildah, ImageAbsentError
+from flops_image_builder.adapters.distribution import Distribution, Place, place_of
+from flops_image_builder.adapters.refusals import ImageAbsentError
 from flops_image_builder.domain.errors import ImageStoreError
 
 
@@ -38,24 +40,67 @@ class RegistrySettings:
         return tuple(dict.fromkeys(name.partition("/")[0] for name in names if name))
 
 
-def variables_of(settings: RegistrySettings, folder: Path) -> dict[str, str]:
-    """Write the credentials into ``folder``; return the variables that say so."""
-    auth_file = settings.auth_file
+def logins_of(settings: RegistrySettings) -> dict[str, str]:
+    """Return what proves who the builder is, by host."""
     if settings.user:
         login = base64.b64encode(f"{settings.user}:{settings.password}".encode()).decode()
-        document = {"auths": {host: {"auth": login} for host in settings.hosts}}
+        return dict.fromkeys(settings.hosts, login)
+    if not settings.auth_file:
+        return {}
+    try:
+        document = json.loads(Path(settings.auth_file).read_text(encoding="utf-8"))
+        entries = document.get("auths", {}).items()
+        return {host: entry["auth"] for host, entry in entries if entry.get("auth")}
+    except (OSError, ValueError, AttributeError) as error:
+        raise ImageStoreError(
+            f"the authfile {settings.auth_file} cannot be read: {error}",
+            hint="FLOPS_REGISTRY_AUTH_FILE names a file as 'skopeo login' writes it.",
+        ) from error
+
+
+def variables_of(settings: RegistrySettings, folder: Path) -> dict[str, str]:
+    """Write the credentials into ``folder`` for programs; return the variables that say so."""
+    auth_file = settings.auth_file
+    if settings.user:
+        logins = logins_of(settings).items()
         file = folder / "auth.json"
         file.touch(mode=0o600)
+        document = {"auths": {host: {"auth": login} for host, login in logins}}
         file.write_text(json.dumps(document), encoding="utf-8")
         auth_file = str(file)
     return {"REGISTRY_AUTH_FILE": auth_file} if auth_file else {}
 
 
-class Registry:
-    """Asks a registry, and copies from it what need not be unpacked."""
+@dataclass(frozen=True)
+class RemoteImage:
+    """What an image in a registry is made of, for one platform; nothing of it is unpacked."""
 
-    def __init__(self, buildah: Buildah, settings: RegistrySettings) -> None:
-        self._buildah = buildah
+    place: Place
+    manifest: Mapping[str, Any]
+    config: Mapping[str, Any]
+
+    @property
+    def layers(self) -> list[dict[str, Any]]:
+        """The manifest's words on each layer, the lowest first."""
+        return list(self.manifest["layers"])
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What the image says of itself."""
+        return self.config["config"].get("Labels") or {}
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of its processes."""
+        lines = self.config["config"].get("Env") or []
+        return dict(line.split("=", 1) for line in lines)
+
+
+class Registry:
+    """Asks a registry; ``distribution`` speaks to it."""
+
+    def __init__(self, distribution: Distribution, settings: RegistrySettings) -> None:
+        self.distribution = distribution
         self._settings = settings
 
     @property
@@ -77,9 +122,7 @@ class Registry:
 
     def digest(self, reference: str) -> str:
         """Return the digest of an image's manifest or list; raise ``ImageAbsentError``."""
-        argv = ["skopeo", "inspect", "--raw", self.verify(reference), f"docker://{reference}"]
-        text = self._buildah.transfer(f"asking the registry for {reference}", argv)
-        return f"sha256:{sha256(text.encode()).hexdigest()}"
+        return f"sha256:{sha256(self.distribution.manifest(*place_of(reference))).hexdigest()}"
 
     def has(self, reference: str) -> bool:
         """Say whether an image is there."""
@@ -89,39 +132,51 @@ class Registry:
             return False
         return True
 
+    def image(self, reference: str, platform: str) -> RemoteImage:
+        """Return what an image is made of; raise ``ImageAbsentError``."""
+        place, name = place_of(reference)
+        try:
+            manifest = json.loads(self.distribution.manifest(place, name))
+            if "manifests" in manifest:
+                digest = _digest_for(platform, manifest, reference)
+                manifest = json.loads(self.distribution.manifest(place, digest))
+            config = json.loads(self.distribution.blob(place, manifest["config"]["digest"]))
+            return RemoteImage(place, manifest, config)
+        except (KeyError, TypeError, ValueError) as error:
+            raise unreadable(reference, error) from error
+
     def copy_last_layer(self, reference: str, platform: str, folder: Path) -> None:
         """Put what the last layer of an actor's image holds of FLOps into ``folder``."""
-        layers = folder / "layers"
-        layers.mkdir(parents=True)
-        architecture = platform.partition("/")[2]
-        argv = ["skopeo", "--override-os", "linux", "--override-arch", architecture]
-        argv += [
-            "copy",
-            "--quiet",
-            f"--src-{self.verify(reference)[2:]}",
-            f"docker://{reference}",
-            f"dir:{layers}",
-        ]
         try:
-            self._buildah.transfer(f"copying {reference}", argv)
-            manifest = json.loads((layers / "manifest.json").read_text(encoding="utf-8"))
-            config = json.loads(_blob(layers, manifest["config"]).read_text(encoding="utf-8"))
-            root = PurePosixPath(config["config"]["Labels"]["flops.code"]).parent
-            _extract(_blob(layers, manifest["layers"][-1]), root, folder)
+            image = self.image(reference, platform)
+            root = PurePosixPath(image.labels["flops.code"]).parent
+            folder.mkdir(parents=True, exist_ok=True)
+            layer = folder / "layer"
+            self.distribution.download(image.place, image.layers[-1]["digest"], layer)
+            _extract(layer, root, folder)
         except ImageAbsentError as error:
             raise ImageStoreError(
                 f"the image {reference} is not in the registry",
                 hint="Retry the project from the start, so that its actors are built again.",
             ) from error
-        except (OSError, KeyError, TypeError, ValueError, tarfile.TarError) as error:
-            raise ImageStoreError(
-                f"the image {reference} cannot be read: {error}",
-                hint="Delete it in the registry, then retry the project from the start.",
-            ) from error
+        except (OSError, KeyError, tarfile.TarError) as error:
+            raise unreadable(reference, error) from error
 
 
-def _blob(layers: Path, entry: Mapping[str, str]) -> Path:
-    return layers / entry["digest"].removeprefix("sha256:")
+def unreadable(reference: str, error: Exception) -> ImageStoreError:
+    """Return the error for an image that is not what it should be."""
+    return ImageStoreError(
+        f"the image {reference} cannot be read: {error!r}",
+        hint="Delete it in the registry, then retry the project from the start.",
+    )
+
+
+def _digest_for(platform: str, index: Mapping[str, Any], reference: str) -> str:
+    for entry in index["manifests"]:
+        about = entry.get("platform", {})
+        if f"{about.get('os')}/{about.get('architecture')}" == platform:
+            return str(entry["digest"])
+    raise ImageAbsentError(f"{reference} is not made for {platform}")
 
 
 def _extract(layer: Path, root: PurePosixPath, folder: Path) -> None:

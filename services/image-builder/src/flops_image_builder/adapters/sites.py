@@ -27,3 +27,14 @@ class Sites:
             self._uv.lay_out(site, lock, Interpreter(python.version, "", platform))
             slim(site)
         return context
+
+    def modules(self, context: Path) -> set[str]:
+        """Return the names that can be imported from a context's ``site``."""
+        paths = (context / SITE).iterdir()
+        names = (path.name if path.is_dir() else _module(path.name) for path in paths)
+        return {name for name in names if name.isidentifier() and name != "__pycache__"}
+
+
+def _module(file: str) -> str:
+    name, _, rest = file.partition(".")
+    return name if rest.endswith(("py", "so")) else ""

@@ -3,6 +3,8 @@
 import json
 import logging
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from flops_image_builder.adapters.buildah import Buildah
@@ -23,11 +25,22 @@ class Trials:
     def __init__(self, buildah: Buildah) -> None:
         self._buildah = buildah
 
-    def attempt(self, probe: Probe, image: str) -> None:
-        """Raise ``BuildFailedError`` unless ``probe`` succeeds in ``image``."""
+    def attempt(
+        self,
+        probe: Probe,
+        image: str,
+        files: Mapping[str, Path] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Raise ``BuildFailedError`` unless ``probe`` succeeds in ``image``.
+
+        ``files`` are folders to copy there first, by where they go.
+        """
         container = self._buildah.run("from", "--pull-never", image)
         try:
-            finished = self._run(container, probe)
+            for target, folder in (files or {}).items():
+                self._buildah.run("copy", "--quiet", container, str(folder), target)
+            finished = self._run(container, probe, environment or {})
         except CommandTimeoutError as error:
             raise BuildFailedError(
                 f"{probe.what} did not end within {PROBE_SECONDS:g} seconds",
@@ -43,17 +56,19 @@ class Trials:
                 where=user_place(finished.errors),
             )
 
-    def _run(self, container: str, probe: Probe) -> Finished:
+    def _run(self, container: str, probe: Probe, environment: Mapping[str, str]) -> Finished:
         call = ("python", *probe.arguments)
-        arguments = ("run", "--isolation", "chroot", container, "--", *call)
+        told = [f"{key}={value}" for key, value in environment.items()]
+        options = [part for one in told for part in ("--env", one)]
+        arguments = ("run", "--isolation", "chroot", *options, container, "--", *call)
         finished = self._buildah.attempt(*arguments, timeout_seconds=PROBE_SECONDS)
         if not finished.is_success and _FORBIDDEN in finished.errors:
             # A container without CAP_SYS_ADMIN may mount nothing, but change its root.
             logger.info("mounting is forbidden here: trying without /proc")
-            return self._run_without_mounts(container, call)
+            return self._run_without_mounts(container, [*told, *call])
         return finished
 
-    def _run_without_mounts(self, container: str, call: tuple[str, ...]) -> Finished:
+    def _run_without_mounts(self, container: str, call: list[str]) -> Finished:
         text = self._buildah.run("inspect", container)
         config: dict[str, Any] = json.loads(text)["OCIv1"]["config"]
         root = self._buildah.run("mount", container)

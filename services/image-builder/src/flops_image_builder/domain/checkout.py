@@ -7,6 +7,7 @@ from typing import Final
 
 from flops_image_builder.domain.code_check import DATA_MANAGER, check_code
 from flops_image_builder.domain.conda import from_conda_yaml
+from flops_image_builder.domain.imports import Import, outside_imports
 from flops_image_builder.domain.problems import Problem, raise_if_any
 from flops_image_builder.domain.requirements import (
     Dependencies,
@@ -36,6 +37,7 @@ class RepositoryFacts:
     imports_mlflow: bool
     modules: tuple[str, ...]
     notices: tuple[str, ...]
+    imports: tuple[Import, ...] = ()
 
 
 def facts_from_files(files: Mapping[str, str]) -> RepositoryFacts:
@@ -51,10 +53,12 @@ def facts_from_files(files: Mapping[str, str]) -> RepositoryFacts:
     dependencies = without_own_packages(dependencies)
     has_dockerfile = any(path.lower() == "dockerfile" for path in files)
     ignored = ("the repository's Dockerfile is ignored: FLOps builds the images itself",)
+    modules = ("model_manager", "data_manager") if DATA_MANAGER in files else ("model_manager",)
     return RepositoryFacts(
         dependencies=dependencies,
         imports_mlflow=sources.imports("mlflow"),
-        modules=("model_manager", "data_manager") if DATA_MANAGER in files else ("model_manager",),
+        modules=modules,
+        imports=outside_imports(sources, modules),
         notices=(*(ignored if has_dockerfile else ()), *dependencies.notices),
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from flops_image_builder.domain.imports import Import
 from flops_image_builder.domain.locks import Lock
 from flops_image_builder.domain.pythons import Interpreter
 
@@ -54,7 +55,8 @@ class ImagePlan:
 
     They are those of the build's first platform; ``elsewhere`` has the ones of the others.
     ``contents`` maps folders of the image to the folders they are copied from; in
-    ``environment``, ``{root}`` stands for where the contents end up.
+    ``environment``, ``{root}`` stands for where the contents end up. ``imports`` are those of the
+    contents that the layers must bring.
     """
 
     reference: str
@@ -66,6 +68,7 @@ class ImagePlan:
     labels: Mapping[str, str] = field(default_factory=dict)
     probes: tuple[Probe, ...] = ()
     elsewhere: Mapping[str, tuple[Lock, ...]] = field(default_factory=dict)
+    imports: tuple[Import, ...] = ()
 
     def layers_on(self, platform: str) -> tuple[Lock, ...]:
         """Return the locks for one of the build's platforms."""

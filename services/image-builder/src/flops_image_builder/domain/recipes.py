@@ -17,7 +17,10 @@ from flops_image_builder.domain.references import content_tag
 
 LOCK_FILE: Final = "requirements.lock"
 SITE: Final = "site"
-LAYOUT: Final = "1"
+MODULES_LABEL: Final = "flops.modules"
+"""Says which names can be imported from the packages of an image, so that nobody has to look."""
+
+LAYOUT: Final = "2"
 """Raised when the same lock is laid out in another way, so that older layers are not reused."""
 
 
@@ -26,7 +29,8 @@ class Recipe:
     """One image for one platform.
 
     ``packages`` is what its context holds as ``site``; ``folders`` are copied into the context by
-    the names in it, and ``files`` are written there.
+    the names in it, and ``files`` are written there. The Dockerfile says all of it in one text;
+    ``root``, ``environment`` and ``labels`` are parts of it for those who need no program to obey.
     """
 
     reference: str
@@ -35,6 +39,9 @@ class Recipe:
     packages: Lock | None = None
     folders: Mapping[str, Path] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    root: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Return the recipe for people."""
@@ -87,6 +94,9 @@ def image_recipe(image: ImagePlan, base: BaseImage, below: str, platform: str) -
         dockerfile="\n".join(lines) + "\n",
         folders=image.contents,
         files={LOCK_FILE: lock.text},
+        root=str(root),
+        environment=environment,
+        labels=labels,
     )
 
 

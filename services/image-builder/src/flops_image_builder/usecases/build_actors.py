@@ -196,6 +196,7 @@ def plan_actors(
         contents={CODE: checkout.folder},
         environment=QUIET,
         labels=labels,
+        imports=facts.imports,
         probes=(
             Probe("the learner's imports", ("-m", "flops_learner", "check"), of_base=True),
             imports_user_code,
@@ -213,6 +214,7 @@ def plan_actors(
         contents={CODE: checkout.folder},
         environment=QUIET,
         labels=labels,
+        imports=facts.imports,
         probes=(
             Probe("the aggregator's imports", ("-m", "flops_aggregator", "check"), of_base=True),
             imports_user_code,

@@ -1,0 +1,161 @@
+"""A registry that refuses, breaks or is away: what the builder says, and what it leaves there."""
+
+import json
+
+import pytest
+
+from flops_image_builder.adapters.assembly import Assembly
+from flops_image_builder.adapters.distribution import Distribution, Place
+from flops_image_builder.adapters.registry import Registry, RegistrySettings, RemoteImage
+from flops_image_builder.domain.errors import ImageStoreError
+from flops_image_builder.domain.recipes import Recipe
+from support.broker import free_port
+from support.hostile_registry import CUT, Answer, HostileRegistry
+
+AMD64, ARM64 = "linux/amd64", "linux/arm64"
+BLOB = {"Location": "/v2/o/r/learner/blobs/uploads/1"}
+
+
+@pytest.fixture
+def hostile():
+    with HostileRegistry().running() as registry:
+        yield registry
+
+
+def a_registry(address, logins=None):
+    distribution = Distribution(logins or {}, frozenset({address}), pause_seconds=0.01)
+    return Registry(distribution, RegistrySettings(address, tls=False))
+
+
+def push(hostile, folder, platforms=(AMD64,)):
+    """Push an image of one layer of code on an image of one layer."""
+    registry = a_registry(hostile.address)
+    config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"diff_ids": ["a"]}}
+    layer = {"mediaType": "t", "size": 3, "digest": "sha256:below"}
+    below = RemoteImage(Place(hostile.address, "flops/dependencies"), {"layers": [layer]}, config)
+    reference = f"{hostile.address}/o/r/learner:t"
+    assembly = Assembly(registry, folder)
+    images = [
+        assembly.assemble(Recipe(reference, one, "", files={"a.txt": one}, root="/flops"), below)
+        for one in platforms
+    ]
+    assembly.push(reference, images)
+
+
+def accept_all(hostile):
+    hostile.on("POST /blobs/uploads/?mount=", Answer(201))
+    hostile.on("POST /blobs/uploads/", Answer(202, headers=BLOB))
+    hostile.on("PUT /blobs/uploads/1", Answer(201))
+    hostile.on("PUT /manifests/", Answer(201))
+
+
+def test_an_unknown_manifest_means_no_image(hostile):
+    registry = a_registry(hostile.address)
+
+    assert not registry.has(f"{hostile.address}/o/r/learner:t")
+    assert len(hostile.calls) == 1
+
+
+def test_a_refusal_is_no_answer_about_the_image(hostile):
+    hostile.on("GET /manifests/t", Answer(401, "authentication required"))
+
+    with pytest.raises(ImageStoreError) as caught:
+        a_registry(hostile.address).has(f"{hostile.address}/o/r/learner:t")
+
+    assert "user, password and authfile" in caught.value.hint
+    assert len(hostile.calls) == 1
+
+
+def test_a_registry_that_is_broken_for_a_moment_costs_nothing(hostile):
+    hostile.on("GET /manifests/t", Answer(503), CUT, Answer(200, "{}"))
+
+    assert a_registry(hostile.address).has(f"{hostile.address}/o/r/learner:t")
+
+
+def test_a_registry_that_stays_broken_is_asked_three_times(hostile):
+    hostile.on("GET /manifests/t", Answer(503, "upstream is away"))
+
+    with pytest.raises(ImageStoreError, match="upstream is away"):
+        a_registry(hostile.address).has(f"{hostile.address}/o/r/learner:t")
+
+    assert len(hostile.calls) == 3
+
+
+def test_a_registry_that_is_away_is_told():
+    address = f"127.0.0.1:{free_port()}"
+
+    with pytest.raises(ImageStoreError, match="refused") as caught:
+        a_registry(address).has(f"{address}/o/r/learner:t")
+
+    assert "Check that the image registry runs" in caught.value.hint
+
+
+def test_a_token_is_asked_for_where_the_registry_says(hostile):
+    realm = f'Bearer realm="http://{hostile.address}/token",service="s",scope="repository:o/r:pull"'
+    hostile.on("GET /token", Answer(200, json.dumps({"token": "abc"})))
+    hostile.on(
+        "GET /manifests/t", Answer(401, headers={"WWW-Authenticate": realm}), Answer(200, "{}")
+    )
+
+    assert a_registry(hostile.address, {hostile.address: "dTpw"}).has(f"{hostile.address}/o/r:t")
+    assert hostile.logins == ["Basic dTpw", "Basic dTpw", "Bearer abc"]
+
+
+def test_a_push_ends_with_the_tag(hostile, tmp_path):
+    accept_all(hostile)
+
+    push(hostile, tmp_path, (AMD64, ARM64))
+
+    stored = [call for call in hostile.calls if "/manifests/" in call]
+    assert len(stored) == 3
+    assert stored[-1] == hostile.calls[-1] == "PUT /v2/o/r/learner/manifests/t"
+
+
+def test_layers_that_lie_in_another_repository_are_not_sent(hostile, tmp_path):
+    accept_all(hostile)
+
+    push(hostile, tmp_path)
+
+    assert hostile.count("POST mount=sha256%3Abelow&from=flops%2Fdependencies") == 1
+    assert hostile.count("GET /blobs/sha256:below") == 0
+
+
+def test_a_registry_that_mounts_nothing_is_sent_the_layers(hostile, tmp_path):
+    accept_all(hostile)
+    hostile.on("POST /blobs/uploads/?mount=", Answer(202, headers=BLOB))
+    hostile.on("GET /flops/dependencies/blobs/sha256:below", Answer(200, "abc"))
+
+    push(hostile, tmp_path)
+
+    assert hostile.count("PUT /blobs/uploads/1?digest=sha256%3Abelow") == 1
+
+
+def test_a_push_that_breaks_half_way_leaves_no_manifest(hostile, tmp_path):
+    accept_all(hostile)
+    hostile.on("PUT /blobs/uploads/1", Answer(201), CUT)
+
+    with pytest.raises(ImageStoreError, match="pushing a layer"):
+        push(hostile, tmp_path)
+
+    assert hostile.count("PUT /manifests/") == 0
+    assert hostile.count("PUT /blobs/uploads/1") == 1 + 3
+
+
+def test_a_push_that_breaks_between_platforms_leaves_no_tag(hostile, tmp_path):
+    accept_all(hostile)
+    hostile.on("PUT /manifests/sha256", Answer(201), Answer(500))
+
+    with pytest.raises(ImageStoreError):
+        push(hostile, tmp_path, (AMD64, ARM64))
+
+    assert hostile.count("PUT /manifests/t") == 0
+
+
+def test_a_registry_whose_disk_is_full_is_told_with_the_way_out(hostile, tmp_path):
+    accept_all(hostile)
+    hostile.on("PUT /blobs/uploads/1", Answer(500, "write: no space left on device"))
+
+    with pytest.raises(ImageStoreError, match="no space left") as caught:
+        push(hostile, tmp_path)
+
+    assert caught.value.hint.startswith("Free space")
