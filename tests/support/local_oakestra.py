@@ -21,6 +21,8 @@ from support.waiting import until
 IMAGES = "images.test"
 TIMEOUT = 10
 ADMIN = "Admin"
+UNKNOWN = "0" * 24
+"""An id that nothing has."""
 
 
 def free_network() -> str:
@@ -185,3 +187,12 @@ def a_microservice(name: str = "svc", image: str = "none", **fields: Any) -> dic
         "code": image,
         **fields,
     }
+
+
+def error(status: int, phrase: str) -> tuple[int, dict[str, Any]]:
+    """Return what the root answers where it refuses: never a reason."""
+    return status, {"code": status, "status": phrase}
+
+
+def answer(response: requests.Response) -> tuple[int, object]:
+    return response.status_code, response.json()

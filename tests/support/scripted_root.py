@@ -35,7 +35,10 @@ def a_token(number=0, seconds=600):
 
 
 class ScriptedRoot(BaseAdapter):
-    """Answers by ``METHOD /path`` or ``METHOD url``; of several replies each is given once, the last for ever."""
+    """Answers by ``METHOD /path`` or ``METHOD url``.
+
+    Of several replies each is given once, the last for ever.
+    """
 
     def __init__(self, replies):
         super().__init__()

@@ -51,6 +51,12 @@ def admin(world: World) -> Client:
     return Client(world)
 
 
+@pytest.fixture(scope="module")
+def ada(world: World) -> Client:
+    """A user without the role Admin."""
+    return Client(world, "ada", "lovelace")
+
+
 @pytest.fixture
 def client(admin: Client) -> Iterator[Client]:
     """Admin, whose applications are deleted after the test."""

@@ -11,6 +11,7 @@ from flops_local_oakestra.adapters.memory_runtime import MemoryRuntime, Script
 from flops_local_oakestra.domain.addresses import WorldNetwork
 from flops_local_oakestra.domain.placement import Free
 from flops_local_oakestra.domain.published import PublishedPort
+from flops_local_oakestra.domain.statuses import Scheduler
 from flops_local_oakestra.domain.topology import read_topology
 from flops_local_oakestra.usecases.applications import Applications
 from flops_local_oakestra.usecases.catalogue import Catalogue
@@ -269,3 +270,20 @@ def test_what_the_sla_asks_of_the_machine_reaches_the_runtime(bridged: MemoryRoo
 
     (workload,) = bridged.runtime.started
     assert (workload.memory_mb, workload.vcpus, workload.has_fuse) == (300, 1, True)
+
+
+def test_a_scheduler_that_never_answers_leaves_the_service_requested():
+    root = MemoryRoot(scheduler=Scheduler.SILENT)
+
+    document = root.services.get(root.deployed(), "ada")
+
+    assert (document["status"], document["instance_list"]) == ("REQUESTED", [])
+
+
+@pytest.mark.parametrize("answer", [Scheduler.NOT_ACTIVE, Scheduler.NO_CAPACITY])
+def test_a_scheduler_may_refuse_everything(answer: Scheduler):
+    root = MemoryRoot(scheduler=answer)
+
+    document = root.services.get(root.deployed(), "ada")
+
+    assert (document["status"], document["instance_list"]) == (str(answer), [])

@@ -11,6 +11,7 @@ from flops_local_oakestra.adapters.engine_commands import ContainerOptions, Engi
 from flops_local_oakestra.adapters.log_files import LogFiles
 from flops_local_oakestra.adapters.process_runtime import ProcessRuntime
 from flops_local_oakestra.adapters.tokens import Rs256Tokens, new_key, utc_now
+from flops_local_oakestra.adapters.webhooks import Webhooks
 from flops_local_oakestra.domain.resources import Load
 from flops_local_oakestra.ports.runtime import Runtime
 from flops_local_oakestra.settings import Settings
@@ -19,6 +20,7 @@ from flops_local_oakestra.usecases.applications import Applications
 from flops_local_oakestra.usecases.catalogue import Catalogue
 from flops_local_oakestra.usecases.data_servers import DataServers, as_container, as_process
 from flops_local_oakestra.usecases.deployments import Deployments, Rules
+from flops_local_oakestra.usecases.hooks import Hooks
 from flops_local_oakestra.usecases.reports import Reports
 from flops_local_oakestra.usecases.resources import Resources
 from flops_local_oakestra.usecases.root import Root
@@ -27,7 +29,8 @@ from flops_local_oakestra.usecases.services import Services
 
 def build(settings: Settings, variables: Mapping[str, str]) -> Root:
     """Wire a root; nothing starts yet. Of ``variables`` instances get what the settings name."""
-    catalogue = Catalogue()
+    hooks = Hooks(new_id, Webhooks().send)
+    catalogue = Catalogue(notify=hooks.fire)
     reports = Reports(utc_now)
     runtime = _runtime(settings, variables)
     deployments = Deployments(
@@ -40,9 +43,12 @@ def build(settings: Settings, variables: Mapping[str, str]) -> Root:
         applications=Applications(catalogue, services, new_id),
         services=services,
         deployments=deployments,
-        resources=Resources(settings.clusters, deployments, machine_load, utc_now),
+        resources=Resources(
+            settings.clusters, deployments, machine_load, utc_now, is_old=settings.is_old
+        ),
         reports=reports,
         data_servers=_data_servers(settings, runtime),
+        hooks=hooks,
         runtime=runtime,
     )
 
@@ -90,7 +96,8 @@ def _rules(settings: Settings) -> Rules:
         restart_seconds=settings.restart_seconds,
         grace_seconds=settings.grace_seconds,
         report_seconds=settings.report_seconds,
-        honours_all_constraints=settings.honours_all_constraints,
+        honours_all_constraints=settings.is_old,
+        scheduler=settings.scheduler,
         publish_address=containers.publish_address if containers else "",
         public_address=containers.public_address if containers else "",
     )

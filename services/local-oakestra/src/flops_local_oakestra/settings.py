@@ -13,6 +13,7 @@ from flops_local_oakestra.domain.addresses import (
     UnusableAddressError,
     WorldNetwork,
 )
+from flops_local_oakestra.domain.statuses import Scheduler
 from flops_local_oakestra.domain.topology import (
     BadTopologyError,
     Cluster,
@@ -52,6 +53,7 @@ class Settings:
     port: int
     key_port: int
     resource_port: int
+    hooks_port: int
     clusters: tuple[Cluster, ...]
     users: tuple[Credentials, ...] = field(repr=False)
     image_store: Path
@@ -60,7 +62,8 @@ class Settings:
     restart_seconds: float
     grace_seconds: float
     report_seconds: float
-    honours_all_constraints: bool
+    is_old: bool
+    scheduler: Scheduler
     log_bytes: int
     log_files: int
     passed: tuple[str, ...]
@@ -123,6 +126,7 @@ def _addresses(environment: Environment) -> dict[str, Any]:
         ),
         "port": port("FLOPS_LOCAL_PORT", 10000, "Port of the root API."),
         "key_port": port("FLOPS_LOCAL_KEY_PORT", 10011, "Port of the key endpoint."),
+        "hooks_port": port("FLOPS_LOCAL_HOOKS_PORT", 11011, "Port of the webhooks' API."),
         "resource_port": port("FLOPS_LOCAL_RESOURCE_PORT", 11012, "Port of the clusters' APIs."),
     }
 
@@ -149,7 +153,8 @@ def _behaviour(environment: Environment) -> dict[str, Any]:
     constraints = environment.text(
         "FLOPS_LOCAL_CONSTRAINTS",
         "direct",
-        help="Constraint types that count: direct, as at current roots, or also addons, clusters.",
+        help="Constraint types that count: direct, as at current roots, or all (addons and "
+        "clusters, too), as at roots of 2024, whose clusters list no workers.",
         choices=("direct", "all"),
     )
     return {
@@ -162,7 +167,15 @@ def _behaviour(environment: Environment) -> dict[str, Any]:
         "report_seconds": environment.seconds(
             "FLOPS_LOCAL_REPORT_SECONDS", 15, help="How long instances outlive a deleted service."
         ),
-        "honours_all_constraints": constraints == "all",
+        "is_old": constraints == "all",
+        "scheduler": Scheduler(
+            environment.text(
+                "FLOPS_LOCAL_SCHEDULER",
+                Scheduler.WORKS,
+                help="For trying out failures: a scheduler that never answers, or always refuses.",
+                choices=tuple(Scheduler),
+            )
+        ),
     }
 
 

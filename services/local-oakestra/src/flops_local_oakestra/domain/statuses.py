@@ -20,6 +20,16 @@ class Status(StrEnum):
     NO_QUALIFIED_WORKER_FOUND = "NO_QUALIFIED_WORKER_FOUND"
 
 
+@unique
+class Scheduler(StrEnum):
+    """How this root's scheduler answers: as it should, never, or always with this refusal."""
+
+    WORKS = "works"
+    SILENT = "silent"
+    NOT_ACTIVE = str(Status.TARGET_CLUSTER_NOT_ACTIVE)
+    NO_CAPACITY = str(Status.NO_ACTIVE_CLUSTER_WITH_CAPACITY)
+
+
 WAITING = "Waiting for scheduling decision"
 """What the ``status_detail`` of a service says from its first deployment on, whatever happens."""
 

@@ -5,6 +5,7 @@ import threading
 from typing import Final
 
 from flops_local_oakestra.entrypoints.clusters_api import cluster_app
+from flops_local_oakestra.entrypoints.hooks_api import hooks_app
 from flops_local_oakestra.entrypoints.key_api import key_app
 from flops_local_oakestra.entrypoints.root_api import MAX_BODY_BYTES, root_app
 from flops_local_oakestra.entrypoints.servers import Listener, Servers
@@ -60,7 +61,9 @@ def listeners(settings: Settings, root: Root, is_ready: threading.Event) -> list
                 settings.resource_port,
             )
             for cluster in settings.clusters
+            if not settings.is_old
         ),
+        Listener("hooks", hooks_app(root.hooks), settings.address, settings.hooks_port),
         Listener(
             "root", root_app(root, is_ready.is_set), settings.address, settings.port, threads=8
         ),

@@ -1,6 +1,7 @@
 """All applications and services, in memory: a restart forgets them, and stops what they ran."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flops_local_oakestra.domain.documents import Application, Service
@@ -8,11 +9,15 @@ from flops_local_oakestra.domain.documents import Application, Service
 
 @dataclass
 class Catalogue:
-    """The root's database. Who reads or writes it holds ``lock``, and waits for nothing then."""
+    """The root's database. Who reads or writes it holds ``lock``, and waits for nothing then.
+
+    ``notify`` is told entity, id and event of what changed, as the real one tells its webhooks.
+    """
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     applications: dict[str, Application] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
+    notify: Callable[[str, str, str], None] = lambda *_: None
 
     def owned_application(self, application_id: str, user: str) -> Application | None:
         """Return the application if it is there and belongs to ``user``."""

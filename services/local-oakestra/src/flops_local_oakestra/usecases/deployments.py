@@ -14,14 +14,14 @@ from flops_local_oakestra.domain.addresses import (
 )
 from flops_local_oakestra.domain.documents import Instance, Service
 from flops_local_oakestra.domain.environments import instance_environment
-from flops_local_oakestra.domain.placement import Free, demand_of, place
+from flops_local_oakestra.domain.placement import Demand, Free, Placed, demand_of, place
 from flops_local_oakestra.domain.published import (
     PublishedPort,
     UnusablePortError,
     clash,
     read_ports,
 )
-from flops_local_oakestra.domain.statuses import WAITING, Status
+from flops_local_oakestra.domain.statuses import WAITING, Scheduler, Status
 from flops_local_oakestra.domain.topology import Cluster, Node
 from flops_local_oakestra.ports.runtime import Runtime, Workload
 from flops_local_oakestra.usecases.catalogue import Catalogue
@@ -42,6 +42,7 @@ class Rules:
     grace_seconds: float = 10.0
     report_seconds: float = 15.0
     honours_all_constraints: bool = False
+    scheduler: Scheduler = Scheduler.WORKS
     publish_address: str = ""
     """Where services get the ports they ask for; nowhere if empty."""
     public_address: str = ""
@@ -98,11 +99,15 @@ class Deployments:
                 logger.warning("nothing to deploy: %s has no service %s", user, service_id)
                 return
             service.fields.update(status=str(Status.REQUESTED), status_detail=WAITING)
+            self._changed(service)
+            if self._rules.scheduler is Scheduler.SILENT:
+                return
             demand = demand_of(service.fields, honours_all=self._rules.honours_all_constraints)
-            placed = place(demand, self._clusters, self.free)
+            placed = self._place(demand)
             if isinstance(placed, Status):
                 logger.warning("%s cannot be placed: %s", service.job_name, placed)
                 service.fields["status"] = str(placed)
+                self._changed(service)
                 return
             instance = Instance(service.next_number, placed.cluster, demand)
             service.next_number += 1
@@ -154,6 +159,14 @@ class Deployments:
             self._is_closed = True
             keepers = [held.keeper for held in self._held if held.keeper]
         return stop_all(keepers, grace_seconds, timeout_seconds)
+
+    def _place(self, demand: Demand) -> Placed | Status:
+        if self._rules.scheduler is not Scheduler.WORKS:
+            return Status(self._rules.scheduler)
+        return place(demand, self._clusters, self.free)
+
+    def _changed(self, service: Service) -> None:
+        self._catalogue.notify("jobs", service.id, "post_update")
 
     def _run(self, service: Service, instance: Instance, node: Node) -> None:
         instance.node = node
@@ -251,6 +264,7 @@ class Deployments:
             instance.modified_timestamp = self._now().timestamp()
             if instance in service.instances:
                 service.fields["status"] = str(status)
+                self._changed(service)
         log = logger.warning if status in {Status.DEAD, Status.FAILED} else logger.info
         log("%s.%d is %s %s", service.job_name, instance.number, status, detail)
 

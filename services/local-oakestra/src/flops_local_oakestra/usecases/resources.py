@@ -18,16 +18,23 @@ class Resources:
         deployments: Deployments,
         load: Callable[[], Load],
         now: Callable[[], datetime],
+        *,
+        is_old: bool = False,
     ) -> None:
         self.clusters = clusters
         self._deployments = deployments
         self._load = load
         self._now = now
+        self._is_old = is_old
 
     def active_clusters(self) -> list[dict[str, Any]]:
         """Return all clusters."""
         free, load, now = self._deployments.free, self._load(), self._now().timestamp()
-        return [cluster_document(cluster, free, load, now) for cluster in self.clusters]
+        documents = [cluster_document(cluster, free, load, now) for cluster in self.clusters]
+        if self._is_old:
+            for document in documents:
+                del document["csi_drivers"]
+        return documents
 
     def nodes(self, cluster: Cluster) -> list[dict[str, Any]]:
         """Return the nodes of a cluster."""

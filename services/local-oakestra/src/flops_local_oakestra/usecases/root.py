@@ -7,6 +7,7 @@ from flops_local_oakestra.usecases.accounts import Accounts
 from flops_local_oakestra.usecases.applications import Applications
 from flops_local_oakestra.usecases.data_servers import DataServers
 from flops_local_oakestra.usecases.deployments import Deployments
+from flops_local_oakestra.usecases.hooks import Hooks
 from flops_local_oakestra.usecases.reports import Reports
 from flops_local_oakestra.usecases.resources import Resources
 from flops_local_oakestra.usecases.services import Services
@@ -23,4 +24,5 @@ class Root:
     resources: Resources
     reports: Reports
     data_servers: DataServers
+    hooks: Hooks
     runtime: Runtime

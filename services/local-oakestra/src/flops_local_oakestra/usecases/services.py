@@ -102,6 +102,7 @@ class Services:
             service = self._catalogue.services.pop(service_id, None)
             if service:
                 self._deployments.drop(service)
+                self._catalogue.notify("jobs", service.id, "post_delete")
             return True
 
     def _insert(self, fields: Document) -> Service:
@@ -110,10 +111,14 @@ class Services:
         if service is None:
             service = Service(self._new_id(), fields)
             self._catalogue.services[service.id] = service
+            event = "post_create"
         else:
             self._deployments.replace(service)
             service.fields.update(fields)
+            event = "post_update"
         service.fields["microserviceID"] = service.id
+        # The root writes new services by PUT, whose entity has this other name.
+        self._catalogue.notify("job", service.id, event)
         return service
 
     def _is_address_refused(self, service: Service) -> bool:
