@@ -5,9 +5,7 @@ written for that; since datasets 4 it is a lazy ``Column`` without ``reshape`` o
 """
 
 import functools
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -16,8 +14,9 @@ from datasets import Dataset, DatasetDict, DatasetInfo, Features, Image
 from datasets.formatting import query_table
 from datasets.table import InMemoryTable
 
+from flops_utils import columns
+
 ARRAY_FORMATS: Final = frozenset({"numpy", "torch", "tensorflow", "jax"})
-IMAGES_PER_TASK: Final = 256
 
 _DERIVING: Final = (
     "add_column",
@@ -53,21 +52,21 @@ class LearnerDataset(Dataset):  # type: ignore[misc] # datasets has no types
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str) and self._format_type in ARRAY_FORMATS:
-            images = self._images(key) if self._format_type == "numpy" else None
-            return self._getitem(key) if images is None else images
+            array = self._array(key) if self._format_type == "numpy" else None
+            return self._getitem(key) if array is None else array
         return super().__getitem__(key)
 
-    def _images(self, name: str) -> np.ndarray[Any, Any] | None:
-        """Decode a column of images in parallel; None if there is something special about it."""
+    def _array(self, name: str) -> np.ndarray[Any, Any] | None:
+        """Return a column in format numpy at once; None if there is something special about it."""
         feature = self.features.get(name)
         is_formatted = self._format_columns is None or name in self._format_columns
-        if not (isinstance(feature, Image) and feature.decode and is_formatted and len(self)):
+        if feature is None or not is_formatted:
             return None
-        column = query_table(self._data, name, indices=self._indices).column(0).combine_chunks()
-        encoded = column.field("bytes")
-        if column.null_count or encoded.null_count:
-            return None
-        return _stack(_decode(feature, encoded.to_pylist(), self._format_kwargs or {}))
+        column = query_table(self._data, name, indices=self._indices).column(0)
+        options = self._format_kwargs or {}
+        if isinstance(feature, Image):
+            return columns.pictures(column, feature, options) if feature.decode else None
+        return columns.numbers(column, options)
 
 
 def learner_dataset(table: pa.Table, fingerprint: str) -> LearnerDataset:
@@ -90,32 +89,6 @@ def _understood(table: pa.Table) -> pa.Table:
     except (AttributeError, KeyError, TypeError, ValueError):
         return table.replace_schema_metadata(None)
     return table
-
-
-def _decode(
-    feature: Image, encoded: Sequence[bytes], options: dict[str, Any]
-) -> list[np.ndarray[Any, Any]]:
-    """Decode with datasets' own code, so that every value is what it would be there."""
-
-    def decode_some(first: int) -> list[np.ndarray[Any, Any]]:
-        some = encoded[first : first + IMAGES_PER_TASK]
-        return [
-            np.asarray(feature.decode_example({"bytes": one, "path": None}), **options)
-            for one in some
-        ]
-
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        parts = pool.map(decode_some, range(0, len(encoded), IMAGES_PER_TASK))
-        return [image for part in parts for image in part]
-
-
-def _stack(images: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-    first = images[0]
-    if all(one.shape == first.shape and one.dtype == first.dtype for one in images):
-        return np.stack(images)
-    unlike = np.empty(len(images), dtype=object)
-    unlike[:] = images
-    return unlike
 
 
 def _ours(derived: Any) -> Any:

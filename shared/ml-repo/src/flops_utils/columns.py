@@ -1,0 +1,113 @@
+"""Columns of a dataset as whole arrays, with the values that ``datasets`` would give.
+
+``datasets`` goes through a column row by row, and decodes pictures one by one; here both are done
+for many rows at once. What is special about a column is answered with None: then it does the work.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from datasets import Image
+
+from flops_utils import png
+
+Array = np.ndarray[Any, Any]
+
+SMALL_PICTURES_PER_TASK: Final = 8192
+PICTURES_PER_TASK: Final = 256
+
+
+def numbers(column: pa.ChunkedArray, options: Mapping[str, Any]) -> Array | None:
+    """Return a column of numbers, or of lists of equal length of them, in one copy.
+
+    Like ``datasets`` in format numpy: whole numbers are int64 and others float32, unless
+    ``options`` say otherwise.
+    """
+    chunks = [_numbers(chunk) for chunk in column.chunks if len(chunk)]
+    known = [chunk for chunk in chunks if chunk is not None]
+    if len(known) < len(chunks) or len({chunk.shape[1:] for chunk in known}) != 1:
+        return None
+    first = known[0]
+    wanted = {"dtype": np.int64 if first.dtype.kind in "iu" else np.float32, **options}
+    if first.ndim == 1 and first.dtype == np.float64 and any(np.isnan(one).any() for one in known):
+        return None
+    if set(wanted) != {"dtype"}:
+        return np.asarray(np.concatenate(known), **wanted)
+    return np.concatenate(known, dtype=wanted["dtype"], casting="unsafe")
+
+
+def _numbers(chunk: pa.Array) -> Array | None:
+    """Return a view of a chunk; None if it has gaps, or lists of several lengths."""
+    shape: list[int] = [len(chunk)]
+    while pa.types.is_nested(chunk.type):
+        width = _width(chunk)
+        if width is None:
+            return None
+        shape.append(width)
+        chunk = chunk.flatten()
+    is_number = pa.types.is_integer(chunk.type) or pa.types.is_floating(chunk.type)
+    if not is_number or chunk.null_count:
+        return None
+    return chunk.to_numpy(zero_copy_only=True).reshape(shape)
+
+
+def _width(chunk: pa.Array) -> int | None:
+    """Return how long every list is, if they are lists and all alike."""
+    if isinstance(chunk, pa.ExtensionArray) or chunk.null_count:
+        return None
+    if pa.types.is_fixed_size_list(chunk.type):
+        return int(chunk.type.list_size)
+    if not pa.types.is_list(chunk.type) and not pa.types.is_large_list(chunk.type):
+        return None
+    offsets = chunk.offsets.to_numpy()
+    lengths = np.diff(offsets)
+    return int(lengths[0]) if len(lengths) and (lengths == lengths[0]).all() else None
+
+
+def pictures(column: pa.ChunkedArray, feature: Image, options: Mapping[str, Any]) -> Array | None:
+    """Return a column of pictures, decoded by all processors."""
+    encoded: list[bytes] = []
+    for chunk in column.chunks:
+        cells = chunk.field("bytes")
+        if chunk.null_count or cells.null_count:
+            return None
+        encoded += cells.to_pylist()
+    if not encoded:
+        return None
+
+    def decode_some(first: int) -> Array | list[Array]:
+        some = encoded[first : first + size]
+        alike = png.decode_all(some) if size == SMALL_PICTURES_PER_TASK else None
+        if alike is None:
+            return [_decode(feature, one, options) for one in some]
+        return np.asarray(alike, **options)
+
+    size = SMALL_PICTURES_PER_TASK if _is_small(encoded, feature) else PICTURES_PER_TASK
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return _joined(list(pool.map(decode_some, range(0, len(encoded), size))))
+
+
+def _is_small(encoded: Sequence[bytes], feature: Image) -> bool:
+    return feature.mode is None and png.is_small(encoded[0])
+
+
+def _decode(feature: Image, encoded: bytes, options: Mapping[str, Any]) -> Array:
+    """Decode with datasets' own code, so that every value is what it would be there."""
+    return np.asarray(feature.decode_example({"bytes": encoded, "path": None}), **options)
+
+
+def _joined(parts: list[Array | list[Array]]) -> Array:
+    """Return an array of all pictures where they are of one kind, else an array of arrays."""
+    known = {(part.shape[1:], part.dtype) for part in parts if isinstance(part, np.ndarray)} | {
+        (one.shape, one.dtype) for part in parts if isinstance(part, list) for one in part
+    }
+    if len(known) == 1:
+        return np.concatenate([np.asarray(part) for part in parts])
+    unlike = [one for part in parts for one in part]
+    cells = np.empty(len(unlike), dtype=object)
+    cells[:] = unlike
+    return cells
