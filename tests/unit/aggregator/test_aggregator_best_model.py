@@ -1,13 +1,14 @@
 """Which round wins."""
 
 import math
+from functools import reduce
 
 import pytest
 from flwr.app import ArrayRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flops_aggregator.best_model import RoundModel, best_of, is_better
+from flops_aggregator.best_model import RoundModel, is_better
 
 METRIC = st.one_of(st.none(), st.floats())
 METRICS = st.lists(st.tuples(METRIC, METRIC), max_size=8)
@@ -19,6 +20,11 @@ def rounds(*metrics):
         RoundModel(number, ArrayRecord(), loss, accuracy)
         for number, (accuracy, loss) in enumerate(metrics, start=1)
     ]
+
+
+def best_of(models):
+    """Return who is left when each in turn replaces the best so far, as after every round."""
+    return reduce(lambda best, one: one if is_better(one, best) else best, models, None)
 
 
 @pytest.mark.parametrize(

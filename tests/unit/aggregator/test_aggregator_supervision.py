@@ -1,22 +1,18 @@
 """Rounds over learners that fail: what is averaged, what is told, and when it ends."""
 
 import math
-from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord
 
 from flops_aggregator.errors import TooFewLearnersError
-from flops_aggregator.settings import TrainingSettings
-from flops_aggregator.strategies import build_strategy, train_config
-from flops_aggregator.supervision import SupervisedStrategy
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.sla import Parametrised
 from flops_contracts.sla_schemas import REQUIRED_PARAMETERS, STRATEGIES
 from flops_grid.errors import LearnerError, UserCodeError
-from flops_grid.flower_internals import LEARNER_RAISED, set_message_id, take_identity
-from flops_runtime.environment import Environment
+from flops_grid.flower_internals import take_identity
+from support.federation import Learner, run
 
 USER_ERROR = LearnerError(
     "fit_model raised ValueError: no", "UserCodeError", "m.py:3", "", ExitCode.USER_CODE_FAILED
@@ -28,98 +24,10 @@ def _identity():
     take_identity()
 
 
-@dataclass
-class Learner:
-    """What one learner answers."""
-
-    fit: object = 1.0
-    samples: float = 10
-    loss: float = 0.5
-    accuracy: float = 0.5
-    error: LearnerError | None = None
-    is_silent: bool = False
-
-    def answer(self, message):
-        if self.error:
-            return Message(Error(LEARNER_RAISED, self.error.to_text()), reply_to=message)
-        metrics = {"num-examples": self.samples, "fit-seconds": 1.0, "evaluate-seconds": 0.1}
-        metrics |= {"loss": self.loss, "accuracy": self.accuracy, "train_loss": self.loss}
-        content = {"metrics": MetricRecord(metrics)}
-        if message.metadata.message_type == "train":
-            content["arrays"] = self._trained(message.content["arrays"])
-        return Message(RecordDict(content), reply_to=message)
-
-    def _trained(self, arrays):
-        if isinstance(self.fit, ArrayRecord):
-            return self.fit
-        trained = [array + self.fit for array in arrays.to_numpy_ndarrays()]
-        return ArrayRecord([np.asarray(array) for array in trained])
-
-
-@dataclass
-class FakeGrid:
-    """Asks its learners in memory; the part of a grid that a training uses."""
-
-    learners: dict[str, Learner]
-    names: list[str] = field(default_factory=list)
-
-    def get_node_ids(self):
-        self.names = sorted(self.learners)
-        return list(range(1, len(self.names) + 1))
-
-    def wait_for_learners(self, _count, _timeout_seconds):
-        return self.names
-
-    def name_of(self, node_id):
-        return self.names[node_id - 1]
-
-    def send_and_receive(self, messages, **_):
-        replies = []
-        for number, message in enumerate(messages):
-            set_message_id(message, str(number))
-            learner = self.learners[self.name_of(message.metadata.dst_node_id)]
-            replies += [] if learner.is_silent else [learner.answer(message)]
-        return replies
-
-
-@dataclass
-class Watch:
-    started: list[object] = field(default_factory=list)
-    completed: list[object] = field(default_factory=list)
-
-    def round_started(self, started):
-        self.started.append(started)
-
-    def round_completed(self, completed):
-        self.completed.append(completed)
-
-
-def run(learners, first=None, **changes):
-    """Run a training over ``learners`` by name; return (result, strategy, watch)."""
-    defaults = {"rounds": 1, "return_timeout_seconds": 0.01, "round_timeout_seconds": 5.0}
-    training = replace(TrainingSettings.from_env(Environment({})), **(defaults | changes))
-    grid, watch = FakeGrid(learners), Watch()
-    wants = training.strategy.name == "QFedAvg"
-    inner = build_strategy(training)
-    strategy = SupervisedStrategy(inner, training, grid, watch, wants_train_loss=wants)
-    result = strategy.start(
-        grid=grid,
-        initial_arrays=ArrayRecord(first or [np.zeros(3, np.float32)]),
-        num_rounds=training.rounds,
-        timeout=training.round_timeout_seconds,
-        train_config=train_config(training),
-    )
-    return result, strategy, watch
-
-
-def arrays_of(result):
-    return result.arrays.to_numpy_ndarrays()
-
-
 def test_the_average_is_weighted_by_samples():
     result, _, _ = run({"a": Learner(fit=1, samples=10), "b": Learner(fit=4, samples=30)})
 
-    np.testing.assert_allclose(arrays_of(result)[0], 3.25)
+    np.testing.assert_allclose(result[0], 3.25)
 
 
 def test_parameters_keep_their_types_and_shapes():
@@ -133,15 +41,15 @@ def test_parameters_keep_their_types_and_shapes():
 
     result, _, _ = run({"a": Learner(fit=1), "b": Learner(fit=2)}, first)
 
-    described = [(array.dtype, array.shape) for array in arrays_of(result)]
+    described = [(array.dtype, array.shape) for array in result]
     assert described == [(array.dtype, array.shape) for array in first]
-    assert arrays_of(result)[1] == 4
+    assert result[1] == 4
 
 
 def test_a_learner_that_fails_costs_nothing_while_the_minima_are_met():
     result, _, watch = run({"a": Learner(fit=2), "b": Learner(error=USER_ERROR)})
 
-    np.testing.assert_allclose(arrays_of(result)[0], 2)
+    np.testing.assert_allclose(result[0], 2)
     rows = watch.completed[0].learners
     assert [(row.learner, row.error) for row in rows] == [
         ("a", ""),
@@ -163,7 +71,7 @@ def test_a_learner_that_fails_costs_nothing_while_the_minima_are_met():
 def test_an_unusable_reply_is_left_out_and_told(bad, said):
     result, _, watch = run({"a": Learner(fit=2), "b": bad})
 
-    np.testing.assert_allclose(arrays_of(result)[0], 2)
+    np.testing.assert_allclose(result[0], 2)
     assert said in watch.completed[0].learners[1].error
 
 
@@ -228,4 +136,4 @@ def test_every_strategy_runs_over_learners_of_which_one_fails(name):
 
     result, _, _ = run(learners, rounds=2, strategy=Parametrised(name, parameters))
 
-    assert np.isfinite(arrays_of(result)[0]).all()
+    assert np.isfinite(result[0]).all()

@@ -1,7 +1,6 @@
 """Which round's model is the one to keep."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flwr.app import ArrayRecord
@@ -26,15 +25,6 @@ def is_better(one: RoundModel, other: RoundModel | None) -> bool:
     if not any(_is_number(metric) for metric in (one.loss, one.accuracy)):
         return False
     return other is None or _rank(one) > _rank(other)
-
-
-def best_of(models: Iterable[RoundModel]) -> RoundModel | None:
-    """Return the best of some rounds, or None when none has a metric."""
-    best: RoundModel | None = None
-    for model in models:
-        if is_better(model, best):
-            best = model
-    return best
 
 
 def _rank(model: RoundModel) -> tuple[bool, float, float]:

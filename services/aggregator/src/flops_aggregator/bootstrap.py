@@ -4,74 +4,82 @@ import logging
 from contextlib import closing
 from typing import Any
 
-from flops_aggregator.settings import Settings, TrainingSettings
-from flops_aggregator.tracking import MlflowTracking, Tracking
-from flops_aggregator.training import train
-from flops_contracts.events import Kind, LearnerPresence, RoundCompleted, RoundStarted, Trained
-from flops_grid.exchange import Presence
+from flops_aggregator.cluster import Cluster
+from flops_aggregator.nested_tracking import NestedTracking
+from flops_aggregator.place import Place
+from flops_aggregator.settings import ParentSettings, Settings, TrainingSettings
+from flops_aggregator.tracking import MlflowTracking
+from flops_aggregator.training import gather, train
+from flops_aggregator.watch import Watch
+from flops_contracts.events import Finished, Kind, Trained
 from flops_grid.flower_internals import route_logs
+from flops_grid.link import Link, Peer
 from flops_grid.server import StreamGrid
+from flops_grid.settings import LinkSettings
 from flops_grid.user_model import load_user_model
 from flops_runtime.reporting import Reporter
 
 logger = logging.getLogger(__name__)
 
 
-class Watch:
-    """Tells learners' comings and goings and the rounds to MQTT and MLflow."""
-
-    def __init__(self, reporter: Reporter, tracking: Tracking, expected: int) -> None:
-        self._reporter = reporter
-        self._tracking = tracking
-        self._expected = expected
-
-    def presence_changed(self, presence: Presence) -> None:
-        """Report a learner that came or went."""
-        kind = Kind.LEARNER_JOINED if presence.is_present else Kind.LEARNER_LEFT
-        logger.info("%s: %s (%d)", kind, presence.learner, presence.present)
-        self._reporter.report(
-            kind,
-            LearnerPresence(presence.learner, presence.present, self._expected, presence.reason),
-        )
-
-    def round_started(self, started: RoundStarted) -> None:
-        """Report it; also the moment to give up when there is no tracking server."""
-        self._tracking.check()
-        self._reporter.status.doing(f"round {started.round}", started.round, started.rounds)
-        self._reporter.report(Kind.ROUND_STARTED, started)
-
-    def round_completed(self, completed: RoundCompleted) -> None:
-        """Report it and write it down."""
-        logger.info(
-            "round %d of %d: loss %s, accuracy %s, %.2f s",
-            completed.round,
-            completed.rounds,
-            completed.loss,
-            completed.accuracy,
-            completed.seconds,
-        )
-        self._tracking.record_round(completed)
-        self._reporter.report(Kind.ROUND_COMPLETED, completed)
-
-
-def aggregate(settings: Settings, reporter: Reporter) -> tuple[Kind, Trained]:
-    """Listen, wait for learners, run the rounds, publish the best model, return the result."""
+def aggregate(settings: Settings, reporter: Reporter) -> tuple[Kind, Trained | Finished]:
+    """Lead the training, or serve a parent that does; return the result."""
     route_logs()
+    if settings.parent:
+        return Kind.FINISHED, serve_parent(settings, settings.parent, reporter)
+    return Kind.TRAINED, lead(settings, reporter)
+
+
+def lead(settings: Settings, reporter: Reporter) -> Trained:
+    """Listen, wait for the clients, run the rounds, publish the best model, return the result."""
     training = settings.training
     tracking = MlflowTracking(settings.tracking)
     watch = Watch(reporter, tracking, training.learners)
-    address = f"{settings.actor.process.bind_address}:{settings.port}"
-    grid = StreamGrid(address, settings.grid_token, watch=watch.presence_changed)
     with closing(tracking):
-        with grid:
+        with _grid(settings, watch) as grid:
             # Learners may dial while mlflow and the model's library are still being imported.
             tracking.start(settings.actor.subject_id, _parameters(training), _tags(settings))
             reporter.progress("loading the model")
             model = load_user_model()
             reporter.status.ready()
-            best = train(training, model, grid, watch, reporter.progress)
+            place = Place(run_id=lambda: tracking.run_id)
+            best = train(training, model, grid, watch, place, reporter.progress)
         reporter.progress("storing the best model")
-        return Kind.TRAINED, tracking.publish(best)
+        return tracking.publish(best)
+
+
+def serve_parent(settings: Settings, parent: ParentSettings, reporter: Reporter) -> Finished:
+    """Gather the clients, then join the parent and answer it until it says goodbye.
+
+    Only a cluster that can work joins, so that its parent need not wait for it in a cycle.
+    """
+    training, actor = settings.training, settings.actor.actor
+    with closing(MlflowTracking(settings.tracking)) as tracking:
+        runs = NestedTracking(
+            tracking, actor.instance, actor.cluster, _parameters(training), _tags(settings)
+        )
+        watch = Watch(reporter, runs, training.learners)
+        with _grid(settings, watch) as grid:
+            reporter.progress("waiting for learners")
+            gather(training, grid)
+            reporter.progress("joining the parent")
+            cluster = Cluster(training, actor.cluster, grid, watch, runs)
+            link = Link(
+                Peer(parent.address, actor.instance, parent.token, aggregates=True),
+                LinkSettings(unreachable_seconds=parent.timeout_seconds),
+                news=cluster.look_up,
+            )
+            reporter.status.ready()
+            ended = cluster.serve(link)
+            logger.info("the parent said goodbye %s", ended.reason)
+            grid.close(ended.reason)
+        runs.finish(reporter.notice)
+        return Finished(cluster.rounds, cluster.samples)
+
+
+def _grid(settings: Settings, watch: Watch) -> StreamGrid:
+    address = f"{settings.actor.process.bind_address}:{settings.port}"
+    return StreamGrid(address, settings.grid_token, watch=watch.presence_changed)
 
 
 def _parameters(training: TrainingSettings) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDict
 
+from flops_aggregator.dtypes import summable
 from flops_contracts.exit_codes import ExitCode
 from flops_grid.errors import LearnerError
 from flops_grid.flower_internals import LEARNER_RAISED, message_with_metadata, metadata_values
@@ -90,7 +91,7 @@ def _arrays(reply: Message, sent: ArrayRecord) -> ArrayRecord:
     for key, expected in sent.items():
         _check_array(key, found[key], expected)
     # In the order that was sent, because parameters are known by their position.
-    return ArrayRecord({key: found[key] for key in sent})
+    return ArrayRecord({key: summable(found[key]) for key in sent})
 
 
 def _check_array(key: str, found: Array, expected: Array) -> None:

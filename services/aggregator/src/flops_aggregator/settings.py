@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flops_contracts.roles import Role
-from flops_contracts.sla import Flavor, Parametrised
-from flops_runtime.environment import Environment
+from flops_contracts.sla import RETURN_SECONDS, Flavor, Parametrised
+from flops_runtime.environment import REQUIRED, Environment
 from flops_runtime.settings import ActorSettings
 
 
@@ -23,15 +23,22 @@ class TrackingSettings:
     connect_timeout_seconds: float = 120.0
 
     @classmethod
-    def from_env(cls, environment: Environment) -> "TrackingSettings":
-        """Read them; the caller calls ``environment.check()``."""
+    def from_env(cls, environment: Environment, *, has_parent: bool) -> "TrackingSettings":
+        """Read them; the caller calls ``environment.check()``. Only a root publishes a model."""
         flavor = environment.text(
-            "FLOPS_ML_MODEL_FLAVOR", help="The ML library of the model.", choices=tuple(Flavor)
+            "FLOPS_ML_MODEL_FLAVOR",
+            Flavor.SKLEARN if has_parent else REQUIRED,
+            help="The ML library of the model; the root's.",
+            choices=tuple(Flavor),
         )
         return cls(
             url=environment.text("FLOPS_MLFLOW_URL", help="The tracking server's URL."),
             experiment=environment.text("FLOPS_EXPERIMENT_NAME", help="Experiment in MLflow."),
-            model_name=environment.text("FLOPS_MODEL_NAME", help="Registered model in MLflow."),
+            model_name=environment.text(
+                "FLOPS_MODEL_NAME",
+                "" if has_parent else REQUIRED,
+                help="Registered model in MLflow; the root's.",
+            ),
             flavor=Flavor(flavor) if flavor in set(Flavor) else Flavor.SKLEARN,
             ml_repo_url=environment.text("FLOPS_ML_REPO_URL", "", help="For MLflow's tags."),
             commit=environment.text("FLOPS_COMMIT", "", help="For MLflow's tags."),
@@ -62,7 +69,12 @@ class TrainingSettings:
     def from_env(cls, environment: Environment) -> "TrainingSettings":
         """Read them; the caller calls ``environment.check()``."""
         return cls(
-            rounds=_count(environment, "FLOPS_TRAINING_ROUNDS", 3, "Rounds to train."),
+            rounds=_count(
+                environment,
+                "FLOPS_TRAINING_ROUNDS",
+                3,
+                "Rounds to train, for each request of a parent.",
+            ),
             learners=_count(environment, "FLOPS_LEARNERS", 1, "Learners that were started."),
             min_available=_count(
                 environment, "FLOPS_MIN_AVAILABLE_CLIENTS", 1, "Learners needed to begin a round."
@@ -89,17 +101,43 @@ class TrainingSettings:
             ),
             return_timeout_seconds=environment.seconds(
                 "FLOPS_RETURN_TIMEOUT_SECONDS",
-                60,
+                RETURN_SECONDS,
                 help="How long to wait before a round for learners that were lost.",
             ),
         )
 
 
 @dataclass(frozen=True)
+class ParentSettings:
+    """The aggregator that this one's clients are one client of."""
+
+    address: str
+    token: str = field(repr=False)
+    timeout_seconds: float = 300.0
+
+    @classmethod
+    def from_env(cls, environment: Environment) -> "ParentSettings | None":
+        """Read them, None for a root; the caller calls ``environment.check()``."""
+        parent = cls(
+            address=environment.text(
+                "FLOPS_PARENT_ADDRESS", "", help="Aggregator above: host:port; empty at the root."
+            ),
+            token=environment.text("FLOPS_PARENT_TOKEN", "", help="What to show there."),
+            timeout_seconds=environment.seconds(
+                "FLOPS_PARENT_TIMEOUT_SECONDS",
+                cls.timeout_seconds,
+                help="How long the aggregator above may be out of reach, all in one go.",
+            ),
+        )
+        return parent if parent.address else None
+
+
+@dataclass(frozen=True)
 class Settings:
-    """All of it."""
+    """All of it; a root has no parent."""
 
     actor: ActorSettings
+    parent: ParentSettings | None
     grid_token: str = field(repr=False)
     port: int
     training: TrainingSettings
@@ -108,8 +146,11 @@ class Settings:
     @classmethod
     def from_env(cls, environment: Environment) -> "Settings":
         """Read them; the caller calls ``environment.check()``."""
+        parent = ParentSettings.from_env(environment)
+        role = Role.CLUSTER_AGGREGATOR if parent else Role.AGGREGATOR
         return cls(
-            actor=ActorSettings.from_env(environment, Role.AGGREGATOR),
+            actor=ActorSettings.from_env(environment, role),
+            parent=parent,
             grid_token=environment.text(
                 "FLOPS_GRID_TOKEN", help="What the project's learners have to show."
             ),
@@ -117,7 +158,7 @@ class Settings:
                 "FLOPS_GRID_PORT", 8080, help="Port that learners dial.", maximum=65535
             ),
             training=TrainingSettings.from_env(environment),
-            tracking=TrackingSettings.from_env(environment),
+            tracking=TrackingSettings.from_env(environment, has_parent=parent is not None),
         )
 
 

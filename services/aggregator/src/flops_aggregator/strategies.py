@@ -16,6 +16,9 @@ from flops_runtime.environment import BadSettingsError
 NEED_TRAIN_LOSS: Final = frozenset({"QFedAvg"})
 """They weigh a learner by the loss of the parameters it was sent, so learners must report it."""
 
+TAKE_STEPS: Final = frozenset({"FedAdagrad", "FedAdam", "FedAvgM", "FedYogi", "QFedAvg"})
+"""They move from the last parameters by a step of their own instead of taking an average."""
+
 
 def build_strategy(training: TrainingSettings) -> Strategy:
     """Return the asked strategy over all learners; raise ``BadSettingsError``."""

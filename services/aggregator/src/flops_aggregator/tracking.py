@@ -32,7 +32,12 @@ from flops_contracts.events import RoundCompleted, Trained
 logger = logging.getLogger(__name__)
 
 ALIAS: Final = "champion"
+PARENT_TAG: Final = "mlflow.parentRunId"
+"""MLflow's own tag: its pages show a run that has it below the run that it names."""
+INSTANCE_TAG: Final = "flops.instance"
+"""Whose run a child is: the service of a cluster's aggregator."""
 PUBLISH_TIMEOUT_SECONDS: Final = 900.0
+FINISH_TIMEOUT_SECONDS: Final = 60.0
 CLOSE_TIMEOUT_SECONDS: Final = 5.0
 
 CHATTERERS: Final = ("urllib3", "mlflow", "alembic")
@@ -82,10 +87,18 @@ class MlflowTracking:
         self._client: Any = None
         self._experiment_id = ""
         self._run_id = ""
-        self._is_published = False
+        self._is_done = False
+
+    @property
+    def run_id(self) -> str:
+        """The run's id; empty as long as there is none."""
+        return self._run_id
 
     def start(self, name: str, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        """Connect in the background, and open the run called ``name``."""
+        """Connect in the background, and open the run called ``name``.
+
+        A child of another run is found again when the process that wrote to it was replaced.
+        """
 
         def open_run() -> None:
             mlflow: Any = importlib.import_module("mlflow")
@@ -94,10 +107,9 @@ class MlflowTracking:
             mlflow.set_tracking_uri(self._settings.url)
             self._client = mlflow.MlflowClient(self._settings.url)
             self._experiment_id = self._patiently(self._find_experiment)
-            run = self._patiently(
-                lambda: self._client.create_run(self._experiment_id, run_name=name, tags=dict(tags))
+            self._run_id = self._patiently(lambda: self._find_run(tags)) or self._patiently(
+                lambda: self._create_run(name, tags)
             )
-            self._run_id = run.info.run_id
             entities: Any = importlib.import_module("mlflow.entities")
             listed = [entities.Param(key, str(value)) for key, value in parameters.items()]
             self._patiently(lambda: self._client.log_batch(self._run_id, params=listed))
@@ -111,13 +123,13 @@ class MlflowTracking:
             raise self._unreachable(error) from error
 
     def record_round(self, completed: RoundCompleted) -> None:
-        """Write the round's metrics down with the round as step."""
+        """Write the round's metrics down with the round as step, counted over all cycles."""
         at = int(time.time() * 1000)
 
         def write() -> None:
             entities: Any = importlib.import_module("mlflow.entities")
             listed = [
-                entities.Metric(key, value, at, completed.round)
+                entities.Metric(key, value, at, step_of(completed))
                 for key, value in _metrics(completed).items()
             ]
             self._patiently(lambda: self._client.log_batch(self._run_id, metrics=listed))
@@ -143,12 +155,26 @@ class MlflowTracking:
                 f"MLflow cannot store the model: {type(error).__name__}: {error}"[:2000],
                 hint=f"Is it a model of {self._settings.flavor}, as the SLA says?",
             ) from error
-        self._is_published = True
+        self._is_done = True
         return trained
 
+    def finish(self) -> None:
+        """End the run well after all that is still to be written, if it was ever opened."""
+
+        def end() -> None:
+            if self._run_id:
+                self._client.set_terminated(self._run_id, "FINISHED")
+
+        try:
+            self._thread.submit(end).result(FINISH_TIMEOUT_SECONDS)
+        except Exception as error:  # noqa: BLE001 - the rounds were trained all the same
+            logger.warning("the run in MLflow may lack rounds: %s", error)
+        else:
+            self._is_done = True
+
     def close(self) -> None:
-        """End the run as failed unless a model was published."""
-        if self._run_id and not self._is_published:
+        """End the run as failed unless it has ended well."""
+        if self._run_id and not self._is_done:
             ended = self._thread.submit(self._client.set_terminated, self._run_id, "FAILED")
             try:
                 ended.result(CLOSE_TIMEOUT_SECONDS)
@@ -191,6 +217,21 @@ class MlflowTracking:
                 )
         self._client.set_tag(self._run_id, "flops.best_round", str(best.round))
 
+    def _find_run(self, tags: Mapping[str, str]) -> str:
+        """Return the child run that has all these tags, running again; empty if there is none."""
+        if PARENT_TAG not in tags:
+            return ""
+        same = " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in (PARENT_TAG, INSTANCE_TAG))
+        found = self._client.search_runs([self._experiment_id], same, max_results=1)
+        if not found:
+            return ""
+        self._client.update_run(found[0].info.run_id, status="RUNNING")
+        return str(found[0].info.run_id)
+
+    def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
+        run = self._client.create_run(self._experiment_id, run_name=name, tags=dict(tags))
+        return str(run.info.run_id)
+
     def _find_experiment(self) -> str:
         name = self._settings.experiment
         found = self._client.get_experiment_by_name(name)
@@ -219,6 +260,13 @@ class MlflowTracking:
             f"no MLflow server at {self._settings.url} within {seconds:g} s: {error}"[:2000],
             hint="Check that the customer's tracking server runs.",
         )
+
+
+def step_of(completed: RoundCompleted) -> int:
+    """Return the number of a round, or of a root's cycle, over the whole training."""
+    if completed.is_cycle:
+        return completed.cycle
+    return (completed.cycle - 1) * completed.rounds + completed.round
 
 
 def _metrics(completed: RoundCompleted) -> dict[str, float]:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import numpy as np
 
 from flops_aggregator.errors import ModelUnusableError, TooFewLearnersError
+from flops_aggregator.place import Place
 from flops_aggregator.settings import TrainingSettings
-from flops_aggregator.strategies import NEED_TRAIN_LOSS, build_strategy, train_config
+from flops_aggregator.strategies import train_config
 from flops_aggregator.supervision import RoundWatch, SupervisedStrategy
 from flops_aggregator.tracking import BestModel
 from flops_grid.errors import UserCodeError
@@ -23,16 +24,11 @@ def train(
     model: UserModel,
     grid: StreamGrid,
     watch: RoundWatch,
+    place: Place,
     progress: Callable[[str], None],
 ) -> BestModel:
     """Run all rounds over ``grid``; return the best one's model. Raises ``FlopsError``."""
-    strategy = SupervisedStrategy(
-        build_strategy(training),
-        training,
-        grid,
-        watch,
-        wants_train_loss=training.strategy.name in NEED_TRAIN_LOSS,
-    )
+    strategy = SupervisedStrategy(training, grid, watch, place)
     first = _first_parameters(model)
     progress("waiting for learners")
     gather(training, grid)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
@@ -12,6 +13,7 @@ from flops_grid.records import (
     CONFIG,
     EVALUATE_SECONDS,
     FIT_SECONDS,
+    INTERNAL,
     LOSS,
     METRICS,
     SAMPLES,
@@ -53,7 +55,7 @@ class Training:
         if config.get(WANTS_TRAIN_LOSS):
             metrics[TRAIN_LOSS] = self._model.evaluate().loss
         began = self._clock()
-        metrics[SAMPLES] = self._model.fit(config)
+        metrics[SAMPLES] = self._model.fit(_of_strategy(config))
         metrics[FIT_SECONDS] = self._clock() - began
         arrays = arrays_from_parameters(self._model.parameters())
         self.rounds += 1
@@ -80,6 +82,11 @@ class Training:
     def _take_parameters(self, message: Message) -> None:
         arrays = message.content.array_records[ARRAYS]
         self._model.set_parameters(parameters_from_arrays(arrays))
+
+
+def _of_strategy(config: ConfigRecord) -> dict[str, Any]:
+    """Return what the user's code may know: what the strategy sends."""
+    return {key: value for key, value in config.items() if not key.startswith(INTERNAL)}
 
 
 def _config(message: Message) -> ConfigRecord:

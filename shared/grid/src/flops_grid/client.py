@@ -33,12 +33,12 @@ def serve(app: ClientApp, link: Link) -> Ended:
     becomes an error reply, and the learner goes on. Raises ``AggregatorUnreachableError``.
     """
     take_identity()
-    context = Context(run_id=RUN_ID, node_id=0, node_config={}, state=RecordDict(), run_config={})
+    context = _context()
     link.start()
     reason = "the learner ended"
     try:
         while not isinstance(item := link.inbox.get(), Ended):
-            link.answer(_run(app, _message(item), context))
+            link.answer(run_app(app, _message(item), context))
     except BaseException as error:
         reason = f"{type(error).__name__}: {error}"
         raise
@@ -48,15 +48,20 @@ def serve(app: ClientApp, link: Link) -> Ended:
         link.close(reason)
 
 
+def _context() -> Context:
+    return Context(run_id=RUN_ID, node_id=0, node_config={}, state=RecordDict(), run_config={})
+
+
 def _message(item: Message | Exception) -> Message:
     if isinstance(item, Exception):
         raise item
     return item
 
 
-def _run(app: ClientApp, message: Message, context: Context) -> Message:
+def run_app(app: ClientApp, message: Message, context: Context | None = None) -> Message:
+    """Return the answer of ``app`` to ``message``: what it raises becomes an error reply."""
     try:
-        return app(message, context)
+        return app(message, context or _context())
     except Exception as error:
         # Whatever the user's code does, the next round may work again.
         logger.warning("could not answer %s", message.metadata.message_type, exc_info=error)

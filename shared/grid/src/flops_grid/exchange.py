@@ -102,7 +102,8 @@ class Exchange:
     def join(self, name: str, session: str, *, aggregates: bool = False) -> Seat:
         """Seat a learner and queue its unanswered work; raise ``NameTakenError``.
 
-        ``aggregates`` says that it is an aggregator with learners of its own. A session that is there already has lost its connection before we noticed: it replaces it.
+        ``aggregates`` says that it is an aggregator with learners of its own. A session that is
+        there already has lost its connection before we noticed: it replaces it.
         """
         with self._changed:
             seat = Seat(node_id_of(name), name, session)

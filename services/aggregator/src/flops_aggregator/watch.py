@@ -1,0 +1,59 @@
+"""Tells learners' comings and goings and the rounds to MQTT and MLflow."""
+
+import logging
+from typing import Protocol
+
+from flops_contracts.events import Kind, LearnerPresence, RoundCompleted, RoundStarted
+from flops_grid.exchange import Presence
+from flops_runtime.reporting import Reporter
+
+logger = logging.getLogger(__name__)
+
+
+class RoundBook(Protocol):
+    """Where rounds are written down."""
+
+    def check(self) -> None:
+        """Raise when the training must not go on without it."""
+
+    def record_round(self, completed: RoundCompleted) -> None:
+        """Write a round down, soon."""
+
+
+class Watch:
+    """Tells both; ``expected`` is how many clients were started."""
+
+    def __init__(self, reporter: Reporter, book: RoundBook, expected: int) -> None:
+        self._reporter = reporter
+        self._book = book
+        self._expected = expected
+
+    def presence_changed(self, presence: Presence) -> None:
+        """Report a learner that came or went."""
+        kind = Kind.LEARNER_JOINED if presence.is_present else Kind.LEARNER_LEFT
+        logger.info("%s: %s (%d)", kind, presence.learner, presence.present)
+        self._reporter.report(
+            kind,
+            LearnerPresence(presence.learner, presence.present, self._expected, presence.reason),
+        )
+
+    def round_started(self, started: RoundStarted) -> None:
+        """Report it; also the moment to give up when there is no tracking server."""
+        self._book.check()
+        kind = "cycle" if started.is_cycle else "round"
+        self._reporter.status.doing(f"{kind} {started.round}", started.round, started.rounds)
+        self._reporter.report(Kind.ROUND_STARTED, started)
+
+    def round_completed(self, completed: RoundCompleted) -> None:
+        """Report it and write it down."""
+        logger.info(
+            "%s %d of %d: loss %s, accuracy %s, %.2f s",
+            "cycle" if completed.is_cycle else "round",
+            completed.round,
+            completed.rounds,
+            completed.loss,
+            completed.accuracy,
+            completed.seconds,
+        )
+        self._book.record_round(completed)
+        self._reporter.report(Kind.ROUND_COMPLETED, completed)

@@ -1,0 +1,168 @@
+"""Trees of aggregators and learners in memory, whose messages cross the wire's own encoding."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
+
+from flops_aggregator.cluster import Cluster
+from flops_aggregator.place import Place
+from flops_aggregator.settings import TrainingSettings
+from flops_aggregator.strategies import train_config
+from flops_aggregator.supervision import SupervisedStrategy
+from flops_contracts.events import RoundCompleted, RoundStarted
+from flops_grid.client import run_app
+from flops_grid.errors import LearnerError
+from flops_grid.flower_internals import LEARNER_RAISED, set_message_id
+from flops_grid.wire import Assembler, message_frames, read_frame
+from flops_runtime.environment import Environment
+
+Arrays = list[np.ndarray[Any, Any]]
+
+
+class Client(Protocol):
+    """What a grid asks: a learner, or a cluster of them."""
+
+    def answer(self, message: Message) -> Message | None:
+        """Return the reply, or None for silence."""
+
+
+@dataclass
+class Learner:
+    """What one learner answers; ``fit`` is what is added, the arrays, or makes them."""
+
+    fit: float | ArrayRecord | Callable[[Arrays], Arrays] = 1.0
+    samples: float = 10
+    loss: float = 0.5
+    accuracy: float = 0.5
+    error: LearnerError | None = None
+    is_silent: bool = False
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    def answer(self, message: Message) -> Message | None:
+        self.seen.append(dict(message.content.config_records["config"]))
+        if self.is_silent:
+            return None
+        if self.error:
+            return Message(Error(LEARNER_RAISED, self.error.to_text()), reply_to=message)
+        metrics = {"num-examples": self.samples, "fit-seconds": 1.0, "evaluate-seconds": 0.1}
+        metrics |= {"loss": self.loss, "accuracy": self.accuracy, "train_loss": self.loss}
+        content = RecordDict({"metrics": MetricRecord(metrics)})
+        if message.metadata.message_type == "train":
+            content["arrays"] = self._trained(message.content.array_records["arrays"])
+        return Message(content, reply_to=message)
+
+    def _trained(self, arrays: ArrayRecord) -> ArrayRecord:
+        if isinstance(self.fit, ArrayRecord):
+            return self.fit
+        sent = arrays.to_numpy_ndarrays()
+        if callable(self.fit):
+            return ArrayRecord(self.fit(sent))
+        return ArrayRecord([np.asarray(array + self.fit) for array in sent])
+
+
+@dataclass
+class MemoryGrid:
+    """Asks its clients in memory; the part of a grid that a training uses."""
+
+    clients: Mapping[str, Client]
+    names: list[str] = field(default_factory=list)
+
+    def get_node_ids(self) -> list[int]:
+        self.names = sorted(self.clients)
+        return list(range(1, len(self.names) + 1))
+
+    def wait_for_learners(self, _count: int, _timeout_seconds: float) -> list[str]:
+        return self.names
+
+    def name_of(self, node_id: int) -> str:
+        return self.names[node_id - 1]
+
+    def has_aggregators(self) -> bool:
+        return any(isinstance(client, MemoryCluster) for client in self.clients.values())
+
+    def resume(self) -> None:
+        pass
+
+    def send_and_receive(self, messages: list[Message], **_: Any) -> list[Message]:
+        replies = []
+        for number, message in enumerate(messages):
+            set_message_id(message, str(number))
+            client = self.clients[self.name_of(message.metadata.dst_node_id)]
+            reply = client.answer(over_the_wire(message))
+            replies += [over_the_wire(reply)] if reply else []
+        return replies
+
+
+@dataclass
+class MemoryWatch:
+    """Remembers the rounds."""
+
+    started: list[RoundStarted] = field(default_factory=list)
+    completed: list[RoundCompleted] = field(default_factory=list)
+
+    def round_started(self, started: RoundStarted) -> None:
+        self.started.append(started)
+
+    def round_completed(self, completed: RoundCompleted) -> None:
+        self.completed.append(completed)
+
+
+@dataclass
+class MemoryRuns:
+    """A run in MLflow whose parent is known as soon as it is told."""
+
+    own: str = ""
+    parents: list[str] = field(default_factory=list)
+
+    def nest_in(self, parent_run_id: str) -> None:
+        self.parents.append(parent_run_id)
+
+    def run_id(self) -> str:
+        return self.own
+
+
+class MemoryCluster:
+    """A cluster's aggregator over clients in memory."""
+
+    def __init__(self, clients: Mapping[str, Client], name: str = "", **changes: Any) -> None:
+        self.watch, self.runs = MemoryWatch(), MemoryRuns(f"run of {name}")
+        grid: Any = MemoryGrid(clients)
+        self.cluster = Cluster(a_training(**changes), name, grid, self.watch, self.runs)
+
+    def answer(self, message: Message) -> Message:
+        return run_app(self.cluster.client_app(), message)
+
+
+def a_training(**changes: Any) -> TrainingSettings:
+    """Return settings of one round that waits for nothing."""
+    defaults = {"rounds": 1, "return_timeout_seconds": 0.01, "round_timeout_seconds": 5.0}
+    return replace(TrainingSettings.from_env(Environment({})), **(defaults | changes))
+
+
+def run(
+    clients: Mapping[str, Client], first: Arrays | None = None, **changes: Any
+) -> tuple[Arrays, SupervisedStrategy, MemoryWatch]:
+    """Run a root's training over ``clients``; return its last arrays, its strategy and watch."""
+    training, watch = a_training(**changes), MemoryWatch()
+    grid: Any = MemoryGrid(clients)
+    strategy = SupervisedStrategy(training, grid, watch, Place(run_id=lambda: "run of the root"))
+    result = strategy.start(
+        grid=grid,
+        initial_arrays=ArrayRecord(first or [np.zeros(3, np.float32)]),
+        num_rounds=training.rounds,
+        timeout=training.round_timeout_seconds,
+        train_config=train_config(training),
+    )
+    return result.arrays.to_numpy_ndarrays(), strategy, watch
+
+
+def over_the_wire(message: Message) -> Message:
+    """Return ``message`` as it arrives at the other end."""
+    assembler = Assembler()
+    found = [assembler.feed(*read_frame(data)) for data in message_frames(message)]
+    arrived = found[-1]
+    assert arrived is not None
+    return arrived

@@ -1,0 +1,230 @@
+"""Clusters as clients: weights, metrics, what passes down and up, and where failures began."""
+
+import math
+
+import numpy as np
+import pytest
+
+from flops_aggregator.errors import TooFewLearnersError
+from flops_contracts.exit_codes import ExitCode
+from flops_contracts.sla import Parametrised
+from flops_grid.errors import LearnerError, UserCodeError
+from flops_grid.flower_internals import take_identity
+from support.federation import Learner, MemoryCluster, run
+
+USER_ERROR = LearnerError(
+    "fit_model raised ValueError: no", "UserCodeError", "m.py:3", "", ExitCode.USER_CODE_FAILED
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _identity():
+    take_identity()
+
+
+def towards(target, rate=0.5):
+    """Return a fit that moves parameters some way to ``target``: where it begins matters."""
+    return lambda arrays: [np.asarray(one + rate * (target - one), one.dtype) for one in arrays]
+
+
+def three_learners():
+    return {
+        "a": Learner(fit=towards(1.0), samples=10, loss=1.0, accuracy=0.2),
+        "b": Learner(fit=towards(5.0), samples=30, loss=2.0, accuracy=0.6),
+        "c": Learner(fit=towards(-2.0), samples=60, loss=4.0, accuracy=0.9),
+    }
+
+
+@pytest.mark.parametrize(("cycles", "rounds"), [(1, 4), (4, 1), (2, 3)])
+def test_one_cluster_gives_what_classic_mode_gives_in_as_many_rounds(cycles, rounds):
+    first = [np.linspace(0, 1, 7, dtype=np.float32), np.array(2.0)]
+
+    classic, _, _ = run(three_learners(), first, rounds=cycles * rounds)
+    cluster = MemoryCluster(three_learners(), rounds=rounds)
+    hierarchical, _, _ = run({"cluster": cluster}, first, rounds=cycles)
+
+    for one, other in zip(hierarchical, classic, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_one_cluster_is_evaluated_as_in_classic_mode():
+    _, _, classic = run(three_learners(), rounds=2)
+    cluster = MemoryCluster(three_learners(), rounds=2)
+    _, _, hierarchical = run({"cluster": cluster}, rounds=1)
+
+    (cycle,), last = hierarchical.completed, classic.completed[-1]
+    assert (cycle.loss, cycle.accuracy) == pytest.approx((last.loss, last.accuracy))
+
+
+def test_two_clusters_give_what_is_computed_by_hand():
+    learners = three_learners()
+    clusters = {
+        "north": MemoryCluster({"a": learners["a"], "b": learners["b"]}, rounds=2),
+        "south": MemoryCluster({"c": learners["c"]}, rounds=2),
+    }
+
+    result, _, _ = run(clusters, [np.zeros(1)], rounds=2)
+
+    # Two rounds of moving half the way leave a quarter of the start: x/4 + 3/4 of the goal, which
+    # is (10*1 + 30*5) / 40 = 4 in the north and -2 in the south; they weigh 40 and 60 samples.
+    first = (40 * (3 / 4 * 4) + 60 * (3 / 4 * -2)) / 100
+    second = (40 * (first / 4 + 3 / 4 * 4) + 60 * (first / 4 + 3 / 4 * -2)) / 100
+    np.testing.assert_allclose(result[0], second, rtol=1e-12)
+
+
+def test_a_cluster_weighs_the_mean_of_what_its_rounds_trained_on():
+    class SometimesAway(Learner):
+        def answer(self, message):
+            self.is_silent = message.content["config"]["server-round"] == 2
+            return super().answer(message)
+
+    north = MemoryCluster({"a": Learner(samples=10), "b": SometimesAway(samples=30)}, rounds=2)
+
+    _, _, watch = run({"north": north})
+
+    assert watch.completed[0].metrics["samples"] == (40 + 10) / 2
+
+
+def test_the_evaluation_is_that_of_all_learners_weighted_by_samples():
+    learners = three_learners()
+    clusters = {
+        "north": MemoryCluster({"a": learners["a"], "b": learners["b"]}),
+        "south": MemoryCluster({"c": learners["c"]}),
+    }
+
+    _, strategy, watch = run(clusters)
+
+    loss = (10 * 1.0 + 30 * 2.0 + 60 * 4.0) / 100
+    accuracy = (10 * 0.2 + 30 * 0.6 + 60 * 0.9) / 100
+    told = watch.completed[0]
+    assert (told.loss, told.accuracy) == pytest.approx((loss, accuracy))
+    assert strategy.best.accuracy == pytest.approx(accuracy)
+
+
+def test_the_root_counts_cycles_and_its_clusters_rounds_within_them():
+    cluster = MemoryCluster({"a": Learner()}, rounds=2)
+
+    _, _, root = run({"cluster": cluster}, rounds=2)
+
+    assert [(one.cycle, one.round, one.is_cycle) for one in root.completed] == [
+        (1, 1, True),
+        (2, 2, True),
+    ]
+    told = [(one.cycle, one.round, one.is_cycle) for one in cluster.watch.completed]
+    assert told == [(1, 1, False), (1, 2, False), (2, 1, False), (2, 2, False)]
+    assert [(one.cycle, one.round) for one in cluster.watch.started] == [one[:2] for one in told]
+
+
+def test_three_levels_give_what_classic_mode_gives_over_the_same_learners():
+    learners = three_learners()
+    region = MemoryCluster(
+        {
+            "north": MemoryCluster({"a": learners["a"]}),
+            "south": MemoryCluster({"b": learners["b"]}),
+        }
+    )
+    far = MemoryCluster({"west": MemoryCluster({"c": learners["c"]})})
+
+    classic, _, _ = run(three_learners(), rounds=3)
+    result, _, _ = run({"region": region, "far": far}, rounds=3)
+
+    np.testing.assert_allclose(result[0], classic[0], rtol=1e-6)
+
+
+def test_in_three_levels_each_counts_the_exchanges_of_the_one_above():
+    leaf = MemoryCluster({"a": Learner()}, "leaf", rounds=2)
+    middle = MemoryCluster({"leaf": leaf}, "middle", rounds=3)
+
+    run({"middle": middle}, rounds=2)
+
+    cycles = [one.cycle for one in leaf.watch.completed]
+    assert cycles == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
+    assert {*middle.runs.parents} == {"run of the root"}
+    assert {*leaf.runs.parents} == {"run of middle"}
+
+
+def test_what_the_roots_strategy_tells_reaches_every_learner():
+    learner = Learner()
+    cluster = MemoryCluster({"a": learner}, rounds=2)
+
+    run({"cluster": cluster}, strategy=Parametrised("FedProx", {"proximal_mu": 0.25}))
+
+    trained = [config for config in learner.seen if "proximal-mu" in config]
+    assert [(one["server-round"], one["proximal-mu"]) for one in trained] == [(1, 0.25), (2, 0.25)]
+
+
+@pytest.mark.parametrize("name", ["FedAdam", "FedAvgM", "FedMedian", "QFedAvg"])
+def test_the_roots_strategy_treats_clusters_as_classic_mode_treats_learners(name):
+    needed = {"QFedAvg": {"client_learning_rate": 0.1}}
+    asked = Parametrised(name, needed.get(name, {}))
+    learners = three_learners()
+
+    classic, _, _ = run(learners, rounds=2, strategy=asked)
+    clusters = {letter: MemoryCluster({letter: one}) for letter, one in learners.items()}
+    result, _, _ = run(clusters, rounds=2, strategy=asked)
+
+    np.testing.assert_allclose(result[0], classic[0], rtol=1e-5)
+
+
+def test_a_learners_mistake_reaches_the_root_with_its_instance_cluster_round_and_cycle():
+    cluster = MemoryCluster({"lrn1": Learner(error=USER_ERROR), "lrn2": Learner()}, "munich")
+    broken = MemoryCluster({"lrn3": Learner(error=USER_ERROR)}, "berlin")
+
+    with pytest.raises(UserCodeError, match="fit_model raised ValueError: no") as raised:
+        run({"one": cluster, "two": broken}, min_fit=2)
+
+    error = raised.value
+    assert (error.origin, error.origin_cluster, error.where) == ("lrn3", "berlin", "m.py:3")
+    assert (error.round, error.cycle) == (1, 1)
+
+
+def test_it_reaches_the_root_through_three_levels():
+    leaf = MemoryCluster({"lrn1": Learner(error=USER_ERROR)}, "berlin")
+    middle = MemoryCluster({"leaf": leaf}, "germany")
+
+    with pytest.raises(UserCodeError) as raised:
+        run({"middle": middle})
+
+    assert (raised.value.origin, raised.value.origin_cluster) == ("lrn1", "berlin")
+
+
+def test_a_cluster_below_its_minima_costs_its_cycle_and_not_the_project():
+    lonely = MemoryCluster({"a": Learner(fit=9), "b": Learner(is_silent=True)}, min_fit=2)
+    whole = MemoryCluster({"c": Learner(fit=2)})
+
+    result, _, watch = run({"lonely": lonely, "whole": whole})
+
+    np.testing.assert_allclose(result[0], 2)
+    rows = {row.learner: row.error for row in watch.completed[0].learners}
+    assert rows["whole"] == ""
+    assert "round 1: 1 of at least 2 learners could train; b: no answer" in rows["lonely"]
+
+
+def test_a_cluster_that_can_train_again_counts_again_in_the_next_cycle():
+    class BackInTheSecondCycle(Learner):
+        def answer(self, message):
+            self.is_silent = message.content["config"]["flops.exchange"] == 1
+            return super().answer(message)
+
+    lonely = MemoryCluster({"a": Learner(), "b": BackInTheSecondCycle()}, min_fit=2)
+    whole = MemoryCluster({"c": Learner()})
+
+    _, _, watch = run({"lonely": lonely, "whole": whole}, rounds=2)
+
+    assert [one.metrics["learners"] for one in watch.completed] == [1, 2]
+
+
+def test_too_few_clusters_end_the_project_with_what_each_of_them_said():
+    lonely = MemoryCluster({"a": Learner(is_silent=True)}, "berlin")
+
+    with pytest.raises(TooFewLearnersError, match="cycle 1: 0 of at least 1 clusters") as raised:
+        run({"lonely": lonely})
+
+    assert (raised.value.origin, raised.value.origin_cluster) == ("a", "berlin")
+
+
+def test_a_clusters_loss_that_is_no_number_is_told_as_none():
+    _, _, watch = run({"cluster": MemoryCluster({"a": Learner(loss=math.nan)})})
+
+    assert watch.completed[0].loss is None
+    assert watch.completed[0].accuracy == 0.5
