@@ -73,6 +73,7 @@ lock: $(UV) ## Lock every service's dependencies anew (UPGRADE=1 takes newer ver
 	  (cd services/$$service && $(LOCK) pyproject.toml -o requirements.lock) || exit 1; \
 	done
 	@cd services/cli && $(LOCK) --group embedded -o embedded.lock
+	@cd services/tracking-server && $(LOCK) pyproject.toml --extra stores -c requirements.lock -o stores.lock
 	@$(LOCK) pyproject.toml --group dev -o requirements.lock
 	@printf 'uv>=0.13\n' | $(LOCK) - -o bootstrap.lock
 	@# A client that the tests drive, without the 240 MB of ansible that it has no use for here.
@@ -81,7 +82,6 @@ lock: $(UV) ## Lock every service's dependencies anew (UPGRADE=1 takes newer ver
 LOCK = $(abspath $(UV)) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
   $(addprefix --no-emit-package ,$(LOCAL))
-	@cd services/tracking-server && $(LOCK) pyproject.toml --extra stores -c requirements.lock -o stores.lock
 
 clean: ## Remove everything that was installed or produced
 	rm -rf $(HOME_DIR) $(DEV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
@@ -102,6 +102,8 @@ $(CLI)/.installed: $(UV) services/cli/requirements.lock
 	@$(UV) pip sync --quiet --require-hashes --python $(CLI) services/cli/requirements.lock
 	@for site in $(CLI)/lib/python3*/site-packages; do \
 	  printf '%s\n' $(abspath $(wildcard shared/*/src) services/cli/src) > $$site/flops.pth; done
+	@printf '%s\n' '#!$(abspath $(CLI))/bin/python' 'import sys' 'from flops_cli.__main__ import main' \
+	  'sys.exit(main())' > $(CLI)/bin/flops && chmod +x $(CLI)/bin/flops
 	@touch $@
 
 $(DEV)/.installed: $(UV) requirements.lock
