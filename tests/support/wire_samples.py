@@ -78,7 +78,14 @@ TRAINED = Trained(
     accuracy=0.9375,
 )
 
-FRAGMENT = Fragment(name=f"mnist.{'0a' * 16}.parquet", rows=1500, bytes=400_000, labels={"0": 150})
+FRAGMENT = Fragment(
+    name=f"mnist.{'0a' * 16}.parquet",
+    rows=1500,
+    bytes=400_000,
+    labels={"0": 150},
+    partition=2,
+    node="munich/node1",
+)
 
 PAYLOADS: dict[Kind, tuple[Role, Any]] = {
     Kind.STARTED: (Role.BUILDER, Empty()),
@@ -172,5 +179,6 @@ MOCK_SLA = MockSla(
         partitioner=Parametrised("DirichletPartitioner", {"alpha": 0.5, "partition_by": "label"}),
         seed=7,
         source="builtin:mnist5k",
+        nodes=2,
     ),
 )

@@ -44,21 +44,32 @@ def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
         server.wait_until_reachable(REACH_SECONDS)
         reports.progress(f"loading {request.source or request.dataset_name}")
         dataset = sources.load(request, settings.builtin_datasets, settings.load_timeout_seconds)
-        count, parts = partitions.split(
+        parts = partitions.split(
             dataset, request.partitioner, request.number_of_partitions, request.seed
         )
-        if count != request.number_of_partitions:
-            reports.notice(f"{request.partitioner.name} makes {count} partitions of these data")
+        if parts.count != request.number_of_partitions:
+            name = request.partitioner.name
+            reports.notice(f"{name} makes {parts.count} partitions of these data")
+        own = parts.of_node(settings.node_index, request.nodes)
         fragments = []
-        for number, part in enumerate(parts, start=1):
+        for done, number in enumerate(own, start=1):
+            part = parts.load(number)
             if part.num_rows:
-                fragments.append(_send(server, request.data_tag, part))
+                fragment = _send(server, request.data_tag, part)
+                fragments.append(replace(fragment, partition=number, node=_node(settings)))
             else:
                 reports.notice(f"partition {number} is empty and was not sent")
-            reports.progress("sending partitions", number, count, "partitions")
-    if not fragments:
+            reports.progress("sending partitions", done, len(own), "partitions")
+    if own and not fragments:
         raise UnsplittableError("every partition is empty")
+    if not own:
+        reports.notice(f"there are {parts.count} partitions, and none for this node")
     return Kind.DATA_PROVIDED, DataProvided(request.data_tag, tuple(fragments))
+
+
+def _node(settings: Settings) -> str:
+    actor = settings.actor.actor
+    return f"{actor.cluster}/{actor.node}" if actor.node else ""
 
 
 @dataclass

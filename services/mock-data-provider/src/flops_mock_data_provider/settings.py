@@ -8,7 +8,7 @@ from marshmallow import ValidationError
 
 from flops_contracts.roles import Role
 from flops_contracts.sla import MockDataConfiguration, Parametrised
-from flops_contracts.sla_schemas import ParametrisedSchema
+from flops_contracts.sla_schemas import PartitionerSchema
 from flops_runtime.environment import BadSettingsError, Environment
 from flops_runtime.settings import ActorSettings
 
@@ -25,6 +25,7 @@ class Settings:
     data_server_address: str = DATA_SERVER
     data_server_token: str = field(default="", repr=False)
     data_server_ca_file: str = ""
+    node_index: int = 0
     builtin_datasets: Path = Path()
     load_timeout_seconds: float = 1800.0
 
@@ -42,6 +43,9 @@ class Settings:
             ),
             data_server_ca_file=environment.text(
                 "FLOPS_DATA_SERVER_CA_FILE", "", help="Authority to trust; asks for TLS."
+            ),
+            node_index=environment.whole(
+                "FLOPS_NODE_INDEX", 0, help="Which of FLOPS_NODES this one is, from 0."
             ),
             builtin_datasets=environment.path(
                 "FLOPS_BUILTIN_DATASETS", "", help="Folder with the files of builtin datasets."
@@ -77,12 +81,15 @@ def _request(environment: Environment) -> MockDataConfiguration:
         source=environment.text(
             "FLOPS_SOURCE", "", help="Empty for the hub, builtin:<name>, or a path."
         ),
+        nodes=environment.whole(
+            "FLOPS_NODES", 1, help="How many nodes the partitions are spread over.", minimum=1
+        ),
     )
 
 
 def _partitioner(document: Any) -> Parametrised:
     try:
-        partitioner: Parametrised = ParametrisedSchema().load(document)
+        partitioner: Parametrised = PartitionerSchema().load(document)
     except ValidationError as error:
         raise BadSettingsError(f"FLOPS_PARTITIONER: {error.messages}") from error
     return partitioner

@@ -107,9 +107,10 @@ class Watch:
     def _judge_mock(self, mock: Mock, states: States) -> tuple[Mock, tuple[Command, ...]]:
         now, error = self._now(), None
         seen = states.get(helper(mock.owner))
-        for service in mock.services if seen is not None else ():
+        for service in mock.services:
             # Who is done may end, and be gone.
-            if not service.job_id or service.is_removed or service.instance in mock.provided:
+            is_over = service.is_removed or service.instance in mock.provided
+            if seen is None or is_over or not service.job_id:
                 continue
             state = seen.get(service.instance)
             error = error or loss(service, state, self._limits, now)
