@@ -26,8 +26,8 @@ endif
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(CLI)/.installed ## Run the main job on this machine: data, training, served model (KEEP=1 keeps it up)
-	@$(CLI)/bin/python -m flops_cli local demo $(if $(KEEP),--keep)
+demo: $(CLI)/.installed ## Run the main job on this machine: data, training, served model (KEEP=1 keeps it up, MODE=hierarchical)
+	@$(CLI)/bin/python -m flops_cli local demo $(if $(KEEP),--keep) $(if $(MODE),--mode $(MODE))
 
 up: $(CLI)/.installed ## Start the embedded suite and leave it running until Ctrl-C
 	@$(CLI)/bin/python -m flops_cli local up

@@ -93,6 +93,7 @@ def test_the_root_counts_cycles_and_clusters(tree):
     assert told["FLOPS_LEARNERS"] == "2"
     assert told["FLOPS_MIN_FIT_CLIENTS"] == "1"
     assert told["FLOPS_ROUND_TIMEOUT_SECONDS"] == str(3 * 2 * (3600 + 60))
+    assert told["FLOPS_SETTLE_SECONDS"] == "120"
     assert "FLOPS_PARENT_ADDRESS" not in told
 
 

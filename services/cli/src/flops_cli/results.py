@@ -17,13 +17,18 @@ STORY_PORT = 2727
 
 @dataclass(frozen=True)
 class Round:
-    """One completed round, as its learners measured it."""
+    """One completed round, as its learners measured it, or a cycle of a hierarchical project.
+
+    A round of such a project has a ``cluster`` and lies in a ``cycle``.
+    """
 
     round: int
     cycle: int
     loss: float | None
     accuracy: float | None
     seconds: float
+    is_cycle: bool = False
+    cluster: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,13 +92,17 @@ class ProjectSummary:
 
 @dataclass(frozen=True)
 class Project:
-    """The state of a project; its observer tells its story at ``story_url``."""
+    """The state of a project; its observer tells its story at ``story_url``.
+
+    In hierarchical mode ``rounds`` are its cycles, and ``cluster_rounds`` lie in them.
+    """
 
     id: str
     stage: Stage
     owner: str
     created_at: str
     rounds: tuple[Round, ...]
+    cluster_rounds: tuple[Round, ...]
     stages: tuple[StageEntry, ...]
     model_url: str
     story_url: str
@@ -109,6 +118,7 @@ class Project:
             owner=str(document.get("owner", "")),
             created_at=str(document.get("created_at", "")),
             rounds=tuple(_round(one) for one in document.get("rounds") or ()),
+            cluster_rounds=tuple(_round(one) for one in document.get("cluster_rounds") or ()),
             stages=tuple(_entry(one) for one in document.get("stage_history") or ()),
             model_url=_url(document.get("model_address")),
             story_url=_story_url(document),
@@ -229,6 +239,8 @@ def _round(document: Document) -> Round:
         loss=document.get("loss"),
         accuracy=document.get("accuracy"),
         seconds=float(document.get("seconds") or 0),
+        is_cycle=bool(document.get("is_cycle")),
+        cluster=str(document.get("cluster") or ""),
     )
 
 

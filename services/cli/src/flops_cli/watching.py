@@ -5,7 +5,7 @@ from flops_cli.errors import ProjectCancelledError, ProjectFailedError
 from flops_cli.results import Project, ProjectFailure
 from flops_cli.screen import Screen
 from flops_contracts.events import Event, Kind
-from flops_contracts.roles import Stage
+from flops_contracts.roles import Role, Stage
 from flops_runtime.story import tell
 
 ROUNDS = "rounds"
@@ -33,12 +33,10 @@ class Watcher:
                 self._show_progress(event)
                 return
             case Kind.ROUND_STARTED:
-                round_ = event.payload
-                self._screen.bar(ROUNDS, f"round {round_.round}", round_.round - 1, round_.rounds)
+                self._show_round(event, event.payload.round - 1)
                 return
             case Kind.ROUND_COMPLETED:
-                round_ = event.payload
-                self._screen.bar(ROUNDS, f"round {round_.round}", round_.round, round_.rounds)
+                self._show_round(event, event.payload.round)
             case Kind.STAGE_CHANGED:
                 self._screen.drop_bars()
             case _:
@@ -47,6 +45,16 @@ class Watcher:
         if news:
             line = f"{event.at.astimezone():%H:%M:%S} {event.actor.role:<18} {news}"
             self._screen.say(line, _STYLES.get(event.kind, ""))
+
+    def _show_round(self, event: Event, done: int) -> None:
+        """Show a bar for the project's aggregator, and one for that of each cluster."""
+        round_, actor = event.payload, event.actor
+        name = f"{'cycle' if round_.is_cycle else 'round'} {round_.round}"
+        if actor.role is Role.CLUSTER_AGGREGATOR:
+            where = f"{actor.cluster}, cycle {round_.cycle}: {name}"
+            self._screen.bar(f"{ROUNDS} {actor.cluster}", where, done, round_.rounds)
+            return
+        self._screen.bar(ROUNDS, name, done, round_.rounds)
 
     def _show_progress(self, event: Event) -> None:
         progress = event.payload

@@ -4,10 +4,11 @@ import platform
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,6 +16,7 @@ from flops_cli.client import FlopsClient
 from flops_cli.commands.context import Context, pass_context
 from flops_cli.errors import LocalSuiteError
 from flops_cli.local.demo import Demo, DemoWorld
+from flops_cli.local.demo_plans import PLANS
 from flops_cli.local.detached import start_detached
 from flops_cli.local.environments import Installer, installations
 from flops_cli.local.network import Network, find_network
@@ -30,6 +32,7 @@ from flops_cli.local.sample_repository import make_repository
 from flops_cli.local.suite import ADMIN, Secrets, Suite, require_supported_system
 from flops_cli.local.summary import show_summary
 from flops_cli.screen import Screen
+from flops_contracts.sla import Mode
 
 SAMPLE = Path("docs/examples/ml-repos/mnist-sklearn")
 UP = "local"
@@ -92,8 +95,15 @@ def down(context: Context) -> None:
 
 @local.command()
 @click.option("--keep", is_flag=True, envvar="KEEP", help="Keep all running until Ctrl-C.")
+@click.option(
+    "--mode",
+    type=click.Choice([*Mode]),
+    default=Mode.CLASSIC,
+    show_default=True,
+    help="Train under one aggregator, or in two clusters below a root.",
+)
 @pass_context
-def demo(context: Context, *, keep: bool) -> None:
+def demo(context: Context, *, keep: bool, mode: str) -> None:
     """Provide data, train a federated model, serve it and ask it."""
     with _tidied(context) as machine:
         state = machine.places.home / "demo"
@@ -101,10 +111,11 @@ def demo(context: Context, *, keep: bool) -> None:
         _install(machine)
         shutil.rmtree(state, ignore_errors=True)
         source = machine.places.repository / SAMPLE
-        with _suite(machine, state) as suite:
+        plan = PLANS[Mode(mode)]
+        with _suite(machine, state, plan.topology) as suite:
             repository = make_repository(source, state / "mnist-sklearn", context.variables)
             with _client(suite) as client:
-                world = DemoWorld(machine.places, suite, client, ADMIN, state, repository)
+                world = DemoWorld(machine.places, suite, client, ADMIN, state, repository, plan)
                 outcome = Demo(world, machine.screen).run()
             show_summary(outcome, machine.screen)
             if context.is_json:
@@ -167,14 +178,16 @@ def _find_uv(context: Context) -> str:
 
 
 @contextmanager
-def _suite(machine: _Machine, state: Path) -> Iterator[Suite]:
+def _suite(
+    machine: _Machine, state: Path, topology: Sequence[Mapping[str, Any]] = ()
+) -> Iterator[Suite]:
     def announce(text: str) -> None:
         machine.screen.bar("suite", text)
 
     network, variables = find_network(), machine.context.variables
     with (
         announced(state, network) as mine,
-        Suite(machine.places, network, state, variables, announce) as suite,
+        Suite(machine.places, network, state, variables, announce, topology) as suite,
     ):
         machine.screen.drop_bars("suite")
         where = f"manager at {network.api_url}, root orchestrator at {network.oakestra_url}"

@@ -206,7 +206,11 @@ def _show_project(context: Context, found: Project) -> None:
         if value:
             click.echo(f"{name + ':':<16} {value}")
     if found.rounds:
-        context.table(("ROUND", "ACCURACY", "LOSS", "SECONDS"), round_rows(found))
+        name = "CYCLE" if any(one.is_cycle for one in found.rounds) else "ROUND"
+        context.table((name, "ACCURACY", "LOSS", "SECONDS"), round_rows(found))
+    if found.cluster_rounds:
+        columns = ("CLUSTER", "CYCLE", "ROUND", "ACCURACY", "LOSS", "SECONDS")
+        context.table(columns, cluster_rows(found))
     actors = found.document.get("actors") or ()
     rows = [
         (
@@ -235,6 +239,21 @@ def round_rows(found: Project) -> list[tuple[str, str, str, str]]:
     return [
         (str(one.round), number(one.accuracy), number(one.loss), f"{one.seconds:.1f}")
         for one in found.rounds
+    ]
+
+
+def cluster_rows(found: Project) -> list[tuple[str, ...]]:
+    """Return a row per round of each cluster of a hierarchical project."""
+    return [
+        (
+            one.cluster,
+            str(one.cycle),
+            str(one.round),
+            number(one.accuracy),
+            number(one.loss),
+            f"{one.seconds:.1f}",
+        )
+        for one in found.cluster_rounds
     ]
 
 

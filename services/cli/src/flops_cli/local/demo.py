@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from flops_cli.client import FlopsClient
 from flops_cli.errors import LocalSuiteError
+from flops_cli.local.demo_plans import HELD_OUT_TAG, ONE, TAG, Plan
 from flops_cli.local.held_out import Samples, fetch_samples, predict
 from flops_cli.local.places import Places
-from flops_cli.local.pooled import PooledTraining, train_pooled
+from flops_cli.local.pooled import PooledTraining, gather, train_pooled
 from flops_cli.local.suite import Suite
 from flops_cli.local.summary import Outcome
 from flops_cli.results import Mock, Project
@@ -19,45 +20,8 @@ from flops_cli.screen import Screen
 from flops_cli.watching import failure_error, require_success, watch_project
 from flops_contracts.roles import MockStage
 
-TAG: Final = "mnist"
-HELD_OUT_TAG: Final = "mnist-held-out"
-PARTITIONS: Final = 3
-LEARNERS: Final = 2
-ROUNDS: Final = 3
 SHOWN_SAMPLES: Final = 10
 MOCK_SECONDS: Final = 120.0
-
-
-def mock_sla(customer: str, tag: str, split: str, partitions: int) -> dict[str, Any]:
-    """Return the mock SLA for the digits that FLOps ships."""
-    return {
-        "customerID": customer,
-        "mock_data_configuration": {
-            "dataset_name": "mnist",
-            "source": "builtin:mnist5k",
-            "split": split,
-            "number_of_partitions": partitions,
-            "data_tag": tag,
-        },
-    }
-
-
-def project_sla(customer: str, repository: str) -> dict[str, Any]:
-    """Return the project SLA: classic, sklearn, both post-training steps."""
-    return {
-        "customerID": customer,
-        "ml_repo_url": repository,
-        "ml_model_flavor": "sklearn",
-        "training_configuration": {
-            "mode": "classic",
-            "data_tags": [TAG],
-            "training_rounds": ROUNDS,
-            "min_available_clients": LEARNERS,
-            "min_fit_clients": LEARNERS,
-            "min_evaluate_clients": LEARNERS,
-        },
-        "post_training_steps": ["build_image_for_trained_model", "deploy_trained_model_image"],
-    }
 
 
 @dataclass(frozen=True)
@@ -70,6 +34,7 @@ class DemoWorld:
     customer: str
     state: Path
     repository: str
+    plan: Plan
 
 
 class Demo:
@@ -86,7 +51,7 @@ class Demo:
         """Do it all; raise a ``ClientError`` with the reason if a step fails."""
         began = self._clock()
         mock = self._provide_data()
-        held_out = self._client.submit_mock(mock_sla(self._customer, HELD_OUT_TAG, "test", 1))
+        held_out = self._client.submit_mock(self._plan.held_out_sla(self._customer))
         data_seconds = self._clock() - began
         project = self._train()
         self._await_mock(held_out)
@@ -97,10 +62,10 @@ class Demo:
             images=self._world.places.images,
             learner_image=str((project.document.get("images") or {})["learner"]),
             data_server=self._data_server,
-            data_tag=TAG,
-            fits=ROUNDS,
+            data_tag=self._gathered(),
+            fits=self._plan.fits,
         )
-        self._screen.bar("pooled", f"{ROUNDS} fits on all rows in one process")
+        self._screen.bar("pooled", f"{training.fits} fits on all rows in one process")
         pooled = train_pooled(training, samples, self._world.state)
         self._screen.drop_bars()
         return Outcome(
@@ -109,11 +74,16 @@ class Demo:
             held_out=len(samples.labels),
             accuracy=accuracy,
             pooled=pooled,
+            fits=training.fits,
             tracking=self._client.tracking().url,
             network=self._world.suite.network,
             data_seconds=data_seconds,
             seconds=self._clock() - began,
         )
+
+    @property
+    def _plan(self) -> Plan:
+        return self._world.plan
 
     @property
     def _client(self) -> FlopsClient:
@@ -128,8 +98,11 @@ class Demo:
         return self._world.suite.network.data_server(1)
 
     def _provide_data(self) -> Mock:
-        self._step("Provide data: 4,500 handwritten digits in three fragments")
-        mock_id = self._client.submit_mock(mock_sla(self._customer, TAG, "train", PARTITIONS))
+        plan = self._plan
+        where = f", spread over {ONE[plan.nodes]} nodes" if plan.nodes > 1 else ""
+        what = f"4,500 handwritten digits in {ONE[plan.partitions]} fragments{where}"
+        self._step(f"Provide data: {what}")
+        mock_id = self._client.submit_mock(plan.data_sla(self._customer))
         self._screen.say(f"POST /api/flops/mocks -> {mock_id}")
         mock = self._await_mock(mock_id)
         for fragment in mock.fragments:
@@ -154,10 +127,18 @@ class Demo:
             self._world.suite.require_alive()
             pause.wait(0.3)
 
+    def _gathered(self) -> str:
+        """Return the tag under which all data are on the first node; only the comparison asks."""
+        if self._plan.nodes == 1:
+            return TAG
+        network = self._world.suite.network
+        servers = [network.data_server(node + 1) for node in range(self._plan.nodes)]
+        return gather(servers, TAG)
+
     def _train(self) -> Project:
-        self._step("Train: build the actors, train in rounds, build and serve the model")
+        self._step(self._plan.story)
         project_id = self._client.submit_project(
-            project_sla(self._customer, self._world.repository)
+            self._plan.project_sla(self._customer, self._world.repository)
         )
         self._screen.say(f"POST /api/flops/projects -> {project_id}")
         project = watch_project(self._client, project_id, self._screen)

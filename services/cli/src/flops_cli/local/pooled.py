@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from flops_cli.errors import LocalSuiteError
 from flops_cli.local.held_out import Samples
 from flops_contracts.bundles import read_bundle
+from flops_flight.client import DataServer
 
 TRAIN_SECONDS: Final = 180.0
 PROGRAM: Final = Path(__file__).with_name("pooled_program.py")
@@ -31,6 +33,20 @@ class PooledTraining:
     data_server: str
     data_tag: str
     fits: int
+
+
+def gather(servers: Sequence[str], tag: str) -> str:
+    """Copy what all ``servers`` (host:port) hold under ``tag`` to the first; return its tag there.
+
+    No learner may do this: it is for a comparison with data that do not leave their nodes.
+    """
+    pooled = f"{tag}-pooled"
+    with DataServer(servers[0]) as first:
+        for address in servers:
+            with DataServer(address) as server:
+                for fragment in server.list_fragments((tag,)):
+                    first.upload(pooled, server.download(fragment.name))
+    return pooled
 
 
 def train_pooled(training: PooledTraining, samples: Samples, folder: Path) -> Pooled:

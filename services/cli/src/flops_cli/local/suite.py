@@ -4,12 +4,13 @@ Everything else (builders, actors, tracking servers, data servers) is started by
 because the manager or a node asks for it.
 """
 
+import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import requests
 
@@ -44,7 +45,8 @@ class Suite:
     """Starts everything in order and stops it in reverse; use it as a context manager.
 
     ``state`` is the folder of this run's data and logs. ``variables`` are those of our own
-    process that children may see.
+    process that children may see. ``topology`` are the clusters of local-oakestra, as it is told;
+    without it this machine is one node.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Suite:
         state: Path,
         variables: Mapping[str, str],
         announce: Announce,
+        topology: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.network = network
         self.secrets = Secrets()
@@ -61,6 +64,7 @@ class Suite:
         self._state = state
         self._variables = variables
         self._announce = announce
+        self._topology = topology
         self._waves: list[list[Child]] = []
 
     def __enter__(self) -> Self:
@@ -161,6 +165,8 @@ class Suite:
             "FLOPS_LOCAL_PASS_ENVIRONMENT": ",".join(passed),
             **passed,
         }
+        if self._topology:
+            env["FLOPS_LOCAL_TOPOLOGY"] = json.dumps(list(self._topology))
         return self._child("local-oakestra", [python, "-m", "flops_local_oakestra"], env)
 
     def _manager(self) -> tuple[Child, Child]:

@@ -7,19 +7,20 @@ from typing import Any
 
 from flops_cli.local.network import Network
 from flops_cli.local.pooled import Pooled
-from flops_cli.results import Mock, Project
+from flops_cli.results import Mock, Project, Round
 from flops_cli.screen import Screen
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened; accuracies are over the held-out samples."""
+    """What happened; accuracies are over the held-out samples, ``fits`` those of each learner."""
 
     project: Project
     mock: Mock
     held_out: int
     accuracy: float
     pooled: Pooled
+    fits: int
     tracking: str
     network: Network
     data_seconds: float
@@ -44,15 +45,11 @@ def show_summary(outcome: Outcome, screen: Screen) -> None:
     project = outcome.project
     screen.say("")
     screen.say("Summary", "bold")
-    rounds = [
-        (str(one.round), _number(one.accuracy), _number(one.loss), f"{one.seconds:.2f}")
-        for one in project.rounds
-    ]
-    screen.table("Rounds, as the learners measured them", _ROUND_COLUMNS, rounds)
+    _show_rounds(project, screen)
     screen.table("Time", ("stage", "seconds"), _times(outcome))
     screen.say(f"Accuracy on {outcome.held_out} held-out digits")
     pooled = outcome.pooled
-    yardstick = f"pooled, {len(project.rounds)} fits on {pooled.samples} rows at once"
+    yardstick = f"pooled, {outcome.fits} fits on {pooled.samples} rows at once"
     width = len(yardstick)
     federated = "federated, asked over HTTP"
     screen.say(f"  {federated:<{width}}  {outcome.accuracy:.3f}", "bold green")
@@ -64,7 +61,26 @@ def show_summary(outcome: Outcome, screen: Screen) -> None:
     screen.say(f"  model                      {project.model_url}/invocations")
 
 
-_ROUND_COLUMNS = ("round", "accuracy", "loss", "seconds")
+_MEASURED = ("accuracy", "loss", "seconds")
+
+
+def _show_rounds(project: Project, screen: Screen) -> None:
+    """Show rounds, or cycles and below them what each cluster did in them."""
+    what = "cycle" if any(one.is_cycle for one in project.rounds) else "round"
+    rows = [(str(one.round), *_measured(one)) for one in project.rounds]
+    screen.table(f"{what.title()}s, as the learners measured them", (what, *_MEASURED), rows)
+    if not project.cluster_rounds:
+        return
+    columns = ("cycle", "cluster", "round", *_MEASURED)
+    below = [
+        (str(one.cycle), one.cluster, str(one.round), *_measured(one))
+        for one in project.cluster_rounds
+    ]
+    screen.table("Rounds of the clusters in each cycle", columns, below)
+
+
+def _measured(one: Round) -> tuple[str, str, str]:
+    return (_number(one.accuracy), _number(one.loss), f"{one.seconds:.2f}")
 
 
 def _times(outcome: Outcome) -> list[tuple[str, str]]:

@@ -26,7 +26,10 @@ from flops_manager.domain.services import placements_of
 
 @dataclass(frozen=True)
 class Grid:
-    """How one aggregator works with its own clients: learners, or the clusters' aggregators."""
+    """How one aggregator works with its own clients: learners, or the clusters' aggregators.
+
+    Without ``settle_seconds`` it knows itself how long to wait for the rest when enough are there.
+    """
 
     token: str
     rounds: int
@@ -37,10 +40,13 @@ class Grid:
     strategy: Parametrised
     round_timeout_seconds: int
     join_timeout_seconds: int
+    settle_seconds: int | None = None
 
     def environment(self) -> dict[str, str]:
         """Return it as the aggregator is told."""
+        settle = self.settle_seconds
         return {
+            **({} if settle is None else {"FLOPS_SETTLE_SECONDS": str(settle)}),
             "FLOPS_GRID_TOKEN": self.token,
             "FLOPS_TRAINING_ROUNDS": str(self.rounds),
             "FLOPS_LEARNERS": str(self.clients),
@@ -145,6 +151,8 @@ def _of_clusters(project: Project, _service: Service, installation: Installation
         round_timeout_seconds=sla.cycle_timeout_seconds,
         # A cluster's aggregator may itself wait so long for its learners.
         join_timeout_seconds=2 * installation.join_timeout_seconds,
+        # Clusters start at their own pace; all of them are worth waiting for, once.
+        settle_seconds=installation.join_timeout_seconds,
     )
 
 
