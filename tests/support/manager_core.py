@@ -33,6 +33,7 @@ from flops_manager.adapters.memory import (
     memory_mocks,
 )
 from flops_manager.adapters.memory_addresses import MemoryAddressBook
+from flops_manager.adapters.memory_changes import MemoryStateChanges
 from flops_manager.bootstrap import Adapters, Options, wire
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import ProjectNotFoundError
@@ -42,7 +43,7 @@ from flops_manager.domain.nodes import BUILDER_ADDON, LEARNER_ADDON, Landscape, 
 from flops_manager.domain.observations import Limits
 from flops_manager.domain.projects import Project
 from flops_manager.usecases.caller import Caller
-from flops_manager.usecases.worker import Rhythm
+from flops_manager.usecases.rhythm import Rhythm
 from support.waiting import until
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -233,6 +234,7 @@ class Core:
         self.data_servers = MemoryDataServers(
             {addresses[label]: stats for label, stats in landscape.data.items()}
         )
+        self.changes = MemoryStateChanges()
         self.bus = MemoryEventBus()
         self.adapters = Adapters(
             projects=CountingProjects(),
@@ -241,6 +243,7 @@ class Core:
             leases=MemoryLeases(self.clock),
             addresses=MemoryAddressBook(),
             orchestrator=self.orchestrator,
+            changes=self.changes,
             data_servers=self.data_servers,
             bus=self.bus,
         )

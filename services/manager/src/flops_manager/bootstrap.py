@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flops_manager.adapters.data_servers import FlightDataServers
+from flops_manager.adapters.memory_changes import MemoryStateChanges
 from flops_manager.adapters.mongo import (
     MongoEventStore,
     MongoLeases,
@@ -17,6 +18,7 @@ from flops_manager.adapters.mongo import (
 from flops_manager.adapters.mongo_addresses import MongoAddressBook
 from flops_manager.adapters.mqtt import MqttEventBus
 from flops_manager.adapters.oakestra import Oakestra
+from flops_manager.adapters.oakestra_hooks import OakestraHooks
 from flops_manager.adapters.oakestra_session import Account, OakestraSession
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.nodes import PlacementMode
@@ -26,21 +28,24 @@ from flops_manager.ports.data_servers import DataServers
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.leases import Leases
 from flops_manager.ports.orchestrator import Orchestrator
+from flops_manager.ports.state_changes import StateChanges
 from flops_manager.ports.stores import EventStore, MockStore, ProjectStore
 from flops_manager.settings import Settings
 from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.announcements import Announcements
 from flops_manager.usecases.database import Database
+from flops_manager.usecases.inbox import Inbox
 from flops_manager.usecases.mock_steps import MockSteps
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.models import Models
 from flops_manager.usecases.outbox import Outbox
 from flops_manager.usecases.project_steps import ProjectSteps
 from flops_manager.usecases.projects import Projects
+from flops_manager.usecases.rhythm import Lookout, Rhythm
 from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
 from flops_manager.usecases.watch import Watch
-from flops_manager.usecases.worker import Rhythm, Worker
+from flops_manager.usecases.worker import Worker
 from flops_runtime.reporting import utc_now
 
 
@@ -54,6 +59,7 @@ class Adapters:
     leases: Leases
     addresses: AddressBook
     orchestrator: Orchestrator
+    changes: StateChanges
     data_servers: DataServers
     bus: EventBus
 
@@ -96,6 +102,7 @@ def build(settings: Settings) -> App:
         orchestrator=Oakestra(
             OakestraSession(settings.oakestra_url, account), settings.resource_port
         ),
+        changes=_changes(settings),
         data_servers=FlightDataServers(settings.data_server_token, settings.data_server_ca_file),
         bus=MqttEventBus(settings.mqtt, utc_now),
     )
@@ -107,6 +114,14 @@ def build(settings: Settings) -> App:
         placement=settings.placement,
     )
     return wire(adapters, options, utc_now)
+
+
+def _changes(settings: Settings) -> StateChanges:
+    """Return what hears of changes; a class for tests also stands for "not offered"."""
+    hooks = settings.hooks
+    if hooks is None:
+        return MemoryStateChanges()
+    return OakestraHooks(hooks.hooks_url, hooks.own_url, settings.bind_address, hooks.port)
 
 
 def prepare_store(settings: Settings) -> None:
@@ -160,13 +175,13 @@ def _worker(
     )
     mock_steps = MockSteps(adapters.orchestrator, survey, announcements, options.installation, now)
     return Worker(
-        projects=projects,
-        mocks=mocks,
+        inbox=Inbox(projects, mocks, adapters.bus),
         outboxes=(
             Outbox(adapters.projects, adapters.history, project_steps, now),
             Outbox(adapters.mocks, adapters.history, mock_steps, now),
         ),
         watch=Watch(adapters.projects, adapters.mocks, adapters.orchestrator, options.limits, now),
+        lookout=Lookout(adapters.changes, options.rhythm),
         bus=adapters.bus,
         leases=adapters.leases,
         holder=options.holder,

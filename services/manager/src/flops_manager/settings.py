@@ -6,11 +6,21 @@ from typing import Any
 from flops_manager.domain.deployments import Installation, RegistryAccess
 from flops_manager.domain.nodes import PlacementMode
 from flops_manager.domain.observations import Limits
-from flops_manager.usecases.worker import Rhythm
+from flops_manager.usecases.rhythm import Rhythm
 from flops_runtime.environment import Environment
 from flops_runtime.settings import MqttSettings, ProcessSettings
 
 API_PORT = 5072
+HOOK_PORT = 5075
+
+
+@dataclass(frozen=True)
+class HookSettings:
+    """Where webhooks are registered, and where the root and this process meet for them."""
+
+    hooks_url: str
+    own_url: str
+    port: int
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,7 @@ class Settings:
     oakestra_password: str = field(repr=False)
     oakestra_organization: str = ""
     oakestra_key_url: str = ""
+    hooks: HookSettings | None = None
     resource_port: int = 11012
     data_server_token: str = field(default="", repr=False)
     data_server_ca_file: str = ""
@@ -57,6 +68,7 @@ class Settings:
             mongo_url=environment.text(
                 "FLOPS_MONGO_URL", help="Database: mongodb://[user:password@]host:port[/name]."
             ),
+            hooks=_hooks(environment),
             **_oakestra(environment),
             **_api(environment),
         )
@@ -104,6 +116,24 @@ def _oakestra(environment: Environment) -> dict[str, Any]:
             )
         ),
     }
+
+
+def _hooks(environment: Environment) -> HookSettings | None:
+    hooks_url = environment.text(
+        "FLOPS_OAKESTRA_HOOKS_URL",
+        "",
+        help="The root's resource abstractor, for webhooks: http://host:11011. Without it, "
+        "services are only polled.",
+    )
+    own_url = environment.text(
+        "FLOPS_HOOK_URL",
+        "",
+        help="Where the root reaches the worker, for webhooks: http://host:5075.",
+    )
+    port = environment.whole(
+        "FLOPS_HOOK_PORT", HOOK_PORT, help="Port that the worker hears webhooks on.", maximum=65535
+    )
+    return HookSettings(hooks_url, own_url, port) if hooks_url and own_url else None
 
 
 def _api(environment: Environment) -> dict[str, Any]:

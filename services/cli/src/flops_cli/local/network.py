@@ -7,6 +7,12 @@ from typing import Final
 from flops_cli.errors import LocalSuiteError
 
 OAKESTRA_PORT: Final = 10000
+HOOKS_PORT: Final = 11011
+"""Where the root is told who wants to hear of changes."""
+
+HOOK_PORT: Final = 5075
+"""Where the manager hears of them."""
+
 API_PORT: Final = 5072
 BROKER_PORT: Final = 9027
 STORE_PORT: Final = 10027

@@ -19,7 +19,15 @@ from flops_cli.http import session_for
 from flops_cli.local.broker import USER, write_configuration
 from flops_cli.local.environments import EMBEDDED
 from flops_cli.local.images import PREFIX, TAG, register
-from flops_cli.local.network import API_PORT, BROKER_PORT, STORE_PORT, Network, is_listening
+from flops_cli.local.network import (
+    API_PORT,
+    BROKER_PORT,
+    HOOK_PORT,
+    HOOKS_PORT,
+    STORE_PORT,
+    Network,
+    is_listening,
+)
 from flops_cli.local.places import Places
 from flops_cli.local.processes import Child, require_alive, wait_for
 
@@ -176,6 +184,8 @@ class Suite:
             "FLOPS_BIND_ADDRESS": address,
             "FLOPS_OAKESTRA_URL": self.network.oakestra_url,
             "FLOPS_OAKESTRA_USER": ADMIN,
+            "FLOPS_OAKESTRA_HOOKS_URL": f"http://{address}:{HOOKS_PORT}",
+            "FLOPS_HOOK_URL": f"http://{address}:{HOOK_PORT}",
             "FLOPS_OAKESTRA_PASSWORD": self.secrets.root_password,
             "FLOPS_MONGO_URL": self.network.mongo_url,
             "FLOPS_MQTT_URL": f"mqtt://{USER}@{address}:{BROKER_PORT}",

@@ -5,88 +5,22 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from tenacity import (
-    Retrying,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_random_exponential,
-)
-
 from flops_contracts.errors import FlopsError
-from flops_contracts.events import RESULTS, Event
-from flops_manager.domain.errors import (
-    MockNotFoundError,
-    ProjectNotFoundError,
-    StaleProjectError,
-    StoreUnavailableError,
-)
+from flops_contracts.events import Event
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.leases import Leases
-from flops_manager.usecases.mocks import Mocks
+from flops_manager.usecases.inbox import Inbox
 from flops_manager.usecases.outbox import Outbox
-from flops_manager.usecases.projects import Projects
+from flops_manager.usecases.rhythm import Lookout, Rhythm
 from flops_manager.usecases.watch import Watch
 
 logger = logging.getLogger(__name__)
 
 LEASE: Final = "worker"
 AT_ONCE: Final = 10
-STORE_PATIENCE_SECONDS: Final = 15.0
-"""The broker's connection waits meanwhile, and is thrown out if it waits much longer."""
-
-
-@dataclass(frozen=True)
-class Rhythm:
-    """How often the worker does what, in seconds.
-
-    ``settle_seconds`` pass before the first look around: what actors said while nobody listened
-    tells more than what the orchestrator makes of it.
-    """
-
-    poll_seconds: float = 0.2
-    watch_seconds: float = 2.0
-    lease_seconds: float = 15.0
-    bus_retry_seconds: float = 2.0
-    ask_again_seconds: float = 30.0
-    settle_seconds: float = 5.0
-
-
-class Inbox:
-    """Takes what actors say: stores it, applies it, and confirms results."""
-
-    def __init__(
-        self, projects: Projects, mocks: Mocks, bus: EventBus, wake: Callable[[], None]
-    ) -> None:
-        self._projects = projects
-        self._mocks = mocks
-        self._bus = bus
-        self._wake = wake
-
-    def take(self, event: Event, is_mock: bool) -> None:
-        """Take one message. What is confirmed is stored; what cannot be stored is not confirmed."""
-        try:
-            self._store(event, is_mock=is_mock)
-        except (ProjectNotFoundError, MockNotFoundError):
-            # Its project was deleted, so nobody needs it; confirmed, the actor can end.
-            logger.info("nobody knows %s, who says %s", event.project_id, event.kind)
-        if event.kind in RESULTS:
-            self._bus.acknowledge(event, is_mock=is_mock)
-        self._wake()
-
-    def _store(self, event: Event, *, is_mock: bool) -> None:
-        """Store and apply it; a database that is away for a moment is waited for."""
-        for attempt in Retrying(
-            retry=retry_if_exception_type((StoreUnavailableError, StaleProjectError)),
-            stop=stop_after_delay(STORE_PATIENCE_SECONDS),
-            wait=wait_random_exponential(multiplier=0.1, max=1.0),
-            reraise=True,
-        ):
-            with attempt:
-                (self._mocks if is_mock else self._projects).receive(event)
 
 
 class Worker:
@@ -94,10 +28,10 @@ class Worker:
 
     def __init__(
         self,
-        projects: Projects,
-        mocks: Mocks,
+        inbox: Inbox,
         outboxes: tuple[Outbox[Any], ...],
         watch: Watch,
+        lookout: Lookout,
         bus: EventBus,
         leases: Leases,
         holder: str,
@@ -109,7 +43,8 @@ class Worker:
         self._leases = leases
         self._holder = holder
         self._rhythm = rhythm
-        self._inbox = Inbox(projects, mocks, bus, self.wake)
+        self._lookout = lookout
+        self._inbox = inbox
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -181,7 +116,7 @@ class Worker:
         if holds and not self._is_leader:
             logger.info("%s is the active worker", self._holder)
             self._watch.begin()
-            self._due["watch"] = asked_at + self._rhythm.settle_seconds
+            self._lookout.begin()
         if not holds and self._is_leader:
             logger.warning("%s lost the lease", self._holder)
             self._step_down()
@@ -207,7 +142,7 @@ class Worker:
             if self._is_listening:
                 self._bus.ask_again()
                 return
-            self._bus.open(self._inbox.take)
+            self._bus.open(self._take)
         except FlopsError as error:
             logger.warning("cannot hear the actors: %s", error)
             return
@@ -216,8 +151,14 @@ class Worker:
         if not self._is_leader or self._stopping.is_set():
             self._step_down()
 
+    def _take(self, event: Event, is_mock: bool) -> None:
+        self._inbox.take(event, is_mock)
+        self.wake()
+
     def _step_down(self) -> None:
         self._is_leader = False
+        self._lookout.stop()
+        self._due.pop("changes", None)
         if self._is_listening:
             self._is_listening = False
             self._bus.close()
@@ -251,9 +192,17 @@ class Worker:
         return self._is_leader and is_in_time and not self._stopping.is_set()
 
     def _look_around(self, pool: ThreadPoolExecutor) -> None:
+        if self._is_due("changes", self._rhythm.renew_hearing_seconds):
+            _submit(pool, self._hear_changes)
         is_idle = self._watching is None or self._watching.done()
-        if is_idle and self._is_due("watch", self._rhythm.watch_seconds):
+        if is_idle and self._lookout.is_due():
             self._watching = _submit(pool, self._look)
+
+    def _hear_changes(self) -> None:
+        if self._may_act():
+            self._lookout.hear(self.wake)
+        if not self._may_act():
+            self._lookout.stop()
 
     def _look(self) -> None:
         try:

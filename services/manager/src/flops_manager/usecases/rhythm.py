@@ -1,0 +1,83 @@
+"""How often the worker does what, and when it looks at the orchestrator out of turn."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flops_contracts.errors import FlopsError
+from flops_manager.ports.state_changes import StateChanges
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How often the worker does what, in seconds.
+
+    ``settle_seconds`` pass before the first look around: what actors said while nobody listened
+    tells more than what the orchestrator makes of it. Clusters report to the orchestrator every
+    15 seconds; where it tells changes by itself, ``heard_watch_seconds`` is often enough.
+    """
+
+    poll_seconds: float = 0.2
+    watch_seconds: float = 5.0
+    heard_watch_seconds: float = 15.0
+    between_looks_seconds: float = 1.0
+    renew_hearing_seconds: float = 60.0
+    lease_seconds: float = 15.0
+    bus_retry_seconds: float = 2.0
+    ask_again_seconds: float = 30.0
+    settle_seconds: float = 5.0
+
+
+class Lookout:
+    """Says when to look at the orchestrator: regularly, and soon after it told of a change.
+
+    However many changes are told, there is a pause between two looks.
+    """
+
+    def __init__(
+        self,
+        changes: StateChanges,
+        rhythm: Rhythm,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._changes = changes
+        self._rhythm = rhythm
+        self._monotonic = monotonic
+        self._looked_at = monotonic()
+        self._not_before = 0.0
+        self._is_told = False
+
+    def begin(self) -> None:
+        """Let the first look wait until things have settled."""
+        self._not_before = self._monotonic() + self._rhythm.settle_seconds
+
+    def is_due(self) -> bool:
+        """Say whether to look now; whoever asks, does."""
+        now, rhythm = self._monotonic(), self._rhythm
+        regular = rhythm.watch_seconds
+        if self._changes.is_heard:
+            regular = max(regular, rhythm.heard_watch_seconds)
+        pause = min(regular, rhythm.between_looks_seconds) if self._is_told else regular
+        if now < max(self._not_before, self._looked_at + pause):
+            return False
+        self._looked_at, self._is_told = now, False
+        return True
+
+    def hear(self, wake: Callable[[], None]) -> None:
+        """Make sure that changes are told; without that, looking regularly has to do."""
+
+        def tell() -> None:
+            self._is_told = True
+            wake()
+
+        try:
+            self._changes.hear(tell)
+        except (FlopsError, OSError) as error:
+            logger.warning("changes are not told, so they are looked for: %s", error)
+
+    def stop(self) -> None:
+        """Hear no more."""
+        self._changes.stop()
