@@ -33,7 +33,7 @@ from flops_flight.messages import (
 )
 from flops_flight.names import FragmentName, parse_fragment_name
 from flops_ml_data_server.claims import Claims
-from flops_ml_data_server.fragments import StoredFragment, read_rows
+from flops_ml_data_server.fragments import BATCH_BYTES, StoredFragment, read_rows
 from flops_ml_data_server.inventory import tags_of
 from flops_ml_data_server.metrics import Metrics
 from flops_ml_data_server.uploads import PendingFragment
@@ -92,7 +92,8 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         with _translated():
             part = decode_ticket(ticket.ticket)
             fragment = self._volume.find(part.name)
-            batches = read_rows(fragment, part.offset, part.rows)
+            share_bytes = min(BATCH_BYTES, self._volume.memory.share_bytes)
+            batches = read_rows(fragment, part.offset, part.rows, share_bytes)
         self._metrics.downloads.inc()
         return flight.GeneratorStream(fragment.schema, self._counted(batches))
 
@@ -175,7 +176,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         return last_message
 
     def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[flight.FlightDataStream]:
-        with _translated():
+        with _translated(), self._volume.memory.transfer():
             for batch in batches:
                 if self._closing.is_set():
                     raise DataServerUnreachableError("the data server is ending")

@@ -1,6 +1,7 @@
 """A complete fragment on disk: what its footer says, and its rows batch by batch."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,8 @@ from flops_ml_data_server.uploads import DIGEST_KEY
 
 BATCH_BYTES: Final = 4 * 2**20
 MAX_BATCH_ROWS: Final = 65_536
+READ_AHEAD_ROWS: Final = 1000
+"""Fewer rows are hardly ever worth a thread."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,12 @@ def content_digest(fragment: StoredFragment) -> str:
 
 
 def read_rows(
-    fragment: StoredFragment, offset: int = 0, rows: int | None = None
+    fragment: StoredFragment,
+    offset: int = 0,
+    rows: int | None = None,
+    batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[pa.RecordBatch]:
-    """Return the asked rows in batches of a few megabytes; row groups before them are skipped.
+    """Return the asked rows in batches of ``batch_bytes``; row groups before them are skipped.
 
     A fragment that is dropped meanwhile is read to its end. Raises ``InvalidRequestError`` at
     once when there are no such rows, and ``NoDataError`` for a damaged file on the way.
@@ -66,8 +72,8 @@ def read_rows(
         raise InvalidRequestError(
             f"{fragment.name} has {fragment.rows} rows; asked for rows {offset} to {end}"
         )
-    file = _opened(fragment)
-    return _batches(file, fragment, offset, end)
+    batches = _batches(_opened(fragment), fragment, offset, end, batch_bytes)
+    return _read_ahead(batches) if end - offset > READ_AHEAD_ROWS else batches
 
 
 def _opened(fragment: StoredFragment) -> pq.ParquetFile:
@@ -80,18 +86,27 @@ def _opened(fragment: StoredFragment) -> pq.ParquetFile:
 
 
 def _batches(
-    file: pq.ParquetFile, fragment: StoredFragment, offset: int, end: int
+    file: pq.ParquetFile, fragment: StoredFragment, offset: int, end: int, batch_bytes: int
 ) -> Iterator[pa.RecordBatch]:
     groups, row = _groups(file.metadata, offset, end)
     with file:
         try:
-            for batch in file.iter_batches(_batch_rows(file.metadata), groups):
+            for batch in file.iter_batches(_batch_rows(file.metadata, batch_bytes), groups):
                 first, last = max(offset - row, 0), min(end - row, batch.num_rows)
                 row += batch.num_rows
                 if first < last:
                     yield batch.slice(first, last - first)
         except (pa.ArrowException, OSError) as error:
             raise _damaged(fragment) from error
+
+
+def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Decode the next batch while the one before is being sent."""
+    with ThreadPoolExecutor(1, "read-ahead") as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
 
 
 def _groups(metadata: pq.FileMetaData, offset: int, end: int) -> tuple[list[int], int]:
@@ -108,12 +123,12 @@ def _groups(metadata: pq.FileMetaData, offset: int, end: int) -> tuple[list[int]
     return groups, first_row
 
 
-def _batch_rows(metadata: pq.FileMetaData) -> int:
+def _batch_rows(metadata: pq.FileMetaData, batch_bytes: int) -> int:
     size = sum(
         metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
     )
     row_bytes: int = max(1, size // max(1, metadata.num_rows))
-    return max(1, min(MAX_BATCH_ROWS, BATCH_BYTES // row_bytes))
+    return max(1, min(MAX_BATCH_ROWS, batch_bytes // row_bytes))
 
 
 def _damaged(fragment: StoredFragment) -> NoDataError:

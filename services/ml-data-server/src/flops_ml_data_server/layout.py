@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-ROW_GROUP_BYTES: Final = 32 * 2**20
+ROW_GROUP_BYTES: Final = 16 * 2**20
 """Arrow bytes in a row group: what a writer holds in memory, and a reader at most skips over."""
 ROW_GROUP_ROWS: Final = 2**20
 ZSTD_LEVEL: Final = 1

@@ -14,9 +14,11 @@ from flops_contracts.events import Fragment
 from flops_flight.errors import (
     TRANSPORT_ERRORS,
     DataServerUnreachableError,
+    NoDataError,
     UnlikeDataError,
     error_from_flight,
 )
+from flops_flight.landing import Landing
 from flops_flight.messages import (
     CLAIM,
     DROP,
@@ -119,7 +121,7 @@ class DataServer:
         what it stores in the same pass and answers with the name; an upload that breaks off
         leaves nothing behind.
         """
-        batches = _reader_of(data) if isinstance(data, pa.Table) else data
+        batches = batches_of(data) if isinstance(data, pa.Table) else data
         descriptor = flight.FlightDescriptor.for_command(encode(Upload(tag)))
         with self._translated():
             writer, answers = self._flight().do_put(
@@ -146,16 +148,30 @@ class DataServer:
         body = encode(Claim(project_id, learner_index, node_learners, tags))
         return decode(Share, self._act(CLAIM, body))
 
-    def read_share(self, share: Share) -> pa.Table:
-        """Return the rows of ``share`` as one table; the batches are not copied together."""
-        tables = [self._read(part) for part in share.parts]
-        for part, table in zip(share.parts, tables, strict=True):
-            if not table.schema.equals(tables[0].schema):
-                raise UnlikeDataError(
-                    f"{part.name} and {share.parts[0].name} have different columns",
-                    hint="Give data of another shape a tag of its own.",
-                )
-        return pa.concat_tables(tables)
+    def read_share(self, share: Share, memory_bytes: int = 0) -> pa.Table:
+        """Return the rows of ``share`` as one table; the batches are not copied together.
+
+        What is larger than ``memory_bytes`` (0: half of what is free) is mapped from a file that
+        has no name, so it leaves nothing behind.
+        """
+        landing: Landing | None = None
+        first: pa.Schema | None = None
+        for part in share.parts:
+            with self._translated():
+                stream = self._open(part)
+                first = first or stream.schema
+                if not stream.schema.equals(first):
+                    stream.cancel()
+                    raise UnlikeDataError(
+                        f"{part.name} and {share.parts[0].name} have different columns",
+                        hint="Give data of another shape a tag of its own.",
+                    )
+                landing = landing or Landing(first, memory_bytes)
+                for chunk in stream:
+                    landing.append(chunk.data)
+        if landing is None:
+            raise NoDataError("this share has no rows")
+        return landing.table()
 
     def stats(self) -> NodeData:
         """Return what the node holds: tags, rows, bytes, columns."""
@@ -204,7 +220,8 @@ class DataServer:
             raise error_from_flight(error, self.address) from error
 
 
-def _reader_of(table: pa.Table) -> Iterator[pa.RecordBatch]:
+def batches_of(table: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Yield a table in batches of about ``BATCH_BYTES``, the most that an upload sends at once."""
     row_bytes = max(1, table.nbytes // max(1, table.num_rows))
     yield from table.to_batches(max_chunksize=max(1, BATCH_BYTES // row_bytes))
 

@@ -26,6 +26,7 @@ class DataSource:
     """A learner's data server, and which share of its data is this learner's.
 
     ``shared`` learners each get all rows with the data tags; the others get disjoint shares.
+    Data beyond ``memory_bytes`` are mapped from disk; 0 is half of the memory that is free.
     """
 
     server_address: str
@@ -38,6 +39,7 @@ class DataSource:
     token: str = field(default="", repr=False)
     ca_file: str = ""
     connect_timeout_seconds: float = 60.0
+    memory_bytes: int = 0
 
 
 _chosen: list[DataSource] = []

@@ -28,7 +28,7 @@ def load_dataset() -> "datasets.Dataset":
     with DataServer(source.server_address, source.token, ca_file=source.ca_file) as server:
         server.wait_until_reachable(source.connect_timeout_seconds)
         share = _share(server, source)
-        table = server.read_share(share)
+        table = server.read_share(share, source.memory_bytes)
     dataset = _dataset(table, share)
     logger.info("loaded %d rows, %d bytes", table.num_rows, table.nbytes)
     if source.on_loaded is not None:
