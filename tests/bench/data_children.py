@@ -24,6 +24,12 @@ def peak_mb(process: str = "self") -> float:
     return int(line.split()[1]) * 1024 / 1e6
 
 
+def tell(text: str) -> None:
+    """Say a line to whoever started this."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def cpu_seconds(process: int) -> float:
     """Return how long a process has worked, in all its threads."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
@@ -49,7 +55,7 @@ class BareServer(flight.FlightServerBase):
 def bare(folder: str) -> None:
     """Serve bare Flight until the input ends."""
     server = BareServer(folder)
-    print(server.port, flush=True)
+    tell(str(server.port))
     sys.stdin.read()
     os._exit(0)
 
@@ -68,7 +74,7 @@ def send(sample: str, senders: str, rounds: str, *addresses: str) -> None:
         for kind, address in zip(seconds, addresses, strict=True):
             seconds[kind].append(_sent(SENDING[kind], address, turn, parts))
     told = {kind: min(taken) for kind, taken in seconds.items()}
-    print(json.dumps({**told, "bytes": table.nbytes, "sender_mb": peak_mb() - before}))
+    tell(json.dumps({**told, "bytes": table.nbytes, "sender_mb": peak_mb() - before}))
 
 
 def _sent(one: Callable[..., None], address: str, turn: int, parts: list[pa.Table]) -> float:
@@ -99,7 +105,7 @@ def store(address: str, sample: str) -> None:
     """Store a sample for ``load``."""
     make, rows, _ = SAMPLES[sample]
     _send_ours(address, "load", make(rows))
-    print("{}")
+    tell("{}")
 
 
 def load(address: str, sample: str) -> None:
@@ -126,7 +132,7 @@ def load(address: str, sample: str) -> None:
         "array_mb": peak_mb(),
         "shape": list(array.shape),
     }
-    print(json.dumps(told), flush=True)
+    tell(json.dumps(told))
 
 
 if __name__ == "__main__":

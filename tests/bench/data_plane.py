@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.data_children import cpu_seconds, peak_mb
+from bench.data_children import cpu_seconds, peak_mb, tell
 from bench.data_samples import SAMPLES
 from flops_flight.client import DataServer
 from support.broker import free_port
@@ -34,7 +34,7 @@ def main() -> None:
     for sample in asked.samples:
         lines += [measured_upload(sample, senders) for senders in asked.senders]
         lines.append(measured_load(sample))
-    print(_as_text(lines))
+    tell(_as_text(lines))
 
 
 def measured_upload(sample: str, senders: int) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def measured_upload(sample: str, senders: int) -> dict[str, Any]:
         "bare_server_peak_mb": round(peaks["bare"]),
         "sender_mb": round(sent["sender_mb"]),
     }
-    print(json.dumps(told), flush=True)
+    tell(json.dumps(told))
     return told
 
 
@@ -84,7 +84,7 @@ def measured_load(sample: str) -> dict[str, Any]:
         "peak_of_data": round(loaded["grown_mb"] / data_mb, 2),
         "of_2024": LOAD_2024[sample],
     }
-    print(json.dumps(told), flush=True)
+    tell(json.dumps(told))
     return told
 
 

@@ -52,7 +52,8 @@ def _numbers(chunk: pa.Array) -> Array | None:
     is_number = pa.types.is_integer(chunk.type) or pa.types.is_floating(chunk.type)
     if not is_number or chunk.null_count:
         return None
-    return chunk.to_numpy(zero_copy_only=True).reshape(shape)
+    values: Array = chunk.to_numpy(zero_copy_only=True)
+    return values.reshape(shape)
 
 
 def _width(chunk: pa.Array) -> int | None:

@@ -7,13 +7,15 @@ and should bring as few of their own as can be.
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
+from urllib.parse import parse_qsl, urlsplit
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -69,12 +71,37 @@ class Status:
             return {**self._document, "ready": self._is_ready}
 
 
-class StatusServer:
-    """Serves a ``Status`` from a thread of its own, from ``start`` to ``close``."""
+@dataclass(frozen=True)
+class Request:
+    """What a service's own pages are asked. ``peer`` is the address that the call comes from."""
 
-    def __init__(self, settings: ProcessSettings, status: Status) -> None:
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    peer: str
+
+
+Page = tuple[HTTPStatus, dict[str, Any]]
+Pages = Callable[[Request], Page | None]
+"""Answers a request, or None for a page that is not there."""
+
+MAX_BODY_BYTES: Final = 64 * 1024
+
+
+class StatusServer:
+    """Serves a ``Status`` from a thread of its own, from ``start`` to ``close``.
+
+    A service with an API of its own small enough for this server gives its ``pages``.
+    """
+
+    def __init__(
+        self, settings: ProcessSettings, status: Status, pages: Pages = lambda _: None
+    ) -> None:
         self._settings = settings
         self._status = status
+        self._pages = pages
         self._server: ThreadingHTTPServer | None = None
 
     def __enter__(self) -> Self:
@@ -96,13 +123,31 @@ class StatusServer:
 
     def start(self) -> None:
         """Listen; raises ``OSError`` when the port is taken."""
-        status = self._status
+        status, pages = self._status, self._pages
 
         class Answer(BaseHTTPRequestHandler):
             timeout = 10
 
             def do_GET(self) -> None:
                 code, kind, body = _answer(status, self.path.partition("?")[0])
+                if code is HTTPStatus.NOT_FOUND:
+                    return self._answer_own()
+                return self._send(code, kind, body)
+
+            def do_PUT(self) -> None:
+                self._answer_own()
+
+            def do_DELETE(self) -> None:
+                self._answer_own()
+
+            def _answer_own(self) -> None:
+                code, document = pages(_request(self)) or (
+                    HTTPStatus.NOT_FOUND,
+                    {"message": "no such page"},
+                )
+                self._send(code, "application/json", json.dumps(document).encode())
+
+            def _send(self, code: HTTPStatus, kind: str, body: bytes) -> None:
                 self.send_response(code)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
@@ -125,6 +170,20 @@ class StatusServer:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+
+def _request(handler: BaseHTTPRequestHandler) -> Request:
+    address = urlsplit(handler.path)
+    length = handler.headers.get("Content-Length", "0")
+    size = min(int(length), MAX_BODY_BYTES) if length.isdigit() else 0
+    return Request(
+        method=handler.command,
+        path=address.path,
+        query=dict(parse_qsl(address.query)),
+        headers={name.lower(): value for name, value in handler.headers.items()},
+        body=handler.rfile.read(size),
+        peer=str(handler.client_address[0]),
+    )
 
 
 def _answer(status: Status, path: str) -> tuple[HTTPStatus, str, bytes]:
