@@ -29,7 +29,7 @@ CALLS = sorted({(page.name, line) for page in PAGES for line in lines_in(page)})
 
 
 def test_the_pages_do_show_calls():
-    assert len(CALLS) > 20
+    assert {page for page, _ in CALLS} >= {"cli.md", "operators.md", "edge-devices.md"}
 
 
 @pytest.mark.parametrize(("page", "line"), CALLS)
