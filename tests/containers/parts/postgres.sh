@@ -12,7 +12,7 @@ if [ ! -e "$data/.flops-complete" ]; then
     rm -rf "$data"
     printf '%s\n' "${POSTGRES_PASSWORD:?}" > /tmp/password
     chown postgres: /tmp/password
-    as_postgres initdb --auth-local=trust --auth-host=scram-sha-256 --pwfile=/tmp/password -U postgres -D "$data" > /dev/null
+    as_postgres initdb --encoding=UTF8 --locale=C.UTF-8 --auth-local=trust --auth-host=scram-sha-256 --pwfile=/tmp/password -U postgres -D "$data" > /dev/null
     rm /tmp/password
     as_postgres pg_ctl -w -D "$data" -o "-c listen_addresses=''" start > /dev/null
     for script in /docker-entrypoint-initdb.d/*.sh; do as_postgres "$script"; done
