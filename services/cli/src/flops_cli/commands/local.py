@@ -97,8 +97,8 @@ def down(context: Context) -> None:
 @click.option("--keep", is_flag=True, envvar="KEEP", help="Keep all running until Ctrl-C.")
 @click.option(
     "--mode",
-    type=click.Choice([*Mode]),
-    default=Mode.CLASSIC,
+    type=click.Choice([mode.value for mode in Mode]),
+    default=Mode.CLASSIC.value,
     show_default=True,
     help="Train under one aggregator, or in two clusters below a root.",
 )
