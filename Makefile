@@ -21,7 +21,7 @@ export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up install test test-flavors test-containers images env check lint format lock docs clean
+.PHONY: help demo up install test conformance test-flavors test-containers images env check lint format lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test: $(DEV)/.installed install ## Lint, type-check and run every test (WHAT=pat
 
 test-flavors: $(DEV)/.installed install ## Train and serve with PyTorch, Keras and TensorFlow (FLAVOR=pytorch runs one)
 	@$(DEV)/bin/python -m pytest tests/flavors $(if $(FLAVOR),-k $(FLAVOR))
+
+conformance: $(DEV)/.installed ## Check any root: ROOT_URL=http://host:10000 ROOT_USER=.. ROOT_PASSWORD=.. [ROOT_IMAGE=..]
+	@$(DEV)/bin/python -m pytest tests/conformance
 
 check: $(DEV)/.installed lint ## What to run before a commit: lint, types, layers, unit, contract and architecture tests
 	@$(DEV)/bin/python -m pytest tests/unit tests/contract tests/architecture

@@ -1,0 +1,48 @@
+"""The root that is checked: ROOT_URL's, or a local-oakestra of our own. A plugin of pytest."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from support.conformance_root import Place, Root, place_from
+from support.local_oakestra import World
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Say where the root is."""
+    named = place_from(os.environ)
+    if named is not None:
+        yield named
+        return
+    world = World(tmp_path_factory.mktemp("root"), FLOPS_LOCAL_GRACE_SECONDS="1")
+    image = world.image("anything", "replaced by cmd")
+    try:
+        world.start()
+        yield Place(world.url, "Admin", "Admin", image, patience_seconds=20, pause_seconds=0.05)
+    finally:
+        world.end()
+
+
+@pytest.fixture(scope="session")
+def visit(place: Place) -> Iterator[Root]:
+    """Log in; afterwards the root must be as it was, also after a failure or a signal."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    root = Root(place)
+    try:
+        yield root
+    finally:
+        root.tidy()
+        signal.signal(signal.SIGTERM, before)
+        root.verify()
+
+
+@pytest.fixture
+def root(visit: Root) -> Iterator[Root]:
+    """Take back what the test made."""
+    try:
+        yield visit
+    finally:
+        visit.tidy()
