@@ -21,6 +21,12 @@ from support.broker import PASSWORD, Broker, free_port, running_broker
 
 PROJECT = "0123456789ab"
 TOKEN = "the-token-of-this-project"
+ONE_CLIENT = {
+    "FLOPS_LEARNERS": "1",
+    "FLOPS_MIN_AVAILABLE_CLIENTS": "1",
+    "FLOPS_MIN_FIT_CLIENTS": "1",
+    "FLOPS_MIN_EVALUATE_CLIENTS": "1",
+}
 
 MODEL_MANAGER = '''
 """A classifier of two clouds of points; each learner makes its own points."""
@@ -101,6 +107,7 @@ class World:
     manager: Manager
     stack: ExitStack
     port: int = field(default_factory=free_port)
+    cluster_ports: dict[int, int] = field(default_factory=dict)
     codes: list[int] = field(default_factory=list)
 
     @property
@@ -130,6 +137,30 @@ class World:
             self.start("learner", "learner1", SEED="1", **changes),
             self.start("learner", "learner2", SEED="2", **changes),
         ]
+
+    def start_cluster(self, number: int, **changes: str) -> subprocess.Popen[bytes]:
+        """Start the aggregator of a cluster of one learner below the root, or start it again."""
+        parent = {
+            "FLOPS_PARENT_ADDRESS": f"127.0.0.1:{self.port}",
+            "FLOPS_PARENT_TOKEN": TOKEN,
+            "FLOPS_CLUSTER": f"cluster{number}",
+            **self._of_cluster(number),
+        }
+        return self.start("aggregator", f"cag{number}", **parent, **ONE_CLIENT, **changes)
+
+    def start_clusters_learner(self, number: int, **changes: str) -> subprocess.Popen[bytes]:
+        """Start the learner of a cluster."""
+        return self.start(
+            "learner", f"learner{number}", SEED=str(number), **self._of_cluster(number), **changes
+        )
+
+    def _of_cluster(self, number: int) -> dict[str, str]:
+        port = self.cluster_ports.setdefault(number, free_port())
+        return {
+            "FLOPS_GRID_PORT": str(port),
+            "FLOPS_AGGREGATOR_ADDRESS": f"127.0.0.1:{port}",
+            "FLOPS_GRID_TOKEN": f"the-token-of-cluster-{number}",
+        }
 
     def train(self) -> None:
         """Train to the end and keep the exit codes."""
@@ -181,9 +212,15 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def trained_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def new_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world for all tests of a module."""
+    with running_world(tmp_path_factory.mktemp("world")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def trained_world(new_world: World) -> World:
     """A world in which an aggregator and two learners have done their work."""
-    with running_world(tmp_path_factory.mktemp("trained")) as world:
-        world.write_model()
-        world.train()
-        yield world
+    new_world.write_model()
+    new_world.train()
+    return new_world

@@ -1,7 +1,5 @@
 """A learner behind a line that breaks: work and results survive it, and nothing runs twice."""
 
-import contextlib
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,70 +12,12 @@ from flops_grid.client import serve_client_app
 from flops_grid.errors import AggregatorUnreachableError
 from flops_grid.server import StreamGrid
 from flops_grid.settings import GridSettings, LinkSettings
+from support.breakable_line import BreakableLine
 from support.broker import free_port
 from support.waiting import until
 
 TOKEN = "for-this-test"
 QUICK = LinkSettings(unreachable_seconds=2, first_pause_seconds=0.05, keepalive_seconds=1)
-
-
-@dataclass
-class BreakableLine:
-    """Forwards TCP to ``target``; ``cut`` breaks what is open, ``freeze`` stops forwarding."""
-
-    target: int
-    listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
-    open: list[socket.socket] = field(default_factory=list)
-    flowing: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def port(self):
-        return self.listener.getsockname()[1]
-
-    def start(self):
-        self.flowing.set()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self):
-        ended, self.open = self.open, []
-        for one in ended:
-            _shut(one)
-
-    def freeze(self):
-        self.flowing.clear()
-
-    def close(self):
-        self.flowing.set()
-        _shut(self.listener)
-        self.cut()
-
-    def _accept(self):
-        try:
-            while True:
-                near, _ = self.listener.accept()
-                far = socket.create_connection(("127.0.0.1", self.target))
-                self.open += [near, far]
-                threading.Thread(target=self._forward, args=(near, far), daemon=True).start()
-                threading.Thread(target=self._forward, args=(far, near), daemon=True).start()
-        except OSError:
-            return
-
-    def _forward(self, source, sink):
-        try:
-            while data := source.recv(65536):
-                self.flowing.wait()
-                sink.sendall(data)
-        except OSError:
-            return
-        finally:
-            _shut(source)
-            _shut(sink)
-
-
-def _shut(one):
-    with contextlib.suppress(OSError):
-        one.shutdown(socket.SHUT_RDWR)
-    one.close()
 
 
 @dataclass

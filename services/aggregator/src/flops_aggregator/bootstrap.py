@@ -42,7 +42,7 @@ def lead(settings: Settings, reporter: Reporter) -> Trained:
             reporter.progress("loading the model")
             model = load_user_model()
             reporter.status.ready()
-            place = Place(run_id=lambda: tracking.run_id)
+            place = Place(run_id=tracking.run_id)
             best = train(training, model, grid, watch, place, reporter.progress)
         reporter.progress("storing the best model")
         return tracking.publish(best)

@@ -53,7 +53,7 @@ class Runs(Protocol):
         """Open it as a child of that run, once; an empty id is one that is not known yet."""
 
     def run_id(self) -> str:
-        """Return its id; empty as long as there is none."""
+        """Return its id for aggregators below; empty when it is not known yet."""
 
 
 class Cluster:

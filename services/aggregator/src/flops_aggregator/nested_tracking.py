@@ -14,9 +14,8 @@ from flops_contracts.events import RoundCompleted
 class Run(Protocol):
     """What is needed of a run in MLflow; ``MlflowTracking`` is one."""
 
-    @property
     def run_id(self) -> str:
-        """Its id; empty as long as there is none."""
+        """Return its id, as soon as it is open; empty when that takes too long."""
 
     def start(self, name: str, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> None:
         """Open it, soon."""
@@ -48,7 +47,7 @@ class NestedTracking:
 
     def run_id(self) -> str:
         """Return the run that this cluster's clients may nest theirs in."""
-        return self._run.run_id
+        return self._run.run_id()
 
     def nest_in(self, parent_run_id: str) -> None:
         """Open the run below ``parent_run_id``, the first time that it is known."""

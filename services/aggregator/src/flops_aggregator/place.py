@@ -9,7 +9,8 @@ class Place:
     """The defaults are a root's.
 
     ``cluster`` is the cluster of the clients if that is known, ``cycle`` the exchange with the
-    parent that the rounds belong to, and ``run_id`` tells the run in MLflow, empty until it exists.
+    parent that the rounds belong to, and ``run_id`` tells the run in MLflow for aggregators below,
+    and may wait a moment for it; empty is not known yet.
     """
 
     cluster: str = ""

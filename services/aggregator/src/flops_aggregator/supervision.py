@@ -188,6 +188,8 @@ class SupervisedStrategy(Strategy):
 
     def _told(self, config: ConfigRecord) -> ConfigRecord:
         """Return what the clients are told, with what aggregators among them have to know."""
+        if not self._learners.has_aggregators():
+            return ConfigRecord(dict(config))
         return ConfigRecord({**config, EXCHANGE: self._exchange, RUN: self._place.run_id()})
 
     def _typed(self, arrays: ArrayRecord, checked: list[Message]) -> ArrayRecord:

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
@@ -37,6 +37,7 @@ PARENT_TAG: Final = "mlflow.parentRunId"
 INSTANCE_TAG: Final = "flops.instance"
 """Whose run a child is: the service of a cluster's aggregator."""
 PUBLISH_TIMEOUT_SECONDS: Final = 900.0
+OPEN_TIMEOUT_SECONDS: Final = 30.0
 FINISH_TIMEOUT_SECONDS: Final = 60.0
 CLOSE_TIMEOUT_SECONDS: Final = 5.0
 
@@ -89,9 +90,10 @@ class MlflowTracking:
         self._run_id = ""
         self._is_done = False
 
-    @property
     def run_id(self) -> str:
-        """The run's id; empty as long as there is none."""
+        """Return the run's id, as soon as it is open; empty when that takes too long."""
+        if self._opened:
+            wait([self._opened], OPEN_TIMEOUT_SECONDS)
         return self._run_id
 
     def start(self, name: str, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> None:
