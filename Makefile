@@ -21,7 +21,7 @@ export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up install test conformance test-flavors test-containers images env check lint format lock docs clean
+.PHONY: help demo demo-containers bases up install test conformance test-flavors test-containers images env check lint format lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,14 +48,20 @@ conformance: $(DEV)/.installed ## Check any root: ROOT_URL=http://host:10000 ROO
 check: $(DEV)/.installed lint ## What to run before a commit: lint, types, layers, unit, contract and architecture tests
 	@$(DEV)/bin/python -m pytest tests/unit tests/contract tests/architecture
 
-test-containers: $(DEV)/.installed ## Build and run the containers for real; needs root on Debian 12
-	@FLOPS_TEST_CONTAINERS=1 $(DEV)/bin/python -m pytest tests/containers
+test-containers: $(DEV)/.installed ## Build all images, run the base case in containers; needs root on Debian 12
+	@FLOPS_TEST_CONTAINERS=1 $(DEV)/bin/python -m pytest -s --timeout 2400 tests/containers
 
 images: ## Build every service's image and print the sizes (WHAT="manager learner", PLATFORM=linux/arm64)
 	@$(PYTHON) compose/images.py $(foreach one,$(PLATFORM),--platform $(one)) $(WHAT)
 
-env: ## Write compose/.env: random passwords and this machine's address (ADDRESS=...)
-	@$(PYTHON) compose/make_env.py $(if $(ADDRESS),--address $(ADDRESS))
+env: ## Write compose/.env: random passwords and addresses (ADDRESS=...; LOCAL=1 for compose/local.yml)
+	@$(PYTHON) compose/make_env.py $(if $(LOCAL),--local) $(if $(ADDRESS),--address $(ADDRESS))
+
+bases: ## Put the base images of actors into the registry of compose/local.yml
+	@$(PYTHON) compose/bases.py
+
+demo-containers: $(CLI)/.installed bases ## Run the main job in the containers of compose/local.yml, which have to be up
+	@$(CLI)/bin/python compose/demo.py
 
 lint: $(DEV)/.installed ## Check format, style, types and layers
 	@$(DEV)/bin/ruff format --check .

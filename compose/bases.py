@@ -55,9 +55,7 @@ def main() -> None:
                 step, check=False, timeout=SECONDS, env=variables, stdout=subprocess.DEVNULL
             )
             if ended.returncode:
-                sys.exit(
-                    f"failed: {' '.join(step)}; are the images built, does the suite run?"
-                )
+                sys.exit(f"failed: {' '.join(step)}; are the images built, does the suite run?")
     print(f"{len(BASES)} base images are in the suite's registry")  # noqa: T201 - the result
 
 

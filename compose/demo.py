@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,6 +90,14 @@ def train(
     return project, time.monotonic() - began
 
 
+def stage_seconds(project: Project) -> dict[str, float]:
+    """Return how long each stage took."""
+    return {
+        before.stage: (after.entered_at - before.entered_at).total_seconds()
+        for before, after in pairwise(project.stages)
+    }
+
+
 def run(values: dict[str, str], chosen: argparse.Namespace, screen: Screen) -> dict[str, Any]:
     """Do it all; return what there is to know."""
     address = values["FLOPS_PUBLISH_ADDRESS"]
@@ -100,13 +109,13 @@ def run(values: dict[str, str], chosen: argparse.Namespace, screen: Screen) -> d
         served(Path(name), address, chosen.git_port) as git,
         FlopsClient.logged_in(urls[0], urls[1], ADMIN, password) as client,
     ):
-        folder = Path(name) / SAMPLE.name
-        make_repository(SAMPLE, folder, dict(os.environ))  # noqa: TID251 - for git's PATH
+        folder = Path(name) / chosen.sample.name
+        make_repository(chosen.sample, folder, dict(os.environ))  # noqa: TID251 - for git's PATH
         began = time.monotonic()
         provide(client, TAG, "train", PARTITIONS, screen)
         provide(client, HELD_OUT_TAG, "test", 1, screen)
         data_seconds = time.monotonic() - began
-        project, seconds = train(client, f"{git}/{SAMPLE.name}", chosen.platform, screen)
+        project, seconds = train(client, f"{git}/{chosen.sample.name}", chosen.platform, screen)
         samples = fetch_samples(server, HELD_OUT_TAG)
         accuracy = samples.accuracy_of(predict(project.model_url, samples.inputs))
         tracking = client.tracking().url
@@ -118,6 +127,7 @@ def run(values: dict[str, str], chosen: argparse.Namespace, screen: Screen) -> d
         "held_out": len(samples.labels),
         "data_seconds": data_seconds,
         "project_seconds": seconds,
+        "stage_seconds": stage_seconds(project),
     }
 
 
@@ -126,6 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="compose/demo.py", description=__doc__)
     parser.add_argument("--env-file", type=Path, default=FILE)
     parser.add_argument("--platform", action="append", default=[], help="such as linux/arm64")
+    parser.add_argument("--sample", type=Path, default=SAMPLE, help="folder of the ML repository")
     parser.add_argument("--git-port", type=int, default=GIT_PORT)
     parser.add_argument("--result", type=Path, help="write what there is to know as JSON")
     chosen = parser.parse_args()

@@ -87,6 +87,13 @@ class Platforms:
         )
         return {entry["platform"]["architecture"] for entry in index["manifests"]}
 
+    def layers(self, repository: str) -> list[str]:
+        """Return the digests of the layers of an image for amd64."""
+        where = ("--override-os", "linux", "--override-arch", "amd64", "inspect")
+        found = self.run("skopeo", *where, PLAIN, f"docker://{self.pull}/{repository}")
+        layers: list[str] = json.loads(found)["Layers"]
+        return layers
+
     def file(self, repository: str, architecture: str, path: str) -> bytes:
         """Return the first bytes of a file in an image; ``path`` may be a pattern."""
         with self.mounted(repository, architecture) as root, next(root.glob(path)).open("rb") as f:
