@@ -24,7 +24,7 @@ from rich.console import Console
 
 from flops_cli.client import FlopsClient
 from flops_cli.errors import ClientError
-from flops_cli.local.demo import HELD_OUT_TAG, PARTITIONS, TAG, mock_sla, project_sla
+from flops_cli.local.demo_plans import HELD_OUT_TAG, PLANS
 from flops_cli.local.held_out import fetch_samples, predict
 from flops_cli.local.network import API_PORT, OAKESTRA_PORT, is_listening
 from flops_cli.local.processes import wait_for
@@ -33,9 +33,11 @@ from flops_cli.results import Project
 from flops_cli.screen import Screen, screen_for
 from flops_cli.watching import failure_error, require_success, watch_project
 from flops_contracts.errors import FlopsError
+from flops_contracts.sla import Mode
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 SAMPLE: Final = ROOT / "docs" / "examples" / "ml-repos" / "mnist-sklearn"
+PLAN: Final = PLANS[Mode.CLASSIC]
 ADMIN: Final = "Admin"
 GIT_PORT: Final = 9418
 DATA_PORT: Final = "11027"
@@ -59,9 +61,10 @@ def served(folder: Path, address: str, port: int) -> Iterator[str]:
         daemon.wait(10)
 
 
-def provide(client: FlopsClient, tag: str, split: str, partitions: int, screen: Screen) -> None:
+def provide(client: FlopsClient, sla: dict[str, Any], screen: Screen) -> None:
     """Have mock data provided, and wait for it."""
-    mock_id = client.submit_mock(mock_sla(ADMIN, tag, split, partitions))
+    tag = sla["mock_data_configuration"]["data_tag"]
+    mock_id = client.submit_mock(sla)
     pause = threading.Event()
     end = time.monotonic() + MOCK_SECONDS
     while not (mock := client.mock(mock_id)).stage.is_final:
@@ -80,7 +83,7 @@ def train(
 ) -> tuple[Project, float]:
     """Run one project to its end; return it and how long it took."""
     began = time.monotonic()
-    sla = project_sla(ADMIN, repository)
+    sla = PLAN.project_sla(ADMIN, repository)
     if platforms:
         sla["supported_platforms"] = platforms
     project_id = client.submit_project(sla)
@@ -112,8 +115,8 @@ def run(values: dict[str, str], chosen: argparse.Namespace, screen: Screen) -> d
         folder = Path(name) / chosen.sample.name
         make_repository(chosen.sample, folder, dict(os.environ))  # noqa: TID251 - for git's PATH
         began = time.monotonic()
-        provide(client, TAG, "train", PARTITIONS, screen)
-        provide(client, HELD_OUT_TAG, "test", 1, screen)
+        provide(client, PLAN.data_sla(ADMIN), screen)
+        provide(client, PLAN.held_out_sla(ADMIN), screen)
         data_seconds = time.monotonic() - began
         project, seconds = train(client, f"{git}/{chosen.sample.name}", chosen.platform, screen)
         samples = fetch_samples(server, HELD_OUT_TAG)
