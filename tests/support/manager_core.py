@@ -34,6 +34,7 @@ from flops_manager.adapters.memory import (
 )
 from flops_manager.adapters.memory_addresses import MemoryAddressBook
 from flops_manager.adapters.memory_changes import MemoryStateChanges
+from flops_manager.adapters.memory_images import MemoryImages
 from flops_manager.bootstrap import Adapters, Options, wire
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import ProjectNotFoundError
@@ -235,6 +236,7 @@ class Core:
             {addresses[label]: stats for label, stats in landscape.data.items()}
         )
         self.changes = MemoryStateChanges()
+        self.images = MemoryImages()
         self.bus = MemoryEventBus()
         self.adapters = Adapters(
             projects=CountingProjects(),
@@ -245,6 +247,7 @@ class Core:
             orchestrator=self.orchestrator,
             changes=self.changes,
             data_servers=self.data_servers,
+            images=self.images,
             bus=self.bus,
         )
         self.limits = limits or Limits()

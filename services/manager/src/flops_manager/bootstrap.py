@@ -5,9 +5,12 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from flops_manager.adapters.data_servers import FlightDataServers
+from flops_manager.adapters.images import RegistryAddress, RegistryImages, StoredImages
 from flops_manager.adapters.memory_changes import MemoryStateChanges
+from flops_manager.adapters.memory_images import MemoryImages
 from flops_manager.adapters.mongo import (
     MongoEventStore,
     MongoLeases,
@@ -26,6 +29,7 @@ from flops_manager.domain.observations import Limits
 from flops_manager.ports.address_book import AddressBook
 from flops_manager.ports.data_servers import DataServers
 from flops_manager.ports.event_bus import EventBus
+from flops_manager.ports.images import Images
 from flops_manager.ports.leases import Leases
 from flops_manager.ports.orchestrator import Orchestrator
 from flops_manager.ports.state_changes import StateChanges
@@ -33,6 +37,7 @@ from flops_manager.ports.stores import EventStore, MockStore, ProjectStore
 from flops_manager.settings import Settings
 from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.announcements import Announcements
+from flops_manager.usecases.builds import Builds
 from flops_manager.usecases.database import Database
 from flops_manager.usecases.inbox import Inbox
 from flops_manager.usecases.mock_steps import MockSteps
@@ -61,6 +66,7 @@ class Adapters:
     orchestrator: Orchestrator
     changes: StateChanges
     data_servers: DataServers
+    images: Images
     bus: EventBus
 
 
@@ -104,6 +110,7 @@ def build(settings: Settings) -> App:
         ),
         changes=_changes(settings),
         data_servers=FlightDataServers(settings.data_server_token, settings.data_server_ca_file),
+        images=_images(settings),
         bus=MqttEventBus(settings.mqtt, utc_now),
     )
     options = Options(
@@ -122,6 +129,21 @@ def _changes(settings: Settings) -> StateChanges:
     if hooks is None:
         return MemoryStateChanges()
     return OakestraHooks(hooks.hooks_url, hooks.own_url, settings.bind_address, hooks.port)
+
+
+def _images(settings: Settings) -> Images:
+    """Return what knows of built images; without store and registry there are none to know."""
+    if settings.image_store:
+        return StoredImages(Path(settings.image_store))
+    access = settings.installation.registry_access
+    address = access.push_address or settings.installation.image_registry
+    if not address:
+        return MemoryImages()
+    return RegistryImages(
+        RegistryAddress(
+            address, access.user, access.password, access.has_tls, settings.registry_ca_file
+        )
+    )
 
 
 def prepare_store(settings: Settings) -> None:
@@ -164,12 +186,14 @@ def _worker(
     now: Callable[[], datetime],
 ) -> Worker:
     announcements = Announcements(adapters.history, adapters.bus, now)
+    builds = Builds(adapters.images)
     project_steps = ProjectSteps(
         adapters.orchestrator,
         addresses,
         survey,
         tracking,
         announcements,
+        builds,
         options.installation,
         now,
     )
@@ -180,7 +204,9 @@ def _worker(
             Outbox(adapters.projects, adapters.history, project_steps, now),
             Outbox(adapters.mocks, adapters.history, mock_steps, now),
         ),
-        watch=Watch(adapters.projects, adapters.mocks, adapters.orchestrator, options.limits, now),
+        watch=Watch(
+            adapters.projects, adapters.mocks, adapters.orchestrator, builds, options.limits, now
+        ),
         lookout=Lookout(adapters.changes, options.rhythm),
         bus=adapters.bus,
         leases=adapters.leases,

@@ -42,6 +42,8 @@ class Settings:
     resource_port: int = 11012
     data_server_token: str = field(default="", repr=False)
     data_server_ca_file: str = ""
+    registry_ca_file: str = ""
+    image_store: str = ""
     placement: PlacementMode = PlacementMode.AUTO
     auth: bool = True
     api_port: int = API_PORT
@@ -69,6 +71,12 @@ class Settings:
                 "FLOPS_MONGO_URL", help="Database: mongodb://[user:password@]host:port[/name]."
             ),
             hooks=_hooks(environment),
+            registry_ca_file=environment.text(
+                "FLOPS_REGISTRY_CA_FILE", "", help="Certificate authority of the image registry."
+            ),
+            image_store=environment.text(
+                "FLOPS_IMAGE_STORE", "", help="Folder of built images where there is no registry."
+            ),
             **_oakestra(environment),
             **_api(environment),
         )

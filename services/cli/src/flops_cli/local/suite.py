@@ -193,6 +193,7 @@ class Suite:
             "FLOPS_BACKEND_STORE_URL": f"sqlite:///{self._state}/mlflow-{{customer}}.db",
             "FLOPS_ARTIFACT_STORE_URL": f"{self._state}/artifacts/{{customer}}",
             "FLOPS_IMAGE_REGISTRY": REGISTRY,
+            "FLOPS_IMAGE_STORE": str(self._places.images),
             "FLOPS_IMAGE_PREFIX": PREFIX,
             "FLOPS_IMAGE_TAG": TAG,
             "FLOPS_API_PORT": str(API_PORT),

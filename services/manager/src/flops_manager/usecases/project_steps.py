@@ -50,6 +50,7 @@ from flops_manager.domain.services import FOR_GOOD
 from flops_manager.ports.orchestrator import Deployed, Orchestrator
 from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.announcements import Announcements
+from flops_manager.usecases.builds import Builds
 from flops_manager.usecases.changes import Step, unchanged
 from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
@@ -70,6 +71,7 @@ class ProjectSteps:
         survey: Survey,
         tracking: Tracking,
         announcements: Announcements,
+        builds: Builds,
         installation: Installation,
         now: Callable[[], datetime],
     ) -> None:
@@ -78,6 +80,7 @@ class ProjectSteps:
         self._survey = survey
         self._tracking = tracking
         self._announcements = announcements
+        self._builds = builds
         self._installation = installation
         self._now = now
 
@@ -130,6 +133,9 @@ class ProjectSteps:
         if not _is_wanted(project, command):
             logger.info("%s is no longer wanted in %s", command.role, project.id)
             return unchanged
+        if command.role is Role.BUILDER and (built := self._builds.of(project)):
+            logger.info("%s was built already", project.stage, extra={"project_id": project.id})
+            return self._record(built)
         found = {
             service.instance: self._deploy_one(project, service)
             for service in _of(project, command)

@@ -32,6 +32,7 @@ from flops_manager.domain.projects import Project, ProjectError
 from flops_manager.domain.states import ServiceState
 from flops_manager.ports.orchestrator import Orchestrator
 from flops_manager.ports.stores import MockStore, ProjectStore
+from flops_manager.usecases.builds import Builds
 from flops_manager.usecases.changes import change
 
 logger = logging.getLogger(__name__)
@@ -50,12 +51,14 @@ class Watch:
         projects: ProjectStore,
         mocks: MockStore,
         orchestrator: Orchestrator,
+        builds: Builds,
         limits: Limits,
         now: Callable[[], datetime],
     ) -> None:
         self._projects = projects
         self._mocks = mocks
         self._orchestrator = orchestrator
+        self._builds = builds
         self._limits = limits
         self._now = now
         self._began = now()
@@ -90,7 +93,7 @@ class Watch:
         now = self._now()
         late = overdue(project, self._limits, self._began, now)
         if late is not None:
-            return _moved(project, StepFailed(project.stage, late), now)
+            return _moved(project, self._builds.of(project) or StepFailed(project.stage, late), now)
         project = _seen(project, states)
         commands: tuple[Command, ...] = ()
         for service in watched(project):
@@ -99,7 +102,8 @@ class Watch:
                 continue
             error = loss(service, seen.get(service.instance), self._limits, now)
             if error is not None:
-                event = lost(project, service.instance, error)
+                # A builder may have done its work, and only its word was lost.
+                event = self._builds.of(project) or lost(project, service.instance, error)
                 project, more = _moved(project, event, now)
                 commands += more
         return project, commands
