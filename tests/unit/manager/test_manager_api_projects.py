@@ -1,7 +1,11 @@
 """Every endpoint of projects, mocks, models, tracking and the database, as their owner sees it."""
 
+import re
+from dataclasses import replace
+
 import pytest
 
+from flops_contracts.events import Fragment
 from flops_contracts.roles import Stage
 from flops_manager.domain.errors import OrchestratorUnavailableError
 from flops_manager.domain.services import tracking_service
@@ -257,6 +261,18 @@ def test_a_mock_is_listed_told_and_deleted(client, world):
         200,
         [],
     )
+
+
+def test_the_labels_of_a_mocks_partitions_are_drawn(client, world):
+    parts = [Fragment(f"mnist.{n}.parquet", 30, 9, {"0": 10, "7": 20}, n, "a/n1") for n in (0, 1)]
+    world.has(replace(a_mock(), fragments=tuple(parts)))
+
+    answer = client.get(f"/api/flops/mocks/{a_mock().id}/labels.svg")
+
+    assert answer.mimetype == "image/svg+xml"
+    assert set(re.findall(r">([^<]+)</text>", answer.text)) >= {"0 a/n1", "1 a/n1", "7"}
+    assert "<script" not in answer.text
+    assert "style-src" in answer.headers["Content-Security-Policy"]
 
 
 def test_models_are_listed_and_told(client, world):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import g, request
+from flask import Response, g, request
 
 from flops_contracts.sla_schemas import read_mock_sla
 from flops_manager.entrypoints.api.answers import (
@@ -15,6 +15,7 @@ from flops_manager.entrypoints.api.incoming import (
     body_of,
     idempotency_key_of,
 )
+from flops_manager.entrypoints.api.pictures import draw_labels
 from flops_manager.usecases.mocks import Mocks
 
 Answer = dict[str, Any]
@@ -60,6 +61,18 @@ class MockViews:
         message = f"Mock data provider {mock.id}: {mock.stage}."
         document: Answer = MockAnswerSchema().dump({"message": message, "mock": mock})
         return document
+
+    def labels(self, call: Call, mock_id: str) -> Response:
+        """Draw how many rows of each label each partition has."""
+        mock = self._mocks.get(mock_id, call.caller)
+        wanted = mock.sla.mock_data_configuration
+        title = f"{wanted.dataset_name} by {wanted.partitioner.name}"
+        response = Response(draw_labels(title, mock.fragments), mimetype="image/svg+xml")
+        # A picture brings its own colours.
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+        )
+        return response
 
     def delete(self, call: Call, mock_id: str) -> Answer:
         """Stop and forget a mock; the data it stored stay."""

@@ -31,6 +31,7 @@ from flops_manager.entrypoints.api.streams import MEDIA_TYPE
 
 JSON: Final = "application/json"
 HTML: Final = "text/html"
+SVG: Final = "image/svg+xml"
 TEXT: Final = "text/plain"
 SCRIPT: Final = "text/javascript"
 
@@ -139,6 +140,11 @@ def mock_routes(views: MockViews) -> tuple[Route, ...]:
         Route(
             *("GET", one, views.get, "Tell the full state of a mock data provider"),
             answer=answers.MockAnswerSchema,
+            errors=MISSING,
+        ),
+        Route(
+            *("GET", f"{one}/labels.svg", views.labels, "Draw the labels of each partition"),
+            answer=(SVG,),
             errors=MISSING,
         ),
         Route("DELETE", one, views.delete, "Stop and forget a mock data provider", errors=MISSING),
