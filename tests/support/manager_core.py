@@ -40,7 +40,14 @@ from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import ProjectNotFoundError
 from flops_manager.domain.lifecycle import submitted
 from flops_manager.domain.mocks import Mock
-from flops_manager.domain.nodes import BUILDER_ADDON, LEARNER_ADDON, Landscape, Node, TagStats
+from flops_manager.domain.nodes import (
+    BUILDER_ADDON,
+    LEARNER_ADDON,
+    Landscape,
+    Node,
+    PlacementMode,
+    TagStats,
+)
 from flops_manager.domain.observations import Limits
 from flops_manager.domain.projects import Project
 from flops_manager.usecases.caller import Caller
@@ -227,6 +234,8 @@ class CountingProjects(MemoryRecords):
 class Core:
     """A wired manager whose outside is in memory; ``working`` runs its worker."""
 
+    placement = PlacementMode.AUTO
+
     def __init__(self, limits=None, landscape=None):
         self.clock = MovableClock()
         landscape = landscape or a_landscape()
@@ -258,7 +267,7 @@ class Core:
         rhythm = Rhythm(
             poll_seconds=0.01, watch_seconds=0.02, lease_seconds=0.3, settle_seconds=0.0
         )
-        options = Options(INSTALLATION, self.limits, rhythm, holder)
+        options = Options(INSTALLATION, self.limits, rhythm, holder, self.placement)
         return wire(self.adapters, options, self.clock)
 
     @contextmanager

@@ -29,6 +29,7 @@ class Servers:
         self._listeners = listeners
         self._max_body_bytes = max_body_bytes
         self._servers: list[Any] = []
+        self._is_closed = False
 
     def start(self) -> None:
         """Listen on all addresses; raises ``OSError`` if one is taken, and then on none."""
@@ -42,14 +43,23 @@ class Servers:
             raise
         for listener, server in zip(self._listeners, self._servers, strict=True):
             name = f"http {listener.name}"
-            threading.Thread(target=server.run, name=name, daemon=True).start()
+            threading.Thread(target=self._run, args=(server,), name=name, daemon=True).start()
             logger.info("%s on http://%s:%d", listener.name, listener.address, listener.port)
 
     def close(self) -> None:
         """Listen no more; the threads end with the process."""
+        self._is_closed = True
         for server in self._servers:
             server.close()
         self._servers.clear()
+
+    def _run(self, server: Any) -> None:
+        try:
+            server.run()
+        except OSError:
+            # Its socket was closed while it waited for somebody to call.
+            if not self._is_closed:
+                raise
 
     def _bound(self, listener: Listener) -> Any:
         try:

@@ -8,6 +8,7 @@ from flops_contracts.roles import Stage
 from flops_manager.domain.facts import error_of
 from flops_manager.domain.learners import REPLACEABLE
 from flops_manager.domain.projects import DIED, PLANNED, Project, ProjectError, Service
+from flops_manager.domain.scheduling_hints import hint_when_refused, hint_when_silent
 from flops_manager.domain.services import FOR_GOOD
 from flops_manager.domain.states import Health, ServiceState
 
@@ -121,12 +122,12 @@ def loss(
             hint = "It may have been killed or lacked memory; its last lines say more."
         case Health.UNPLACEABLE:
             reason = f"{name} could not be placed: {state.status}{detail}."
-            hint = "Free resources or add nodes, then retry."
+            hint = hint_when_refused(state.status)
         case Health.WAITING if waited > limits.scheduling_seconds:
             reason = (
                 f"{name} is still {state.status or 'unscheduled'} after {waited:.0f} s{detail}."
             )
-            hint = "The orchestrator's scheduler gives no answer; look at its logs."
+            hint = hint_when_silent(state.status)
         case _:
             return None
     return error_of(seen, reason, now, hint=hint, error=error)
