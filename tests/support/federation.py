@@ -10,7 +10,7 @@ from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
 from flops_aggregator.cluster import Cluster
 from flops_aggregator.place import Place
 from flops_aggregator.settings import TrainingSettings
-from flops_aggregator.strategies import train_config
+from flops_aggregator.strategies import build_strategy, train_config
 from flops_aggregator.supervision import SupervisedStrategy
 from flops_contracts.events import RoundCompleted, RoundStarted
 from flops_grid.client import run_app
@@ -148,7 +148,8 @@ def run(
     """Run a root's training over ``clients``; return its last arrays, its strategy and watch."""
     training, watch = a_training(**changes), MemoryWatch()
     grid: Any = MemoryGrid(clients)
-    strategy = SupervisedStrategy(training, grid, watch, Place(run_id=lambda: "run of the root"))
+    place = Place(run_id=lambda: "run of the root")
+    strategy = SupervisedStrategy(build_strategy(training), training, grid, watch, place)
     result = strategy.start(
         grid=grid,
         initial_arrays=ArrayRecord(first or [np.zeros(3, np.float32)]),

@@ -11,6 +11,7 @@ from flwr.clientapp import ClientApp
 
 from flops_aggregator.cluster import Cluster
 from flops_aggregator.place import Place
+from flops_aggregator.strategies import build_strategy
 from flops_aggregator.supervision import SupervisedStrategy
 from flops_grid.client import serve_client_app
 from flops_grid.errors import LearnerError
@@ -124,7 +125,8 @@ def tree():
 def train(level, rounds, **changes):
     """Run the root's cycles; return its last arrays and its watch."""
     training = a_training(rounds=rounds, return_timeout_seconds=10.0, **changes)
-    strategy = SupervisedStrategy(training, level.grid, level.watch, Place())
+    inner = build_strategy(training)
+    strategy = SupervisedStrategy(inner, training, level.grid, level.watch, Place())
     result = strategy.start(
         grid=level.grid,
         initial_arrays=ArrayRecord([np.zeros(3)]),

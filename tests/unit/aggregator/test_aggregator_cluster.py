@@ -8,6 +8,7 @@ import pytest
 from flops_aggregator.errors import TooFewLearnersError
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.sla import Parametrised
+from flops_contracts.sla_schemas import REQUIRED_PARAMETERS, STRATEGIES
 from flops_grid.errors import LearnerError, UserCodeError
 from flops_grid.flower_internals import take_identity
 from support.federation import Learner, MemoryCluster, run
@@ -45,6 +46,28 @@ def test_one_cluster_gives_what_classic_mode_gives_in_as_many_rounds(cycles, rou
 
     for one, other in zip(hierarchical, classic, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"QFedAvg"}))
+def test_one_cluster_gives_what_classic_mode_gives_with_any_strategy(name):
+    asked = Parametrised(name, dict.fromkeys(REQUIRED_PARAMETERS.get(name, ()), 0.25))
+    learners = {letter: Learner(fit=towards(n**2)) for n, letter in enumerate("abcde")}
+
+    classic, _, _ = run(learners, rounds=6, strategy=asked)
+    cluster = MemoryCluster(learners, rounds=3, strategy=asked)
+    hierarchical, _, _ = run({"cluster": cluster}, rounds=2)
+
+    np.testing.assert_allclose(hierarchical[0], classic[0], rtol=1e-6)
+
+
+def test_learners_hear_a_round_that_counts_on_over_the_cycles():
+    learner = Learner()
+
+    run({"cluster": MemoryCluster({"a": learner}, rounds=2)}, rounds=2)
+
+    # Train and evaluate in each round, and the cycle's evaluation after its last one.
+    heard = [config["server-round"] for config in learner.seen]
+    assert heard == [1, 1, 2, 2, 2, 3, 3, 4, 4, 4]
 
 
 def test_one_cluster_is_evaluated_as_in_classic_mode():

@@ -17,7 +17,7 @@ from flwr.clientapp import ClientApp
 
 from flops_aggregator.place import Place
 from flops_aggregator.settings import TrainingSettings
-from flops_aggregator.strategies import train_config
+from flops_aggregator.strategies import build_strategy, train_config
 from flops_aggregator.supervision import RoundWatch, SupervisedStrategy
 from flops_grid.client import serve
 from flops_grid.errors import CalledOffError
@@ -68,6 +68,7 @@ class Cluster:
         runs: Runs,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._inner = build_strategy(training)
         self._training = training
         self._name = name
         self._grid = grid
@@ -138,9 +139,10 @@ class Cluster:
         self._runs.nest_in(str(_config(message).get(RUN, "")))
 
     def _strategy(self, config: ConfigRecord) -> SupervisedStrategy:
-        """Return a new one: a server's momentum from before the parent's step means nothing."""
+        """Return what watches over these rounds; what the strategy has learnt goes on."""
         cycle = config.get(EXCHANGE)
         return SupervisedStrategy(
+            self._inner,
             self._training,
             self._grid,
             self._watch,

@@ -29,7 +29,7 @@ from flops_aggregator.replies import (
 )
 from flops_aggregator.rounds import Evaluated, Round
 from flops_aggregator.settings import TrainingSettings
-from flops_aggregator.strategies import NEED_TRAIN_LOSS, TAKE_STEPS, build_strategy
+from flops_aggregator.strategies import NEED_TRAIN_LOSS, TAKE_STEPS
 from flops_contracts.events import RoundCompleted, RoundStarted
 from flops_grid.errors import LearnerError
 from flops_grid.records import ARRAYS, EXCHANGE, RUN, SAMPLES
@@ -74,7 +74,7 @@ class _Present:
 
 
 class SupervisedStrategy(Strategy):
-    """The asked strategy over clients that may fail.
+    """``inner`` over clients that may fail; it counts rounds over all cycles.
 
     ``best`` is the best round so far, ``samples`` what was trained on in each round, and
     ``first_train_loss`` the loss of the first parameters where the strategy or a parent needs it.
@@ -82,6 +82,7 @@ class SupervisedStrategy(Strategy):
 
     def __init__(
         self,
+        inner: Strategy,
         training: TrainingSettings,
         learners: Learners,
         watch: RoundWatch,
@@ -90,7 +91,7 @@ class SupervisedStrategy(Strategy):
         wants_train_loss: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._inner = build_strategy(training)
+        self._inner = inner
         self._training = training
         self._learners = learners
         self._watch = watch
@@ -119,10 +120,12 @@ class SupervisedStrategy(Strategy):
         rounds, is_cycle = self._training.rounds, self._learners.has_aggregators()
         self._watch.round_started(RoundStarted(server_round, rounds, self._cycle, is_cycle))
         told = self._told(config)
-        return self._asked(self._inner.configure_train(server_round, arrays, told, present))
+        return self._asked(self._inner.configure_train(self._exchange, arrays, told, present))
 
     def aggregate_train(
-        self, server_round: int, replies: Iterable[Message]
+        self,
+        server_round: int,  # noqa: ARG002 - the inner strategy counts on over the cycles
+        replies: Iterable[Message],
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Average what is usable; raise when that are fewer than the minimum."""
         this = self._round
@@ -133,14 +136,14 @@ class SupervisedStrategy(Strategy):
         self.samples.append(this.samples)
         if self._wants_train_loss and len(self.samples) == 1:
             self.first_train_loss = this.train_loss
-        arrays, metrics = self._inner.aggregate_train(server_round, checked)
+        arrays, metrics = self._inner.aggregate_train(self._exchange, checked)
         if arrays is not None:
             this.arrays = arrays = self._typed(arrays, checked)
         return arrays, metrics
 
     def configure_evaluate(
         self,
-        server_round: int,
+        server_round: int,  # noqa: ARG002 - see aggregate_train
         arrays: ArrayRecord,
         config: ConfigRecord,
         grid: Grid,  # noqa: ARG002 - see configure_train
@@ -148,7 +151,7 @@ class SupervisedStrategy(Strategy):
         """All clients evaluate the average."""
         present = self._wait_for_enough(self._training.min_evaluate)
         told = self._told(config)
-        return self._asked(self._inner.configure_evaluate(server_round, arrays, told, present))
+        return self._asked(self._inner.configure_evaluate(self._exchange, arrays, told, present))
 
     def aggregate_evaluate(
         self, server_round: int, replies: Iterable[Message]
@@ -156,7 +159,7 @@ class SupervisedStrategy(Strategy):
         """End a round: weigh the metrics by samples, keep the best model, tell everybody."""
         checked = checked_evaluate_replies(replies)
         found = self._evaluated(checked)
-        metrics = self._inner.aggregate_evaluate(server_round, checked)
+        metrics = self._inner.aggregate_evaluate(self._exchange, checked)
         model = RoundModel(server_round, self._round.arrays, found.loss, found.accuracy)
         if is_better(model, self.best):
             self.best = model

@@ -8,7 +8,7 @@ import numpy as np
 from flops_aggregator.errors import ModelUnusableError, TooFewLearnersError
 from flops_aggregator.place import Place
 from flops_aggregator.settings import TrainingSettings
-from flops_aggregator.strategies import train_config
+from flops_aggregator.strategies import build_strategy, train_config
 from flops_aggregator.supervision import RoundWatch, SupervisedStrategy
 from flops_aggregator.tracking import BestModel
 from flops_grid.errors import UserCodeError
@@ -28,7 +28,7 @@ def train(
     progress: Callable[[str], None],
 ) -> BestModel:
     """Run all rounds over ``grid``; return the best one's model. Raises ``FlopsError``."""
-    strategy = SupervisedStrategy(training, grid, watch, place)
+    strategy = SupervisedStrategy(build_strategy(training), training, grid, watch, place)
     first = _first_parameters(model)
     progress("waiting for learners")
     gather(training, grid)
