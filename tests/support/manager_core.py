@@ -235,6 +235,7 @@ class Core:
     """A wired manager whose outside is in memory; ``working`` runs its worker."""
 
     placement = PlacementMode.AUTO
+    rhythm = Rhythm(poll_seconds=0.01, watch_seconds=0.02, lease_seconds=0.3, settle_seconds=0.0)
 
     def __init__(self, limits=None, landscape=None):
         self.clock = MovableClock()
@@ -264,10 +265,7 @@ class Core:
 
     def another(self, holder):
         """Return a second manager over the same outside."""
-        rhythm = Rhythm(
-            poll_seconds=0.01, watch_seconds=0.02, lease_seconds=0.3, settle_seconds=0.0
-        )
-        options = Options(INSTALLATION, self.limits, rhythm, holder, self.placement)
+        options = Options(INSTALLATION, self.limits, self.rhythm, holder, self.placement)
         return wire(self.adapters, options, self.clock)
 
     @contextmanager

@@ -11,9 +11,11 @@ from flops_contracts.bundles import Bundle, write_bundle
 from flops_contracts.events import Kind
 from flops_contracts.roles import Role, Stage
 from flops_manager.adapters.oakestra import Oakestra
+from flops_manager.adapters.oakestra_hooks import OakestraHooks
 from flops_manager.adapters.oakestra_session import Account, OakestraSession
 from flops_manager.domain.nodes import PlacementMode
 from flops_manager.domain.observations import Limits
+from support.broker import free_port
 from support.inner_root import inner_root
 from support.local_oakestra import Client
 from support.manager_core import ACTORS_BUILT, IMAGES, Core
@@ -61,6 +63,23 @@ class Manager(Core):
     def with_job(self, project_id, role):
         project = self.project(project_id)
         return project if any(one.job_id for one in project.present(role)) else None
+
+
+class Patient(Core):
+    """A core that hardly ever looks at its orchestrator by itself."""
+
+    rhythm = replace(Core.rhythm, watch_seconds=300, heard_watch_seconds=300)
+
+    def __init__(self, root):
+        super().__init__(Limits())
+        port = free_port()
+        hooks = f"http://{root.network}.0.1:11011"
+        self.adapters = replace(
+            self.adapters,
+            orchestrator=Oakestra(OakestraSession(root.url, Account("Admin", "Admin"))),
+            changes=OakestraHooks(hooks, f"http://127.0.0.1:{port}", "127.0.0.1", port),
+        )
+        self.app = self.another("worker-1")
 
 
 class Forgetful(Oakestra):
@@ -203,3 +222,14 @@ def test_learners_ask_for_what_the_sla_says(tmp_path):
         document = manager.service(project_id, Role.LEARNER)
 
     assert (document["memory"], document["vcpus"], document["storage"]) == (700, 1, 5)
+
+
+def test_a_death_that_the_root_tells_of_is_noticed_long_before_the_next_look(tmp_path):
+    dies = (sys.executable, "-c", "raise SystemExit(3)")
+    write_bundle(tmp_path / "images", Bundle("images.test/image-builder:1", dies, {}, "/"))
+    with inner_root(tmp_path, {}) as root, Patient(root).working() as manager:
+        until(lambda: manager.adapters.changes.is_heard, what="changes are told")
+
+        error = manager.until_stage(manager.submit(), Stage.FAILED).error
+
+    assert "DEAD (exit code 3)" in error.reason
