@@ -1,6 +1,7 @@
 """A loopback network of our own: a /16 below 127.0.0.0/8 in which all of our ports are free."""
 
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,6 +47,10 @@ class Network:
     def mongo_url(self) -> str:
         """The store."""
         return f"mongodb://{self.address}:{STORE_PORT}"
+
+    def has_data_servers(self, nodes: Iterable[int]) -> bool:
+        """Say whether the data servers of ``nodes``, counted from 1, accept connections."""
+        return all(is_listening(f"{self.prefix}.1.{number}", DATA_PORT) for number in nodes)
 
     def data_server(self, node: int) -> str:
         """Return the data server of a node; nodes count from 1."""

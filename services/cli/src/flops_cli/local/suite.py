@@ -35,6 +35,7 @@ ADMIN: Final = "Admin"
 REGISTRY: Final = "localhost:5073"
 """Only a part of the built images' names: the same in every network, so that they are reused."""
 
+LEARNER_ADDON: Final = "FLOps-learner"
 START_SECONDS: Final = 60.0
 PROBE_SECONDS: Final = 2.0
 
@@ -115,6 +116,9 @@ class Suite:
         self._announce("starting the manager")
         self._start(*self._manager())
         self._await("the manager", lambda: _is_ready(f"{self.network.api_url}/readyz"))
+        # Whoever asks for data as soon as we say that all runs finds where they go.
+        learners = learner_nodes(self._topology)
+        self._await("the data servers", lambda: self.network.has_data_servers(learners))
 
     def require_alive(self) -> None:
         """Raise ``LocalSuiteError`` if one of the processes has ended."""
@@ -220,6 +224,16 @@ def surroundings(variables: Mapping[str, str]) -> dict[str, str]:
     direct = variables.get("NO_PROXY") or variables.get("no_proxy") or ""
     local = ",".join(part for part in (direct, "localhost", "127.0.0.0/8") if part)
     return {**found, "NO_PROXY": local, "no_proxy": local}
+
+
+def learner_nodes(topology: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
+    """Return the numbers of the nodes that have a data server; without topology there is one."""
+    nodes = [node for cluster in topology for node in cluster["nodes"]]
+    return tuple(
+        number
+        for number, node in enumerate(nodes or [{}], start=1)
+        if LEARNER_ADDON in node.get("addons", [LEARNER_ADDON])
+    )
 
 
 def _is_ready(url: str) -> bool:
