@@ -10,9 +10,18 @@ from requests.adapters import BaseAdapter
 
 from flops_manager.adapters.oakestra import Oakestra
 from flops_manager.adapters.oakestra_session import Account, OakestraSession
+from flops_manager.domain.deployments import ApplicationKey, Deployment
 
 ROOT = "http://root:10000"
 KEY = "only to have a signature; nobody checks it"
+
+APP = ApplicationKey("proj0123456789ab", "c0123456789ab")
+APPLICATIONS = "GET /api/applications/u1"
+SERVICES = "GET /api/services/a1"
+SERVICE = "GET /api/service/s1"
+CREATE = "POST /api/service/"
+START = "POST /api/service/s1/instance"
+DELETE = "DELETE /api/service/s1"
 
 
 class Reply:
@@ -26,6 +35,19 @@ class Reply:
 def twice(document):
     """Return it as the root encodes most documents: JSON in a JSON string."""
     return Reply(json.dumps(document))
+
+
+LISTED = twice(
+    [
+        {
+            "application_name": APP.name,
+            "application_namespace": APP.namespace,
+            "applicationID": "a1",
+        }
+    ]
+)
+CREATED = Reply({"job_id": "s1", "deployed_services": [{}], "failed_services": []})
+OK = Reply({"message": "ok"})
 
 
 def a_token(number=0, seconds=600):
@@ -42,10 +64,11 @@ class ScriptedRoot(BaseAdapter):
 
     def __init__(self, replies):
         super().__init__()
+        self.refreshed = a_token(2)
         login = {"token": a_token(1), "refresh_token": "refresh"}
         self._replies = {
             "POST /api/auth/login": Reply(login),
-            "POST /api/auth/refresh": Reply({"token": a_token(2)}),
+            "POST /api/auth/refresh": Reply({"token": self.refreshed}),
             "GET /api/user/Admin": Reply({"_id": {"$oid": "u1"}}),
             **replies,
         }
@@ -85,3 +108,25 @@ class Scripted:
         self.session._http.mount("http://", self.root)
         self.oakestra = Oakestra(self.session, monotonic=lambda: self.seconds)
         self.oakestra._nodes._http.mount("http://", self.root)
+
+
+def a_service(status=None, instances=(), **fields):
+    return {
+        "_id": {"$oid": "s1"},
+        "microserviceID": "s1",
+        "microservice_name": "svc1",
+        "instance_list": [
+            {"instance_number": number, "status": one} for number, one in enumerate(instances)
+        ],
+        **({"status": status} if status else {}),
+        **fields,
+    }
+
+
+def a_deployment(**changes):
+    return Deployment(**{"application": APP, "name": "svc1", "image": "i", **changes})
+
+
+def with_services(*services, **script):
+    """Return a root with one application and these services in it."""
+    return Scripted({APPLICATIONS: LISTED, SERVICES: twice(list(services)), **script})
