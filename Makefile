@@ -21,7 +21,7 @@ export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-containers bases up install test conformance test-flavors test-containers images env check lint format lock docs clean
+.PHONY: help demo demo-containers bases up install test conformance test-flavors test-containers bench-hierarchy images env check lint format lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ check: $(DEV)/.installed lint ## What to run before a commit: lint, types, layer
 
 test-containers: $(DEV)/.installed ## Build all images, run the base case in containers; needs root on Debian 12
 	@FLOPS_TEST_CONTAINERS=1 $(DEV)/bin/python -m pytest -s --timeout 2400 tests/containers
+
+bench-hierarchy: $(DEV)/.installed ## Time a cycle over 1, 2 and 4 clusters beside classic mode; prints JSON
+	@$(DEV)/bin/python tests/bench/hierarchy.py
 
 images: ## Build every service's image and print the sizes (WHAT="manager learner", PLATFORM=linux/arm64)
 	@$(PYTHON) compose/images.py $(foreach one,$(PLATFORM),--platform $(one)) $(WHAT)
