@@ -15,15 +15,18 @@ TRACKING_PORT: Final = 7027
 OBSERVER_PORT: Final = 2727
 
 MEMORY_MB: Final = {
-    Role.BUILDER: 1500,
-    Role.AGGREGATOR: 300,
-    Role.CLUSTER_AGGREGATOR: 300,
+    Role.BUILDER: 1000,
+    Role.AGGREGATOR: 500,
+    Role.CLUSTER_AGGREGATOR: 500,
     Role.OBSERVER: 50,
     Role.TRACKING_SERVER: 500,
-    Role.MODEL_SERVER: 300,
-    Role.MOCK_DATA_PROVIDER: 300,
+    Role.MODEL_SERVER: 500,
+    Role.MOCK_DATA_PROVIDER: 600,
 }
-"""What services need that the SLA says nothing about. CPUs are shared, so none is asked for."""
+"""What services need that the SLA says nothing about. CPUs are shared, so none is asked for.
+
+Engines hold containers to it. Each has about twice what the scikit-learn sample was seen to use.
+"""
 
 
 @dataclass(frozen=True)
