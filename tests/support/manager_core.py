@@ -241,7 +241,7 @@ class Core:
         self.clock = MovableClock()
         landscape = landscape or a_landscape()
         self.orchestrator = MemoryOrchestrator(landscape.nodes)
-        addresses = {one.label: one.address for one in landscape.nodes}
+        addresses = {one.label: one.data_address for one in landscape.nodes}
         self.data_servers = MemoryDataServers(
             {addresses[label]: stats for label, stats in landscape.data.items()}
         )

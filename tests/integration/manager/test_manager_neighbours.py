@@ -188,16 +188,14 @@ def test_a_broker_that_is_away_is_said_to_be():
 
 def test_a_data_server_tells_what_it_holds(tmp_path):
     with a_data_server(tmp_path) as world:
-        host, port = world.address.split(":")
-        servers = FlightDataServers(port=int(port))
         with world.client() as client:
             client.upload("mnist", a_table(30))
 
-        stats = servers.stats(host)
+        stats = FlightDataServers().stats(world.address)
 
         assert list(stats) == ["mnist"]
         assert stats["mnist"] == TagStats(30, 1, stats["mnist"].bytes)
 
 
 def test_a_data_server_that_is_away_holds_nothing_known():
-    assert FlightDataServers(port=free_port()).stats("127.0.0.1") is None
+    assert FlightDataServers().stats(f"127.0.0.1:{free_port()}") is None

@@ -35,6 +35,19 @@ def test_workers_are_listed_by_their_cluster():
     assert (node.cluster, node.name, node.address) == ("west", "w1", "192.0.2.1")
 
 
+def test_the_data_server_of_a_node_has_the_usual_port_unless_its_cluster_says_more():
+    workers = [
+        {"candidate_name": "w1", "ip": "192.0.2.1"},
+        {"candidate_name": "w2", "ip": "192.0.2.1", "flops_data_server": "192.0.2.1:11037"},
+        {"candidate_name": "w3"},
+    ]
+    root = Scripted({CLUSTERS: Reply([current()]), WORKERS: Reply(workers)})
+
+    found = [one.data_address for one in root.oakestra.nodes()]
+
+    assert found == ["192.0.2.1:11027", "192.0.2.1:11037", ""]
+
+
 def test_no_active_cluster_is_no_node():
     assert Scripted({CLUSTERS: Reply([])}).oakestra.nodes() == ()
 

@@ -14,7 +14,7 @@ def node_document(node: Node, free: Free, load: Load, now: float) -> dict[str, A
     """Return a worker as a cluster's resource API shows it.
 
     As at a real one, ``vcpus`` is what the node has and ``memory`` what is free. The four figures
-    that say which is which are this root's own.
+    that say which is which are this root's own, and so is where the data server listens.
     """
     return {
         "_id": node.id,
@@ -32,6 +32,7 @@ def node_document(node: Node, free: Free, load: Load, now: float) -> dict[str, A
         "supported_addons": list(node.addons),
         "csi_drivers": [],
         "last_modified_timestamp": now,
+        "flops_data_server": node.data_server,
         **_figures(node.vcpus, node.memory_mb, free),
     }
 

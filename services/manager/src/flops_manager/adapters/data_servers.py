@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from flops_contracts.errors import FlopsError
-from flops_manager.domain.nodes import DATA_SERVER_PORT, TagStats
+from flops_manager.domain.nodes import TagStats
 
 logger = logging.getLogger(__name__)
 
@@ -15,26 +15,24 @@ TIMEOUT_SECONDS: Final = 3.0
 class FlightDataServers:
     """Asks the data server of a node for its ``stats``."""
 
-    def __init__(self, token: str = "", ca_file: str = "", port: int = DATA_SERVER_PORT) -> None:
+    def __init__(self, token: str = "", ca_file: str = "") -> None:
         self._token = token
         self._ca_file = ca_file
-        self._port = port
 
     def stats(self, address: str) -> Mapping[str, TagStats] | None:
         """Return what is held by tag, or None if nobody answers in time."""
         # pyarrow takes half a second to import and is needed for placing only.
         from flops_flight.client import DataServer  # noqa: PLC0415
 
-        target = f"{address}:{self._port}"
         try:
             with DataServer(
-                target,
+                address,
                 self._token,
                 ca_file=self._ca_file,
                 call_timeout_seconds=TIMEOUT_SECONDS,
             ) as server:
                 tags = server.stats().tags
         except FlopsError as error:
-            logger.warning("no stats from %s: %s", target, error)
+            logger.warning("no stats from %s: %s", address, error)
             return None
         return {one.tag: TagStats(one.rows, one.fragments, one.bytes) for one in tags}

@@ -143,6 +143,8 @@ def nodes_from_workers(cluster: str, workers: Sequence[Mapping[str, Any]]) -> tu
             cluster=cluster,
             name=str(one["candidate_name"]),
             address=str(one.get("ip") or ""),
+            # No real cluster tells this; local-oakestra does, for containers on one machine.
+            data_server=str(one.get("flops_data_server") or ""),
             addons=frozenset(one.get("supported_addons") or ()),
             vcpus=_number(one.get("available_vcpus", one.get("vcpus"))),
             memory_mb=_number(one.get("available_memory", one.get("memory"))),

@@ -32,7 +32,8 @@ class TagStats:
 class Node:
     """A worker node. An empty ``name`` is a cluster whose workers nobody can list.
 
-    ``vcpus`` and ``memory_mb`` are what is free; None means unknown.
+    ``vcpus`` and ``memory_mb`` are what is free; None means unknown. ``data_server`` is told only
+    where several nodes share an address, and so cannot all have the usual port.
     """
 
     cluster: str
@@ -41,6 +42,13 @@ class Node:
     addons: frozenset[str] = frozenset()
     vcpus: float | None = None
     memory_mb: float | None = None
+    data_server: str = ""
+
+    @property
+    def data_address(self) -> str:
+        """Where its data server is: host:port; empty if nobody knows its address."""
+        usual = f"{self.address}:{DATA_SERVER_PORT}" if self.address else ""
+        return self.data_server or usual
 
     @property
     def label(self) -> str:

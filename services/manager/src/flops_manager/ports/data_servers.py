@@ -10,7 +10,7 @@ class DataServers(Protocol):
     """Says what data are where."""
 
     def stats(self, address: str) -> Mapping[str, TagStats] | None:
-        """Return what the data server of the node at ``address`` holds, by tag.
+        """Return what the data server at ``address`` (host:port) holds, by tag.
 
         None if it does not answer within seconds.
         """

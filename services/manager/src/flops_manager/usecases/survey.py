@@ -33,7 +33,7 @@ class Survey:
     def look(self) -> Landscape:
         """Return what is there now. Data servers that do not answer are left out."""
         nodes = tuple(self._orchestrator.nodes())
-        asked = [one for one in nodes if LEARNER_ADDON in one.addons and one.address]
+        asked = [one for one in nodes if LEARNER_ADDON in one.addons and one.data_address]
         if not asked:
             return Landscape(nodes, mode=self._placement)
         with ThreadPoolExecutor(min(AT_ONCE, len(asked)), "survey") as pool:
@@ -46,4 +46,4 @@ class Survey:
         return Landscape(nodes, data, self._placement)
 
     def _stats(self, node: Node) -> Mapping[str, TagStats] | None:
-        return self._data_servers.stats(node.address)
+        return self._data_servers.stats(node.data_address)
