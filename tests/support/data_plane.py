@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from flops_flight.client import DataServer
 from flops_ml_data_server.bootstrap import serving
+from flops_ml_data_server.callers import Doorkeeper
 from flops_ml_data_server.settings import Settings
 from flops_runtime.settings import ProcessSettings
 
@@ -58,8 +59,9 @@ class World:
 
 
 @contextmanager
-def a_data_server(volume: Path, **changes: object) -> Iterator[World]:
+def a_data_server(volume: Path, token: str = "", **changes: object) -> Iterator[World]:
     """Serve ``volume`` on free ports; ``changes`` are those of ``Settings``."""
+    changes = {"doorkeeper": Doorkeeper(token), **changes}
     plain = Settings(ProcessSettings(ADDRESS, status_port=0), volume=volume, flight_port=0)
     settings = replace(plain, **changes)
     with serving(settings, CollectorRegistry()) as running:

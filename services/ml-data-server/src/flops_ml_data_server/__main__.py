@@ -1,4 +1,7 @@
-"""Start the data server; ``check`` only proves that everything it needs can be imported."""
+"""Start the data server, or with a command ask the one that runs in this container.
+
+``check`` only proves that everything it needs can be imported.
+"""
 
 import os
 import sys
@@ -6,7 +9,8 @@ import sys
 from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
 from flops_ml_data_server.bootstrap import run
-from flops_ml_data_server.settings import Settings
+from flops_ml_data_server.commands import command
+from flops_ml_data_server.settings import Settings, variables_with_files
 from flops_runtime.environment import Environment
 from flops_runtime.one_shot import exit_with
 
@@ -17,7 +21,10 @@ def main() -> ExitCode:
         print("ok")  # noqa: T201 - the answer
         return ExitCode.DONE
     try:
-        return run(Settings.from_env(Environment(os.environ)))
+        settings = Settings.from_env(Environment(variables_with_files(os.environ)))
+        if sys.argv[1:]:
+            return command(sys.argv[1:], settings)
+        return run(settings)
     except FlopsError as error:
         print(f"{error.reason}. {error.hint}", file=sys.stderr)  # noqa: T201 - may lack a log
         return error.exit_code

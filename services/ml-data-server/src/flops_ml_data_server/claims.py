@@ -5,6 +5,7 @@ Fragments that arrive after a project's first claim count from the next project 
 
 import json
 import logging
+import os
 import threading
 import uuid
 from dataclasses import dataclass
@@ -55,7 +56,9 @@ class Claims:
     def share(self, claim: Claim) -> Share:
         """Return the learner's share; raise ``NoDataError`` or ``InvalidRequestError``.
 
-        A project that asks with other tags or for another number of learners is divided anew.
+        What was divided stays so: a learner that returns finds its share, and fragments that
+        arrive meanwhile count from the next project on. A project that asks with other tags, or
+        for another number of learners, or whose data were dropped, is divided anew.
         """
         if claim.learner_index >= claim.node_learners:
             raise InvalidRequestError(
@@ -64,6 +67,12 @@ class Claims:
         with self._lock:
             division = self._kept(claim) or self._divide(claim)
         return division.shares[claim.learner_index]
+
+    def forget_before(self, seconds: float) -> None:
+        """Remove what was divided before a time and never asked for since."""
+        for path in (self._volume.folder / FOLDER).glob("*.json"):
+            if path.stat().st_mtime < seconds:
+                path.unlink(missing_ok=True)
 
     def _kept(self, claim: Claim) -> Division | None:
         try:
@@ -75,7 +84,10 @@ class Claims:
             set(division.data_tags) == set(claim.data_tags)
             and len(division.shares) == claim.node_learners
         )
-        return division if is_same and self._is_complete(division) else None
+        if not is_same or not self._is_complete(division):
+            return None
+        os.utime(self._path(claim))
+        return division
 
     def _is_complete(self, division: Division) -> bool:
         """Say whether every fragment is still there; a dropped one makes the shares worthless."""

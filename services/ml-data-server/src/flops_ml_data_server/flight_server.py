@@ -23,7 +23,6 @@ from flops_flight.messages import (
     HEALTH,
     STATS,
     Claim,
-    NodeData,
     Upload,
     UploadEnd,
     decode,
@@ -32,12 +31,11 @@ from flops_flight.messages import (
     encode,
 )
 from flops_flight.names import FragmentName, parse_fragment_name
-from flops_ml_data_server.claims import Claims
-from flops_ml_data_server.fragments import BATCH_BYTES, StoredFragment, read_rows
-from flops_ml_data_server.inventory import tags_of
+from flops_ml_data_server.callers import Caller, caller_of
+from flops_ml_data_server.fragments import StoredFragment
 from flops_ml_data_server.metrics import Metrics
+from flops_ml_data_server.store import Store
 from flops_ml_data_server.uploads import PendingFragment
-from flops_ml_data_server.volume import Volume
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +50,8 @@ ACTIONS = (
 class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has no types
     """Serves a volume. Like every server of pyarrow, it listens once it is constructed."""
 
-    def __init__(self, location: str, volume: Volume, metrics: Metrics, **options: Any) -> None:
-        self._volume = volume
-        self._claims = Claims(volume)
+    def __init__(self, location: str, store: Store, metrics: Metrics, **options: Any) -> None:
+        self._store = store
         self._metrics = metrics
         self._closing = threading.Event()
         super().__init__(location, **options)
@@ -65,35 +62,34 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         self.shutdown()
 
     def list_flights(
-        self, _context: flight.ServerCallContext, criteria: bytes
+        self, context: flight.ServerCallContext, criteria: bytes
     ) -> Iterator[flight.FlightInfo]:
         """List complete fragments; empty criteria list all."""
         with _translated():
-            return iter([_info(one) for one in self._volume.fragments(decode_criteria(criteria))])
+            listed = self._store.fragments(caller_of(context), decode_criteria(criteria))
+            return iter([_info(one) for one in listed])
 
     def get_flight_info(
-        self, _context: flight.ServerCallContext, descriptor: flight.FlightDescriptor
+        self, context: flight.ServerCallContext, descriptor: flight.FlightDescriptor
     ) -> flight.FlightInfo:
         """Describe one fragment by its name."""
         with _translated():
-            return _info(self._volume.find(_path(descriptor)))
+            return _info(self._store.find(caller_of(context), _path(descriptor)))
 
     def get_schema(
-        self, _context: flight.ServerCallContext, descriptor: flight.FlightDescriptor
+        self, context: flight.ServerCallContext, descriptor: flight.FlightDescriptor
     ) -> flight.SchemaResult:
         """Return the columns of one fragment."""
         with _translated():
-            return flight.SchemaResult(self._volume.find(_path(descriptor)).schema)
+            found = self._store.find(caller_of(context), _path(descriptor))
+            return flight.SchemaResult(found.schema)
 
     def do_get(
-        self, _context: flight.ServerCallContext, ticket: flight.Ticket
+        self, context: flight.ServerCallContext, ticket: flight.Ticket
     ) -> flight.FlightDataStream:
         """Stream a fragment, or a range of its rows."""
         with _translated():
-            part = decode_ticket(ticket.ticket)
-            fragment = self._volume.find(part.name)
-            share_bytes = min(BATCH_BYTES, self._volume.memory.share_bytes)
-            batches = read_rows(fragment, part.offset, part.rows, share_bytes)
+            fragment, batches = self._store.read(caller_of(context), decode_ticket(ticket.ticket))
         self._metrics.downloads.inc()
         return flight.GeneratorStream(fragment.schema, self._counted(batches))
 
@@ -108,7 +104,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         outcome = "refused"
         try:
             with _translated():
-                stored = self._store(context, descriptor, reader)
+                stored = self._stored(context, descriptor, reader)
                 outcome = "stored"
             if descriptor.command:
                 writer.write(pa.py_buffer(encode(_told(stored))))
@@ -120,45 +116,42 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         return list(ACTIONS)
 
     def do_action(
-        self, _context: flight.ServerCallContext, action: flight.Action
+        self, context: flight.ServerCallContext, action: flight.Action
     ) -> Iterator[flight.Result]:
         """Carry out one of ``ACTIONS``."""
         with _translated():
             body = action.body.to_pybytes() if action.body is not None else b""
-            return iter([flight.Result(self._answer(action.type, body))])
+            return iter([flight.Result(self._answer(caller_of(context), action.type, body))])
 
-    def _answer(self, action: str, body: bytes) -> bytes:
-        volume = self._volume
+    def _answer(self, caller: Caller, action: str, body: bytes) -> bytes:
         match action:
             case "claim":
-                return encode(self._claims.share(decode(Claim, body)))
+                return encode(self._store.claim(caller, decode(Claim, body)))
             case "stats":
-                return encode(NodeData(tags_of(volume.fragments()), volume.free_bytes))
+                return encode(self._store.stats())
             case "health":
                 return b'{"message": "ok"}'
             case "drop_dataset":
-                volume.drop(body.decode(errors="replace"))
-                logger.info("dropped %s", body.decode(errors="replace"))
+                self._store.drop(caller, body.decode(errors="replace"))
                 return b""
             case _:
                 raise InvalidRequestError(f"there is no action '{action[:100]}'")
 
-    def _store(
+    def _stored(
         self,
         context: flight.ServerCallContext,
         descriptor: flight.FlightDescriptor,
         reader: flight.MetadataRecordBatchReader,
     ) -> StoredFragment:
-        upload, name = _intent(descriptor)
-        with self._volume.begin(reader.schema) as pending:
-            last_message = self._receive(reader, pending)
-            if upload:
-                _check_end(last_message, pending)
-            digest = pending.finish()
+        asked, name = _intent(descriptor)
+        with self._store.upload(caller_of(context), name.tag, reader.schema) as upload:
+            last_message = self._receive(reader, upload.pending)
+            if asked:
+                _check_end(last_message, upload.pending)
+            digest = upload.pending.finish()
             if context.is_cancelled():
                 raise DataServerUnreachableError("the client broke off its upload")
-            name = FragmentName(name.tag, name.digest or digest)
-            stored = self._volume.publish(pending, digest, name)
+            stored = upload.publish(digest, name.digest)
         logger.info("stored %s: %d rows, %d bytes", stored.name, stored.rows, stored.bytes)
         return stored
 
@@ -176,7 +169,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         return last_message
 
     def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[flight.FlightDataStream]:
-        with _translated(), self._volume.memory.transfer():
+        with _translated(), self._store.volume.memory.transfer():
             for batch in batches:
                 if self._closing.is_set():
                     raise DataServerUnreachableError("the data server is ending")

@@ -1,21 +1,25 @@
 """What the node holds, tag by tag; names and types of columns, but no values."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from flops_flight.messages import TagData
 from flops_ml_data_server.fragments import StoredFragment
+from flops_ml_data_server.rules import TagRules
 
 
-def tags_of(fragments: Iterable[StoredFragment]) -> tuple[TagData, ...]:
+def tags_of(
+    fragments: Iterable[StoredFragment], rules: Callable[[str], TagRules]
+) -> tuple[TagData, ...]:
     """Return a line for each tag, sorted by tag."""
     ordered = sorted(fragments, key=lambda one: (one.name.tag, one.name.digest))
     return tuple(
-        _tag(tag, list(group)) for tag, group in groupby(ordered, key=lambda one: one.name.tag)
+        _tag(tag, list(group), rules(tag))
+        for tag, group in groupby(ordered, key=lambda one: one.name.tag)
     )
 
 
-def _tag(tag: str, fragments: Sequence[StoredFragment]) -> TagData:
+def _tag(tag: str, fragments: Sequence[StoredFragment], rules: TagRules) -> TagData:
     schema = fragments[0].schema
     return TagData(
         tag=tag,
@@ -24,4 +28,7 @@ def _tag(tag: str, fragments: Sequence[StoredFragment]) -> TagData:
         bytes=sum(one.bytes for one in fragments),
         columns={field.name: str(field.type) for field in schema},
         is_uniform=all(one.schema.equals(schema) for one in fragments),
+        owner=rules.owner,
+        customers=rules.customers,
+        projects=rules.projects,
     )

@@ -50,6 +50,7 @@ class PendingFragment:
         codec: str,
         limits: Limits,
         memory: Memory,
+        quota_bytes: int = 0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = folder / f"{PREFIX}{uuid.uuid4().hex}"
@@ -58,6 +59,7 @@ class PendingFragment:
         self._codec = codec
         self._limits = limits
         self._memory = memory
+        self._quota_bytes = quota_bytes
         self._now = now
         self._began = self._heard = now()
         self._lock = threading.Lock()
@@ -114,6 +116,18 @@ class PendingFragment:
                     durable.sync(self.path)
             self._heard = math.inf
             return digest
+
+    def check_quota(self, beside_bytes: int) -> None:
+        """Raise ``DataRejectedError`` if the tag, with what it has already, gets too large."""
+        if self._quota_bytes:
+            self._check_quota(beside_bytes + self.path.stat().st_size)
+
+    def _check_quota(self, total_bytes: int) -> None:
+        if self._quota_bytes and total_bytes > self._quota_bytes:
+            raise DataRejectedError(
+                f"the data tag may have {self._quota_bytes / 1e6:g} MB on this node, no more",
+                hint="Drop some of its data, or let the operator of the node raise the quota.",
+            )
 
     def expire(self) -> bool:
         """Throw away what a sender left behind; say whether that was so.
@@ -174,6 +188,7 @@ class PendingFragment:
                 f"an upload may have {limits.max_upload_bytes / 1e6:.0f} MB; this one is larger",
                 hint="Send it in several fragments, or raise FLOPS_MAX_UPLOAD_MB.",
             )
+        self._check_quota(written)
         if shutil.disk_usage(self.path.parent).free - coming_bytes < limits.min_free_bytes:
             raise _disk_full()
 

@@ -99,9 +99,14 @@ class Volume:
         return fragment
 
     @contextmanager
-    def begin(self, schema: pa.Schema) -> Iterator[PendingFragment]:
-        """Give the place for an upload; it is gone at the end unless it was published."""
-        place = PendingFragment(self.folder, schema, self._codec, self._limits, self.memory)
+    def begin(self, schema: pa.Schema, quota_bytes: int = 0) -> Iterator[PendingFragment]:
+        """Give the place for an upload; it is gone at the end unless it was published.
+
+        A quota is that of its tag, for all fragments together.
+        """
+        place = PendingFragment(
+            self.folder, schema, self._codec, self._limits, self.memory, quota_bytes
+        )
         with self.memory.transfer(), place as pending:
             self._pending.add(pending)
             try:
@@ -124,6 +129,7 @@ class Volume:
             if existing is None:
                 if os.path.lexists(target):
                     raise DataRejectedError(f"{target.name} is taken by a file that is no fragment")
+                pending.check_quota(self._bytes_of(name.tag))
                 durable.rename(pending.path, target)
                 return self.find(target.name)
         if content_digest(existing) != digest:
@@ -141,6 +147,9 @@ class Volume:
         except FileNotFoundError as error:
             raise NoDataError(f"there is no fragment {name}") from error
         self._footers.pop(name, None)
+
+    def _bytes_of(self, tag: str) -> int:
+        return sum(one.bytes for one in self.fragments((tag,)))
 
     def _look(self, name: str) -> StoredFragment | None:
         """Return what the footer of a valid, regular file says; footers are read once."""

@@ -1,5 +1,6 @@
 """The MQTT topics, written once."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,3 +48,8 @@ def project_topics(project_id: str) -> Topics:
 def mock_topics(mock_id: str) -> Topics:
     """Return the topics of a mock data provider."""
     return Topics(f"{ROOT}/mocks/{mock_id}")
+
+
+def node_data_topic(node: str) -> str:
+    """Return where the data server of a node says, retained, what it holds."""
+    return f"{ROOT}/nodes/{re.sub('[^A-Za-z0-9_.-]', '-', node)}/data"

@@ -25,6 +25,7 @@ from flops_flight.messages import (
     HEALTH,
     STATS,
     Claim,
+    Identity,
     NodeData,
     Part,
     Share,
@@ -39,6 +40,7 @@ from flops_flight.messages import (
 CALL_TIMEOUT_SECONDS: Final = 30.0
 TRANSFER_TIMEOUT_SECONDS: Final = 3600.0
 RETRY_SECONDS: Final = 0.2
+NOBODY: Final = Identity()
 BATCH_BYTES: Final = 8 * 2**20
 """How much of a table travels in one message; both ends hold a few of these at a time."""
 
@@ -51,6 +53,7 @@ class DataServer:
     """A data server by ``host:port``. The connection is made by the first call.
 
     A ``ca_file`` (PEM) asks for TLS; ``token`` is what the server may demand of its clients.
+    ``identity`` says who asks, for tags that not everybody may use and for the audit log.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class DataServer:
         token: str = "",
         *,
         ca_file: str = "",
+        identity: Identity = NOBODY,
         call_timeout_seconds: float = CALL_TIMEOUT_SECONDS,
         transfer_timeout_seconds: float = TRANSFER_TIMEOUT_SECONDS,
         pause: Callable[[float], None] = _pause,
@@ -66,6 +70,7 @@ class DataServer:
         self.address = address
         self._token = token
         self._ca_file = ca_file
+        self._identity = identity
         self._call_timeout_seconds = call_timeout_seconds
         self._transfer_timeout_seconds = transfer_timeout_seconds
         self._pause = pause
@@ -197,6 +202,7 @@ class DataServer:
 
     def _options(self, timeout_seconds: float | None = None) -> flight.FlightCallOptions:
         headers = [(b"authorization", b"Bearer " + self._token.encode())] if self._token else []
+        headers += self._identity.headers()
         return flight.FlightCallOptions(
             timeout=timeout_seconds or self._call_timeout_seconds, headers=headers
         )

@@ -21,6 +21,10 @@ class DataRejectedError(FlopsError):
     exit_code = ExitCode.DATA_REJECTED
 
 
+class NotAllowedError(DataRejectedError):
+    """The tag has rules, and they do not let this client in."""
+
+
 class NoDataError(FlopsError):
     """The asked data are not there, or are too few."""
 
@@ -44,6 +48,7 @@ _ON_THE_WIRE: Final[dict[str, type[FlopsError]]] = {
     for kind in (
         DataServerUnreachableError,
         DataRejectedError,
+        NotAllowedError,
         NoDataError,
         UnlikeDataError,
         InvalidRequestError,

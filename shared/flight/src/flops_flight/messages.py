@@ -21,6 +21,28 @@ STATS: Final = "stats"
 HEALTH: Final = "health"
 DROP: Final = "drop_dataset"
 
+CLIENT_HEADER: Final = "flops-client"
+PROJECT_HEADER: Final = "flops-project"
+CUSTOMER_HEADER: Final = "flops-customer"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who makes a call, and for whom; any call may say so, and tags with rules ask for it."""
+
+    client: str = ""
+    project_id: str = ""
+    customer: str = ""
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers that say so."""
+        told = {
+            CLIENT_HEADER: self.client,
+            PROJECT_HEADER: self.project_id,
+            CUSTOMER_HEADER: self.customer,
+        }
+        return [(name.encode(), value.encode()) for name, value in told.items() if value]
+
 
 @dataclass(frozen=True)
 class Part:
@@ -69,7 +91,10 @@ class UploadEnd:
 
 @dataclass(frozen=True)
 class TagData:
-    """What a node holds under one tag. ``is_uniform`` says whether all fragments agree."""
+    """What a node holds under one tag. ``is_uniform`` says whether all fragments agree.
+
+    Only the named customers and projects may use it; nobody named means everybody.
+    """
 
     tag: str
     fragments: int
@@ -77,6 +102,9 @@ class TagData:
     bytes: int
     columns: Mapping[str, str] = field(default_factory=dict)
     is_uniform: bool = True
+    owner: str = ""
+    customers: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,6 +189,9 @@ class TagDataSchema(MessageSchema):
     bytes = _count()
     columns = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
     is_uniform = fields.Boolean(load_default=True)
+    owner = fields.String(load_default="")
+    customers = TupleOf(fields.String(), load_default=())
+    projects = TupleOf(fields.String(), load_default=())
 
 
 class NodeDataSchema(MessageSchema):

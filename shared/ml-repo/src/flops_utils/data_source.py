@@ -40,6 +40,7 @@ class DataSource:
     ca_file: str = ""
     connect_timeout_seconds: float = 60.0
     memory_bytes: int = 0
+    customer: str = ""
 
 
 _chosen: list[DataSource] = []
@@ -87,6 +88,10 @@ def source_from(variables: Mapping[str, str]) -> DataSource:
             shared=split == DataSplit.SHARED or not project_id,
             token=variables.get("FLOPS_DATA_SERVER_TOKEN", ""),
             ca_file=variables.get("FLOPS_DATA_SERVER_CA_FILE", ""),
+            memory_bytes=int(variables.get("FLOPS_DATASET_MEMORY_MB", "0")) * 10**6,
+            customer=variables.get("FLOPS_CUSTOMER", ""),
         )
     except ValueError as error:
-        raise NoDataSourceError(f"FLOPS_LEARNER_INDEX or _NODE_LEARNERS: {error}") from error
+        raise NoDataSourceError(
+            f"FLOPS_LEARNER_INDEX, _NODE_LEARNERS or _DATASET_MEMORY_MB: {error}"
+        ) from error

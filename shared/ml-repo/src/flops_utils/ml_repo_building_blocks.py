@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from flops_flight.client import DataServer
 from flops_flight.errors import NoDataError
-from flops_flight.messages import Part, Share, encode
+from flops_flight.messages import Identity, Part, Share, encode
 from flops_utils import data_source
 from flops_utils.data_source import DataSource
 
@@ -25,7 +25,12 @@ def load_dataset() -> "datasets.Dataset":
     ``NoDataError``, ``DataServerUnreachableError``, or ``NoDataSourceError`` outside of FLOps.
     """
     source = data_source.current()
-    with DataServer(source.server_address, source.token, ca_file=source.ca_file) as server:
+    with DataServer(
+        source.server_address,
+        source.token,
+        ca_file=source.ca_file,
+        identity=Identity(project_id=source.project_id, customer=source.customer),
+    ) as server:
         server.wait_until_reachable(source.connect_timeout_seconds)
         share = _share(server, source)
         table = server.read_share(share, source.memory_bytes)

@@ -1,0 +1,76 @@
+"""Tells a broker what the node holds, whenever that changes: tags, rows, columns, no values."""
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.topics import node_data_topic
+from flops_flight.messages import NodeData, NodeDataSchema
+from flops_runtime.mqtt import MqttConnection
+from flops_runtime.settings import MqttSettings
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 15.0
+REPEAT_SECONDS: Final = 300.0
+"""Free space changes without our doing."""
+
+
+class Announcer:
+    """Publishes the inventory, retained, from a thread of its own; a lost broker costs nothing."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        node: str,
+        inventory: Callable[[], NodeData],
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self._settings = settings
+        self._node = node
+        self._inventory = inventory
+        self._retry_seconds = retry_seconds
+        self._is_due = threading.Event()
+        self._is_closing = threading.Event()
+        self._connection: MqttConnection | None = None
+        self._thread = threading.Thread(target=self._announce, name="announce", daemon=True)
+
+    def start(self) -> None:
+        """Announce what is there now, and from then on every change."""
+        self._is_due.set()
+        self._thread.start()
+
+    def changed(self) -> None:
+        """Say that there is something new to announce; returns at once."""
+        self._is_due.set()
+
+    def close(self) -> None:
+        """Stop announcing."""
+        self._is_closing.set()
+        self._is_due.set()
+        if self._connection is not None:
+            self._connection.close()
+        self._thread.join(5)
+
+    def _announce(self) -> None:
+        while not self._is_closing.is_set():
+            try:
+                self._connected()
+            except FlopsError as error:
+                logger.warning("cannot announce what this node holds: %s", error)
+            self._is_closing.wait(self._retry_seconds)
+
+    def _connected(self) -> None:
+        """Announce until the connection cannot be used any more."""
+        self._connection = MqttConnection(self._settings, f"data-{self._node}")
+        with self._connection as connection:
+            while not self._is_closing.is_set():
+                self._is_due.wait(REPEAT_SECONDS)
+                self._is_due.clear()
+                if not self._is_closing.is_set():
+                    document = {"node": self._node, **NodeDataSchema().dump(self._inventory())}
+                    payload = json.dumps(document).encode()
+                    connection.publish(node_data_topic(self._node), payload, retain=True)

@@ -1,0 +1,96 @@
+"""Who put, read and dropped what: a line of JSON each, added and never changed.
+
+A file holds a month, so that old ones can be moved away while the server runs.
+"""
+
+import json
+import mmap
+import os
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from flops_ml_data_server.callers import Caller
+
+FOLDER: Final = ".audit"
+PUT: Final = "put"
+READ: Final = "read"
+CLAIMED: Final = "claimed"
+DROPPED: Final = "dropped"
+EXPIRED: Final = "expired"
+RULED: Final = "ruled"
+REFUSED: Final = "refused"
+MAX_ENTRIES: Final = 10_000
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+class Audit:
+    """The audit log of a volume."""
+
+    def __init__(self, volume: Path, now: Callable[[], datetime] = _utc) -> None:
+        self._folder = volume / FOLDER
+        self._now = now
+        self._lock = threading.Lock()
+
+    def add(self, action: str, caller: Caller, what: str, **facts: Any) -> None:
+        """Write that ``caller`` did ``action`` to ``what``; raises ``OSError``.
+
+        What could not be written down must not happen, so this comes before a drop and a read.
+        """
+        at = self._now()
+        who = {"who": caller.name, "project": caller.project_id, "customer": caller.customer}
+        told = {name: value for name, value in who.items() if value}
+        entry = {"at": at.isoformat(), "action": action, "what": what, "from": caller.peer}
+        line = json.dumps({**entry, **told, **facts}).encode() + b"\n"
+        path = self._folder / f"{at:%Y-%m}.jsonl"
+        with self._lock:
+            self._folder.mkdir(exist_ok=True)
+            # One write to a file that is only ever added to: lines stay whole.
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            try:
+                os.write(descriptor, line)
+                if action != READ:
+                    os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def entries(self, tag: str = "", limit: int = 100) -> list[dict[str, Any]]:
+        """Return the last entries, newest first; of one tag, if one is given."""
+        found: list[dict[str, Any]] = []
+        for entry in self._backwards():
+            if not tag or _is_about(entry, tag):
+                found.append(entry)
+            if len(found) >= min(limit, MAX_ENTRIES):
+                break
+        return found
+
+    def _backwards(self) -> Iterator[dict[str, Any]]:
+        for path in sorted(self._folder.glob("*.jsonl"), reverse=True):
+            for line in _lines_backwards(path):
+                try:
+                    yield json.loads(line)
+                except ValueError:  # the power went while it was written
+                    continue
+
+
+def _lines_backwards(path: Path) -> Iterator[bytes]:
+    """Yield lines from the last to the first; of a large file, only what is looked at is read."""
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+    ):
+        end = len(mapped)
+        while end > 0:
+            start = mapped.rfind(b"\n", 0, end - 1) + 1
+            yield mapped[start:end]
+            end = start
+
+
+def _is_about(entry: dict[str, Any], tag: str) -> bool:
+    what = str(entry.get("what", ""))
+    return tag in {what, what.removesuffix(".parquet").rpartition(".")[0]}

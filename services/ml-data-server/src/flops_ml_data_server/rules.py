@@ -1,0 +1,113 @@
+"""What the operator says about a tag: whose it is, who may use it, how much, and for how long."""
+
+import json
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from marshmallow import ValidationError, fields, validate
+
+from flops_contracts.schemas import DataclassSchema, TupleOf
+from flops_flight.errors import DataRejectedError, InvalidRequestError, NotAllowedError
+from flops_flight.names import is_tag
+from flops_ml_data_server import durable
+from flops_ml_data_server.callers import Caller
+
+logger = logging.getLogger(__name__)
+
+FOLDER: Final = ".tags"
+
+
+@dataclass(frozen=True)
+class TagRules:
+    """Rules of one tag. Empty or 0 means that there is no such rule."""
+
+    owner: str = ""
+    customers: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    quota_mb: int = 0
+    retention_days: float = 0
+
+    def check_use(self, tag: str, caller: Caller) -> None:
+        """Raise ``NotAllowedError`` unless ``caller`` may list and read the data."""
+        if not self.may_use(caller):
+            raise NotAllowedError(
+                f"the data with tag {tag} are not for this project or customer",
+                hint="Its owner, or the operator of the node, can allow it.",
+            )
+
+    def may_use(self, caller: Caller) -> bool:
+        """Say whether ``caller`` may list and read the data."""
+        is_for_all = not self.customers and not self.projects
+        is_named = caller.customer in self.customers or caller.project_id in self.projects
+        return is_for_all or is_named or self._is_owner(caller)
+
+    def check_change(self, tag: str, caller: Caller) -> None:
+        """Raise ``NotAllowedError`` unless ``caller`` may add and drop data."""
+        if self.owner and not self._is_owner(caller):
+            raise NotAllowedError(f"the data with tag {tag} belong to {self.owner}")
+
+    def _is_owner(self, caller: Caller) -> bool:
+        return caller.is_operator or (bool(self.owner) and caller.name == self.owner)
+
+
+class TagRulesSchema(DataclassSchema):
+    """See ``TagRules``. Unknown rules are refused: a misspelt one would protect nothing."""
+
+    builds = TagRules
+    owner = fields.String(load_default="", validate=validate.Length(max=200))
+    customers = TupleOf(fields.String(validate=validate.Length(min=1)), load_default=())
+    projects = TupleOf(fields.String(validate=validate.Length(min=1)), load_default=())
+    quota_mb = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0))
+    retention_days = fields.Float(load_default=0, validate=validate.Range(min=0))
+
+
+class Rulebook:
+    """The rules of all tags, a file each; a tag without one has the defaults."""
+
+    def __init__(self, volume: Path, defaults: TagRules | None = None) -> None:
+        self._folder = volume / FOLDER
+        self._defaults = defaults or TagRules()
+
+    def rules(self, tag: str) -> TagRules:
+        """Return the rules of a tag; broken ones let nobody but the operator in."""
+        try:
+            written = self._path(tag).read_bytes()
+        except FileNotFoundError:
+            return self._defaults
+        try:
+            return rules_from(json.loads(written))
+        except (ValueError, InvalidRequestError):
+            logger.exception("the rules of %s cannot be read", tag)
+            return TagRules(owner="nobody: its rules cannot be read", customers=("nobody",))
+
+    def write(self, tag: str, rules: TagRules) -> None:
+        """Keep the rules of a tag, which need not have data yet."""
+        path = self._path(tag)
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f".{uuid.uuid4().hex}")
+        temporary.write_text(json.dumps(document_of(rules)), encoding="utf-8")
+        durable.publish(temporary, path)
+
+    def _path(self, tag: str) -> Path:
+        if not is_tag(tag):
+            raise DataRejectedError(f"'{tag[:150]}' is no data tag")
+        return self._folder / f"{tag}.json"
+
+
+def rules_from(document: Mapping[str, object]) -> TagRules:
+    """Return the rules in a JSON document; raise ``InvalidRequestError``."""
+    try:
+        rules: TagRules = TagRulesSchema().load(document)
+    except ValidationError as error:
+        raise InvalidRequestError(f"cannot read the rules: {error.messages}") from error
+    return rules
+
+
+def document_of(rules: TagRules) -> dict[str, object]:
+    """Return rules as JSON has them."""
+    document: dict[str, object] = TagRulesSchema().dump(rules)
+    return document
