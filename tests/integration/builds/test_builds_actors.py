@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from flops_contracts.build_records import actors_note
 from flops_contracts.bundles import read_bundle
 from flops_image_builder.domain.errors import (
     BuildFailedError,
@@ -12,6 +13,7 @@ from flops_image_builder.domain.errors import (
     RepositoryInvalidError,
     RepositoryUnreachableError,
 )
+from flops_manager.adapters.images import StoredImages
 from support.builds import SAMPLE, a_repository
 
 PUBLIC_PINS = Path(__file__).parent / "repos/public-pins"
@@ -51,6 +53,10 @@ def test_the_images_are_named_after_the_repository(built):
     assert result.images.learner.startswith("127.30.0.1:5073/local/mnist/learner:")
     assert result.images.aggregator.startswith("127.30.0.1:5073/local/mnist/aggregator:")
     assert not result.reused
+
+
+def test_the_manager_finds_what_was_built_in_the_store(builder, built):
+    assert StoredImages(builder.store).built(actors_note("0123456789ab")) == built[0]
 
 
 def test_the_sample_builds_without_a_word_to_the_user(built):

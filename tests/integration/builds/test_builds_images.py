@@ -1,10 +1,12 @@
 """Repositories become images: real buildah, a real registry, real wheels for two platforms."""
 
+import json
 import os
 import subprocess
 
 import pytest
 
+from flops_contracts.build_records import actors_note
 from flops_image_builder.bootstrap import work
 from flops_image_builder.domain.errors import (
     BuildFailedError,
@@ -12,6 +14,7 @@ from flops_image_builder.domain.errors import (
     ImageStoreError,
 )
 from flops_image_builder.settings import Settings
+from flops_manager.adapters.images import RegistryAddress, RegistryImages
 from flops_runtime.environment import Environment
 from support.builds import Reports, commit, git
 from support.images import (
@@ -145,6 +148,21 @@ def test_an_image_runs_the_users_code_without_root(builder, built):
     assert answer == "10001 1"
 
 
+def test_the_manager_finds_what_was_built_in_the_registry(built, registry):
+    address = RegistryAddress(registry.address, USER, PASSWORD, has_tls=False)
+
+    assert RegistryImages(address).built(actors_note("0123456789ab")) == built[0]
+
+
+def test_an_image_keeps_what_its_base_says_of_itself(built, registry):
+    argv = ("inspect", "--config", "--raw", f"docker://{built[0].images.learner}")
+    config = json.loads(registry.skopeo(*argv))["config"]
+
+    assert config["Healthcheck"]["Test"] == ["CMD", "python", "-V"]
+    assert config["Entrypoint"] == ["python", "-m", "flops_learner"]
+    assert (config["User"], config["WorkingDir"]) == ("10001:10001", "/flops/code")
+
+
 def test_a_learner_brings_less_than_an_aggregator(builder, built):
     code = "from importlib.util import find_spec as find; print(bool(find('packaging')))"
 
@@ -177,6 +195,8 @@ def test_a_change_of_code_is_one_layer_even_for_a_builder_that_starts_empty(
     result, reports = empty_builder.actors(changed)
 
     assert not any(step.startswith(("Installing", "Pushing the")) for step in reports.steps)
+    # Nothing was pulled: there is no storage yet.
+    assert not empty_builder.storage.folder.exists()
     before, after = (registry.layers(one.images.learner) for one in (built[0], result))
     assert before[:-1] == after[:-1]
     assert before[-1] != after[-1]
@@ -215,6 +235,33 @@ def test_an_import_that_fails_leaves_nothing_in_the_registry(builder, registry, 
 
     assert caught.value.where == "model_manager.py:1"
     assert registry.tags("local/unlisted/learner") == []
+
+
+def test_an_import_that_nothing_brings_is_found_without_installing_anything(
+    built, empty_builder, registry, tmp_path
+):
+    code = f"{CODE}\nfrom another_package import what"
+    repository = a_repository(tmp_path / "unlisted-later", {"model_manager.py": code})
+
+    with pytest.raises(
+        BuildFailedError, match="'another_package', which its dependencies"
+    ) as caught:
+        empty_builder.actors(repository)
+
+    assert caught.value.where == "model_manager.py:12"
+    assert registry.tags("local/unlisted-later/learner") == []
+
+
+def test_an_import_that_breaks_is_found_when_the_dependencies_are_new(builder, registry, tmp_path):
+    code = f"from markupsafe import nothing_like_that\n{CODE}"
+    files = {"model_manager.py": code, "requirements.txt": "markupsafe==3.0.1\n"}
+    repository = a_repository(tmp_path / "breaks", files)
+
+    with pytest.raises(BuildFailedError, match="cannot import name 'nothing_like_that'") as caught:
+        builder.actors(repository)
+
+    assert caught.value.where == "model_manager.py:1"
+    assert registry.tags("local/breaks/learner") == []
 
 
 def test_a_push_that_breaks_is_told_and_the_next_project_builds_anew(builder, registry, tmp_path):

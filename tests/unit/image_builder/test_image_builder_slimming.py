@@ -53,6 +53,8 @@ def test_only_what_nothing_imports_is_removed(tmp_path):
         "numpy/core/tests/test_b.py",
         "numpy/core/fast.pyx",
         "numpy/core/fast.py",
+        "numpy/core/fast.pyi",
+        "numpy/core/include/fast.h",
         "mine/tests/__init__.py",
         "a-1.dist-info/sboms/a.json",
         "a-1.dist-info/METADATA",
@@ -65,3 +67,15 @@ def test_only_what_nothing_imports_is_removed(tmp_path):
 
     left = {file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file()}
     assert left == {"numpy/core/fast.py", "mine/tests/__init__.py", "a-1.dist-info/METADATA"}
+
+
+def test_a_library_that_two_packages_brought_is_kept_once(tmp_path):
+    for package in ("numpy.libs", "scipy.libs"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "libgfortran-1.so.5").write_text("the same")
+
+    slim(tmp_path)
+
+    second = tmp_path / "scipy.libs/libgfortran-1.so.5"
+    assert str(second.readlink()) == "../numpy.libs/libgfortran-1.so.5"
+    assert second.read_text() == "the same"

@@ -1,5 +1,6 @@
 """Wires the builder for real, from its settings; tests wire their own."""
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,14 @@ from pathlib import Path
 from platform import machine
 from typing import Any, Final
 
-from flops_contracts.events import Kind
+from flops_contracts.build_records import (
+    BuildResult,
+    actors_note,
+    model_note,
+    text_from_result,
+)
+from flops_contracts.errors import FlopsError
+from flops_contracts.events import ActorsBuilt, Kind, ModelBuilt
 from flops_image_builder.adapters.assembly import Assembly
 from flops_image_builder.adapters.base_facts import BaseFacts
 from flops_image_builder.adapters.buildah import Buildah
@@ -34,6 +42,8 @@ from flops_image_builder.settings import BUNDLES, Settings
 from flops_image_builder.usecases.build_actors import ActorsOrder, BuildActors
 from flops_image_builder.usecases.build_model import BuildModel, ModelOrder
 
+logger = logging.getLogger(__name__)
+
 Work = Callable[[Reports], tuple[Kind, Any]]
 
 
@@ -57,10 +67,14 @@ def work(settings: Settings, variables: Mapping[str, str]) -> Work:
         with tempfile.TemporaryDirectory(prefix="flops-build-") as name:
             workspace = Path(name)
             parts = _parts(settings, Commands(variables), workspace)
+            project = settings.actor.subject_id
             if settings.actors:
-                return _build_actors(parts, settings.actors, workspace, reports)
+                actors = _build_actors(parts, settings.actors, workspace, reports)
+                return _noted(parts.engine, actors_note(project), Kind.ACTORS_BUILT, actors)
             if settings.model:
-                return _build_model(parts, settings, settings.model, workspace, reports)
+                model = _build_model(parts, settings, settings.model, workspace, reports)
+                note = model_note(project, settings.model.run_id)
+                return _noted(parts.engine, note, Kind.MODEL_BUILT, model)
         raise ValueError("the settings hold no order")
 
     return build
@@ -109,17 +123,26 @@ def _target(settings: Settings) -> tuple[str, tuple[str, ...]]:
 
 def _build_actors(
     parts: Parts, order: ActorsOrder, workspace: Path, reports: Reports
-) -> tuple[Kind, Any]:
+) -> ActorsBuilt:
     build = BuildActors(parts.repositories, parts.interpreters, parts.uv, parts.engine, workspace)
-    return Kind.ACTORS_BUILT, build.build(order, reports)
+    return build.build(order, reports)
 
 
 def _build_model(
     parts: Parts, settings: Settings, order: ModelOrder, workspace: Path, reports: Reports
-) -> tuple[Kind, Any]:
+) -> ModelBuilt:
     # MLflow takes seconds to import, which the build of actors need not wait for.
     from flops_image_builder.adapters.mlflow import MlflowModels  # noqa: PLC0415
 
     models = MlflowModels(settings.mlflow_url)
     build = BuildModel(models, parts.interpreters, parts.uv, parts.engine, workspace)
-    return Kind.MODEL_BUILT, build.build(order, reports)
+    return build.build(order, reports)
+
+
+def _noted(engine: ImageEngine, name: str, kind: Kind, result: BuildResult) -> tuple[Kind, Any]:
+    """Leave a note for a manager that never hears of the result; without it nothing is lost."""
+    try:
+        engine.note(name, text_from_result(kind, result))
+    except FlopsError as error:
+        logger.warning("what was built could not be noted: %s", error)
+    return kind, result

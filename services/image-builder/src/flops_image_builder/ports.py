@@ -93,6 +93,9 @@ class ImageEngine(Protocol):
     def explain(self, plan: BuildPlan) -> str:
         """Return all that ``build`` would do, for people; nothing is built."""
 
+    def note(self, name: str, text: str) -> None:
+        """Keep what was built where the manager finds it: see ``flops_contracts.build_records``."""
+
     def contents(self, reference: str, folder: Path) -> tuple[Path, Lock]:
         """Return the user's code and the lock of an image; ``folder`` may be used for copies."""
 

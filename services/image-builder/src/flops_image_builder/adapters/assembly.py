@@ -74,6 +74,19 @@ class Assembly:
         document = {"schemaVersion": 2, "mediaType": LIST, "manifests": entries}
         self._distribution.put_manifest(place, tag, _json(document), LIST)
 
+    def push_note(self, reference: str, labels: Mapping[str, str]) -> None:
+        """Store an image that holds nothing but ``labels``."""
+        place, tag = place_of(reference)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._folder / "note"
+        platform = {"architecture": "amd64", "os": "linux", "created": NO_TIME}
+        empty = {"rootfs": {"type": "layers", "diff_ids": []}, "history": []}
+        file.write_bytes(_json({**platform, **empty, "config": {"Labels": labels}}))
+        entry = _entry(CONFIG, file.read_bytes())
+        self._distribution.upload(place, entry["digest"], file)
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": entry, "layers": []}
+        self._distribution.put_manifest(place, tag, _json(manifest), MANIFEST)
+
     def _bring(self, place: Place, digest: str, source: Place) -> None:
         """Let ``place`` have a layer of another repository, sent only if there is no other way."""
         if place == source or self._distribution.mount(place, digest, source):

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from flops_contracts.build_records import FOLDER
 from flops_contracts.bundles import Bundle, bundle_folder, read_bundle, write_bundle
 from flops_image_builder.adapters.base_images import base_image, copy_sources, read_base_bundle
 from flops_image_builder.adapters.commands import Commands, CommandTimeoutError, last_lines
@@ -63,6 +64,15 @@ class BundleEngine:
                 with exclusive(self._store / "locks" / f"{folder.name}.lock", LOCK_SECONDS):
                     if not self.has(image.reference):
                         self._build(image, plan.python, folder, reports)
+
+    def note(self, name: str, text: str) -> None:
+        """See the port."""
+        file = self._store / FOLDER / name
+        with storage_errors():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = file.with_suffix(f".{os.getpid()}")
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(file)
 
     def explain(self, plan: BuildPlan) -> str:
         """See the port."""

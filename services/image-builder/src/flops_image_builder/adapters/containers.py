@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from flops_contracts.build_records import LABEL, REPOSITORY
 from flops_image_builder.adapters.assembly import Assembled, Assembly
 from flops_image_builder.adapters.base_facts import BaseFacts
 from flops_image_builder.adapters.buildah import Buildah
@@ -99,6 +100,10 @@ class BuildahEngine:
             if not self.has(image.reference):
                 with storage_errors():
                     self._build(image, plan, reports)
+
+    def note(self, name: str, text: str) -> None:
+        """See the port."""
+        self._assembly.push_note(f"{self._registry.address}/{REPOSITORY}:{name}", {LABEL: text})
 
     def contents(self, reference: str, folder: Path) -> tuple[Path, Lock]:
         """See the port."""

@@ -32,6 +32,9 @@ class DryRun:
         """Print what a build would do."""
         print(self.explain(plan))  # noqa: T201 - the answer of a dry run
 
+    def note(self, name: str, text: str) -> None:
+        """See the port; there is nothing to note."""
+
     def explain(self, plan: BuildPlan) -> str:
         """See the port."""
         return self._engine.explain(plan)

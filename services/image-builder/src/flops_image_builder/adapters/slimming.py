@@ -1,14 +1,25 @@
 """Takes out of laid-out packages what no process ever reads, for images that edge nodes pull."""
 
+import os
 import shutil
 import struct
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 # These test themselves in folders that nothing else imports; elsewhere ``tests`` may mean anything.
-_TESTED: Final = frozenset({"numpy", "pandas", "pyarrow", "scipy", "sklearn"})
-_SOURCES: Final = frozenset({".map", ".pxd", ".pxi", ".pyx"})
-_FOLDERS: Final = ("bin", "*.dist-info/sboms", "pyarrow/include", "pyarrow/src")
+_TESTED: Final = (
+    *("certifi", "dill", "fsspec", "multiprocess", "numpy", "pandas", "pyarrow", "scipy"),
+    "sklearn",
+)
+# What compilers, type checkers and browsers' debuggers read.
+_SOURCES: Final = frozenset(
+    {".a", ".c", ".cc", ".cpp", ".h", ".hpp", ".map", ".pxd", ".pxi", ".pyi", ".pyx", ".tp"}
+)
+_FOLDERS: Final = (
+    *("bin", "*.dist-info/sboms", "pyarrow/include", "pyarrow/src"),
+    *("Crypto/SelfTest", "joblib/test"),
+)
 # Copies of libraries under names that nothing loads, and pyarrow's own tests.
 _FILES: Final = (
     "pyarrow/libarrow_python*.so",
@@ -32,6 +43,18 @@ def slim(site: Path) -> None:
             file.unlink()
         elif ".so" in file.suffixes:
             cut_symbols(file)
+    link_equal_libraries(site)
+
+
+def link_equal_libraries(site: Path) -> None:
+    """Keep one of the libraries that several packages brought; the others become links to it."""
+    kept: dict[bytes, Path] = {}
+    for file in sorted(site.glob("*.libs/*.so*")):
+        if not file.is_symlink():
+            first = kept.setdefault(sha256(file.read_bytes()).digest(), file)
+            if first is not file:
+                file.unlink()
+                file.symlink_to(os.path.relpath(first, file.parent))
 
 
 def cut_symbols(file: Path) -> None:

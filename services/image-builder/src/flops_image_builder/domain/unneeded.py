@@ -26,6 +26,7 @@ UNNEEDED: Final = frozenset(
         "uvicorn",
         "uvloop",
         "watchfiles",
+        "wcwidth",
         "websockets",
     }
 )
