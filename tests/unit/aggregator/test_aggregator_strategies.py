@@ -9,6 +9,7 @@ from flwr.serverapp.strategy import FedAvg
 
 from flops_aggregator.settings import Settings, TrainingSettings
 from flops_aggregator.strategies import build_strategy, train_config
+from flops_contracts.roles import Role
 from flops_contracts.sla import Parametrised
 from flops_contracts.sla_schemas import REQUIRED_PARAMETERS, STRATEGIES
 from flops_runtime.environment import BadSettingsError, Environment
@@ -91,3 +92,15 @@ def test_all_wrong_settings_are_named_together():
 
     named = ("FLOPS_TRAINING_ROUNDS", "FLOPS_STRATEGY", "FLOPS_GRID_TOKEN", "FLOPS_MLFLOW_URL")
     assert [name for name in named if name not in raised.value.reason] == []
+
+
+def test_a_parent_makes_it_a_clusters_aggregator_which_publishes_no_model():
+    environment = Environment({"FLOPS_PARENT_ADDRESS": "10.30.1.2:8080"})
+
+    settings = Settings.from_env(environment)
+
+    with pytest.raises(BadSettingsError) as raised:
+        environment.check()
+    assert settings.parent.address == "10.30.1.2:8080"
+    assert settings.actor.actor.role is Role.CLUSTER_AGGREGATOR
+    assert "FLOPS_MODEL_NAME" not in raised.value.reason

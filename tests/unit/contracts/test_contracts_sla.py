@@ -176,3 +176,13 @@ def test_a_data_tag_never_becomes_a_path(tag):
     document = {"customerID": "Admin", "mock_data_configuration": configuration}
 
     assert set(problems_of(read_mock_sla, document)) == {"mock_data_configuration.data_tag"}
+
+
+def test_a_cycle_may_take_as_long_as_all_its_rounds():
+    training = {"mode": "hierarchical", "training_rounds": 3}
+
+    sla = read_project_sla(
+        {**SMALLEST, "training_configuration": training, "round_timeout_seconds": 100}
+    )
+
+    assert sla.cycle_timeout_seconds == 3 * 2 * (100 + 60)

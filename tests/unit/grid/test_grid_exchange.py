@@ -3,6 +3,7 @@
 import pytest
 from flwr.app import Message, RecordDict
 
+from flops_grid.errors import CalledOffError
 from flops_grid.exchange import Acknowledge, Exchange, Goodbye, NameTakenError, node_id_of
 from flops_grid.flower_internals import take_identity
 
@@ -192,3 +193,26 @@ def test_who_comes_after_the_goodbye_is_sent_home(exchange):
     exchange.say_goodbye("done", 0)
 
     assert queued(exchange.join("late", "s1")) == [Goodbye()]
+
+
+def test_work_that_is_called_off_ends_every_wait_until_it_is_resumed(exchange):
+    exchange.join("one", "s1")
+    ids = set(exchange.send([a_message()]))
+
+    exchange.call_off("the parent has ended")
+
+    with pytest.raises(CalledOffError, match="the parent has ended"):
+        exchange.wait_for_replies(ids, None)
+    with pytest.raises(CalledOffError):
+        exchange.wait_for(2, 10)
+    exchange.resume()
+    assert exchange.wait_for(1, 10) == ["one"]
+
+
+def test_who_joins_says_whether_it_aggregates(exchange):
+    exchange.join("one", "s1")
+    before = exchange.has_aggregators()
+
+    exchange.join("two", "s2", aggregates=True)
+
+    assert (before, exchange.has_aggregators()) == (False, True)

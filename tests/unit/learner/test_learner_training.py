@@ -82,6 +82,15 @@ def test_the_loss_before_training_is_told_when_the_strategy_wants_it(training, m
     assert manager.calls == ["set", "evaluate", "fit"]
 
 
+def test_the_users_code_hears_the_strategy_and_not_what_is_meant_for_aggregators(training, manager):
+    heard = []
+    manager.fit_model = lambda config: heard.append(config) or 12
+
+    ask(training, "train", [np.zeros(2)], **{"proximal-mu": 0.5, "flops.run": "a run"})
+
+    assert heard == [{"proximal-mu": 0.5}]
+
+
 def test_rounds_and_samples_are_counted_for_the_result(training):
     ask(training, "train", [np.zeros(2)])
     ask(training, "train", [np.zeros(2)])
