@@ -338,5 +338,8 @@ def a_failure(reason="it broke", exit_code=1, **more):
     return Failure(reason, exit_code, **more)
 
 
+OBSERVATORY = {"obs", "trk"}
+"""What runs as long as a project is there, as ``Core.running`` names it."""
+
 SERVING = ModelServing(8080)
 PROVIDED = DataProvided("mnist", (Fragment("mnist.0a.parquet", 1500, 1000, {"0": 150}),))

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flops_contracts.events import ActorImages, Fragment, LearnerRound, Progress, RoundCompleted
@@ -17,6 +17,7 @@ from flops_manager.adapters.documents import (
 )
 from flops_manager.domain.commands import Announce, Deploy, Locate, Place, Remove, Undeploy
 from flops_manager.domain.projects import (
+    ClusterRound,
     LearnerFailed,
     Placement,
     ProjectError,
@@ -54,6 +55,7 @@ ERRORS = st.builds(
     stage=STAGES.map(str),
     role=st.none() | st.sampled_from(Role),
     round=st.none() | NUMBERS,
+    cycle=st.none() | NUMBERS,
     exit_code=st.none() | NUMBERS,
     last_lines=LINES,
     at=MAYBE_TIMES,
@@ -84,8 +86,11 @@ PROJECTS = st.builds(
     ).map(tuple),
     images=st.none() | st.just(ActorImages("learner", "aggregator")),
     rounds=st.lists(ROUNDS, max_size=2).map(tuple),
+    cluster_rounds=st.lists(st.builds(ClusterRound, TEXTS, ROUNDS), max_size=2).map(tuple),
     trained=st.none() | st.just(TRAINED),
-    learner_failures=st.lists(st.builds(LearnerFailed, TEXTS, ERRORS), max_size=2).map(tuple),
+    learner_failures=st.lists(
+        st.builds(LearnerFailed, TEXTS, ERRORS, st.booleans()), max_size=2
+    ).map(tuple),
     error=st.none() | ERRORS,
     stopped_in=st.none() | STAGES,
     progress=st.none() | st.just(Progress("round 1 of 3", 1, 3, "rounds")),
@@ -107,6 +112,7 @@ COMMANDS_TO_DO = st.lists(
 ).map(tuple)
 
 
+@settings(deadline=None)
 @given(project=PROJECTS, version=NUMBERS, todo=COMMANDS_TO_DO)
 def test_a_project_with_its_outbox_survives_the_way_into_a_document_and_back(
     project, version, todo
@@ -118,6 +124,7 @@ def test_a_project_with_its_outbox_survives_the_way_into_a_document_and_back(
     assert record_from_document(document, ProjectSchema()) == record
 
 
+@settings(deadline=None)
 @given(
     services=st.lists(SERVICES, max_size=2).map(tuple),
     stage=st.sampled_from(MockStage),

@@ -12,6 +12,7 @@ from flops_manager.domain.states import Health
 from support.manager_core import (
     ACTORS_BUILT,
     ANNA,
+    OBSERVATORY,
     TRAINED,
     Core,
     a_failure,
@@ -19,8 +20,6 @@ from support.manager_core import (
     two_clusters,
 )
 from support.waiting import until
-
-OBSERVATORY = {"obs", "trk"}
 
 
 class Tree:
