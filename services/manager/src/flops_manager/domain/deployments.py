@@ -15,7 +15,7 @@ TRACKING_PORT: Final = 7027
 OBSERVER_PORT: Final = 2727
 
 MEMORY_MB: Final = {
-    Role.BUILDER: 1000,
+    Role.BUILDER: 1500,
     Role.AGGREGATOR: 500,
     Role.CLUSTER_AGGREGATOR: 500,
     Role.OBSERVER: 50,
@@ -25,7 +25,7 @@ MEMORY_MB: Final = {
 }
 """What services need that the SLA says nothing about. CPUs are shared, so none is asked for.
 
-Engines hold containers to it. Each has about twice what the scikit-learn sample was seen to use.
+Engines hold containers to it. Each has half as much again as the scikit-learn sample was seen to use, or more.
 """
 
 
