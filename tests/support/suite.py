@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import requests
@@ -45,14 +46,17 @@ class World:
             network.api_url, network.oakestra_url, ADMIN, suite.secrets.root_password
         )
 
-    def provide(self, tag: str, *, split: str = "train", partitions: int = 1) -> None:
-        """Have mock data provided under ``tag``, and wait for it."""
+    def provide(
+        self, tag: str, *, split: str = "train", partitions: int = 1, nodes: int = 1
+    ) -> None:
+        """Have mock data provided under ``tag`` on some of the nodes, and wait for it."""
         configuration = {
             "dataset_name": "mnist",
             "source": "builtin:mnist5k",
             "split": split,
             "number_of_partitions": partitions,
             "data_tag": tag,
+            "nodes": nodes,
         }
         mock = self.client.submit_mock(
             {"customerID": ADMIN, "mock_data_configuration": configuration}
@@ -68,6 +72,17 @@ class World:
             f"the end of project {project_id}",
         )
         return self.client.project(project_id)
+
+    def process_of(self, instance: str) -> psutil.Process:
+        """Return the process of a service, by its name."""
+        for process in psutil.process_iter():
+            try:
+                told = process.environ().get("FLOPS_INSTANCE") == instance
+                if told and any(word.startswith("flops_") for word in process.cmdline()):
+                    return process
+            except psutil.Error:
+                continue
+        raise AssertionError(f"{instance} does not run")
 
     def processes_of(self, project_id: str) -> list[str]:
         """Return the roles of the processes that work for a project, as their module names."""
@@ -102,10 +117,15 @@ class World:
 
 
 @contextmanager
-def running_world(state: Path) -> Iterator[World]:
+def running_world(state: Path, topology: Sequence[Mapping[str, Any]] = ()) -> Iterator[World]:
     """Start the suite in a network of its own, and stop everything afterwards."""
     suite = Suite(
-        installed_places(), find_network(NETWORKS), state, dict(os.environ), lambda _: None
+        installed_places(),
+        find_network(NETWORKS),
+        state,
+        dict(os.environ),
+        lambda _: None,
+        topology,
     )
     with suite:
         world = World(suite, state)

@@ -1,7 +1,7 @@
 """The table of a project's life: its rules, its rows, and its one great promise."""
 
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from flops_contracts.events import Fragment, Kind
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import MockStage, Role, Stage
-from flops_manager.domain.commands import Announce, Deploy, Remove, Undeploy
+from flops_manager.domain.commands import Announce, Deploy, Remove, Undeploy, UndeployLost
 from flops_manager.domain.errors import IllegalTransitionError
 from flops_manager.domain.facts import event_from_told, with_told
+from flops_manager.domain.learners import REPLACEABLE, is_left_out
 from flops_manager.domain.lifecycle import (
     PREPARE,
     RUNS_IN,
@@ -36,7 +37,7 @@ from flops_manager.domain.project_events import (
     RetryRequested,
     StepFailed,
 )
-from flops_manager.domain.projects import REMOVED, LearnerFailed, Placement, ProjectError
+from flops_manager.domain.projects import DIED, REMOVED, LearnerFailed, Placement, ProjectError
 from support.manager_core import (
     ACTORS_BUILT,
     BUILD,
@@ -46,16 +47,19 @@ from support.manager_core import (
     PROVIDED,
     SERVING,
     TRAINED,
+    a_hierarchical_sla,
     a_landscape,
     a_mock,
     a_project,
     a_round,
     a_sla,
     an_event,
+    two_clusters,
 )
 
 PLACED = Placed(place_project(a_sla(), a_landscape()))
 PATH = (PLACED, ACTORS_BUILT, TRAINED, MODEL_BUILT, SERVING, ModelLocated("http://192.0.2.1:8080"))
+TREE = Placed(place_project(a_hierarchical_sla(), two_clusters()))
 FOR_GOOD = {Role.OBSERVER, Role.TRACKING_SERVER}
 
 
@@ -281,6 +285,18 @@ def test_too_few_learners_without_a_known_cause_stays_the_reason():
     assert failed.error.reason == "too few"
 
 
+@dataclass(frozen=True)
+class Loss:
+    """One of the services that training can lose dies, or fails by a mistake of its own."""
+
+    number: int
+    error: ProjectError
+
+    def of(self, project):
+        there = [one.instance for one in project.services if one.role in REPLACEABLE] or ["nobody"]
+        return LearnerFailed(there[self.number % len(there)], self.error)
+
+
 class Machine:
     """Carries commands out in order, as the worker does, and knows what runs."""
 
@@ -289,6 +305,7 @@ class Machine:
         self.running = {}
 
     def record(self, event):
+        event = event.of(self.project) if isinstance(event, Loss) else event
         try:
             self.project, more = transition(self.project, event, NOW)
         except IllegalTransitionError:
@@ -302,6 +319,10 @@ class Machine:
                 self._deploy(command)
             if isinstance(command, Undeploy):
                 self._undeploy(command)
+            if isinstance(command, UndeployLost):
+                self._remove(
+                    [one for one in self.project.services if is_left_out(self.project, one)]
+                )
 
     def _deploy(self, command):
         for one in self.project.present(command.role, command.stage):
@@ -309,22 +330,41 @@ class Machine:
                 self.running[one.instance] = one.role
 
     def _undeploy(self, command):
-        for one in self.project.present(command.role, command.stage):
-            if one.attempt == command.attempt:
-                self.running.pop(one.instance, None)
-                self.project = self.project.with_service(replace(one, status=REMOVED))
+        there = self.project.present(command.role, command.stage)
+        self._remove([one for one in there if one.attempt == command.attempt])
+
+    def _remove(self, services):
+        for one in services:
+            self.running.pop(one.instance, None)
+            self.project = self.project.with_service(replace(one, status=REMOVED))
 
 
 EVENTS = st.one_of(
     st.sampled_from(
-        (*PATH, CancelRequested(), RetryRequested(), CancelRequested(), RetryRequested())
+        (*PATH, TREE, CancelRequested(), RetryRequested(), CancelRequested(), RetryRequested())
     ),
     st.sampled_from(list(RUNS_IN)).map(lambda stage: StepFailed(stage, an_error(stage))),
-    st.sampled_from(["lrn0", "lrn1"]).map(
-        lambda name: LearnerFailed(name, an_error(Stage.TRAINING))
+    st.builds(
+        Loss,
+        st.integers(0, 9),
+        st.sampled_from(
+            [
+                an_error(Stage.TRAINING, error=DIED),
+                an_error(Stage.TRAINING, exit_code=ExitCode.USER_CODE_FAILED),
+                an_error(Stage.TRAINING, exit_code=ExitCode.TOO_FEW_LEARNERS),
+            ]
+        ),
     ),
 )
-SLAS = st.sampled_from([a_sla(steps=()), a_sla(steps=(BUILD,)), a_sla(steps=(BUILD, DEPLOY))])
+SLAS = st.sampled_from(
+    [
+        a_sla(steps=()),
+        a_sla(steps=(BUILD,)),
+        a_sla(steps=(BUILD, DEPLOY)),
+        a_hierarchical_sla(steps=(), clusters=2),
+        a_hierarchical_sla(minimum=1),
+    ]
+)
 
 
 @settings(max_examples=400, deadline=None)

@@ -109,9 +109,8 @@ def first_cause(failures: tuple[LearnerFailed, ...], later: ProjectError | None)
 
 def cause_of_cluster(project: Project, cluster: str) -> ProjectError:
     """Return why a lost cluster was lost."""
-    return first_cause(
-        tuple(one for one in project.learner_failures if one.error.cluster == cluster), None
-    )
+    own = {one.instance for one in project.services if one.cluster == cluster}
+    return first_cause(tuple(one for one in project.learner_failures if one.instance in own), None)
 
 
 def _clusters(project: Project) -> frozenset[str]:
