@@ -131,7 +131,7 @@ def test_a_lasting_failure_ends_with_the_servers_words(client, manager):
 def test_nobody_there_is_said_with_the_address():
     url = f"http://127.0.0.1:{free_port()}"
 
-    with pytest.raises(UnreachableError, match=url):
+    with pytest.raises(UnreachableError, match=rf"{url} does not answer: \[Errno \d+\] \w+"):
         FlopsClient(url, GivenToken("good"), first_wait_seconds=0.01).project("p1")
 
 
@@ -267,6 +267,39 @@ def test_a_mock_is_deleted(shell, manager, capsys):
 
     assert manager.requests[-1][:2] == ("DELETE", "/api/flops/mocks/m1")
     assert "is deleted" in capsys.readouterr().out
+
+
+def a_mock(stage, **more):
+    return (200, {"mock": {"mock_id": "m1", "stage": stage, **more}})
+
+
+@pytest.fixture
+def mock_sla(shell, tmp_path):
+    file = tmp_path / "mock.json"
+    file.write_text("{}")
+    return str(file)
+
+
+def test_mock_data_are_awaited(mock_sla, manager, capsys):
+    progress = {"message": "loading mnist", "done": 1, "total": 2}
+    manager.answers.append((200, {"message": "ok", "mock_id": "m1"}))
+    manager.answers.append(a_mock("providing", progress=progress))
+    manager.answers.append(a_mock("completed", fragments=[{"name": "x"}]))
+
+    assert main(["mock", "start", mock_sla, "--watch"]) == CliExitCode.DONE
+
+    shown = capsys.readouterr().out
+    assert "loading mnist 1/2" in shown
+    assert "Provided: 1 fragments." in shown
+
+
+def test_mock_data_that_fail_are_an_error(mock_sla, manager, capsys):
+    manager.answers.append((200, {"message": "ok", "mock_id": "m1"}))
+    manager.answers.append(a_mock("failed", error={"reason": "no hub", "hint": "Use a source."}))
+
+    assert main(["mock", "start", mock_sla, "--watch"]) == CliExitCode.FAILED
+
+    assert "no hub" in capsys.readouterr().err
 
 
 def test_a_project_is_deleted_only_if_that_is_meant(shell, manager):

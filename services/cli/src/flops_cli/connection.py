@@ -14,7 +14,7 @@ from flops_cli.errors import (
     RefusedError,
     UnreachableError,
 )
-from flops_cli.http import session_for
+from flops_cli.http import cause_of, session_for
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 60.0
@@ -101,7 +101,7 @@ class Connection:
             return self._session.request(method, self._url + path, headers=headers, **kwargs)
         except requests.RequestException as error:
             raise _PassingError(
-                f"the manager at {self._url} does not answer: {error}",
+                f"the manager at {self._url} does not answer: {cause_of(error)}",
                 hint="Check FLOPS_API_URL or --api-url, and that the manager runs.",
             ) from error
 

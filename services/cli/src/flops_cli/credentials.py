@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import requests
 
 from flops_cli.errors import NotAllowedError, UnreachableError
-from flops_cli.http import session_for
+from flops_cli.http import cause_of, session_for
 
 TIMEOUT_SECONDS = 15.0
 
@@ -65,7 +65,7 @@ class RootLogin:
                 response = session.post(self._url + path, timeout=TIMEOUT_SECONDS, **kwargs)
         except requests.RequestException as error:
             raise UnreachableError(
-                f"the root orchestrator at {self._url} does not answer: {error}",
+                f"the root orchestrator at {self._url} does not answer: {cause_of(error)}",
                 hint="Check FLOPS_OAKESTRA_URL or --oakestra-url.",
             ) from error
         if response.status_code >= 500:

@@ -13,6 +13,12 @@ def session_for(url: str) -> requests.Session:
     return session
 
 
+def cause_of(error: requests.RequestException) -> str:
+    """Return why a request failed, without the layers of libraries around it."""
+    inner = error.args[0] if error.args else error
+    return str(getattr(inner, "reason", inner)).rpartition(": ")[2]
+
+
 def is_loopback(host: str) -> bool:
     """Say whether ``host`` is this machine."""
     try:

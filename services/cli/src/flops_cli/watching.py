@@ -1,14 +1,17 @@
 """Following a project on the screen: its stages, rounds and long steps."""
 
+from collections.abc import Callable
+
 from flops_cli.client import FlopsClient
 from flops_cli.errors import ProjectCancelledError, ProjectFailedError
-from flops_cli.results import Project, ProjectFailure
+from flops_cli.results import Mock, Project, ProjectFailure
 from flops_cli.screen import Screen
 from flops_contracts.events import Event, Kind
-from flops_contracts.roles import Role, Stage
+from flops_contracts.roles import MockStage, Role, Stage
 from flops_runtime.story import tell
 
 ROUNDS = "rounds"
+MOCK = "mock"
 
 _STYLES = {
     Kind.STAGE_CHANGED: "bold cyan",
@@ -69,6 +72,23 @@ def watch_project(client: FlopsClient, project_id: str, screen: Screen, after: i
         watcher.take(numbered.event)
     screen.drop_bars()
     return client.project(project_id)
+
+
+def watch_mock(
+    client: FlopsClient, mock_id: str, screen: Screen, pause: Callable[[], object]
+) -> Mock:
+    """Follow mock data until they are provided; raise ``ProjectFailedError`` if they never are."""
+    while True:
+        mock = client.mock(mock_id)
+        if mock.stage is MockStage.COMPLETED:
+            screen.drop_bars(MOCK)
+            return mock
+        if mock.stage.is_final:
+            raise failure_error(f"mock {mock_id}", mock.failure)
+        progress = mock.document.get("progress") or {}
+        text = f"mock data: {progress.get('message') or mock.stage}"
+        screen.bar(MOCK, text, progress.get("done") or 0, progress.get("total"))
+        pause()
 
 
 def require_success(project: Project) -> None:

@@ -1,10 +1,15 @@
 """``flops mock ...``: datasets that play the data of edge devices."""
 
+import threading
+
 import click
 
 from flops_cli.commands.context import Context, pass_context, read_sla
 from flops_cli.commands.projects import moment
+from flops_cli.watching import watch_mock
 from flops_contracts.roles import MockStage
+
+PAUSE_SECONDS = 0.5
 
 
 @click.group()
@@ -14,13 +19,25 @@ def mock() -> None:
 
 @mock.command()
 @click.argument("sla_file", metavar="SLA.json")
+@click.option("--watch", is_flag=True, help="Wait until the data are there.")
 @click.option("--key", default="", help="Idempotency key: repeat it to get the first answer.")
 @pass_context
-def start(context: Context, sla_file: str, key: str) -> None:
-    """Provide the data that an SLA asks for."""
+def start(context: Context, sla_file: str, watch: bool, key: str) -> None:
+    """Provide the data that an SLA asks for.
+
+    With --watch, exit code 7 if that failed.
+    """
+    sla = read_sla(sla_file)
     with context.client() as client:
-        mock_id = client.submit_mock(read_sla(sla_file), key)
-    context.show({"mock_id": mock_id}, lambda: click.echo(mock_id))
+        mock_id = client.submit_mock(sla, key)
+        if not watch:
+            context.show({"mock_id": mock_id}, lambda: click.echo(mock_id))
+            return
+        context.line({"mock_id": mock_id}, mock_id)
+        clock = threading.Event()
+        with context.screen() as screen:
+            ended = watch_mock(client, mock_id, screen, lambda: clock.wait(PAUSE_SECONDS))
+    context.line({"mock": ended.document}, f"Provided: {len(ended.fragments)} fragments.")
 
 
 @mock.command("list")

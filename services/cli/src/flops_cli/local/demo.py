@@ -17,8 +17,7 @@ from flops_cli.local.suite import Suite
 from flops_cli.local.summary import Outcome
 from flops_cli.results import Mock, Project
 from flops_cli.screen import Screen
-from flops_cli.watching import failure_error, require_success, watch_project
-from flops_contracts.roles import MockStage
+from flops_cli.watching import require_success, watch_mock, watch_project
 
 SHOWN_SAMPLES: Final = 10
 MOCK_SECONDS: Final = 120.0
@@ -110,22 +109,16 @@ class Demo:
         return mock
 
     def _await_mock(self, mock_id: str) -> Mock:
-        pause = threading.Event()
+        clock = threading.Event()
         end = self._clock() + MOCK_SECONDS
-        while True:
-            mock = self._client.mock(mock_id)
-            if mock.stage is MockStage.COMPLETED:
-                self._screen.drop_bars("mock")
-                return mock
-            if mock.stage.is_final:
-                raise failure_error(f"mock {mock_id}", mock.failure)
+
+        def pause() -> None:
             if self._clock() > end:
-                raise LocalSuiteError(f"mock {mock_id} is still {mock.stage}", "See the logs.")
-            progress = mock.document.get("progress") or {}
-            text = f"mock data: {progress.get('message') or mock.stage}"
-            self._screen.bar("mock", text, progress.get("done") or 0, progress.get("total"))
+                raise LocalSuiteError(f"mock {mock_id} takes very long", "See the logs.")
             self._world.suite.require_alive()
-            pause.wait(0.3)
+            clock.wait(0.3)
+
+        return watch_mock(self._client, mock_id, self._screen, pause)
 
     def _gathered(self) -> str:
         """Return the tag under which all data are on the first node; only the comparison asks."""
