@@ -102,10 +102,10 @@ def test_no_image_holds_what_only_a_gpu_needs(flavored, image):
     assert "triton" not in lock
 
 
+# Only PyTorch's BatchNorm counts its batches.
+@pytest.mark.parametrize("flavored", ["pytorch"], indirect=True)
 def test_integer_buffers_stay_integers(flavored):
     bundle, folder = flavored.bundle("model")
-    if flavored.name != "pytorch":
-        pytest.skip("only PyTorch's BatchNorm counts its batches")
 
     ended = subprocess.run(
         [bundle.argv[0], "-c", COUNTERS, str(folder / "model")],

@@ -3,7 +3,7 @@
 import logging
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from platform import machine
 from typing import Any, Final
@@ -35,7 +35,7 @@ from flops_image_builder.adapters.registry import (
     variables_of,
 )
 from flops_image_builder.adapters.sites import Sites
-from flops_image_builder.adapters.uv import Uv
+from flops_image_builder.adapters.uv import Uv, UvSettings
 from flops_image_builder.domain.platforms import platform_of
 from flops_image_builder.ports import ImageEngine, Interpreters, Reports
 from flops_image_builder.settings import BUNDLES, Settings
@@ -46,6 +46,9 @@ logger = logging.getLogger(__name__)
 
 Work = Callable[[Reports], tuple[Kind, Any]]
 
+
+PACKAGE_INDEX: Final = "index"
+"""The build of PyTorch that the package index has."""
 
 NATIVE: Final = (platform_of(machine()),)
 
@@ -66,7 +69,7 @@ def work(settings: Settings, variables: Mapping[str, str]) -> Work:
     def build(reports: Reports) -> tuple[Kind, Any]:
         with tempfile.TemporaryDirectory(prefix="flops-build-") as name:
             workspace = Path(name)
-            parts = _parts(settings, Commands(variables), workspace)
+            parts = _parts(settings, variables, workspace)
             project = settings.actor.subject_id
             if settings.actors:
                 actors = _build_actors(parts, settings.actors, workspace, reports)
@@ -80,8 +83,17 @@ def work(settings: Settings, variables: Mapping[str, str]) -> Work:
     return build
 
 
-def _parts(settings: Settings, commands: Commands, workspace: Path) -> Parts:
-    uv = Uv(commands, settings.uv)
+def uv_settings(settings: UvSettings, variables: Mapping[str, str]) -> UvSettings:
+    """Return how uv is used; where it was told itself whose PyTorch to take, that counts."""
+    is_told = any(variables.get(name) for name in ("UV_TORCH_BACKEND", "UV_FIND_LINKS"))
+    if is_told or settings.torch_backend == PACKAGE_INDEX:
+        return replace(settings, torch_backend="")
+    return settings
+
+
+def _parts(settings: Settings, variables: Mapping[str, str], workspace: Path) -> Parts:
+    commands = Commands(variables)
+    uv = Uv(commands, uv_settings(settings.uv, variables))
     engine: ImageEngine
     interpreters: Interpreters
     if settings.engine == BUNDLES:

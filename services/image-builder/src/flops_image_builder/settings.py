@@ -97,6 +97,12 @@ def _uv(environment: Environment) -> UvSettings:
             False,
             help="Build packages that have no wheel from source, which runs their code here.",
         ),
+        torch_backend=environment.text(
+            "FLOPS_TORCH_BACKEND",
+            "cpu",
+            help="Build of PyTorch, taken from its own index; `index` is what the package index "
+            "has. Does not count where UV_TORCH_BACKEND or UV_FIND_LINKS is set.",
+        ),
     )
 
 

@@ -39,11 +39,16 @@ _DISK_FULL: Final = ("No space left on device", "Disk quota exceeded")
 
 @dataclass(frozen=True)
 class UvSettings:
-    """Deadlines, and whether packages without a wheel may be built from source."""
+    """Deadlines, and whether packages without a wheel may be built from source.
+
+    ``torch_backend`` is which build of PyTorch is taken, and from PyTorch's own index: ``cpu``,
+    ``cu128`` and so on. Empty takes what the package index has, which for x86-64 needs CUDA.
+    """
 
     resolve_timeout_seconds: float = 180.0
     install_timeout_seconds: float = 1800.0
     allow_source_packages: bool = False
+    torch_backend: str = ""
 
 
 class _NetworkError(Exception):
@@ -133,6 +138,8 @@ class Uv:
 
     def _attempt(self, argv: Sequence[str], timeout_seconds: float) -> Finished:
         extra: Mapping[str, str] = _ENVIRONMENT
+        if self._settings.torch_backend:
+            extra = {**_ENVIRONMENT, "UV_TORCH_BACKEND": self._settings.torch_backend}
         finished = self._commands.run([uv.find_uv_bin(), *argv], timeout_seconds, extra=extra)
         if finished.is_success:
             return finished
