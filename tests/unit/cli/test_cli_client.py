@@ -5,7 +5,7 @@ import json
 from flops_cli.client import events_in
 from flops_cli.connection import problems_in
 from flops_cli.http import is_loopback
-from flops_cli.results import Project
+from flops_cli.results import Project, ProjectFailure, Round
 from flops_contracts.envelope import document_from_event
 from flops_contracts.events import Kind, Notice
 from support.observed import observed_event
@@ -50,6 +50,30 @@ def test_a_failure_says_where_it_came_from():
     project = Project.from_document({"project_id": "p1", "stage": "failed", "error": error})
 
     assert project.failure.origin == "learner l1 on n1 in stage training"
+
+
+def test_a_failure_in_a_cluster_is_told_with_its_cycle_and_round():
+    failure = ProjectFailure(
+        "it broke", stage="training", role="learner", node="n1", cluster="east", round=3, cycle=2
+    )
+
+    assert failure.origin == "learner on n1 of cluster east in stage training, cycle 2, round 3"
+
+
+def test_the_rounds_of_clusters_are_read():
+    rounds = [{"cluster": "east", "cycle": 2, "round": 1, "accuracy": 0.5, "seconds": 1.5}]
+
+    project = Project.from_document(
+        {
+            "project_id": "p1",
+            "stage": "training",
+            "rounds": [{"round": 1, "is_cycle": True}],
+            "cluster_rounds": rounds,
+        }
+    )
+
+    assert project.rounds[0].is_cycle
+    assert project.cluster_rounds == (Round(1, 2, None, 0.5, 1.5, cluster="east"),)
 
 
 def test_only_this_machine_is_loopback():

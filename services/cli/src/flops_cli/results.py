@@ -50,14 +50,25 @@ class ProjectFailure:
     instance: str = ""
     role: str = ""
     node: str = ""
+    cluster: str = ""
+    round: int | None = None
+    cycle: int | None = None
     last_lines: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
-        """Who failed, in words."""
-        parts = [self.role, self.instance, f"on {self.node}" if self.node else ""]
+        """Who failed, where and when, in words."""
+        parts = [
+            self.role,
+            self.instance,
+            f"on {self.node}" if self.node else "",
+            f"of cluster {self.cluster}" if self.cluster else "",
+        ]
         who = " ".join(part for part in parts if part)
-        return f"{who} in stage {self.stage}" if self.stage else who
+        counted = (("cycle", self.cycle), ("round", self.round))
+        when = [f"{name} {number}" for name, number in counted if number is not None]
+        stage = [f"in stage {self.stage}"] if self.stage else []
+        return ", ".join([" ".join([who, *stage]).strip(), *when])
 
 
 @dataclass(frozen=True)
@@ -259,5 +270,8 @@ def _failure(document: Document | None) -> ProjectFailure | None:
         instance=str(document.get("instance") or ""),
         role=str(document.get("role") or ""),
         node=str(document.get("node") or ""),
+        cluster=str(document.get("cluster") or ""),
+        round=document.get("round"),
+        cycle=document.get("cycle"),
         last_lines=tuple(document.get("last_lines") or ()),
     )
