@@ -1,6 +1,7 @@
 """What is shown, on a terminal and in a log."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -10,6 +11,7 @@ from flops_cli.results import Project
 from flops_cli.screen import LiveScreen, PlainScreen, screen_for
 from flops_cli.watching import Watcher, require_success
 from flops_contracts.events import (
+    Actor,
     Heartbeat,
     Kind,
     Progress,
@@ -17,6 +19,7 @@ from flops_contracts.events import (
     RoundStarted,
     StageChanged,
 )
+from flops_contracts.roles import Role
 from support.observed import observed_event
 
 
@@ -82,6 +85,17 @@ def test_rounds_and_stages_are_told(screen, console):
     assert "submitted -> training" in text
     assert "round 1 0/3" in text
     assert "accuracy 0.9000" in text
+
+
+def test_each_cluster_has_a_bar_of_its_own(screen, console):
+    watcher = Watcher(screen)
+    actor = Actor(Role.CLUSTER_AGGREGATOR, "cag0x1", "east", "n1")
+    event = observed_event(Kind.ROUND_STARTED, RoundStarted(2, 3, cycle=4))
+
+    watcher.take(replace(event, actor=actor))
+    watcher.take(observed_event(Kind.ROUND_STARTED, RoundStarted(4, 9, is_cycle=True)))
+
+    assert lines_of(console) == ["  east, cycle 4: round 2 1/3", "  cycle 4 3/9"]
 
 
 def test_long_steps_are_bars_and_heartbeats_nothing(screen, console):

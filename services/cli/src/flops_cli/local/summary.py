@@ -45,7 +45,7 @@ def show_summary(outcome: Outcome, screen: Screen) -> None:
     project = outcome.project
     screen.say("")
     screen.say("Summary", "bold")
-    _show_rounds(project, screen)
+    show_rounds(project, screen)
     screen.table("Time", ("stage", "seconds"), _times(outcome))
     screen.say(f"Accuracy on {outcome.held_out} held-out digits")
     pooled = outcome.pooled
@@ -64,7 +64,7 @@ def show_summary(outcome: Outcome, screen: Screen) -> None:
 _MEASURED = ("accuracy", "loss", "seconds")
 
 
-def _show_rounds(project: Project, screen: Screen) -> None:
+def show_rounds(project: Project, screen: Screen) -> None:
     """Show rounds, or cycles and below them what each cluster did in them."""
     what = "cycle" if any(one.is_cycle for one in project.rounds) else "round"
     rows = [(str(one.round), *_measured(one)) for one in project.rounds]
