@@ -102,6 +102,8 @@ class Uv:
             file.write(lock.text)
             file.flush()
             argv = ["pip", "install", "--target", str(folder), *_target(python), "--no-deps"]
+            # Never by links: what is taken out of libraries here must stay in the cache.
+            argv += ["--link-mode", "copy"]
             argv += ["--only-binary", ":all:", "--require-hashes", "--quiet", "-r", file.name]
             what = f"{len(lock.entries)} packages for {python.platform}"
             # An empty file of requirements is an error to uv.
