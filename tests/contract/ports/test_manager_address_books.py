@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flops_manager.adapters import mongo_addresses
 from flops_manager.adapters.memory_addresses import MemoryAddressBook
 from flops_manager.adapters.mongo import connect
 from flops_manager.adapters.mongo_addresses import MongoAddressBook
@@ -92,9 +91,8 @@ class TestMongoAddressBook(AddressBookContract):
         return book
 
     @pytest.fixture
-    def tiny_book(self, book, clock, monkeypatch):
-        monkeypatch.setattr(mongo_addresses, "ATTEMPTS", 1)
-        return Aging(book, clock)
+    def tiny_book(self, database, clock):
+        return Aging(MongoAddressBook(database, clock, attempts=1), clock)
 
     def test_a_database_that_is_away_is_said_to_be(self, clock):
         database = connect(f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=100")

@@ -18,9 +18,12 @@ ATTEMPTS: Final = 64
 class MongoAddressBook:
     """Keeps every address that was ever given out, with its last key."""
 
-    def __init__(self, database: MongoDatabase, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: MongoDatabase, now: Callable[[], datetime], *, attempts: int = ATTEMPTS
+    ) -> None:
         self._addresses = database["addresses"]
         self._now = now
+        self._attempts = attempts
 
     def create_indexes(self) -> None:
         """Find a key, and the address that rested longest, without reading all."""
@@ -34,7 +37,7 @@ class MongoAddressBook:
             known = self._addresses.find_one({"key": key})
             if known is not None:
                 return str(known["_id"])
-            for attempt in range(ATTEMPTS):
+            for attempt in range(self._attempts):
                 address = service_address(key, attempt)
                 try:
                     self._addresses.insert_one({"_id": address, **self._entry(key)})
@@ -51,7 +54,7 @@ class MongoAddressBook:
             self._addresses.update_one({"_id": address, "key": key}, {"$set": self._entry("")})
 
     def _longest_rested(self, key: str) -> str:
-        for _ in range(ATTEMPTS):
+        for _ in range(self._attempts):
             oldest = self._addresses.find_one(sort=[("given_at", ASCENDING)])
             if oldest is None:
                 break
