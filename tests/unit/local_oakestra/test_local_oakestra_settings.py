@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from flops_local_oakestra.domain.statuses import Scheduler
 from flops_local_oakestra.domain.users import ROLES, Credentials
 from flops_local_oakestra.settings import Settings
 from flops_runtime.environment import BadSettingsError, Environment
@@ -125,3 +126,14 @@ def test_passwords_are_not_shown():
 def test_a_wrong_setting_is_named(name: str, value: str):
     with pytest.raises(BadSettingsError, match=name):
         settings(**{name: value})
+
+
+def test_a_scheduler_that_nobody_knows_is_told_with_those_that_there_are():
+    with pytest.raises(BadSettingsError, match="works, silent, TargetClusterNotActive"):
+        settings(FLOPS_LOCAL_SCHEDULER="by dice")
+
+
+def test_a_root_of_2024_and_a_broken_scheduler_can_be_asked_for():
+    read = settings(FLOPS_LOCAL_CONSTRAINTS="all", FLOPS_LOCAL_SCHEDULER="silent")
+
+    assert (read.is_old, read.scheduler) == (True, Scheduler.SILENT)

@@ -4,7 +4,7 @@ import pytest
 
 from flops_manager.entrypoints.api.app import create_app, senders_for
 from flops_manager.entrypoints.api.callers import UnverifiedSenders, VerifiedSenders
-from flops_manager.settings import Settings
+from flops_manager.settings import HookSettings, Settings
 from flops_runtime.environment import BadSettingsError, Environment
 from support.manager_api import World
 
@@ -60,3 +60,26 @@ def test_the_app_believes_everybody_when_authentication_is_off():
     answer = api.test_client().get("/api/flops/projects", base_url="http://127.0.0.1:5072")
 
     assert answer.status_code == 200
+
+
+def test_webhooks_are_off_unless_the_root_has_an_address_for_them():
+    assert settings().hooks is None
+    assert settings(FLOPS_HOOK_URL="http://manager:5075").hooks is None
+
+
+def test_webhooks_need_an_address_of_our_own():
+    with pytest.raises(BadSettingsError, match="FLOPS_HOOK_URL is missing"):
+        settings(FLOPS_OAKESTRA_HOOKS_URL="http://root:11011")
+
+
+def test_webhooks_are_on_with_both_addresses():
+    given = settings(
+        FLOPS_OAKESTRA_HOOKS_URL="http://root:11011", FLOPS_HOOK_URL="http://manager:5075"
+    )
+
+    assert given.hooks == HookSettings("http://root:11011", "http://manager:5075", 5075)
+
+
+def test_a_way_of_placing_that_nobody_knows_is_told_with_those_that_there_are():
+    with pytest.raises(BadSettingsError, match="auto, direct, addons"):
+        settings(FLOPS_PLACEMENT="by dice")

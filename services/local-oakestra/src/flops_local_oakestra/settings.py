@@ -100,6 +100,7 @@ class Settings:
             "FLOPS_LOCAL_PASS_ENVIRONMENT", (), help="Further variables that instances inherit."
         )
         environment.check()
+        read["scheduler"] = Scheduler(read["scheduler"])
         network = _network(world, read["address"])
         read["address"] = read["address"] or network.root
         read["passed"] = (() if network.is_bridge else PASSED) + passed
@@ -168,13 +169,11 @@ def _behaviour(environment: Environment) -> dict[str, Any]:
             "FLOPS_LOCAL_REPORT_SECONDS", 15, help="How long instances outlive a deleted service."
         ),
         "is_old": constraints == "all",
-        "scheduler": Scheduler(
-            environment.text(
-                "FLOPS_LOCAL_SCHEDULER",
-                Scheduler.WORKS,
-                help="For trying out failures: a scheduler that never answers, or always refuses.",
-                choices=tuple(Scheduler),
-            )
+        "scheduler": environment.text(
+            "FLOPS_LOCAL_SCHEDULER",
+            Scheduler.WORKS,
+            help="For trying out failures: a scheduler that never answers, or always refuses.",
+            choices=tuple(Scheduler),
         ),
     }
 

@@ -7,7 +7,7 @@ from flops_manager.domain.deployments import Installation, RegistryAccess
 from flops_manager.domain.nodes import PlacementMode
 from flops_manager.domain.observations import Limits
 from flops_manager.usecases.rhythm import Rhythm
-from flops_runtime.environment import Environment
+from flops_runtime.environment import REQUIRED, Environment
 from flops_runtime.settings import MqttSettings, ProcessSettings
 
 API_PORT = 5072
@@ -115,15 +115,19 @@ def _oakestra(environment: Environment) -> dict[str, Any]:
         "data_server_ca_file": environment.text(
             "FLOPS_DATA_SERVER_CA_FILE", "", help="Certificate authority of the data servers."
         ),
-        "placement": PlacementMode(
-            environment.text(
-                "FLOPS_PLACEMENT",
-                PlacementMode.AUTO,
-                help="Who chooses nodes: the manager (direct) or the root (addons).",
-                choices=tuple(PlacementMode),
-            )
-        ),
+        "placement": _placement(environment),
     }
+
+
+def _placement(environment: Environment) -> PlacementMode:
+    word = environment.text(
+        "FLOPS_PLACEMENT",
+        PlacementMode.AUTO,
+        help="Who chooses nodes: the manager (direct) or the root (addons).",
+        choices=tuple(PlacementMode),
+    )
+    # A wrong word is told with all other mistakes, by ``check``.
+    return next((mode for mode in PlacementMode if mode == word), PlacementMode.AUTO)
 
 
 def _hooks(environment: Environment) -> HookSettings | None:
@@ -135,13 +139,13 @@ def _hooks(environment: Environment) -> HookSettings | None:
     )
     own_url = environment.text(
         "FLOPS_HOOK_URL",
-        "",
+        REQUIRED if hooks_url else "",
         help="Where the root reaches the worker, for webhooks: http://host:5075.",
     )
     port = environment.whole(
         "FLOPS_HOOK_PORT", HOOK_PORT, help="Port that the worker hears webhooks on.", maximum=65535
     )
-    return HookSettings(hooks_url, own_url, port) if hooks_url and own_url else None
+    return HookSettings(hooks_url, own_url, port) if hooks_url else None
 
 
 def _api(environment: Environment) -> dict[str, Any]:
