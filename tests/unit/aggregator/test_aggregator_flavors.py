@@ -31,3 +31,14 @@ def test_the_module_of_each_flavor_takes_what_it_is_told(flavor):
 
 def test_requirements_are_pinned_to_what_is_installed_here():
     assert pinned(["numpy", "no-such-distribution"]) == [f"numpy=={metadata.version('numpy')}"]
+
+
+def test_a_builds_own_part_of_a_version_is_left_out(tmp_path, monkeypatch):
+    folder = tmp_path / "some_wheel-2.13.0+cpu.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: some-wheel\nVersion: 2.13.0+cpu\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    assert pinned(["some-wheel"]) == ["some-wheel==2.13.0"]

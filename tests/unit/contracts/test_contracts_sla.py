@@ -186,3 +186,79 @@ def test_a_cycle_may_take_as_long_as_all_its_rounds():
     )
 
     assert sla.cycle_timeout_seconds == 3 * 2 * (100 + 60)
+
+
+def a_mock(**changes):
+    configuration = {"dataset_name": "mnist", "data_tag": "mnist", **changes}
+    return {"customerID": "Admin", "mock_data_configuration": configuration}
+
+
+@pytest.mark.parametrize(
+    ("partitioner", "path", "told"),
+    [
+        ({"name": "dirichlet"}, "name", "Did you mean 'DirichletPartitioner'?"),
+        ({"name": "Shards"}, "name", "Did you mean 'ShardPartitioner'?"),
+        ({"name": "x"}, "name", "There are: ContinuousPartitioner, DirichletPartitioner"),
+        (
+            {"name": "DirichletPartitioner", "parameters": {"partition_by": "label"}},
+            "parameters.alpha",
+            "needs it: a number greater than 0",
+        ),
+        (
+            {"name": "DirichletPartitioner", "parameters": {"partition_by": "label", "alpha": -1}},
+            "parameters.alpha",
+            "Must be a number greater than 0",
+        ),
+        (
+            {"name": "ShardPartitioner", "parameters": {"partition_by": "label"}},
+            "parameters.num_shards_per_partition",
+            "num_shards_per_partition or shard_size",
+        ),
+        (
+            {"name": "IidPartitioner", "parameters": {"alpha": 1}},
+            "parameters.alpha",
+            "IidPartitioner takes no parameters",
+        ),
+        (
+            {"name": "IidPartitioner", "parameters": {"num_partitions": 3}},
+            "parameters.num_partitions",
+            "own key number_of_partitions",
+        ),
+        (
+            {"name": "SizePartitioner", "parameters": {"partition_sizes": [3, 0]}},
+            "parameters.partition_sizes",
+            "at least 1 each",
+        ),
+        (
+            {"name": "VerticalEvenPartitioner", "parameters": {"active_party_columns_mode": []}},
+            "parameters.active_party_columns_mode",
+            "Must be one of",
+        ),
+        (
+            {
+                "name": "PathologicalPartitioner",
+                "parameters": {
+                    "partition_by": "label",
+                    "num_classes_per_partition": 2,
+                    "class_assignment_mode": {},
+                },
+            },
+            "parameters.class_assignment_mode",
+            "Must be one of",
+        ),
+    ],
+)
+def test_a_wrong_partitioner_is_refused_before_anything_is_deployed(partitioner, path, told):
+    problems = problems_of(read_mock_sla, a_mock(partitioner=partitioner))
+
+    (text,) = problems[f"mock_data_configuration.partitioner.{path}"]
+    assert told in text
+
+
+def test_more_nodes_than_partitions_are_refused_where_the_partitions_are_counted():
+    natural = {"name": "NaturalIdPartitioner", "parameters": {"partition_by": "device"}}
+
+    problems = problems_of(read_mock_sla, a_mock(nodes=2))
+
+    assert set(problems) == {"mock_data_configuration.nodes"}
+    assert read_mock_sla(a_mock(nodes=2, partitioner=natural)).mock_data_configuration.nodes == 2

@@ -170,11 +170,11 @@ def partitioner_problem(name: str) -> str:
     """Return why there is no such partitioner; empty if there is one."""
     if name in PARTITIONERS:
         return ""
-    lowered = {one.lower(): one for one in PARTITIONERS}
-    wanted = name.lower().removesuffix("partitioner") + "partitioner"
-    near = get_close_matches(wanted, lowered, n=1, cutoff=0.75)
+    # Without what all of them end with, which would make every name look like every other.
+    known = {one.lower().removesuffix("partitioner"): one for one in PARTITIONERS}
+    near = get_close_matches(name.lower().removesuffix("partitioner"), known, n=1)
     if near:
-        return f"There is no partitioner '{name}'. Did you mean '{lowered[near[0]]}'?"
+        return f"There is no partitioner '{name}'. Did you mean '{known[near[0]]}'?"
     return f"There is no partitioner '{name}'. There are: {', '.join(PARTITIONERS)}."
 
 
