@@ -10,12 +10,16 @@ import pytest
 from flops_contracts.bundles import Bundle, write_bundle
 from flops_contracts.events import Kind
 from flops_contracts.roles import Role, Stage
+from flops_flight.client import DataServer
+from flops_manager.adapters.data_servers import FlightDataServers
 from flops_manager.adapters.oakestra import Oakestra
 from flops_manager.adapters.oakestra_hooks import OakestraHooks
 from flops_manager.adapters.oakestra_session import Account, OakestraSession
-from flops_manager.domain.nodes import PlacementMode
+from flops_manager.domain.nodes import DATA_SERVER_PORT, PlacementMode
 from flops_manager.domain.observations import Limits
+from flops_runtime.settings import ProcessSettings
 from support.broker import free_port
+from support.data_plane import a_data_server, a_table
 from support.inner_root import inner_root
 from support.local_oakestra import Client
 from support.manager_core import ACTORS_BUILT, IMAGES, Core
@@ -47,13 +51,24 @@ class Manager(Core):
     def __init__(self, root, oakestra, placement):
         super().__init__(Limits())
         self.root = root
-        self.adapters = replace(self.adapters, orchestrator=oakestra)
+        self.adapters = replace(
+            self.adapters, orchestrator=oakestra, data_servers=FlightDataServers()
+        )
         self.placement = placement
         self.app = self.another("worker-1")
 
     def failed(self, project_id):
         """Return why the project failed."""
         return self.until_stage(project_id, Stage.FAILED).error
+
+    def placed(self, project_id):
+        """Return where the project's learners go, once that is decided."""
+        project = until(lambda: self.if_placed(project_id), what="it is placed")
+        return [one.node for one in project.placements if one.role is Role.LEARNER]
+
+    def if_placed(self, project_id):
+        project = self.project(project_id)
+        return project if project.placements else None
 
     def service(self, project_id, role):
         """Return the document of the first service of a role."""
@@ -233,3 +248,32 @@ def test_a_death_that_the_root_tells_of_is_noticed_long_before_the_next_look(tmp
         error = manager.until_stage(manager.submit(), Stage.FAILED).error
 
     assert "DEAD (exit code 3)" in error.reason
+
+
+@contextmanager
+def data_on(folder, root, number, tag, rows):
+    """Serve data from a node, at its own address and the port that the NodeEngine gives."""
+    process = ProcessSettings(f"{root.network}.1.{number}", status_port=0)
+    folder.mkdir()
+    with a_data_server(folder, process=process, flight_port=DATA_SERVER_PORT):
+        with DataServer(f"{root.network}.1.{number}:{DATA_SERVER_PORT}") as client:
+            client.upload(tag, a_table(rows))
+        yield
+
+
+def test_learners_go_where_data_servers_say_that_the_data_are(tmp_path):
+    both = [LEARNER, BUILDER]
+    with (
+        managing(tmp_path, a_topology(both, both, both)) as manager,
+        data_on(tmp_path / "1", manager.root, 1, "other", 500),
+        data_on(tmp_path / "2", manager.root, 2, "mnist", 10),
+        data_on(tmp_path / "3", manager.root, 3, "mnist", 20),
+    ):
+        project_id = manager.submit(learners=3)
+
+        assert manager.placed(project_id) == ["w2", "w3", "w3"]
+
+
+def test_where_no_data_server_answers_learners_are_spread_over_all_learner_nodes(tmp_path):
+    with managing(tmp_path, a_topology([LEARNER, BUILDER], [LEARNER], [BUILDER])) as manager:
+        assert manager.placed(manager.submit(learners=2)) == ["w1", "w2"]
