@@ -1,9 +1,18 @@
 """Mock data providers over memory adapters: what the worker does with them."""
 
-from flops_contracts.events import Kind
+from flops_contracts.events import DataProvided, Fragment, Kind
 from flops_contracts.roles import MockStage
 from flops_manager.domain.states import Health
-from support.manager_core import ANNA, PROVIDED, a_failure, a_mock_sla, an_event
+from support.manager_core import (
+    ANNA,
+    PROVIDED,
+    Core,
+    a_failure,
+    a_landscape,
+    a_mock_sla,
+    a_node,
+    an_event,
+)
 from support.waiting import until
 
 
@@ -65,3 +74,35 @@ def test_a_mock_that_fails_says_why(core):
     )
     assert failed.error.reason == "no such dataset"
     until(lambda: core.running() == set(), what="the provider is gone")
+
+
+def test_a_mock_on_two_nodes_has_a_provider_on_each_until_both_are_done():
+    nodes = (a_node("node-1"), a_node("node-2"))
+    core = Core(landscape=a_landscape(nodes, {one.name: {} for one in nodes}))
+    with core.working():
+        mock = core.app.mocks.submit(a_mock_sla(nodes=2), ANNA)
+        running = until(
+            lambda: (
+                (found := core.app.mocks.get(mock.id, ANNA)).services
+                and all(one.job_id for one in found.services)
+                and found
+            )
+        )
+        deployed = core.orchestrator.running()
+        first, second = (one.instance for one in running.services)
+        for instance, partition in ((first, 0), (second, 1)):
+            stored = DataProvided("mnist", (Fragment(f"{partition}", 5, 9, partition=partition),))
+            core.bus.say(an_event(running, instance, Kind.DATA_PROVIDED, stored), is_mock=True)
+        done = until(
+            lambda: (
+                (found := core.app.mocks.get(mock.id, ANNA)).stage is MockStage.COMPLETED and found
+            )
+        )
+        until(lambda: core.running() == set(), what="the providers are gone")
+
+    places = [
+        (deployed[one].node, deployed[one].environment["FLOPS_NODE_INDEX"])
+        for one in (first, second)
+    ]
+    assert places == [("node-1", "0"), ("node-2", "1")]
+    assert [one.partition for one in done.fragments] == [0, 1]
