@@ -138,20 +138,21 @@ class World:
             self.start("learner", "learner2", SEED="2", **changes),
         ]
 
-    def start_cluster(self, number: int, **changes: str) -> subprocess.Popen[bytes]:
+    def start_cluster(self, number: int, instance: str = "") -> subprocess.Popen[bytes]:
         """Start the aggregator of a cluster of one learner below the root, or start it again."""
+        instance = instance or f"cag{number}"
         parent = {
             "FLOPS_PARENT_ADDRESS": f"127.0.0.1:{self.port}",
             "FLOPS_PARENT_TOKEN": TOKEN,
             "FLOPS_CLUSTER": f"cluster{number}",
             **self._of_cluster(number),
         }
-        return self.start("aggregator", f"cag{number}", **parent, **ONE_CLIENT, **changes)
+        return self.start("aggregator", instance, **parent, **ONE_CLIENT)
 
-    def start_clusters_learner(self, number: int, **changes: str) -> subprocess.Popen[bytes]:
+    def start_clusters_learner(self, number: int) -> subprocess.Popen[bytes]:
         """Start the learner of a cluster."""
         return self.start(
-            "learner", f"learner{number}", SEED=str(number), **self._of_cluster(number), **changes
+            "learner", f"learner{number}", SEED=str(number), **self._of_cluster(number)
         )
 
     def _of_cluster(self, number: int) -> dict[str, str]:

@@ -60,6 +60,7 @@ def serve_parent(settings: Settings, parent: ParentSettings, reporter: Reporter)
         )
         watch = Watch(reporter, runs, training.learners)
         with _grid(settings, watch) as grid:
+            tracking.prepare()
             reporter.progress("waiting for learners")
             gather(training, grid)
             reporter.progress("joining the parent")

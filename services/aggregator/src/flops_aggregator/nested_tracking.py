@@ -7,7 +7,7 @@ cluster trains on when MLflow is away: its parent is who decides whether that ma
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from flops_aggregator.tracking import INSTANCE_TAG, PARENT_TAG
+from flops_aggregator.tracking import CLUSTER_TAG, PARENT_TAG
 from flops_contracts.events import RoundCompleted
 
 
@@ -41,7 +41,7 @@ class NestedTracking:
         self._run = run
         self._name = cluster or instance
         self._parameters = parameters
-        self._tags = {**tags, INSTANCE_TAG: instance, "flops.cluster": cluster}
+        self._tags = {**tags, "flops.instance": instance, CLUSTER_TAG: self._name}
         self._parent_run_id = ""
         self._early: list[RoundCompleted] = []
 

@@ -34,11 +34,11 @@ logger = logging.getLogger(__name__)
 ALIAS: Final = "champion"
 PARENT_TAG: Final = "mlflow.parentRunId"
 """MLflow's own tag: its pages show a run that has it below the run that it names."""
-INSTANCE_TAG: Final = "flops.instance"
-"""Whose run a child is: the service of a cluster's aggregator."""
+CLUSTER_TAG: Final = "flops.cluster"
+"""Whose run a child is, whoever is the cluster's aggregator now."""
 PUBLISH_TIMEOUT_SECONDS: Final = 900.0
 OPEN_TIMEOUT_SECONDS: Final = 30.0
-FINISH_TIMEOUT_SECONDS: Final = 60.0
+FINISH_TIMEOUT_SECONDS: Final = 120.0
 CLOSE_TIMEOUT_SECONDS: Final = 5.0
 
 CHATTERERS: Final = ("urllib3", "mlflow", "alembic")
@@ -96,6 +96,10 @@ class MlflowTracking:
             wait([self._opened], OPEN_TIMEOUT_SECONDS)
         return self._run_id
 
+    def prepare(self) -> None:
+        """Import mlflow in the background already, when the run cannot be opened yet."""
+        self._thread.submit(self._connect)
+
     def start(self, name: str, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> None:
         """Connect in the background, and open the run called ``name``.
 
@@ -103,12 +107,8 @@ class MlflowTracking:
         """
 
         def open_run() -> None:
-            mlflow: Any = importlib.import_module("mlflow")
-            for chatterer in CHATTERERS:
-                logging.getLogger(chatterer).setLevel(logging.ERROR)
-            mlflow.set_tracking_uri(self._settings.url)
-            self._client = mlflow.MlflowClient(self._settings.url)
-            self._experiment_id = self._patiently(self._find_experiment)
+            self._connect()
+            self._experiment_id = self._patiently(lambda: self._experiment_of(tags))
             self._run_id = self._patiently(lambda: self._find_run(tags)) or self._patiently(
                 lambda: self._create_run(name, tags)
             )
@@ -219,11 +219,20 @@ class MlflowTracking:
                 )
         self._client.set_tag(self._run_id, "flops.best_round", str(best.round))
 
+    def _connect(self) -> None:
+        if self._client:
+            return
+        mlflow: Any = importlib.import_module("mlflow")
+        for chatterer in CHATTERERS:
+            logging.getLogger(chatterer).setLevel(logging.ERROR)
+        mlflow.set_tracking_uri(self._settings.url)
+        self._client = mlflow.MlflowClient(self._settings.url)
+
     def _find_run(self, tags: Mapping[str, str]) -> str:
-        """Return the child run that has all these tags, running again; empty if there is none."""
+        """Return the cluster's child run, running again; empty if there is none."""
         if PARENT_TAG not in tags:
             return ""
-        same = " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in (PARENT_TAG, INSTANCE_TAG))
+        same = " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in (PARENT_TAG, CLUSTER_TAG))
         found = self._client.search_runs([self._experiment_id], same, max_results=1)
         if not found:
             return ""
@@ -234,7 +243,10 @@ class MlflowTracking:
         run = self._client.create_run(self._experiment_id, run_name=name, tags=dict(tags))
         return str(run.info.run_id)
 
-    def _find_experiment(self) -> str:
+    def _experiment_of(self, tags: Mapping[str, str]) -> str:
+        """Return the parent run's experiment, or the one in the settings, made if need be."""
+        if PARENT_TAG in tags:
+            return str(self._client.get_run(tags[PARENT_TAG]).info.experiment_id)
         name = self._settings.experiment
         found = self._client.get_experiment_by_name(name)
         if found is None:
