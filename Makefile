@@ -21,7 +21,7 @@ export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-containers bases up install test conformance test-flavors test-containers bench-hierarchy images env check lint format lock docs clean
+.PHONY: help demo demo-containers bases up install test conformance test-flavors test-containers bench-hierarchy images env bench-data check lint format lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bases: ## Put the base images of actors into the registry of compose/local.yml
 
 demo-containers: $(CLI)/.installed bases ## Run the main job in the containers of compose/local.yml, which have to be up
 	@$(CLI)/bin/python compose/demo.py
+
+bench-data: $(DEV)/.installed ## Measure uploads beside bare Flight, and loading (WHAT="--samples vectors --senders 1")
+	@cd tests && $(abspath $(DEV))/bin/python -m bench.data_plane $(WHAT)
 
 lint: $(DEV)/.installed ## Check format, style, types and layers
 	@$(DEV)/bin/ruff format --check .

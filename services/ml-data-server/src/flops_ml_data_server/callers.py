@@ -55,7 +55,7 @@ class Doorkeeper:
         """
         told = {name: headers.get(name, "")[:MAX_NAME] for name in _TOLD}
         name, is_operator = told[CLIENT_HEADER], is_inside
-        if not self.is_open:
+        if not self.is_open and not (is_inside and not self.token):
             name = self._name(_bare(headers.get("authorization", "")))
             is_operator = name == OPERATOR
         return Caller(name, told[PROJECT_HEADER], told[CUSTOMER_HEADER], peer, is_operator)

@@ -188,7 +188,7 @@ class PendingFragment:
                 f"an upload may have {limits.max_upload_bytes / 1e6:.0f} MB; this one is larger",
                 hint="Send it in several fragments, or raise FLOPS_MAX_UPLOAD_MB.",
             )
-        self._check_quota(written)
+        self._check_quota(written - coming_bytes)
         if shutil.disk_usage(self.path.parent).free - coming_bytes < limits.min_free_bytes:
             raise _disk_full()
 
