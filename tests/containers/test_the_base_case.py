@@ -128,7 +128,8 @@ def test_no_log_holds_a_password(demo: Demo, suite: Suite) -> None:
 
 
 def test_stores_start_again_with_what_they_hold(demo: Demo, suite: Suite) -> None:
-    suite.compose("restart", "artifact-store", "backend-store", "mongo", "mqtt-broker")
+    stores = ("artifact-store", "backend-store", "mongo", "mqtt-broker")
+    suite.compose("restart", *stores, seconds=180)
 
     suite.up()
 
@@ -136,7 +137,7 @@ def test_stores_start_again_with_what_they_hold(demo: Demo, suite: Suite) -> Non
 
 
 def test_what_local_oakestra_started_ends_with_it(demo: Demo, suite: Suite, engine: Engine) -> None:
-    suite.compose("stop", "local-oakestra")
+    suite.compose("stop", "local-oakestra", seconds=120)
 
     assert engine.docker(*CONTAINERS) == ""
     assert "flops-10-30" not in engine.docker("network", "ls", "--format", "{{.Name}}").split()
