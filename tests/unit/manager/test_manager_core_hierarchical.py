@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from flops_contracts.events import Kind, RoundCompleted, RoundStarted
+from flops_contracts.events import Kind, LearnerRound, RoundCompleted, RoundStarted
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
+from flops_manager.domain.errors import OrchestratorRefusedError
 from flops_manager.domain.observations import Limits, stage_limit
 from flops_manager.domain.states import Health
 from support.manager_core import (
@@ -155,6 +156,17 @@ def test_the_project_knows_cycles_and_the_rounds_of_each_cluster(tree):
     ] == [("east", 1, 1), ("east", 1, 2), ("west", 1, 1), ("east", 2, 1)]
 
 
+def test_a_cycle_that_went_on_without_a_cluster_says_so(tree):
+    missing = LearnerRound(tree.west, error="fit_model raised ValueError (m.py:3)")
+    done = replace(a_cycle(1), learners=(LearnerRound(tree.east, samples=900), missing))
+
+    tree.say(tree.root, Kind.ROUND_COMPLETED, done)
+
+    assert tree.project.notices == (
+        "Cycle 1 went on without west: fit_model raised ValueError (m.py:3)",
+    )
+
+
 def test_progress_never_goes_backwards_from_cluster_to_cluster(tree):
     tree.say(tree.east, Kind.ROUND_COMPLETED, a_cluster_round(1, 2))
     tree.say(tree.west, Kind.ROUND_STARTED, RoundStarted(1, 3, cycle=1))
@@ -202,7 +214,9 @@ def test_a_killed_cluster_aggregator_is_started_again_where_its_learners_look_fo
     assert tree.core.orchestrator.running()[new].address == address
     assert tree.project.stage is Stage.TRAINING
     assert set(tree.learners) <= set(tree.core.orchestrator.running())
-    assert "exit code 137" in tree.project.notices[-1]
+    (notice,) = tree.project.notices
+    assert notice.startswith("Another is started in its place: ")
+    assert "exit code 137" in notice
 
 
 def test_a_killed_learner_is_started_again_with_the_same_share(tree):
@@ -230,6 +244,24 @@ def test_who_dies_again_and_again_is_left_out_and_its_cluster_with_it(tree):
     until(lambda: tree.names(Role.LEARNER) == tree.learners[2:], what="only west learns")
     assert tree.project.stage is Stage.TRAINING
     assert tree.project.notices[-1].startswith("The cluster east is left out: ")
+
+
+def test_where_nobody_can_be_started_again_the_place_stays_empty(tree):
+    refused = OrchestratorRefusedError("no more room")
+    deploy = tree.core.orchestrator.deploy
+
+    def deploy_no_second_aggregator_in_east(deployment):
+        if deployment.environment["FLOPS_CLUSTER"] == "east":
+            raise refused
+        return deploy(deployment)
+
+    tree.core.orchestrator.deploy = deploy_no_second_aggregator_in_east
+
+    tree.die(tree.east)
+
+    until(lambda: tree.names(Role.CLUSTER_AGGREGATOR) == [tree.west], what="east is left out")
+    assert tree.project.stage is Stage.TRAINING
+    assert tree.project.learner_failures[-1].error.reason == "no more room"
 
 
 def test_a_mistake_in_user_code_is_not_tried_again(tree):
@@ -298,7 +330,7 @@ def test_a_dry_run_names_the_clusters_that_take_no_part():
 
 def test_a_retry_begins_with_a_new_tree(tree):
     tree.core.app.projects.cancel(tree.id, ANNA)
-    until(lambda: tree.core.running() == OBSERVATORY, what="all actors are gone")
+    until(lambda: not tree.names(Role.LEARNER), what="all actors are gone")
     tree.core.app.projects.retry(tree.id, ANNA)
 
     new = tree.core.until_running(tree.id, Role.LEARNER, 4)

@@ -134,7 +134,8 @@ def _progress(
     if not project.is_hierarchical:
         return Progress(text, done, payload.rounds, "rounds")
     total = project.expected_rounds
-    before = project.progress.done if project.progress else 0
+    told = project.progress
+    before = told.done if told and told.unit == "cycles" else 0
     if service.role is Role.AGGREGATOR:
         # A cycle that begins is not behind the clusters that are in it already.
         return Progress(f"cycle {payload.round} of {total}", max(before, done), total, "cycles")
@@ -244,7 +245,18 @@ def _with_round(project: Project, service: Service, done: RoundCompleted) -> Pro
     done = replace(done, is_cycle=project.is_hierarchical)
     others = [one for one in project.rounds if one.round != done.round]
     rounds = sorted([*others, done], key=lambda one: one.round)
-    return replace(project, rounds=tuple(rounds))
+    project = replace(project, rounds=tuple(rounds))
+    return _noted(project, *_missing(project, done)) if done.is_cycle else project
+
+
+def _missing(project: Project, cycle: RoundCompleted) -> list[str]:
+    """Return a sentence for each cluster that a cycle went on without."""
+    told = []
+    for one in cycle.learners:
+        service = project.service(one.learner)
+        if one.error and service is not None:
+            told.append(f"Cycle {cycle.round} went on without {service.cluster}: {one.error}")
+    return told
 
 
 def _with_cluster_round(project: Project, done: ClusterRound) -> Project:

@@ -122,9 +122,12 @@ def _clusters(project: Project) -> frozenset[str]:
 
 
 def _left(project: Project, role: Role) -> list[Service]:
-    lost = {one.instance for one in project.learner_failures}
-    return [
-        one
+    """Return one service for each place of ``role`` that nobody was lost in for good."""
+    for_good = {one.instance for one in project.learner_failures if not one.is_replaced}
+    places = {
+        one.index: one
         for one in project.services
-        if one.role is role and one.attempt == project.attempt and one.instance not in lost
-    ]
+        if one.role is role and one.attempt == project.attempt
+    }
+    empty = {one.index for one in project.services if one.instance in for_good and one.role is role}
+    return [one for index, one in places.items() if index not in empty]

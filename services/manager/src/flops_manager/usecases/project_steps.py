@@ -33,7 +33,7 @@ from flops_manager.domain.errors import (
     OrchestratorUnavailableError,
     ServiceAddressTakenError,
 )
-from flops_manager.domain.learners import is_left_out
+from flops_manager.domain.learners import is_left_out, replaced_before
 from flops_manager.domain.lifecycle import RUNS_IN, transition
 from flops_manager.domain.observations import LOG_LINES, is_deployable, with_state
 from flops_manager.domain.placement import left_out, place_project
@@ -116,7 +116,7 @@ class ProjectSteps:
     def give_up(self, project: Project, error: ProjectError) -> Step[Project]:
         """Return what it means that a command cannot be carried out."""
         for service in project.services:
-            if service.status == PLANNED and service.address:
+            if service.status == PLANNED and replaced_before(project, service):
                 # Nobody can be put in the place of who was lost there.
                 return self._record(LearnerFailed(service.instance, error))
         return self._record(StepFailed(project.stage, error))
