@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from flops_ml_data_server.settings import Settings
+from flops_ml_data_server.settings import Settings, variables_with_files
 from flops_runtime.environment import BadSettingsError, Environment
 
 
@@ -30,3 +30,27 @@ def test_secrets_are_not_shown():
     )
 
     assert "hush" not in repr(settings)
+
+
+def test_files_in_the_volume_are_settings_and_variables_win(tmp_path):
+    folder = tmp_path / ".config"
+    folder.mkdir()
+    (folder / "FLOPS_DATA_SERVER_TOKEN").write_text("from the file\n")
+    (folder / "FLOPS_MEMORY_MB").write_text("7")
+    (folder / "PATH").write_text("nothing of ours")
+
+    told = variables_with_files({"FLOPS_DATA_VOLUME": str(tmp_path), "FLOPS_MEMORY_MB": "9"})
+    settings = Settings.from_env(Environment(told))
+
+    assert (settings.doorkeeper.token, settings.max_bytes) == ("from the file", 9 * 10**6)
+    assert "PATH" not in told
+
+
+@pytest.mark.parametrize("clients", ["alice", "=secret", "alice=", "operator=secret"])
+def test_tokens_of_clients_that_make_no_sense_are_refused_and_not_shown(clients):
+    environment = Environment({"FLOPS_DATA_SERVER_CLIENTS": clients})
+
+    with pytest.raises(BadSettingsError, match="FLOPS_DATA_SERVER_CLIENTS") as refused:
+        Settings.from_env(environment)
+
+    assert "secret" not in str(refused.value)
