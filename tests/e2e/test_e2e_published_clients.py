@@ -67,7 +67,7 @@ def test_oak_has_mock_data_provided(world, oak, no_projects):
 
     assert "Success: 'Init a new FLOps mock data service" in ended.stdout
     assert ended.returncode == 0
-    until(lambda: world.client.mocks()[0].stage.is_final, 120, "the mock data of oak")
+    until(lambda: world.client.mocks()[0].stage.is_final, 240, "the mock data of oak")
     (mock,) = world.client.mocks()
     assert (mock.stage, len(mock.fragments)) == (MockStage.COMPLETED, 2)
 
@@ -77,7 +77,7 @@ def test_oak_asks_for_the_tracking_server(world, oak):
 
     assert "Success: 'Get Tracking (Server) URL'" in ended.stdout
     assert ended.returncode == 0
-    until(lambda: world.client.tracking().is_running, 60, "the tracking server")
+    until(lambda: world.client.tracking().is_running, 120, "the tracking server")
 
 
 def test_oak_resets_the_database(world, oak):
