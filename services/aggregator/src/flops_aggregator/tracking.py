@@ -98,7 +98,7 @@ class MlflowTracking:
 
     def prepare(self) -> None:
         """Import mlflow in the background already, when the run cannot be opened yet."""
-        self._thread.submit(self._connect)
+        self._thread.submit(importlib.import_module, "mlflow")
 
     def start(self, name: str, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> None:
         """Connect in the background, and open the run called ``name``.
@@ -107,7 +107,11 @@ class MlflowTracking:
         """
 
         def open_run() -> None:
-            self._connect()
+            mlflow: Any = importlib.import_module("mlflow")
+            for chatterer in CHATTERERS:
+                logging.getLogger(chatterer).setLevel(logging.ERROR)
+            mlflow.set_tracking_uri(self._settings.url)
+            self._client = mlflow.MlflowClient(self._settings.url)
             self._experiment_id = self._patiently(lambda: self._experiment_of(tags))
             self._run_id = self._patiently(lambda: self._find_run(tags)) or self._patiently(
                 lambda: self._create_run(name, tags)
@@ -218,15 +222,6 @@ class MlflowTracking:
                     self._run_id, key, value, step=best.round, model_id=model_id
                 )
         self._client.set_tag(self._run_id, "flops.best_round", str(best.round))
-
-    def _connect(self) -> None:
-        if self._client:
-            return
-        mlflow: Any = importlib.import_module("mlflow")
-        for chatterer in CHATTERERS:
-            logging.getLogger(chatterer).setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(self._settings.url)
-        self._client = mlflow.MlflowClient(self._settings.url)
 
     def _find_run(self, tags: Mapping[str, str]) -> str:
         """Return the cluster's child run, running again; empty if there is none."""
