@@ -25,7 +25,8 @@ MEMORY_MB: Final = {
 }
 """What services need that the SLA says nothing about. CPUs are shared, so none is asked for.
 
-Engines hold containers to it. Each has half as much again as the scikit-learn sample was seen to use, or more.
+Engines hold containers to it. Each has half as much again as the scikit-learn sample was seen to
+use, or more.
 """
 
 
