@@ -50,4 +50,7 @@ def _data_source(settings: Settings, reporter: Reporter) -> data_source.DataSour
         node_learners=settings.node_learners,
         shared=settings.data_split is DataSplit.SHARED,
         on_loaded=report,
+        token=settings.data_server_token,
+        ca_file=settings.data_server_ca_file,
+        customer=settings.customer,
     )

@@ -21,6 +21,9 @@ class Settings:
     data_server_address: str
     data_split: DataSplit
     aggregator_timeout_seconds: float
+    data_server_token: str = field(default="", repr=False)
+    data_server_ca_file: str = ""
+    customer: str = ""
 
     @classmethod
     def from_env(cls, environment: Environment) -> "Settings":
@@ -58,5 +61,14 @@ class Settings:
                 "FLOPS_AGGREGATOR_TIMEOUT_SECONDS",
                 300,
                 help="How long the aggregator may be out of reach, all in one go.",
+            ),
+            data_server_token=environment.text(
+                "FLOPS_DATA_SERVER_TOKEN", "", help="Token that the data server wants."
+            ),
+            data_server_ca_file=environment.text(
+                "FLOPS_DATA_SERVER_CA_FILE", "", help="Authority to trust; asks for TLS."
+            ),
+            customer=environment.text(
+                "FLOPS_CUSTOMER", "", help="Whose project it is, for data that not all may use."
             ),
         )
