@@ -29,7 +29,9 @@ def test_a_table_comes_back_as_it_was_sent(server):
 
 
 @given(table=tables())
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_table_comes_back_as_it_was_sent(server, table):
     received = server.download(server.upload("any", table).name)
 

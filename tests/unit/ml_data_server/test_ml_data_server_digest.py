@@ -1,5 +1,5 @@
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flops_ml_data_server.digest import ContentDigest
@@ -13,6 +13,7 @@ def digest_of(table):
     return digest.hexdigest()
 
 
+@settings(deadline=None)
 @given(table=tables(), cut=st.integers(1, 20))
 def test_the_digest_does_not_depend_on_how_rows_are_cut(table, cut):
     slices = [table.slice(row, cut) for row in range(0, table.num_rows, cut)]
@@ -20,6 +21,7 @@ def test_the_digest_does_not_depend_on_how_rows_are_cut(table, cut):
     assert digest_of(pa.concat_tables(slices)) == digest_of(table)
 
 
+@settings(deadline=None)
 @given(table=tables(), other=tables())
 def test_equal_digests_mean_equal_tables(table, other):
     is_equal = table.schema.equals(other.schema, check_metadata=True) and table.equals(other)

@@ -1,12 +1,13 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flops_flight.names import FragmentName
 from flops_ml_data_server.fragments import read_footer, read_rows
 
 
+@settings(deadline=None)
 @given(rows=st.integers(1, 60), group=st.integers(1, 20), cut=st.data())
 def test_ranges_over_row_groups_give_exactly_their_rows(tmp_path_factory, rows, group, cut):
     path = tmp_path_factory.mktemp("ranges") / f"t.{'0' * 32}.parquet"

@@ -56,7 +56,7 @@ def pictures(draw):
     return encoded
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(pictures())
 def test_pictures_of_any_mode_and_size_have_the_same_values(encoded):
     assert_same(*ours_and_theirs(pictures_of(encoded), "image"))
@@ -73,6 +73,7 @@ def a_png(width, height, colour, lines, bits=8):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + parts + chunk(b"IEND", b"")
 
 
+@settings(deadline=None)
 @given(
     width=st.integers(1, 20),
     height=st.integers(1, 20),
@@ -93,6 +94,7 @@ def test_every_filter_in_every_line_is_undone(width, height, colour, count, seed
 GOOD = a_png(4, 2, 0, bytes(10))
 
 
+@settings(deadline=None)
 @given(at=st.integers(0, len(GOOD) - 1), value=st.integers(0, 255), cut=st.booleans())
 @example(at=len(GOOD) - 1, value=0, cut=True)
 def test_a_damaged_picture_is_taken_or_refused_as_by_pillow(at, value, cut):
@@ -158,6 +160,7 @@ def number_columns(draw):
     return pa.table({"x": column})
 
 
+@settings(deadline=None)
 @given(number_columns())
 def test_numbers_are_those_of_datasets(table):
     ours, theirs = ours_and_theirs(table, "x")
