@@ -118,6 +118,7 @@ def test_a_learner():
         "FLOPS_LEARNER_INDEX": "1",
         "FLOPS_NODE_LEARNERS": "2",
         "FLOPS_DATA_SPLIT": "exclusive",
+        "FLOPS_CUSTOMER": "anna",
     }
 
 
