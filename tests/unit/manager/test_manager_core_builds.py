@@ -29,7 +29,7 @@ def test_a_builder_that_vanished_before_that_fails_its_project(core):
     project_id = core.submit()
     builder = core.until_running(project_id, Role.BUILDER)[0]
 
-    core.orchestrator.change_state(builder, health=Health.DEAD, status="DEAD")
+    core.orchestrator.destine(builder, health=Health.DEAD, status="DEAD")
 
     assert core.until_stage(project_id, Stage.FAILED).error.instance == builder
 

@@ -112,7 +112,7 @@ def test_a_service_that_dies_without_a_word_is_found(core):
     project_id = core.submit()
     builder = core.until_running(project_id, Role.BUILDER)[0]
 
-    core.orchestrator.change_state(
+    core.orchestrator.destine(
         builder, health=Health.DEAD, status="DEAD", detail="exit code 137", logs="a\nKilled\n"
     )
 

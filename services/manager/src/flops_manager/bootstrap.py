@@ -205,7 +205,13 @@ def _worker(
             Outbox(adapters.mocks, adapters.history, mock_steps, now),
         ),
         watch=Watch(
-            adapters.projects, adapters.mocks, adapters.orchestrator, builds, options.limits, now
+            adapters.projects,
+            adapters.mocks,
+            adapters.orchestrator,
+            builds,
+            adapters.bus,
+            options.limits,
+            now,
         ),
         lookout=Lookout(adapters.changes, options.rhythm),
         bus=adapters.bus,

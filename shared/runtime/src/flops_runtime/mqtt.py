@@ -3,6 +3,7 @@
 import logging
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -44,6 +45,7 @@ class MqttConnection:
         self._client_id = client_id
         self._subscriptions: dict[str, Receive] = {}
         self._connected = threading.Event()
+        self._connected_at = 0.0
         self._is_closing = False
         self._end = threading.Lock()
         self._refusal = ""
@@ -71,6 +73,11 @@ class MqttConnection:
     def is_connected(self) -> bool:
         """Whether the broker is in reach right now."""
         return self._connected.is_set() and not self._is_closing
+
+    @property
+    def connected_seconds(self) -> float | None:
+        """How long the broker is in reach without a gap; None while it is not."""
+        return time.monotonic() - self._connected_at if self.is_connected else None
 
     def subscribe(self, topic: str, receive: Receive, *, only_retained: bool = False) -> None:
         """Call ``receive(topic, payload)`` for each message, now and after each reconnect.
@@ -166,6 +173,7 @@ class MqttConnection:
             return
         for topic in self._subscriptions:
             client.subscribe(topic, qos=1)
+        self._connected_at = time.monotonic()
         self._connected.set()
 
     def _forget_connection(self, *_: object) -> None:

@@ -100,6 +100,8 @@ class ServiceSchema(MessageSchema):
     index = _number()
     attempt = _number()
     starts = _number()
+    redeployed = _number()
+    lost_by = _text()
     deployed_at = _time()
     last_heartbeat = _time()
     last_lines = TupleOf(fields.String(), load_default=())

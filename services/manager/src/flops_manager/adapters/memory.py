@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from flops_contracts.errors import FlopsError
@@ -165,13 +165,18 @@ class MemoryDataServers:
 
 
 class MemoryEventBus:
-    """A bus within the process: tests say what actors say, and read what they were told."""
+    """A bus within the process: tests say what actors say, and read what they were told.
+
+    As a broker with a persistent session it keeps what nobody took yet, besides the results that
+    nobody confirmed; ``forget`` makes it one that was killed.
+    """
 
     def __init__(self) -> None:
         self.published: list[Event] = []
         self.acknowledged: list[str] = []
         self._receive: Callable[[Event, bool], None] | None = None
         self._retained: dict[str, tuple[Event, bool]] = {}
+        self._waiting: dict[str, tuple[Event, bool]] = {}
 
     @property
     def is_open(self) -> bool:
@@ -182,8 +187,17 @@ class MemoryEventBus:
         """Be an actor. A result is kept until somebody confirms it."""
         if event.kind in RESULTS:
             self._retained[event.event_id] = (event, is_mock)
-        if self._receive is not None:
-            self._receive(event, is_mock)
+        self._waiting[event.event_id] = (event, is_mock)
+        self._deliver()
+
+    def forget(self) -> None:
+        """Lose everything that was kept for whoever is to hear it."""
+        self._retained.clear()
+        self._waiting.clear()
+
+    def hearing_since(self) -> datetime | None:
+        """Say that it was always heard, while somebody listens."""
+        return datetime.min.replace(tzinfo=UTC) if self.is_open else None
 
     def publish(self, event: Event, *, is_mock: bool) -> None:
         """Keep it for the test to read."""
@@ -199,6 +213,7 @@ class MemoryEventBus:
     def open(self, receive: Callable[[Event, bool], None]) -> None:
         """Listen."""
         self._receive = receive
+        self._deliver()
         self.ask_again()
 
     def ask_again(self) -> None:
@@ -211,6 +226,12 @@ class MemoryEventBus:
         """Listen no more."""
         self._receive = None
 
+    def _deliver(self) -> None:
+        for event_id, (event, is_mock) in tuple(self._waiting.items()):
+            if self._receive is not None:
+                self._receive(event, is_mock)
+                self._waiting.pop(event_id, None)
+
 
 @dataclass
 class _Running:
@@ -222,7 +243,8 @@ class _Running:
 class MemoryOrchestrator:
     """An orchestrator that runs nothing: whatever is deployed says RUNNING until it is told else.
 
-    ``failures`` are raised by the next calls, one each.
+    ``failures`` are raised by the next calls, one each; ``fates`` are what services of a name look
+    like, however often they are deployed.
     """
 
     landscape: tuple[Node, ...] = ()
@@ -230,6 +252,7 @@ class MemoryOrchestrator:
     taken_addresses: set[str] = field(default_factory=set)
     failures: list[FlopsError] = field(default_factory=list)
     deployed: list[Deployment] = field(default_factory=list)
+    fates: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._services: dict[str, _Running] = {}
@@ -245,6 +268,12 @@ class MemoryOrchestrator:
         with self._lock:
             running = self._services[name]
             running.state = replace(running.state, **changes)
+
+    def destine(self, name: str, **fate: Any) -> None:
+        """Make a service look different from now on, also if it is deployed anew."""
+        with self._lock:
+            self.fates[name] = fate
+            self.change_state(name, **fate)
 
     def nodes(self) -> Sequence[Node]:
         """Return what the test put in."""
@@ -274,6 +303,7 @@ class MemoryOrchestrator:
                     status="RUNNING",
                     public_address=f"192.0.2.{number % 250}",
                 )
+                state = replace(state, **self.fates.get(deployment.name, {}))
                 there = self._services[deployment.name] = _Running(deployment, state)
             return Deployed(there.state.job_id, there.deployment.address)
 

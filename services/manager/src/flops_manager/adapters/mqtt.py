@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -70,6 +70,12 @@ class MqttEventBus:
             if connection is not None:
                 connection.close()
         self._results = self._connection = None
+
+    def hearing_since(self) -> datetime | None:
+        """Return since when the broker is connected without a gap; None while it is not."""
+        connection = self._connection
+        seconds = connection.connected_seconds if connection is not None else None
+        return None if seconds is None else self._now() - timedelta(seconds=seconds)
 
     def publish(self, event: Event, *, is_mock: bool) -> None:
         """Tell everybody who watches the project or mock."""

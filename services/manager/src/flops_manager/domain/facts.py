@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from flops_contracts.events import (
+    RESULTS,
     ActorsBuilt,
     Event,
     Failure,
@@ -17,14 +18,17 @@ from flops_contracts.events import (
     Trained,
 )
 from flops_contracts.roles import Role, Stage
+from flops_manager.domain.deployments import MODEL_PORT
 from flops_manager.domain.learners import (
     REPLACEABLE,
+    can_be_redeployed,
     can_be_replaced,
     cause_of_cluster,
     first_cause,
     lost_clusters,
 )
 from flops_manager.domain.project_events import (
+    ActorLost,
     CancelRequested,
     DeleteRequested,
     ModelLocated,
@@ -34,6 +38,8 @@ from flops_manager.domain.project_events import (
     StepFailed,
 )
 from flops_manager.domain.projects import (
+    DONE,
+    LOST,
     ClusterRound,
     LearnerFailed,
     Project,
@@ -74,6 +80,8 @@ def with_facts(  # noqa: C901, PLR0911 - a case per event
             return replace(project, error=first_cause(project.learner_failures, event.error))
         case LearnerFailed():
             return _with_lost_learner(project, event)
+        case ActorLost():
+            return _with_lost_actor(project, event)
         case RetryRequested():
             return _without_last_attempt(project)
         case DeleteRequested():
@@ -104,12 +112,25 @@ def _with_lost_learner(project: Project, event: LearnerFailed) -> Project:
     return after
 
 
-def with_told(project: Project, event: Event) -> Project:
-    """Return the project with what an actor told, in any stage; its stage stays."""
+def _with_lost_actor(project: Project, event: ActorLost) -> Project:
+    """Return the project with a service that is to be deployed anew, under the same name."""
+    service = project.service(event.instance)
+    if service is None:
+        return project
+    again = replace(service, status=LOST, redeployed=service.redeployed + 1, lost_by=event.event_id)
+    told = f"The {service.role} is started again: {event.error.reason}"
+    return _noted(project.with_service(again), told)
+
+
+def with_told(project: Project, event: Event, heard_at: datetime | None = None) -> Project:
+    """Return the project with what an actor told, in any stage; its stage stays.
+
+    ``heard_at`` is the time by the manager's own clock; the actor's may be wrong.
+    """
     service = project.service(event.actor.instance)
     if service is None:
         return project
-    told = project.with_service(seen(service, event))
+    told = project.with_service(seen(service, event, heard_at))
     if isinstance(event.payload, RoundCompleted) and _is_of_attempt(project, service, event):
         # Messages overtake each other: a round is true even if training is over already.
         told = _with_round(told, service, event.payload)
@@ -165,22 +186,35 @@ def event_from_told(project: Project, event: Event) -> ProjectEvent | None:
     if not is_current(project, event):
         return None
     payload = event.payload
+    service = project.service(event.actor.instance)
+    if service is not None and service.lost_by == event.event_id:
+        # It came twice, and its service is being deployed anew already.
+        return None
     if isinstance(payload, Failure):
         error = error_from_failure(event, payload, project.service(payload.origin))
-        return lost(project, event.actor.instance, error)
-    if isinstance(payload, ActorsBuilt | Trained | ModelBuilt | ModelServing):
-        return payload
-    service = project.service(event.actor.instance)
+        return lost(project, event.actor.instance, error, event.event_id)
+    if isinstance(payload, ActorsBuilt | Trained | ModelBuilt | ModelServing) or _serves(event):
+        return ModelServing(MODEL_PORT) if event.kind is Kind.HEARTBEAT else payload
     if event.kind is Kind.STARTED and service is not None and service.starts > MAX_STARTS:
         return lost(project, service.instance, _restarts(service, event.at))
     return None
 
 
-def lost(project: Project, instance: str, error: ProjectError) -> LearnerFailed | StepFailed:
+def _serves(event: Event) -> bool:
+    """Say whether a model server's heartbeat repeats what may have got lost: that it serves."""
+    is_server = event.actor.role is Role.MODEL_SERVER and event.kind is Kind.HEARTBEAT
+    return is_server and event.payload.state == "serving"
+
+
+def lost(
+    project: Project, instance: str, error: ProjectError, event_id: str = ""
+) -> LearnerFailed | ActorLost | StepFailed:
     """Return what it means that a service of the present stage is lost."""
     service = project.service(instance)
     if service is not None and service.role in REPLACEABLE:
         return LearnerFailed(instance, error)
+    if service is not None and can_be_redeployed(service, error):
+        return ActorLost(instance, error, event_id)
     return StepFailed(project.stage, error)
 
 
@@ -226,12 +260,13 @@ def _restarts(service: Service, at: datetime) -> ProjectError:
     return error_of(service, reason, at, hint="Look at its log; it may lack memory.")
 
 
-def seen(service: Service, event: Event) -> Service:
+def seen(service: Service, event: Event, heard_at: datetime | None = None) -> Service:
     """Return the service with the sign of life that ``event`` is."""
+    state = DONE if event.kind in RESULTS else service.state
     return replace(
         service,
-        last_heartbeat=event.at,
-        state=event.payload.state if event.kind is Kind.HEARTBEAT else service.state,
+        last_heartbeat=heard_at or event.at,
+        state=event.payload.state if event.kind is Kind.HEARTBEAT else state,
         starts=service.starts + (event.kind is Kind.STARTED),
         cluster=service.cluster or event.actor.cluster,
         node=service.node or event.actor.node,

@@ -1,13 +1,22 @@
 """When the loss of a learner or of a whole cluster matters, and which failure is the true cause."""
 
+from collections.abc import Container
 from typing import Final
 
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
-from flops_manager.domain.projects import DIED, LearnerFailed, Project, ProjectError, Service
+from flops_manager.domain.projects import (
+    DIED,
+    LOST,
+    SILENT,
+    LearnerFailed,
+    Project,
+    ProjectError,
+    Service,
+)
 
 MAX_REPLACEMENTS: Final = 2
-"""How often what dies is started anew, for each learner and each cluster's aggregator."""
+"""How often what dies is started anew: each learner, each aggregator, each builder."""
 
 REPLACEABLE: Final = frozenset({Role.LEARNER, Role.CLUSTER_AGGREGATOR})
 """The roles that training can lose: others of their kind go on."""
@@ -25,9 +34,12 @@ _OWN_FAULT: Final = frozenset(
 """What a learner reports about itself, not about the aggregator that left it."""
 
 _PASSING: Final = frozenset(
-    {ExitCode.AGGREGATOR_UNREACHABLE, ExitCode.TOO_FEW_LEARNERS, ExitCode.TERMINATED}
+    {ExitCode.TERMINATED, ExitCode.BROKER_UNREACHABLE, ExitCode.NOT_ACKNOWLEDGED}
 )
 """What another process in the same place may well be spared."""
+
+_PASSING_BELOW: Final = _PASSING | {ExitCode.AGGREGATOR_UNREACHABLE, ExitCode.TOO_FEW_LEARNERS}
+"""The same for who depends on an aggregator."""
 
 
 def can_meet_minima(project: Project) -> bool:
@@ -52,7 +64,8 @@ def lost_clusters(project: Project) -> frozenset[str]:
 
 def is_left_out(project: Project, service: Service) -> bool:
     """Say whether ``service`` is lost, or is of no use because its cluster is."""
-    if any(one.instance == service.instance for one in project.learner_failures):
+    lost = {one.instance for one in project.learner_failures}
+    if service.status == LOST or service.instance in lost:
         return True
     return service.role in REPLACEABLE and service.cluster in lost_clusters(project)
 
@@ -67,9 +80,21 @@ def can_be_replaced(project: Project, lost: LearnerFailed) -> bool:
     service = project.service(lost.instance)
     if service is None or project.stage is not Stage.TRAINING:
         return False
-    may_pass = lost.error.error == DIED or lost.error.exit_code in _PASSING
+    may_pass = _may_pass(lost.error, _PASSING_BELOW)
     is_alone = service.cluster in lost_clusters(project)
     return may_pass and not is_alone and len(replaced_before(project, service)) < MAX_REPLACEMENTS
+
+
+def can_be_redeployed(service: Service, error: ProjectError) -> bool:
+    """Say whether the same service, deployed anew, may do what it could not.
+
+    A builder finds what is cached, an aggregator its checkpoint and its learners.
+    """
+    return service.redeployed < MAX_REPLACEMENTS and _may_pass(error, _PASSING)
+
+
+def _may_pass(error: ProjectError, passing: Container[int | None]) -> bool:
+    return error.error in {DIED, SILENT} or error.exit_code in passing
 
 
 def replaced_before(project: Project, slot: Service) -> tuple[Service, ...]:

@@ -33,6 +33,7 @@ from flops_manager.domain.learners import (
     learner_explains_it,
 )
 from flops_manager.domain.project_events import (
+    ActorLost,
     CancelRequested,
     DeleteRequested,
     ModelLocated,
@@ -81,8 +82,12 @@ def hand_over(old: Stage, new: Stage) -> tuple[Command, ...]:
     return stop(old) + start(new)
 
 
-REPLACE_LOST: Final[tuple[Command, ...]] = (UndeployLost(), *start(S.TRAINING))
-"""Whoever runs is left alone; what was planned in place of who was lost is deployed."""
+def start_again(stage: Stage) -> tuple[Command, ...]:
+    """Return the commands that put others, or the same anew, in the place of who was lost.
+
+    Whoever runs is left alone.
+    """
+    return (UndeployLost(), *start(stage))
 
 
 def always(_project: Project) -> bool:
@@ -130,7 +135,7 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     Row(S.TRAINING, Placed, S.TRAINING, start(S.TRAINING)),
     # A learner, or a cluster's aggregator, that died is started again a few times; else losing it
     # (and with it perhaps a cluster) costs nothing while those that are left can meet the minima.
-    Row(S.TRAINING, LearnerFailed, S.TRAINING, REPLACE_LOST, when=is_replaced),
+    Row(S.TRAINING, LearnerFailed, S.TRAINING, start_again(S.TRAINING), when=is_replaced),
     Row(S.TRAINING, LearnerFailed, S.TRAINING, (UndeployLost(),), when=can_meet_minima),
     Row(S.TRAINING, LearnerFailed, S.FAILED, stop(S.TRAINING)),
     # After training the user may want nothing more, an image, or an image that is served.
@@ -141,6 +146,9 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     # The model answers its own health check; now find out where others reach it.
     Row(S.SERVING, ModelServing, S.SERVING, (Locate(),)),
     Row(S.SERVING, ModelLocated, S.COMPLETED),
+    # What a stage cannot do without is deployed anew a few times where that may help: a builder
+    # goes on with what is cached, an aggregator with its checkpoint and the learners it had.
+    *(Row(stage, ActorLost, stage, start_again(stage)) for stage in RUNS_IN if RUNS_IN[stage]),
     # Every stage that is still going can fail or be cancelled; what it started is stopped.
     *(Row(stage, StepFailed, S.FAILED, stop(stage)) for stage in RUNS_IN),
     *(Row(stage, CancelRequested, S.CANCELLED, stop(stage)) for stage in RUNS_IN),

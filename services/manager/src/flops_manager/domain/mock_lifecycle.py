@@ -95,12 +95,12 @@ def mock_transition(
     raise IllegalTransitionError(f"{type(event).__name__} while {mock.stage}")
 
 
-def mock_told(mock: Mock, event: Event) -> Mock:
+def mock_told(mock: Mock, event: Event, heard_at: datetime | None = None) -> Mock:
     """Return the mock with what its provider told; its stage stays."""
     service = mock.find_service(event.actor.instance)
     if service is None:
         return mock
-    told = mock.with_service(seen(service, event))
+    told = mock.with_service(seen(service, event, heard_at))
     if isinstance(event.payload, Progress) and not mock.stage.is_final:
         return replace(told, progress=event.payload)
     return told

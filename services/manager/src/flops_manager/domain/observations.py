@@ -7,12 +7,24 @@ from typing import Final
 from flops_contracts.roles import Stage
 from flops_manager.domain.facts import error_of
 from flops_manager.domain.learners import REPLACEABLE
-from flops_manager.domain.projects import DIED, PLANNED, Project, ProjectError, Service
+from flops_manager.domain.projects import (
+    DIED,
+    DONE,
+    LOST,
+    PLANNED,
+    SILENT,
+    Project,
+    ProjectError,
+    Service,
+)
 from flops_manager.domain.scheduling_hints import hint_when_refused, hint_when_silent
 from flops_manager.domain.services import FOR_GOOD
 from flops_manager.domain.states import Health, ServiceState
 
 LOG_LINES: Final = 40
+MISSES: Final = 3
+"""How many heartbeats may fail to come until an actor counts as silent."""
+
 NEW_SECONDS: Final = 5.0
 """A list that was asked for before a service was deployed does not prove that it is gone."""
 
@@ -27,6 +39,8 @@ class Limits:
     joining_seconds: float = 300
     serving_seconds: float = 300
     providing_seconds: float = 1800
+    starting_seconds: float = 180
+    heartbeat_seconds: float = 10
 
 
 def round_seconds(project: Project) -> int:
@@ -78,8 +92,10 @@ def watched(project: Project) -> tuple[Service, ...]:
 
 
 def deployed(project: Project) -> tuple[Service, ...]:
-    """Return the services that the orchestrator has."""
-    return tuple(one for one in project.services if one.job_id and not one.is_removed)
+    """Return the services that the orchestrator has, and shall have."""
+    return tuple(
+        one for one in project.services if one.job_id and not one.is_removed and one.status != LOST
+    )
 
 
 def with_state(service: Service, state: ServiceState) -> Service:
@@ -131,6 +147,37 @@ def loss(
         case _:
             return None
     return error_of(seen, reason, now, hint=hint, error=error)
+
+
+def silence(
+    service: Service,
+    state: ServiceState | None,
+    limits: Limits,
+    hearing_since: datetime | None,
+    now: datetime,
+) -> ProjectError | None:
+    """Return what it means that ``service`` runs without a sign of life, or None if it is well.
+
+    ``hearing_since`` is when messages began to come without a gap, None while they do not: who
+    cannot be heard is not silent.
+    """
+    is_running = state is not None and state.health is Health.RUNNING
+    if not is_running or hearing_since is None or service.state == DONE:
+        return None
+    last = service.last_heartbeat or service.deployed_at
+    is_begun = service.last_heartbeat is not None
+    allowed = MISSES * limits.heartbeat_seconds if is_begun else limits.starting_seconds
+    if last is None or (now - max(last, hearing_since)).total_seconds() <= allowed:
+        return None
+    seconds = (now - last).total_seconds()
+    doing = f" The last that it said it did: {service.state}." if service.state else ""
+    return error_of(
+        with_state(service, state) if state else service,
+        f"No answer from the {service.role} {service.instance} for {seconds:.0f} s.{doing}",
+        now,
+        hint="It may be frozen, overloaded, or cut off from the broker.",
+        error=SILENT,
+    )
 
 
 def is_deployable(service: Service) -> bool:

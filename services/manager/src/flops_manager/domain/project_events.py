@@ -33,6 +33,18 @@ class StepFailed:
 
 
 @dataclass(frozen=True)
+class ActorLost:
+    """A service that its stage cannot do without is lost, but another try may help.
+
+    ``event_id`` is the message that said so, or empty if nobody did.
+    """
+
+    instance: str
+    error: ProjectError
+    event_id: str = ""
+
+
+@dataclass(frozen=True)
 class CancelRequested:
     """The owner wants it to stop."""
 
@@ -56,6 +68,7 @@ ProjectEvent = (
     | ModelLocated
     | StepFailed
     | LearnerFailed
+    | ActorLost
     | CancelRequested
     | RetryRequested
     | DeleteRequested

@@ -14,8 +14,17 @@ PLANNED: Final = "PLANNED"
 REMOVED: Final = "REMOVED"
 """The status of a service that was undeployed and deleted."""
 
+LOST: Final = "LOST"
+"""The status of a service that is about to be undeployed, and then deployed anew."""
+
 DIED: Final = "ServiceDiedError"
 """The class of errors of services that ended without a word of their own."""
+
+SILENT: Final = "ServiceSilentError"
+"""The class of errors of services that still run, but give no sign of life."""
+
+DONE: Final = "done"
+"""The ``state`` of a service that delivered its result."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,8 @@ class Service:
     state (or ``PLANNED``, ``REMOVED``); ``address`` is where other services reach it, and
     ``public_address`` where everybody else does. ``state`` is what its last heartbeat said,
     ``starts`` how often it began: a one-shot that dies is restarted by the orchestrator.
+    ``redeployed`` counts how often the manager deployed it anew under the same name, and
+    ``lost_by`` is the message that last led to it, if one did.
     """
 
     role: Role
@@ -49,6 +60,8 @@ class Service:
     index: int = 0
     attempt: int = 0
     starts: int = 0
+    redeployed: int = 0
+    lost_by: str = ""
     deployed_at: datetime | None = None
     last_heartbeat: datetime | None = None
     last_lines: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """How actors and manager talk."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
 from flops_contracts.events import Event
@@ -8,6 +9,9 @@ from flops_contracts.events import Event
 
 class EventBus(Protocol):
     """Messages from and to actors. Nothing here waits for the other side."""
+
+    def hearing_since(self) -> datetime | None:
+        """Return since when messages come without a gap; None while they do not."""
 
     def publish(self, event: Event, *, is_mock: bool) -> None:
         """Tell everybody who watches the project or mock."""

@@ -103,7 +103,7 @@ class Mocks:
             return
 
         def step(mock: Mock) -> tuple[Mock, tuple[Command, ...]]:
-            told = mock_told(mock, event)
+            told = mock_told(mock, event, self._now())
             meaning = mock_event_from_told(told, event)
             if meaning is None:
                 return told, ()

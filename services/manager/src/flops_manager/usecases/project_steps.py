@@ -39,6 +39,7 @@ from flops_manager.domain.observations import LOG_LINES, is_deployable, with_sta
 from flops_manager.domain.placement import left_out, place_project
 from flops_manager.domain.project_events import ModelLocated, Placed, ProjectEvent, StepFailed
 from flops_manager.domain.projects import (
+    LOST,
     PLANNED,
     REMOVED,
     LearnerFailed,
@@ -190,8 +191,7 @@ class ProjectSteps:
                 service = current.service(name)
                 if service is not None:
                     lines = logs.get(name) or service.last_lines
-                    gone = replace(service, status=REMOVED, last_lines=lines)
-                    current = current.with_service(gone)
+                    current = current.with_service(_undeployed(service, lines))
             return current, ()
 
         return step
@@ -248,6 +248,22 @@ def _is_wanted(project: Project, command: Deploy) -> bool:
         project.stage == command.stage
         and command.role in RUNS_IN[project.stage]
         and project.attempt == command.attempt
+    )
+
+
+def _undeployed(service: Service, lines: tuple[str, ...]) -> Service:
+    """Return the service as removed; or, if it only got lost, as to be deployed again there."""
+    if service.status != LOST:
+        return replace(service, status=REMOVED, last_lines=lines)
+    return replace(
+        service,
+        status=PLANNED,
+        job_id="",
+        state="",
+        starts=0,
+        deployed_at=None,
+        last_heartbeat=None,
+        last_lines=lines,
     )
 
 

@@ -197,7 +197,7 @@ class Projects:
             return
 
         def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
-            told = with_told(project, event)
+            told = with_told(project, event, self._now())
             meaning = event_from_told(told, event)
             if meaning is None:
                 return told, ()

@@ -24,12 +24,14 @@ from flops_manager.domain.observations import (
     deployed,
     loss,
     overdue,
+    silence,
     watched,
     with_state,
 )
 from flops_manager.domain.project_events import ProjectEvent, StepFailed
-from flops_manager.domain.projects import Project, ProjectError
+from flops_manager.domain.projects import Project, ProjectError, Service
 from flops_manager.domain.states import ServiceState
+from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.orchestrator import Orchestrator
 from flops_manager.ports.stores import MockStore, ProjectStore
 from flops_manager.usecases.builds import Builds
@@ -52,6 +54,7 @@ class Watch:
         mocks: MockStore,
         orchestrator: Orchestrator,
         builds: Builds,
+        bus: EventBus,
         limits: Limits,
         now: Callable[[], datetime],
     ) -> None:
@@ -59,6 +62,7 @@ class Watch:
         self._mocks = mocks
         self._orchestrator = orchestrator
         self._builds = builds
+        self._bus = bus
         self._limits = limits
         self._now = now
         self._began = now()
@@ -100,13 +104,24 @@ class Watch:
             seen = states.get(application_of(project, service.role))
             if seen is None or project.stage.is_final:
                 continue
-            error = loss(service, seen.get(service.instance), self._limits, now)
+            error = self._trouble(service, seen.get(service.instance), now)
             if error is not None:
                 # A builder may have done its work, and only its word was lost.
                 event = self._builds.of(project) or lost(project, service.instance, error)
                 project, more = _moved(project, event, now)
                 commands += more
         return project, commands
+
+    def _trouble(
+        self, service: Service, state: ServiceState | None, now: datetime
+    ) -> ProjectError | None:
+        hearing_since = self._bus.hearing_since()
+        if hearing_since is not None:
+            # What was said before somebody listened is only now being told.
+            hearing_since = max(hearing_since, self._began)
+        return loss(service, state, self._limits, now) or silence(
+            service, state, self._limits, hearing_since, now
+        )
 
     def _judge_mock(self, mock: Mock, states: States) -> tuple[Mock, tuple[Command, ...]]:
         now, error = self._now(), None
@@ -117,7 +132,7 @@ class Watch:
             if seen is None or is_over or not service.job_id:
                 continue
             state = seen.get(service.instance)
-            error = error or loss(service, state, self._limits, now)
+            error = error or self._trouble(service, state, now)
             if state is not None:
                 mock = mock.with_service(with_state(service, state))
         error = error or self._late_mock(mock, now)

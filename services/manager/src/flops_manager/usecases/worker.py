@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
@@ -82,7 +82,7 @@ class Worker:
             with ThreadPoolExecutor(AT_ONCE, "worker") as pool:
                 while not self._stopping.is_set():
                     self._woken.clear()
-                    self._turn(pool)
+                    self.turn(pool)
                     self._woken.wait(self._rhythm.poll_seconds)
                 # The pool ends with its last thread, and one may still wait for the broker.
                 self._bus.close()
@@ -90,7 +90,8 @@ class Worker:
             self._step_down()
             self._leases.release(LEASE, self._holder)
 
-    def _turn(self, pool: ThreadPoolExecutor) -> None:
+    def turn(self, pool: Executor) -> None:
+        """Begin whatever is due, in ``pool``; ``run`` calls this again and again."""
         try:
             self._keep_lease()
             if not self._is_leader:
@@ -123,7 +124,7 @@ class Worker:
         self._is_leader = holds
         self._lease_until = asked_at + seconds
 
-    def _keep_listening(self, pool: ThreadPoolExecutor) -> None:
+    def _keep_listening(self, pool: Executor) -> None:
         """Connect to the bus in the background: a broker that is away must not cost the lease."""
         if self._connecting is not None and not self._connecting.done():
             return
@@ -163,7 +164,7 @@ class Worker:
             self._is_listening = False
             self._bus.close()
 
-    def _dispatch(self, pool: ThreadPoolExecutor, outbox: Outbox[Any]) -> None:
+    def _dispatch(self, pool: Executor, outbox: Outbox[Any]) -> None:
         now = time.monotonic()
         for subject_id in outbox.busy():
             with self._lock:
@@ -191,7 +192,7 @@ class Worker:
         is_in_time = time.monotonic() <= self._lease_until
         return self._is_leader and is_in_time and not self._stopping.is_set()
 
-    def _look_around(self, pool: ThreadPoolExecutor) -> None:
+    def _look_around(self, pool: Executor) -> None:
         if self._is_due("changes", self._rhythm.renew_hearing_seconds):
             _submit(pool, self._hear_changes)
         is_idle = self._watching is None or self._watching.done()
@@ -218,7 +219,7 @@ class Worker:
         return True
 
 
-def _submit(pool: ThreadPoolExecutor, act: Callable[[], None]) -> Future[None]:
+def _submit(pool: Executor, act: Callable[[], None]) -> Future[None]:
     future = pool.submit(act)
     future.add_done_callback(_log_bug)
     return future
