@@ -19,7 +19,7 @@ from flops_ml_data_server.audit import Audit
 from flops_ml_data_server.callers import MIDDLEWARE, Identify
 from flops_ml_data_server.flight_server import FlightServer
 from flops_ml_data_server.http_api import HttpApi
-from flops_ml_data_server.memory import Memory, give_back_at_once
+from flops_ml_data_server.memory import Memory
 from flops_ml_data_server.metrics import Metrics
 from flops_ml_data_server.rules import Rulebook
 from flops_ml_data_server.settings import Settings
@@ -97,7 +97,6 @@ def run(settings: Settings) -> ExitCode:
     process = settings.process
     configure_logging(process.log_level, process.log_format)
     terminate_cleanly()
-    give_back_at_once()
     try:
         with serving(settings):
             threading.Event().wait()

@@ -1,13 +1,10 @@
 """How much memory all clients together may make the server hold, whatever they send."""
 
-import ctypes
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
-
-import pyarrow as pa
 
 from flops_flight.errors import DataServerUnreachableError
 
@@ -15,20 +12,6 @@ DEFAULT_MEMORY_BYTES: Final = 512 * 10**6
 DEFAULT_MAX_TRANSFERS: Final = 256
 SMALLEST_SHARE: Final = 2**20
 """What a transfer may always hold: below it, row groups and messages get too small to be good."""
-
-
-_M_MMAP_THRESHOLD: Final = -3
-_LARGE_BLOCK: Final = 256 * 1024
-
-
-def give_back_at_once() -> None:
-    """Let this process return large blocks to the system as soon as they are free.
-
-    Messages of megabytes that come and go make glibc and mimalloc keep twice what is in use.
-    """
-    with suppress(AttributeError, OSError):  # a libc without it
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
-    pa.set_memory_pool(pa.system_memory_pool())
 
 
 class Memory:
