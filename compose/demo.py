@@ -8,6 +8,8 @@ container by git's own server, for as long as this runs.
 import argparse
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -39,15 +41,17 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 SAMPLE: Final = ROOT / "docs" / "examples" / "ml-repos" / "mnist-sklearn"
 PLAN: Final = PLANS[Mode.CLASSIC]
 ADMIN: Final = "Admin"
-GIT_PORT: Final = 9418
 DATA_PORT: Final = "11027"
 START_SECONDS: Final = 20.0
 MOCK_SECONDS: Final = 300.0
 
 
 @contextmanager
-def served(folder: Path, address: str, port: int) -> Iterator[str]:
+def served(folder: Path, address: str) -> Iterator[str]:
     """Serve the repositories in ``folder`` by git's protocol; yield the URL of all of them."""
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        port = probe.getsockname()[1]
     where = [f"--base-path={folder}", f"--listen={address}", f"--port={port}"]
     argv = ["git", "daemon", "--export-all", "--reuseaddr", *where, str(folder)]
     # It complains of whoever only looks whether it is there.
@@ -57,7 +61,8 @@ def served(folder: Path, address: str, port: int) -> Iterator[str]:
         wait_for(lambda: is_listening(address, port), START_SECONDS, "git daemon does not answer")
         yield f"git://{address}:{port}"
     finally:
-        daemon.terminate()
+        # The server itself is a child of this one.
+        os.killpg(daemon.pid, signal.SIGTERM)
         daemon.wait(10)
 
 
@@ -109,7 +114,7 @@ def run(values: dict[str, str], chosen: argparse.Namespace, screen: Screen) -> d
     server = f"{address}:{values.get('FLOPS_LOCAL_DATA_PORT') or DATA_PORT}"
     with (
         tempfile.TemporaryDirectory() as name,
-        served(Path(name), address, chosen.git_port) as git,
+        served(Path(name), address) as git,
         FlopsClient.logged_in(urls[0], urls[1], ADMIN, password) as client,
     ):
         folder = Path(name) / chosen.sample.name
@@ -140,9 +145,10 @@ def main() -> None:
     parser.add_argument("--env-file", type=Path, default=FILE)
     parser.add_argument("--platform", action="append", default=[], help="such as linux/arm64")
     parser.add_argument("--sample", type=Path, default=SAMPLE, help="folder of the ML repository")
-    parser.add_argument("--git-port", type=int, default=GIT_PORT)
     parser.add_argument("--result", type=Path, help="write what there is to know as JSON")
     chosen = parser.parse_args()
+    # What was started is ended, also when this is asked to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if not chosen.env_file.exists():
         sys.exit(f"there is no {chosen.env_file}: run 'make env LOCAL=1' first")
     values = values_from(chosen.env_file.read_text())

@@ -9,8 +9,13 @@ from typing import Final
 from containers.bench.packages import mirror_lines
 from containers.bench.shell import run, say
 
-INCLUDED: Final = ("python3", "python3-venv", "netbase", "tzdata", "usr-is-merged")
-"""The last one in place of usrmerge, which brings all of Perl."""
+INCLUDED: Final = (
+    *("python3", "python3-venv", "netbase", "tzdata"),
+    # What wheels with native code link to; python's own images have it, too.
+    "libstdc++6",
+    # In place of usrmerge, which brings all of Perl.
+    "usr-is-merged",
+)
 
 STRIPPED: Final = ("doc", "man", "info", "locale")
 CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
