@@ -117,10 +117,10 @@ class PendingFragment:
             self._heard = math.inf
             return digest
 
-    def check_quota(self, beside_bytes: int) -> None:
+    def check_quota(self, beside_bytes: Callable[[], int]) -> None:
         """Raise ``DataRejectedError`` if the tag, with what it has already, gets too large."""
         if self._quota_bytes:
-            self._check_quota(beside_bytes + self.path.stat().st_size)
+            self._check_quota(beside_bytes() + self.path.stat().st_size)
 
     def _check_quota(self, total_bytes: int) -> None:
         if self._quota_bytes and total_bytes > self._quota_bytes:

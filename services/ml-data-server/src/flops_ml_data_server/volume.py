@@ -129,7 +129,7 @@ class Volume:
             if existing is None:
                 if os.path.lexists(target):
                     raise DataRejectedError(f"{target.name} is taken by a file that is no fragment")
-                pending.check_quota(self._bytes_of(name.tag))
+                pending.check_quota(lambda: self._bytes_of(name.tag))
                 durable.rename(pending.path, target)
                 return self.find(target.name)
         if content_digest(existing) != digest:
