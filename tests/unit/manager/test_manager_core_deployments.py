@@ -139,6 +139,32 @@ def test_a_builder_gets_into_the_registry():
     assert "only-for-this-test" not in repr(deployment) + repr(installation)
 
 
+def test_who_reads_and_writes_data_gets_into_the_data_servers():
+    project = at_stage(2)
+    installation = replace(INSTALLATION, data_server_token="only-for-this-test")
+    mock = a_mock()
+    provider = Service(Role.MOCK_DATA_PROVIDER, "mdpx1", MockStage.PROVIDING)
+
+    learner = describe(project, project.present(Role.LEARNER)[0], installation)
+    provided = describe_mock(mock, provider, installation)
+    aggregator = describe(project, project.present(Role.AGGREGATOR)[0], installation)
+
+    assert learner.environment["FLOPS_DATA_SERVER_TOKEN"] == "only-for-this-test"
+    assert provided.environment["FLOPS_DATA_SERVER_TOKEN"] == "only-for-this-test"
+    assert "only-for-this-test" not in repr(learner) + repr(provided) + repr(installation)
+    assert "FLOPS_DATA_SERVER_TOKEN" not in aggregator.environment
+
+
+@pytest.mark.parametrize("flavor", ["pytorch", "tensorflow", "keras"])
+def test_who_imports_a_large_framework_gets_more_memory(flavor):
+    small, large = at_stage(4), at_stage(4, ml_model_flavor=flavor)
+
+    assert described(small, Role.MODEL_SERVER).memory_mb == 500
+    assert described(large, Role.MODEL_SERVER).memory_mb == 800
+    assert described(at_stage(2, ml_model_flavor=flavor), Role.AGGREGATOR).memory_mb == 800
+    assert described(at_stage(1, ml_model_flavor=flavor), Role.BUILDER).memory_mb == 1500
+
+
 def test_base_images_may_lie_elsewhere():
     project = at_stage(1)
     installation = replace(INSTALLATION, base_image_prefix="registry.test/bases")

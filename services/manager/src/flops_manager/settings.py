@@ -40,7 +40,6 @@ class Settings:
     oakestra_key_url: str = ""
     hooks: HookSettings | None = None
     resource_port: int = 11012
-    data_server_token: str = field(default="", repr=False)
     data_server_ca_file: str = ""
     registry_ca_file: str = ""
     image_store: str = ""
@@ -55,6 +54,11 @@ class Settings:
     def bind_address(self) -> str:
         """The address that the API binds to."""
         return self.process.bind_address
+
+    @property
+    def data_server_token(self) -> str:
+        """What the manager itself shows at data servers: the same as its learners."""
+        return self.installation.data_server_token
 
     @classmethod
     def from_env(cls, environment: Environment) -> "Settings":
@@ -108,9 +112,6 @@ def _oakestra(environment: Environment) -> dict[str, Any]:
             11012,
             help="Port of the clusters' resource APIs.",
             maximum=65535,
-        ),
-        "data_server_token": environment.text(
-            "FLOPS_DATA_SERVER_TOKEN", "", help="Token that the data servers ask for."
         ),
         "data_server_ca_file": environment.text(
             "FLOPS_DATA_SERVER_CA_FILE", "", help="Certificate authority of the data servers."
@@ -212,6 +213,11 @@ def _installation(
         ),
         join_timeout_seconds=environment.whole(
             "FLOPS_JOIN_TIMEOUT_SECONDS", 120, help="How long aggregators wait for learners."
+        ),
+        data_server_token=environment.text(
+            "FLOPS_DATA_SERVER_TOKEN",
+            "",
+            help="Token that the data servers ask for; learners and mock data providers get it.",
         ),
     )
 

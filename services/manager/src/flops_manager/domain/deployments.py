@@ -7,6 +7,7 @@ from typing import Final
 
 from flops_contracts.names import HELPER, OBSERVATORY, customer_namespace, project_application
 from flops_contracts.roles import Role
+from flops_contracts.sla import Flavor
 from flops_manager.domain.projects import Project
 
 GRID_PORT: Final = 8080
@@ -14,7 +15,7 @@ MODEL_PORT: Final = 8080
 TRACKING_PORT: Final = 7027
 OBSERVER_PORT: Final = 2727
 
-MEMORY_MB: Final = {
+_MEMORY_MB: Final = {
     Role.BUILDER: 1500,
     Role.AGGREGATOR: 500,
     Role.CLUSTER_AGGREGATOR: 500,
@@ -28,6 +29,18 @@ MEMORY_MB: Final = {
 Engines hold containers to it. Each has half as much again as the scikit-learn sample was seen to
 use, or more.
 """
+
+_FRAMEWORK_MB: Final = 300
+"""What PyTorch, TensorFlow and Keras take more: 530 MB were seen resident with TensorFlow."""
+
+_IMPORTING: Final = frozenset({Role.AGGREGATOR, Role.CLUSTER_AGGREGATOR, Role.MODEL_SERVER})
+"""The roles that import a project's framework. What learners need, the SLA says."""
+
+
+def memory_mb(role: Role, flavor: Flavor = Flavor.SKLEARN) -> int:
+    """Return what a service of ``role`` may use in a project of ``flavor``."""
+    is_heavy = role in _IMPORTING and flavor is not Flavor.SKLEARN
+    return _MEMORY_MB[role] + (_FRAMEWORK_MB if is_heavy else 0)
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,7 @@ class Installation:
     artifact_store_url: str = ""
     allowed_hosts: str = ""
     join_timeout_seconds: int = 120
+    data_server_token: str = field(default="", repr=False)
 
     def image(self, folder: str, *, is_devel: bool = False) -> str:
         """Return the image of one of FLOps' own services."""

@@ -3,7 +3,6 @@
 from flops_contracts.names import customer_namespace
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.domain.deployments import (
-    MEMORY_MB,
     MODEL_PORT,
     OBSERVER_PORT,
     TRACKING_PORT,
@@ -11,9 +10,16 @@ from flops_manager.domain.deployments import (
     Installation,
     actors,
     helper,
+    memory_mb,
     observatory,
 )
-from flops_manager.domain.environments import actor, in_project, json_of, tracking_url
+from flops_manager.domain.environments import (
+    actor,
+    at_data_servers,
+    in_project,
+    json_of,
+    tracking_url,
+)
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.nodes import BUILDER_ADDON, LEARNER_ADDON
 from flops_manager.domain.projects import Project, Service
@@ -58,7 +64,7 @@ def describe_tracking(owner: str, installation: Installation, address: str) -> D
         name=tracking_service(owner),
         image=installation.image("tracking-server"),
         environment={key: value for key, value in environment.items() if value},
-        memory_mb=MEMORY_MB[Role.TRACKING_SERVER],
+        memory_mb=memory_mb(Role.TRACKING_SERVER),
         is_one_shot=False,
         port=f"{TRACKING_PORT}:{TRACKING_PORT}",
         address=address,
@@ -71,6 +77,7 @@ def describe_mock(mock: Mock, service: Service, installation: Installation) -> D
     environment = {
         "FLOPS_MOCK_ID": mock.id,
         **actor(service, MockStage.PROVIDING, installation, installation.log_level),
+        **at_data_servers(installation),
         "FLOPS_DATASET_NAME": wanted.dataset_name,
         "FLOPS_NUMBER_OF_PARTITIONS": str(wanted.number_of_partitions),
         "FLOPS_DATA_TAG": wanted.data_tag,
@@ -86,7 +93,7 @@ def describe_mock(mock: Mock, service: Service, installation: Installation) -> D
         name=service.instance,
         image=installation.image("mock-data-provider"),
         environment=environment,
-        memory_mb=MEMORY_MB[Role.MOCK_DATA_PROVIDER],
+        memory_mb=memory_mb(Role.MOCK_DATA_PROVIDER),
         cluster=service.cluster,
         node=service.node,
         addon=LEARNER_ADDON,
@@ -99,7 +106,7 @@ def _observer(project: Project, service: Service, installation: Installation) ->
         name=service.instance,
         image=installation.image("project-observer"),
         environment=in_project(project, service, installation),
-        memory_mb=MEMORY_MB[Role.OBSERVER],
+        memory_mb=memory_mb(Role.OBSERVER),
         is_one_shot=False,
         port=f"{OBSERVER_PORT}:{OBSERVER_PORT}",
     )
@@ -126,7 +133,7 @@ def _builder(project: Project, service: Service, installation: Installation) -> 
         name=service.instance,
         image=installation.image("image-builder"),
         environment=environment,
-        memory_mb=MEMORY_MB[Role.BUILDER],
+        memory_mb=memory_mb(Role.BUILDER),
         cluster=service.cluster,
         node=service.node,
         addon=BUILDER_ADDON,
@@ -151,7 +158,7 @@ def _model_server(project: Project, service: Service, installation: Installation
         name=service.instance,
         image=project.model_image,
         environment=in_project(project, service, installation),
-        memory_mb=MEMORY_MB[Role.MODEL_SERVER],
+        memory_mb=memory_mb(Role.MODEL_SERVER, project.sla.ml_model_flavor),
         is_one_shot=False,
         port=f"{MODEL_PORT}:{MODEL_PORT}",
         cluster=service.cluster,

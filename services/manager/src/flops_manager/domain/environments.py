@@ -1,4 +1,4 @@
-"""What several deployments are told alike: who they are, and how to reach broker and MLflow."""
+"""What several deployments are told alike: who they are, and how to reach what is shared."""
 
 import json
 
@@ -29,6 +29,12 @@ def in_project(project: Project, service: Service, installation: Installation) -
         "FLOPS_PROJECT_ID": project.id,
         **actor(service, service.stage, installation, level),
     }
+
+
+def at_data_servers(installation: Installation) -> dict[str, str]:
+    """Return what learners and mock data providers show a data server, if it asks."""
+    token = installation.data_server_token
+    return {"FLOPS_DATA_SERVER_TOKEN": token} if token else {}
 
 
 def tracking_url(project: Project) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from flops_contracts.roles import Role
-from flops_contracts.sla import ProjectSla
-from flops_manager.domain.deployments import MEMORY_MB
-from flops_manager.domain.errors import NotPlaceableError
+from flops_contracts.sla import Flavor, ProjectSla
+from flops_manager.domain.deployments import memory_mb
+from flops_manager.domain.errors import NoRoomError, NotPlaceableError
 from flops_manager.domain.learner_nodes import UNLISTED_HINT, nodes_with, place_learners
 from flops_manager.domain.nodes import (
     BUILDER_ADDON,
@@ -35,13 +35,14 @@ class Clusters:
 def place_project(sla: ProjectSla, landscape: Landscape) -> tuple[Placement, ...]:
     """Return where builder, aggregators and learners go; raise ``NotPlaceableError``."""
     landscape = _eligible(landscape)
-    builder = _roomiest(nodes_with(landscape, BUILDER_ADDON, "imageBuilder"), Role.BUILDER)
-    aggregator = _roomiest(landscape.nodes, Role.AGGREGATOR)
+    flavor = sla.ml_model_flavor
+    builder = _roomiest(nodes_with(landscape, BUILDER_ADDON, "imageBuilder"), Role.BUILDER, flavor)
+    aggregator = _roomiest(landscape.nodes, Role.AGGREGATOR, flavor)
     placements = (
         Placement(Role.BUILDER, builder.cluster, builder.name),
         Placement(Role.AGGREGATOR, aggregator.cluster, aggregator.name),
     )
-    landscape = _without_room_for(aggregator, landscape)
+    landscape = _without_room_for(aggregator, landscape, flavor)
     if sla.training_configuration.is_hierarchical:
         below = _enough(sla, place_clusters(sla, landscape)).placements
     else:
@@ -115,8 +116,8 @@ def _of_cluster(landscape: Landscape, name: str) -> Landscape:
 
 def _place_cluster(sla: ProjectSla, cluster: Landscape) -> tuple[Placement, ...]:
     """Return the places of a cluster's aggregator, first, and of its learners."""
-    aggregator = _roomiest(cluster.nodes, Role.CLUSTER_AGGREGATOR)
-    learners = place_learners(sla, _without_room_for(aggregator, cluster))
+    aggregator = _roomiest(cluster.nodes, Role.CLUSTER_AGGREGATOR, sla.ml_model_flavor)
+    learners = place_learners(sla, _without_room_for(aggregator, cluster, sla.ml_model_flavor))
     return (
         Placement(Role.CLUSTER_AGGREGATOR, aggregator.cluster, aggregator.name),
         *learners,
@@ -129,7 +130,8 @@ def _enough(sla: ProjectSla, clusters: Clusters) -> Clusters:
         return clusters
     reasons = " ".join(f"{name}: {error.reason}" for name, error in clusters.left_out.items())
     hints = [error.hint for error in clusters.left_out.values() if error.hint]
-    raise NotPlaceableError(
+    is_full = any(isinstance(error, NoRoomError) for error in clusters.left_out.values())
+    raise (NoRoomError if is_full else NotPlaceableError)(
         f"Hierarchical training needs at least {needed} of the clusters, "
         f"but {len(clusters.names)} can take part. {reasons}",
         hint=hints[0] if hints else "Start more clusters, or lower min_clusters.",
@@ -181,10 +183,11 @@ def _eligible(landscape: Landscape) -> Landscape:
     return replace(landscape, nodes=named)
 
 
-def _without_room_for(aggregator: Node, landscape: Landscape) -> Landscape:
+def _without_room_for(aggregator: Node, landscape: Landscape, flavor: Flavor) -> Landscape:
     """Take off what the aggregator will occupy while the learners run."""
+    needed = memory_mb(Role.AGGREGATOR, flavor)
     nodes = tuple(
-        replace(one, memory_mb=one.memory_mb - MEMORY_MB[Role.AGGREGATOR])
+        replace(one, memory_mb=one.memory_mb - needed)
         if one == aggregator and one.memory_mb is not None
         else one
         for one in landscape.nodes
@@ -192,11 +195,11 @@ def _without_room_for(aggregator: Node, landscape: Landscape) -> Landscape:
     return replace(landscape, nodes=nodes)
 
 
-def _roomiest(nodes: Sequence[Node], role: Role) -> Node:
+def _roomiest(nodes: Sequence[Node], role: Role, flavor: Flavor) -> Node:
     best = max(nodes, key=lambda one: (one.memory_mb or 0, one.vcpus or 0))
-    needed = MEMORY_MB[role]
+    needed = memory_mb(role, flavor)
     if best.memory_mb is not None and best.memory_mb < needed:
-        raise NotPlaceableError(
+        raise NoRoomError(
             f"The {role} needs {needed} MB of memory, but no node that could run it has more than "
             f"{best.memory_mb:.0f} MB free ({best.label}).",
             hint="Free memory or add nodes, then retry the project.",

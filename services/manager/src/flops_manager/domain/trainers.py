@@ -13,12 +13,12 @@ from flops_contracts.roles import Role
 from flops_contracts.sla import Parametrised
 from flops_manager.domain.deployments import (
     GRID_PORT,
-    MEMORY_MB,
     Deployment,
     Installation,
     actors,
+    memory_mb,
 )
-from flops_manager.domain.environments import in_project, json_of, tracking_url
+from flops_manager.domain.environments import at_data_servers, in_project, json_of, tracking_url
 from flops_manager.domain.nodes import LEARNER_ADDON
 from flops_manager.domain.projects import Project, Service
 from flops_manager.domain.services import placements_of
@@ -84,7 +84,7 @@ def describe_aggregator(
         name=service.instance,
         image=project.images.aggregator,
         environment=environment,
-        memory_mb=MEMORY_MB[service.role],
+        memory_mb=memory_mb(service.role, sla.ml_model_flavor),
         address=address,
         cluster=service.cluster,
         node=service.node,
@@ -98,6 +98,7 @@ def describe_learner(project: Project, service: Service, installation: Installat
     place = placements_of(project, Role.LEARNER)[service.index]
     environment = {
         **in_project(project, service, installation),
+        **at_data_servers(installation),
         "FLOPS_AGGREGATOR_ADDRESS": _dialled(_aggregator_of(project, service)),
         "FLOPS_GRID_TOKEN": _token(project, service.cluster if project.is_hierarchical else ""),
         "FLOPS_DATA_TAGS": ",".join(project.sla.training_configuration.data_tags),
