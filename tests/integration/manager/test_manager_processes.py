@@ -210,3 +210,25 @@ def test_both_processes_end_cleanly(manager):
     until(lambda: "is the active worker" in (manager.folder / "worker.log").read_text())
 
     assert manager.end() == {"api": 0, "worker": 0}
+
+
+def test_a_worker_that_waits_for_its_database_ends_when_it_is_told_to(tmp_path):
+    environment = {
+        **os.environ,
+        "FLOPS_OAKESTRA_URL": "http://127.0.0.1:9",
+        "FLOPS_OAKESTRA_PASSWORD": PASSWORD,
+        "FLOPS_MQTT_URL": "mqtt://127.0.0.1:9",
+        "FLOPS_MONGO_URL": f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=100",
+        "FLOPS_STATUS_PORT": str(free_port()),
+        "FLOPS_BIND_ADDRESS": "127.0.0.1",
+    }
+    told = tmp_path / "worker.log"
+    with told.open("ab") as log:
+        command = [sys.executable, "-m", "flops_manager", "worker"]
+        worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        until(lambda: "waiting for the database" in told.read_text(), 20, "it waits")
+    finally:
+        worker.terminate()
+
+    assert worker.wait(10) == 0

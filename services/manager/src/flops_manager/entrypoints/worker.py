@@ -1,14 +1,31 @@
 """The worker process: the lifecycle's loop, until SIGTERM."""
 
+import logging
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from flops_manager.bootstrap import build, prepare_store
+from flops_manager.domain.errors import StoreUnavailableError
 from flops_manager.settings import Settings
 from flops_manager.usecases.worker import Worker
 from flops_runtime.status import Status, StatusServer
+
+logger = logging.getLogger(__name__)
+
+STORE_PATIENCE_SECONDS: Final = 300.0
+"""How long a database may take to start beside the worker; then somebody else restarts both."""
 
 
 class WorkerStatus(Status):
@@ -37,6 +54,22 @@ class WorkerStatus(Status):
         self.ready(is_ready=is_well)
 
 
+def persistently(prepare: Callable[[], None], patience_seconds: float) -> None:
+    """Do it again while the database is away, telling each time; raise when patience is over."""
+    Retrying(
+        retry=retry_if_exception_type(StoreUnavailableError),
+        stop=stop_after_delay(patience_seconds),
+        wait=wait_random_exponential(multiplier=0.5, max=5.0),
+        before_sleep=_tell,
+        reraise=True,
+    )(prepare)
+
+
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logger.warning("waiting for the database since %.0f s: %s", state.seconds_since_start, error)
+
+
 def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT."""
     # pyarrow takes a second to import; now, nobody waits for it.
@@ -46,8 +79,11 @@ def work(settings: Settings) -> None:
     def stop(*_: Any) -> None:
         worker.stop()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    # While it waits for the database there is nothing to tidy up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
     with StatusServer(settings.process, WorkerStatus(worker)):
-        prepare_store(settings)
+        persistently(lambda: prepare_store(settings), STORE_PATIENCE_SECONDS)
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
         worker.run()
