@@ -73,9 +73,17 @@ class TestMemoryAddressBook(AddressBookContract):
 
     @pytest.fixture
     def tiny_book(self):
-        book = MemoryAddressBook(attempts=1)
-        book.use_up = lambda key: book._keys.update({service_address(key, 0): "somebody"})
-        return book
+        return Tiny()
+
+
+class Tiny(MemoryAddressBook):
+    """A book that looks at one address for each key."""
+
+    def __init__(self):
+        super().__init__(attempts=1)
+
+    def use_up(self, key):
+        self._keys[service_address(key, 0)] = "somebody"
 
 
 class TestMongoAddressBook(AddressBookContract):
