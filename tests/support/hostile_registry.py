@@ -9,11 +9,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Answer:
-    """One answer; without a status the connection is cut instead."""
+    """One answer; without a status the connection is cut instead.
+
+    ``missing`` bytes are promised beyond the body, but never come.
+    """
 
     status: int = 0
     body: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    missing: int = 0
 
 
 CUT = Answer()
@@ -74,10 +78,11 @@ class HostileRegistry:
                 self.send_response(answer.status)
                 for name, text in answer.headers.items():
                     self.send_header(name, text)
-                self.send_header("Content-Length", str(len(answer.body)))
+                self.send_header("Content-Length", str(len(answer.body) + answer.missing))
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(answer.body.encode())
+                self.close_connection = bool(answer.missing)
 
             do_GET = do_HEAD = do_POST = do_PUT = _do  # noqa: N815 - asked for
 

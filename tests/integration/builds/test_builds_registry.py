@@ -1,6 +1,8 @@
 """A registry that refuses, breaks or is away: what the builder says, and what it leaves there."""
 
 import json
+from hashlib import sha256
+from urllib.parse import quote
 
 import pytest
 
@@ -13,6 +15,7 @@ from support.broker import free_port
 from support.hostile_registry import CUT, Answer, HostileRegistry
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
+BELOW = f"sha256:{sha256(b'abc').hexdigest()}"
 BLOB = {"Location": "/v2/o/r/learner/blobs/uploads/1"}
 
 
@@ -31,7 +34,7 @@ def push(hostile, folder, platforms=(AMD64,)):
     """Push an image of one layer of code on an image of one layer."""
     registry = a_registry(hostile.address)
     config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"diff_ids": ["a"]}}
-    layer = {"mediaType": "t", "size": 3, "digest": "sha256:below"}
+    layer = {"mediaType": "t", "size": 3, "digest": BELOW}
     below = RemoteImage(Place(hostile.address, "flops/dependencies"), {"layers": [layer]}, config)
     reference = f"{hostile.address}/o/r/learner:t"
     assembly = Assembly(registry, folder)
@@ -116,18 +119,41 @@ def test_layers_that_lie_in_another_repository_are_not_sent(hostile, tmp_path):
 
     push(hostile, tmp_path)
 
-    assert hostile.count("POST mount=sha256%3Abelow&from=flops%2Fdependencies") == 1
-    assert hostile.count("GET /blobs/sha256:below") == 0
+    assert hostile.count(f"POST mount={quote(BELOW)}&from=flops%2Fdependencies") == 1
+    assert hostile.count(f"GET /blobs/{BELOW}") == 0
 
 
 def test_a_registry_that_mounts_nothing_is_sent_the_layers(hostile, tmp_path):
     accept_all(hostile)
     hostile.on("POST /blobs/uploads/?mount=", Answer(202, headers=BLOB))
-    hostile.on("GET /flops/dependencies/blobs/sha256:below", Answer(200, "abc"))
+    hostile.on(f"GET /flops/dependencies/blobs/{BELOW}", Answer(200, "abc"))
 
     push(hostile, tmp_path)
 
-    assert hostile.count("PUT /blobs/uploads/1?digest=sha256%3Abelow") == 1
+    assert hostile.count(f"PUT /blobs/uploads/1?digest={quote(BELOW)}") == 1
+
+
+def test_a_layer_that_comes_in_part_is_fetched_again(hostile, tmp_path):
+    accept_all(hostile)
+    hostile.on("POST /blobs/uploads/?mount=", Answer(202, headers=BLOB))
+    torn, other = Answer(200, "ab", missing=1), Answer(200, "abd")
+    hostile.on(f"GET /flops/dependencies/blobs/{BELOW}", torn, other, Answer(200, "abc"))
+
+    push(hostile, tmp_path)
+
+    assert hostile.count(f"GET /blobs/{BELOW}") == 3
+    assert hostile.count(f"PUT /blobs/uploads/1?digest={quote(BELOW)}") == 1
+
+
+def test_a_layer_that_never_comes_whole_is_told(hostile, tmp_path):
+    accept_all(hostile)
+    hostile.on("POST /blobs/uploads/?mount=", Answer(202, headers=BLOB))
+    hostile.on(f"GET /flops/dependencies/blobs/{BELOW}", Answer(200, "ab", missing=1))
+
+    with pytest.raises(ImageStoreError, match="getting a layer of"):
+        push(hostile, tmp_path)
+
+    assert hostile.count("PUT /manifests/") == 0
 
 
 def test_a_push_that_breaks_half_way_leaves_no_manifest(hostile, tmp_path):

@@ -8,8 +8,10 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
+from io import IOBase
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 from urllib.parse import urljoin
 
 import requests
@@ -87,12 +89,15 @@ class Distribution:
         return self._call("GET", place, f"blobs/{digest}").content
 
     def download(self, place: Place, digest: str, target: Path) -> None:
-        """Write a blob of any size into a file."""
+        """Write a blob of any size into a file; it is the one that was asked for, and complete."""
 
         def receive() -> None:
             answer = self._attempt("GET", place, f"blobs/{digest}", stream=True)
             with answer, target.open("wb") as file:
-                file.writelines(answer.iter_content(_CHUNK))
+                found = _write(answer, file)
+            if found != digest:
+                target.unlink()
+                raise TransientError(f"{digest} came as {found}")
 
         self._retrying(f"getting a layer of {place.host}/{place.repository}", receive)
 
@@ -148,6 +153,8 @@ class Distribution:
             challenge = answer.headers.get("WWW-Authenticate", "")
             if answer.status_code == requests.codes.unauthorized and challenge.startswith("Bearer"):
                 self._tokens[place] = self._token(place, dict(_OPTION.findall(challenge)))
+                if isinstance(more.get("data"), IOBase):
+                    more["data"].seek(0)
                 answer = self._send(method, place, url, more)
         except requests.exceptions.SSLError as error:
             raise store_error(f"reaching the registry {place.host}", str(error)) from error
@@ -184,6 +191,18 @@ class Distribution:
             raise store_error(f"asking {place.host} for a token", _said(answer))
         document = answer.json()
         return str(document.get("token") or document.get("access_token") or "")
+
+
+def _write(answer: requests.Response, file: BinaryIO) -> str:
+    """Write what comes and return its digest; a line that breaks may hold the next time."""
+    sha = sha256()
+    try:
+        for chunk in answer.iter_content(_CHUNK):
+            sha.update(chunk)
+            file.write(chunk)
+    except requests.exceptions.RequestException as error:
+        raise TransientError(_words(error)) from error
+    return f"sha256:{sha.hexdigest()}"
 
 
 def _said(answer: requests.Response) -> str:
