@@ -16,7 +16,8 @@ from flops_contracts.events import RoundCompleted, RoundStarted
 from flops_grid.client import run_app
 from flops_grid.errors import LearnerError
 from flops_grid.flower_internals import LEARNER_RAISED, set_message_id
-from flops_grid.wire import Assembler, message_frames, read_frame
+from flops_grid.transfer import Assembler, message_frames
+from flops_grid.wire import read_frame
 from flops_runtime.environment import Environment
 
 Arrays = list[np.ndarray[Any, Any]]

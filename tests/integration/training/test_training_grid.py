@@ -19,6 +19,7 @@ from flops_grid.link import Ended
 from flops_grid.server import StreamGrid
 from flops_grid.settings import METHOD, GridSettings, LinkSettings
 from flops_grid.wire import PROTOCOL, FrameKind, frame, note, read_frame
+from support.answers import answers
 from support.waiting import until
 
 TOKEN = "for-this-test"
@@ -94,7 +95,14 @@ def raw_stream(grid, *first):
 
 
 def a_hello(name="raw", **changes):
-    hello = {"protocol": PROTOCOL, "token": TOKEN, "name": name, "session": "s", **changes}
+    hello = {
+        "protocol": PROTOCOL,
+        "token": TOKEN,
+        "name": name,
+        "session": "s",
+        "owes": [],
+        **changes,
+    }
     return note(FrameKind.HELLO, hello)
 
 
@@ -143,8 +151,8 @@ def test_an_app_that_raises_answers_with_the_error_and_works_again(grid, threads
     grid.wait_for_learners(1, 10)
 
     replies = [
-        grid.send_and_receive([a_message(grid)], timeout=10)[0],
-        grid.send_and_receive([a_message(grid)], timeout=10)[0],
+        answers(grid, [a_message(grid)], timeout=10)[0],
+        answers(grid, [a_message(grid)], timeout=10)[0],
     ]
     grid.close()
 
@@ -225,14 +233,14 @@ def test_a_reply_to_somebody_elses_message_is_dropped(grid, threads):
 
     join(threads, grid, app, "good")
     grid.wait_for_learners(1, 10)
-    answer = threads.submit(grid.send_and_receive, [a_message(grid)], timeout=10)
+    answer = threads.submit(answers, grid, [a_message(grid)], timeout=10)
     started.wait(10)
     (message_id,) = grid._exchange._pending
 
     with raw_stream(grid, a_hello()) as (outbox, call):
         next(call)
         outbox.put(_forged_reply(message_id))
-        kind, payload = read_frame(next(call))
+        kind, payload = next(one for data in call if (one := read_frame(data))[0] != FrameKind.BEAT)
     release.set()
 
     assert (kind, json.loads(bytes(payload))) == (
@@ -272,4 +280,4 @@ def test_no_answer_in_time_gives_no_reply(grid):
     with raw_stream(grid, a_hello("slow")) as (_, call):
         next(call)
 
-        assert grid.send_and_receive([a_message(grid)], timeout=0.2) == []
+        assert answers(grid, [a_message(grid)], timeout=0.2) == []

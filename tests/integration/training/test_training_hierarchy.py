@@ -18,6 +18,7 @@ from flops_grid.errors import LearnerError
 from flops_grid.link import Ended, Link, Peer
 from flops_grid.server import StreamGrid
 from flops_grid.settings import GridSettings, LinkSettings
+from support.answers import answers
 from support.breakable_line import BreakableLine
 from support.federation import MemoryRuns, MemoryWatch, a_training
 from support.waiting import until
@@ -197,8 +198,8 @@ def test_what_the_parent_no_longer_waits_for_is_dropped_for_what_it_wants_now(tr
     root.grid.wait_for_learners(1, 10)
     slow.may_end.clear()
 
-    given_up = root.grid.send_and_receive([a_train_message(root)], timeout=1)
-    second = tree.threads.submit(root.grid.send_and_receive, [a_train_message(root)], timeout=20)
+    given_up = list(root.grid.send_and_receive([a_train_message(root)], timeout=1))
+    second = tree.threads.submit(answers, root.grid, [a_train_message(root)], timeout=20)
     until(lambda: len(cluster.watch.started) == 2, what="the second request's round begins")
     slow.may_end.set()
 
@@ -214,7 +215,7 @@ def test_a_parent_that_ends_ends_a_cluster_in_the_middle_of_a_round(tree):
     learner = tree.learner("one", cluster, slow)
     root.grid.wait_for_learners(1, 10)
     slow.may_end.clear()
-    waiting = tree.threads.submit(root.grid.send_and_receive, [a_train_message(root)], timeout=5)
+    waiting = tree.threads.submit(answers, root.grid, [a_train_message(root)], timeout=5)
     until(lambda: slow.fits == 1)
 
     root.grid.close("cancelled")

@@ -12,6 +12,7 @@ from flops_grid.client import serve_client_app
 from flops_grid.errors import AggregatorUnreachableError
 from flops_grid.server import StreamGrid
 from flops_grid.settings import GridSettings, LinkSettings
+from support.answers import answers
 from support.breakable_line import BreakableLine
 from support.broker import free_port
 from support.waiting import until
@@ -88,7 +89,7 @@ def test_a_result_computed_while_the_line_was_cut_arrives_and_nothing_runs_twice
 ):
     join(threads, app, line)
     grid.wait_for_learners(1, 10)
-    answer = threads.submit(grid.send_and_receive, [a_message(grid)], timeout=20)
+    answer = threads.submit(answers, grid, [a_message(grid)], timeout=20)
     app.began.wait(10)
 
     line.cut()

@@ -39,6 +39,8 @@ def serve(app: ClientApp, link: Link) -> Ended:
     try:
         while not isinstance(item := link.inbox.get(), Ended):
             link.answer(run_app(app, _message(item), context))
+            # The next message may be as large: this one must not be kept until it is there.
+            del item
     except BaseException as error:
         reason = f"{type(error).__name__}: {error}"
         raise

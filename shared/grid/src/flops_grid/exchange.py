@@ -8,17 +8,20 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from queue import SimpleQueue
-from threading import Condition
+from threading import Condition, Lock
 from typing import Final
 
 from flwr.app import Error, Message
 
 from flops_grid.errors import CalledOffError, LearnerError
 from flops_grid.flower_internals import LEARNER_GONE, set_message_id
+from flops_grid.intake import Intake
+from flops_grid.transfer import Assembler, Held
+from flops_grid.wire import FrameKind, size_of
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +57,42 @@ class Presence:
 
 @dataclass(eq=False)
 class Seat:
-    """One connection of one learner; ``outbox`` ends with None."""
+    """One connection of one learner; ``outbox`` ends with None.
+
+    ``held`` is what the learner has of a message that was interrupted, ``sends`` what we have of
+    its reply; ``owed`` are the messages that it has and has not answered, on which it may work.
+    """
 
     node_id: int
     name: str
     session: str
+    held: Held | None = None
+    sends: Held | None = None
+    owed: set[str] = field(default_factory=set)
     outbox: SimpleQueue[Item] = field(default_factory=SimpleQueue)
+    assembler: Assembler | None = None
+    heard: float = 0.0
+    is_paused: bool = False
+    _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def may_be_silent(self) -> bool:
+        """Whether nothing need come: its code may hold the interpreter, or we do not read."""
+        return bool(self.owed) or self.is_paused
+
+    def feed(self, kind: FrameKind, payload: memoryview) -> tuple[Message | None, int]:
+        """Take a frame; return the message that it completes, and the size of what arrives."""
+        with self._lock:
+            if self.assembler is None:
+                return None, 0
+            message = self.assembler.feed(kind, payload)
+            return message, size_of(message) if message else self.assembler.arriving
+
+    def give_up(self) -> Assembler | None:
+        """Read no more; return what has arrived for the connection that follows."""
+        with self._lock:
+            assembler, self.assembler = self.assembler, None
+            return assembler
 
 
 @dataclass
@@ -67,6 +100,7 @@ class _Node:
     name: str
     aggregates: bool = False
     seat: Seat | None = None
+    last_seat: Seat | None = None
     lost_at: float = 0.0
     reason: str = ""
 
@@ -88,8 +122,10 @@ class Exchange:
         grace_seconds: float,
         watch: Callable[[Presence], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        intake: Intake | None = None,
     ) -> None:
         self._grace_seconds = grace_seconds
+        self._intake = intake or Intake()
         self._watch = watch
         self._clock = clock
         self._changed = Condition()
@@ -99,26 +135,38 @@ class Exchange:
         self._is_closed = False
         self._called_off = ""
 
-    def join(self, name: str, session: str, *, aggregates: bool = False) -> Seat:
-        """Seat a learner and queue its unanswered work; raise ``NameTakenError``.
+    def join(
+        self,
+        name: str,
+        session: str,
+        *,
+        aggregates: bool = False,
+        held: Held | None = None,
+        owed: Collection[str] = (),
+    ) -> Seat:
+        """Seat a learner and queue the work that it has not got yet; raise ``NameTakenError``.
 
-        ``aggregates`` says that it is an aggregator with learners of its own. A session that is
-        there already has lost its connection before we noticed: it replaces it.
+        ``aggregates`` says that it is an aggregator with learners of its own; for ``held`` and
+        ``owed`` see ``Seat``. A session that is there already has lost its connection before we
+        noticed: it replaces it.
         """
         with self._changed:
-            seat = Seat(node_id_of(name), name, session)
+            seat = Seat(node_id_of(name), name, session, held, owed=set(owed))
             node = self._nodes.setdefault(seat.node_id, _Node(name))
             if node.seat and node.seat.session != session:
                 raise NameTakenError(name)
             is_new = node.seat is None
             if node.seat:
                 node.seat.outbox.put(None)
-            node.seat = seat
+            last, node.seat, node.last_seat = node.last_seat, seat, seat
+            if last and last.session == session:
+                seat.assembler = last.give_up()
+            seat.assembler = seat.assembler or Assembler(self._intake.max_message_bytes)
+            seat.sends = seat.assembler.reconnected()
+            seat.heard = self._clock()
             node.aggregates = aggregates
-            for message_id, message in self._pending.items():
-                is_for_it = message.metadata.dst_node_id == seat.node_id
-                if is_for_it and message_id not in self._replies:
-                    seat.outbox.put(message)
+            for message in self._unsent(seat):
+                seat.outbox.put(message)
             if self._is_closed:
                 seat.outbox.put(Goodbye())
             presence = Presence(name, is_present=True, present=self._count())
@@ -160,13 +208,18 @@ class Exchange:
     def answer(self, seat: Seat, reply: Message) -> None:
         """Take a learner's reply; what nobody waits for (any more) is acknowledged and dropped."""
         message_id = reply.metadata.reply_to_message_id
+        seat.owed.discard(message_id)
         with self._changed:
             pending = self._pending.get(message_id)
             if pending and pending.metadata.dst_node_id == seat.node_id:
+                again = self._replies.get(message_id)
                 self._replies[message_id] = reply
                 self._changed.notify_all()
             else:
+                again = reply
                 logger.info("dropped a late reply of %s", seat.name)
+        if again:
+            self._intake.leave(size_of(again))
         seat.outbox.put(Acknowledge(message_id))
 
     def call_off(self, reason: str) -> None:
@@ -183,13 +236,39 @@ class Exchange:
     def take(self, message_ids: Iterable[str]) -> list[Message]:
         """Return the replies that have come, and an error for each learner that stays away."""
         with self._changed:
-            return [reply for one in list(message_ids) if (reply := self._take_one(one))]
+            taken = [reply for one in list(message_ids) if (reply := self._take_one(one))]
+        for reply in taken:
+            self._intake.leave(size_of(reply))
+        return taken
 
-    def wait_for_replies(self, message_ids: set[str], end: float | None) -> None:
-        """Return when ``take`` would give something, or at ``end`` on the clock.
+    def replies(self, message_ids: Iterable[str], end: float | None) -> Iterator[Message]:
+        """Give the replies as they come, until all are there or ``end`` on the clock.
 
+        Room for the next ones is made when the caller is done with the last: it asks for more.
         Raises ``CalledOffError``.
         """
+        waiting = set(message_ids)
+        try:
+            while waiting:
+                with self._changed:
+                    came = next(filter(None, map(self._take_one, waiting)), None)
+                if came:
+                    waiting.discard(came.metadata.reply_to_message_id)
+                    size = size_of(came)
+                    try:
+                        yield came
+                    finally:
+                        del came
+                        self._intake.leave(size)
+                elif end is not None and self._clock() >= end:
+                    return
+                else:
+                    self._wait_for_replies(waiting, end)
+        finally:
+            self._forget(waiting)
+
+    def _wait_for_replies(self, message_ids: set[str], end: float | None) -> None:
+        """Return when there is something to take, or at ``end`` on the clock."""
         with self._changed:
             while not any(one in self._replies or self._is_lost(one) for one in message_ids):
                 self._check()
@@ -199,12 +278,13 @@ class Exchange:
                 # At most a second, because grace ends without a notification.
                 self._changed.wait(left)
 
-    def forget(self, message_ids: Iterable[str]) -> None:
+    def _forget(self, message_ids: Iterable[str]) -> None:
         """Wait for these no longer; a late reply will be dropped."""
         with self._changed:
             for one in message_ids:
                 self._pending.pop(one, None)
-                self._replies.pop(one, None)
+                if reply := self._replies.pop(one, None):
+                    self._intake.leave(size_of(reply))
 
     def nodes(self) -> dict[int, str]:
         """Return the learners that work can be sent to: those there, and those in grace."""
@@ -242,6 +322,7 @@ class Exchange:
         """Send everybody away, and wait until they are gone or the time is over."""
         with self._changed:
             self._is_closed = True
+            self._intake.close()
             for node in self._nodes.values():
                 if node.seat:
                     node.seat.outbox.put(Goodbye(reason))
@@ -250,6 +331,18 @@ class Exchange:
     def _check(self) -> None:
         if self._called_off:
             raise CalledOffError(self._called_off)
+
+    def _unsent(self, seat: Seat) -> list[Message]:
+        """Return the seat's work that it has not got whole; what it has a part of is the first."""
+        unsent = [
+            message
+            for message_id, message in self._pending.items()
+            if message.metadata.dst_node_id == seat.node_id
+            and message_id not in self._replies
+            and message_id not in seat.owed
+        ]
+        key = seat.held.key if seat.held else ""
+        return sorted(unsent, key=lambda message: message.metadata.message_id != key)
 
     def _count(self) -> int:
         return sum(node.seat is not None for node in self._nodes.values())
@@ -272,5 +365,7 @@ class Exchange:
             return None
         message = self._pending.pop(message_id)
         node = self._nodes.get(message.metadata.dst_node_id)
+        if node and node.last_seat:
+            node.last_seat.give_up()
         reason = f"{node.name} is gone: {node.reason}" if node else "no such learner"
         return Message(Error(LEARNER_GONE, LearnerError(reason).to_text()), reply_to=message)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flwr.app import Error, Message, Metadata, RecordDict
 from flwr.common.constant import ErrorCode
-from flwr.supercore.run import Run
+from flwr.supercore.run import Run as Run  # noqa: PLC0414 - the server has it from here
 from flwr.supercore.task_identity import TaskIdentity
 
 RUN_ID: Final = 1

@@ -11,31 +11,26 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from queue import Full, Queue, SimpleQueue
-from typing import Final, Protocol
+from queue import Empty, Full, Queue, SimpleQueue
+from typing import Any, Final, Protocol
 
 import grpc
 from flwr.app import Message
 
 from flops_grid.errors import AggregatorUnreachableError, WireError
+from flops_grid.pulse import Pulse
 from flops_grid.settings import METHOD, LinkSettings, grpc_options
-from flops_grid.wire import (
-    PROTOCOL,
-    Assembler,
-    FrameKind,
-    message_frames,
-    note,
-    read_frame,
-    read_note,
-)
+from flops_grid.transfer import Assembler, Held, Sender
+from flops_grid.wire import PROTOCOL, FrameKind, note, read_frame, read_note
 
 logger = logging.getLogger(__name__)
 
 INBOX_MESSAGES: Final = 4
 LEAVE_SECONDS: Final = 2.0
 
-Outbox = SimpleQueue[Message | bytes | None]
-"""What is to be sent on one connection: replies and finished frames; None ends it."""
+Outbox = SimpleQueue[Message | Held | bytes | None]
+"""What is to be sent on one connection: replies, finished frames, and once, before the replies,
+what the aggregator has of one of them; None ends it."""
 
 FINAL_REFUSALS: Final = {
     grpc.StatusCode.UNAUTHENTICATED: "Check that FLOPS_GRID_TOKEN is the project's.",
@@ -87,7 +82,10 @@ class Link:
         self._news = news
         self._session = uuid.uuid4().hex
         self._lock = threading.Lock()
+        self._assembler = Assembler(settings.max_message_bytes, remembers=True)
+        self._pulse = Pulse(settings.silence_seconds)
         self._accepted: set[str] = set()
+        self._owed: set[str] = set()
         self._unconfirmed: dict[str, Message] = {}
         self._outbox: Outbox | None = None
         self._stop = threading.Event()
@@ -97,15 +95,19 @@ class Link:
         self._malformed = 0
         self._thread = threading.Thread(target=self._run, name="grid-link", daemon=True)
         self.inbox: Queue[Message | Ended | Exception] = Queue(INBOX_MESSAGES)
+        self.heard = time.monotonic()
+        self.may_be_silent = False
 
     def start(self) -> None:
         """Begin to dial."""
         self._last_contact = time.monotonic()
+        self._pulse.start()
         self._thread.start()
 
     def answer(self, reply: Message) -> None:
         """Send a reply now or as soon as there is a connection; again if that one breaks."""
         with self._lock:
+            self._owed.discard(reply.metadata.reply_to_message_id)
             self._unconfirmed[reply.metadata.reply_to_message_id] = reply
             if self._outbox:
                 self._outbox.put(reply)
@@ -121,6 +123,7 @@ class Link:
         if self._call:
             self._call.cancel()
         self._thread.join(LEAVE_SECONDS)
+        self._pulse.stop()
 
     def _run(self) -> None:
         pause = self._settings.first_pause_seconds
@@ -159,13 +162,15 @@ class Link:
 
     def _deliver(self, item: Message | Ended | Exception) -> None:
         """Hand over to whoever computes; waiting here is what slows a hasty aggregator down."""
+        self.may_be_silent = True
         while not self._stop.is_set():
             try:
                 self.inbox.put(item, timeout=0.5)
             except Full:
                 continue
             self._news()
-            return
+            break
+        self.heard, self.may_be_silent = time.monotonic(), False
 
     def _converse(self) -> Ended:
         """Hold one connection until the goodbye; raise ``_Lost`` when it breaks."""
@@ -203,7 +208,29 @@ class Link:
 
     def _outgoing(self, outbox: Outbox) -> Iterator[bytes]:
         """Run in gRPC's own thread; it asks for the next frame when the last one is sent."""
-        yield note(
+        yield self._hello()
+        sender = Sender()
+        while True:
+            try:
+                item = outbox.get(timeout=self._settings.beat_seconds)
+            except Empty:
+                yield note(FrameKind.BEAT, {})
+                continue
+            match item:
+                case None:
+                    return
+                case bytes():
+                    yield item
+                case Held():
+                    sender = Sender(item)
+                case Message():
+                    yield from sender.frames(item)
+
+    def _hello(self) -> bytes:
+        held = self._assembler.reconnected()
+        with self._lock:
+            owes = [*self._owed, *self._unconfirmed]
+        return note(
             FrameKind.HELLO,
             {
                 "protocol": PROTOCOL,
@@ -211,41 +238,47 @@ class Link:
                 "name": self._peer.name,
                 "session": self._session,
                 "aggregates": self._peer.aggregates,
+                "held": held.to_document() if held else None,
+                "owes": owes,
             },
         )
-        while (item := outbox.get()) is not None:
-            if isinstance(item, bytes):
-                yield item
-            else:
-                yield from message_frames(item)
 
     def _listen(self, call: _Call, outbox: Outbox) -> Ended:
         patience = threading.Timer(self._settings.connect_seconds, call.cancel)
         patience.daemon = True
         patience.start()
-        assembler = Assembler(self._settings.max_message_bytes)
+        self.heard = time.monotonic()
+        self._pulse.watch(self, call.cancel)
         try:
             for data in call:
                 kind, payload = read_frame(data)
-                self._last_contact = time.monotonic()
+                self.heard = self._last_contact = time.monotonic()
                 if kind is FrameKind.WELCOME:
                     patience.cancel()
-                    self._welcome(outbox)
+                    self._welcome(outbox, read_note(payload))
+                elif kind is FrameKind.BEAT:
+                    continue
                 elif kind is FrameKind.ACKNOWLEDGE:
                     self._confirm(str(read_note(payload).get("message_id")))
                 elif kind is FrameKind.GOODBYE:
                     return Ended(str(read_note(payload).get("reason", "")))
-                elif message := assembler.feed(kind, payload):
+                elif message := self._assembler.feed(kind, payload):
                     self._accept(message)
         finally:
             patience.cancel()
+            self._pulse.forget(self)
         raise _Lost("the aggregator hung up")
 
-    def _welcome(self, outbox: Outbox) -> None:
+    def _welcome(self, outbox: Outbox, welcome: dict[str, Any]) -> None:
         logger.info("connected to the aggregator at %s", self._peer.address)
         self._refused_since = None
+        held = Held.from_document(welcome.get("held"))
         with self._lock:
-            for reply in self._unconfirmed.values():
+            again = list(self._unconfirmed.values())
+            if held:
+                again.sort(key=lambda reply: reply.metadata.reply_to_message_id != held.key)
+                outbox.put(held)
+            for reply in again:
                 outbox.put(reply)
             self._outbox = outbox
 
@@ -254,6 +287,8 @@ class Link:
         message_id = message.metadata.message_id
         if message_id not in self._accepted:
             self._accepted.add(message_id)
+            with self._lock:
+                self._owed.add(message_id)
             self._deliver(message)
 
     def _confirm(self, message_id: str) -> None:

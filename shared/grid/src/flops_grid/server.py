@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from queue import Empty
 from types import TracebackType
 from typing import Any, NoReturn, Self
 from weakref import WeakSet
@@ -13,21 +14,15 @@ from weakref import WeakSet
 import grpc
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
-from flwr.supercore.run import Run
 
 from flops_grid.errors import WireError
 from flops_grid.exchange import Acknowledge, Exchange, Goodbye, NameTakenError, Presence, Seat
-from flops_grid.flower_internals import empty_run, take_identity
+from flops_grid.flower_internals import Run, empty_run, take_identity
+from flops_grid.intake import Intake
+from flops_grid.pulse import Pulse
 from flops_grid.settings import SERVICE, GridSettings, grpc_options
-from flops_grid.wire import (
-    PROTOCOL,
-    Assembler,
-    FrameKind,
-    message_frames,
-    note,
-    read_frame,
-    read_note,
-)
+from flops_grid.transfer import Checksums, Held, Sender
+from flops_grid.wire import PROTOCOL, FrameKind, note, read_frame, read_note
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +46,14 @@ class StreamGrid(Grid):
         self._token = token
         self._settings = settings or GridSettings()
         self._credentials = credentials
-        self._exchange = Exchange(self._settings.grace_seconds, watch)
+        self._intake = Intake(
+            self._settings.intake_bytes,
+            self._settings.stall_seconds,
+            self._settings.max_message_bytes,
+        )
+        self._exchange = Exchange(self._settings.grace_seconds, watch, intake=self._intake)
+        self._checksums = Checksums()
+        self._pulse = Pulse(self._settings.silence_seconds)
         self._threads: ThreadPoolExecutor | None = None
         self._server: grpc.Server | None = None
         self._readers: WeakSet[threading.Thread] = WeakSet()
@@ -87,6 +89,7 @@ class StreamGrid(Grid):
         )
         self.port = self._bind(server)
         server.start()
+        self._pulse.start()
         self._server = server
 
     def close(self, reason: str = "") -> None:
@@ -95,6 +98,7 @@ class StreamGrid(Grid):
             self._exchange.say_goodbye(reason, self._settings.goodbye_seconds)
             self._server.stop(1).wait(5)
             self._server = None
+            self._pulse.stop()
         if self._threads:
             self._threads.shutdown(wait=True, cancel_futures=True)
             self._threads = None
@@ -154,23 +158,14 @@ class StreamGrid(Grid):
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> list[Message]:
-        """Send and wait for all replies; after ``timeout`` seconds return those that came."""
+    ) -> Iterator[Message]:
+        """Send, and give the replies as they come, for ``timeout`` seconds from now at most.
+
+        Who has done with one reply before asking for the next holds few of them at once: the rest
+        wait at their senders. Raises ``CalledOffError``.
+        """
         end = None if timeout is None else time.monotonic() + timeout
-        waiting = set(self.push_messages(messages))
-        replies: list[Message] = []
-        try:
-            while waiting:
-                came = self.pull_messages(waiting)
-                replies += came
-                waiting -= {reply.metadata.reply_to_message_id for reply in came}
-                if end is not None and time.monotonic() >= end:
-                    break
-                if waiting and not came:
-                    self._exchange.wait_for_replies(waiting, end)
-        finally:
-            self._exchange.forget(waiting)
-        return replies
+        return self._exchange.replies(self.push_messages(messages), end)
 
     def _bind(self, server: grpc.Server) -> int:
         try:
@@ -190,10 +185,12 @@ class StreamGrid(Grid):
             target=self._read, args=(seat, frames, context), name="grid-reader", daemon=True
         )
         self._readers.add(reader)
+        self._pulse.watch(seat, context.cancel)
         reader.start()
         # The reader ends by itself: with its stream, which ends when this generator does.
-        yield note(FrameKind.WELCOME, {"protocol": PROTOCOL})
-        yield from _outgoing(seat)
+        held = seat.sends.to_document() if seat.sends else None
+        yield note(FrameKind.WELCOME, {"protocol": PROTOCOL, "held": held})
+        yield from _outgoing(seat, self._checksums, self._settings.beat_seconds)
 
     def _admit(self, frames: Iterator[bytes], context: grpc.ServicerContext) -> Seat:
         patience = threading.Timer(self._settings.hello_seconds, context.cancel)
@@ -210,7 +207,10 @@ class StreamGrid(Grid):
     def _seat(self, hello: dict[str, Any], context: grpc.ServicerContext) -> Seat:
         # The version first: another version may write the rest in another way.
         if hello.get("protocol") != PROTOCOL:
-            why = f"this aggregator speaks version {PROTOCOL} of the protocol"
+            why = (
+                f"this aggregator speaks version {PROTOCOL} of the protocol, "
+                f"not {str(hello.get('protocol'))[:20]}"
+            )
             _refuse(context, grpc.StatusCode.FAILED_PRECONDITION, why)
         token, name, session = (str(hello.get(key, "")) for key in ("token", "name", "session"))
         if not hmac.compare_digest(token.encode(), self._token.encode()):
@@ -218,24 +218,24 @@ class StreamGrid(Grid):
         if not 1 <= len(name) <= 200 or not 1 <= len(session) <= 200:
             _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, "a greeting needs name and session")
         try:
-            aggregates = hello.get("aggregates") is True
-            return self._exchange.join(name, session, aggregates=aggregates)
+            return self._exchange.join(
+                name,
+                session,
+                aggregates=hello.get("aggregates") is True,
+                held=Held.from_document(hello.get("held")),
+                owed=_ids(hello.get("owes")),
+            )
+        except WireError as error:
+            _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, error.reason)
         except NameTakenError:
             why = f"a learner named {name} is here already"
             _refuse(context, grpc.StatusCode.ALREADY_EXISTS, why)
 
     def _read(self, seat: Seat, frames: Iterator[bytes], context: grpc.ServicerContext) -> None:
         """Read until the connection ends; whatever is wrong with it is this learner's loss only."""
-        assembler = Assembler(self._settings.max_message_bytes)
         reason, for_good = "", False
         try:
-            for data in frames:
-                kind, payload = read_frame(data)
-                if kind is FrameKind.LEAVE:
-                    reason, for_good = str(read_note(payload).get("reason", ""))[:500], True
-                    break
-                if message := assembler.feed(kind, payload):
-                    self._exchange.answer(seat, message)
+            reason, for_good = self._read_frames(seat, frames)
         except WireError as error:
             logger.warning("ended the connection of %s: %s", seat.name, error)
             reason = f"it sent something malformed: {error}"
@@ -245,7 +245,37 @@ class StreamGrid(Grid):
             pass  # The stream was cut; to the exchange that is the same as its end.
         except Exception:
             logger.exception("the connection of %s failed", seat.name)
+        self._pulse.forget(seat)
         self._exchange.leave(seat, *([reason] if reason else []), for_good=for_good)
+
+    def _read_frames(self, seat: Seat, frames: Iterator[bytes]) -> tuple[str, bool]:
+        """Take what the learner sends; return the reason of its leave, and whether it took one."""
+        entered = 0
+        try:
+            for data in frames:
+                seat.heard = time.monotonic()
+                kind, payload = read_frame(data)
+                if kind is FrameKind.LEAVE:
+                    return str(read_note(payload).get("reason", ""))[:500], True
+                if kind is FrameKind.BEAT:
+                    continue
+                message, size = seat.feed(kind, payload)
+                entered = entered or self._let_in(seat, size)
+                if message:
+                    # Whoever takes the reply makes the room free again.
+                    entered = 0
+                    self._exchange.answer(seat, message)
+        finally:
+            self._intake.leave(entered)
+        return "", False
+
+    def _let_in(self, seat: Seat, size: int) -> int:
+        """Read no more of this learner before there is room for what it sends."""
+        seat.is_paused = True
+        try:
+            return self._intake.enter(size)
+        finally:
+            seat.heard, seat.is_paused = time.monotonic(), False
 
 
 def _greeting(frames: Iterator[bytes]) -> dict[str, Any]:
@@ -255,21 +285,31 @@ def _greeting(frames: Iterator[bytes]) -> dict[str, Any]:
     return read_note(payload)
 
 
-def _outgoing(seat: Seat) -> Iterator[bytes]:
-    while (item := seat.outbox.get()) is not None:
-        yield from _frames_of(item)
-        if isinstance(item, Goodbye):
-            return
+def _ids(found: Any) -> list[str]:
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise WireError("a greeting does not say what is owed")
+    return found
 
 
-def _frames_of(item: Message | Acknowledge | Goodbye) -> Iterator[bytes]:
-    match item:
-        case Acknowledge(message_id):
-            yield note(FrameKind.ACKNOWLEDGE, {"message_id": message_id})
-        case Goodbye(reason):
-            yield note(FrameKind.GOODBYE, {"reason": reason})
-        case Message():
-            yield from message_frames(item)
+def _outgoing(seat: Seat, checksums: Checksums, beat_seconds: float) -> Iterator[bytes]:
+    sender = Sender(seat.held, checksums)
+    while True:
+        try:
+            item = seat.outbox.get(timeout=beat_seconds)
+        except Empty:
+            yield note(FrameKind.BEAT, {})
+            continue
+        match item:
+            case None:
+                return
+            case Acknowledge(message_id):
+                yield note(FrameKind.ACKNOWLEDGE, {"message_id": message_id})
+            case Goodbye(reason):
+                yield note(FrameKind.GOODBYE, {"reason": reason})
+                return
+            case Message():
+                yield from sender.frames(item)
+                seat.owed.add(item.metadata.message_id)
 
 
 def _refuse(context: grpc.ServicerContext, code: grpc.StatusCode, why: str) -> NoReturn:

@@ -13,13 +13,19 @@ SERVICE: Final = "flops.Fleet"
 class GridSettings:
     """What the aggregator's end may be told.
 
-    ``grace_seconds`` is how long a learner may be away before its work counts as failed.
+    ``grace_seconds`` is how long a learner may be away before its work counts as failed; for
+    ``intake_bytes`` and ``stall_seconds`` see ``intake``. Each end sends something every
+    ``beat_seconds``; one that sends nothing for ``silence_seconds`` is taken for frozen.
     """
 
     grace_seconds: float = 15.0
     keepalive_seconds: float = 4.0
     hello_seconds: float = 10.0
+    beat_seconds: float = 2.0
+    silence_seconds: float = 8.0
     goodbye_seconds: float = 5.0
+    intake_bytes: int = 32 * 1024 * 1024
+    stall_seconds: float = 5.0
     max_learners: int = 1000
     max_message_bytes: int = MAX_MESSAGE_BYTES
 
@@ -37,6 +43,8 @@ class LinkSettings:
     duplicate_seconds: float = 30.0
     connect_seconds: float = 10.0
     keepalive_seconds: float = 4.0
+    beat_seconds: float = 2.0
+    silence_seconds: float = 8.0
     first_pause_seconds: float = 0.2
     longest_pause_seconds: float = 5.0
     malformed_attempts: int = 5
