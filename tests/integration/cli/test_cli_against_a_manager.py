@@ -293,6 +293,20 @@ def test_mock_data_are_awaited(mock_sla, manager, capsys):
     assert "Provided: 1 fragments." in shown
 
 
+def test_a_mock_tells_where_each_part_is_and_what_is_in_it(shell, manager, capsys):
+    told = {"partition": 2, "node": "munich/node1", "labels": {"0": 150, "7": 3}}
+    fragment = {"name": "mnist.0a.parquet", "rows": 153, "bytes": 4000, **told}
+    manager.answers.append(a_mock("completed", fragments=[fragment]))
+
+    assert main(["mock", "show", "m1"]) == CliExitCode.DONE
+
+    words = capsys.readouterr().out.splitlines()[-1].split()
+    assert words == [
+        *("mnist.0a.parquet", "153", "4000", "2", "munich/node1"),
+        *("0:", "150,", "7:", "3"),
+    ]
+
+
 def test_mock_data_that_fail_are_an_error(mock_sla, manager, capsys):
     manager.answers.append((200, {"message": "ok", "mock_id": "m1"}))
     manager.answers.append(a_mock("failed", error={"reason": "no hub", "hint": "Use a source."}))

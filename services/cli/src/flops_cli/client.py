@@ -4,8 +4,8 @@ from flops_cli.client import FlopsClient
 
 with FlopsClient.logged_in(api_url, oakestra_url, user, password) as flops:
 project_id = flops.submit_project(sla)
-for event in flops.follow(project_id):
-print(event.kind, event.payload)
+for numbered in flops.follow(project_id):
+print(numbered.seq, numbered.event.kind, numbered.event.payload)
 """
 
 import json

@@ -1,6 +1,8 @@
 """``flops mock ...``: datasets that play the data of edge devices."""
 
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -10,6 +12,7 @@ from flops_cli.watching import watch_mock
 from flops_contracts.roles import MockStage
 
 PAUSE_SECONDS = 0.5
+COLUMNS = ("FRAGMENT", "ROWS", "BYTES", "PARTITION", "NODE", "LABELS")
 
 
 @click.group()
@@ -72,11 +75,18 @@ def show(context: Context, mock_id: str) -> None:
         if found.failure:
             click.echo(f"failed because:  {found.failure.reason}")
             click.echo(f"what to change:  {found.failure.hint}")
-        rows = [(str(one["name"]), str(one["rows"]), str(one["bytes"])) for one in found.fragments]
-        if rows:
-            context.table(("FRAGMENT", "ROWS", "BYTES"), rows)
+        if found.fragments:
+            context.table(COLUMNS, [_row(one) for one in found.fragments])
 
     context.show(found.document, say)
+
+
+def _row(fragment: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a fragment in words; what was stored long ago may not tell where it came from."""
+    labels = fragment.get("labels") or {}
+    told = ("name", "rows", "bytes", "partition", "node")
+    counts = (f"{label}: {count}" for label, count in labels.items())
+    return (*(str(fragment.get(key, "")) for key in told), ", ".join(counts))
 
 
 @mock.command()
