@@ -1,11 +1,13 @@
 """The Python client of the manager, for programs and notebooks.
 
-from flops_cli.client import FlopsClient
+    from flops_cli.client import FlopsClient
 
-with FlopsClient.logged_in(api_url, oakestra_url, user, password) as flops:
-project_id = flops.submit_project(sla)
-for numbered in flops.follow(project_id):
-print(numbered.seq, numbered.event.kind, numbered.event.payload)
+    with FlopsClient.logged_in(api_url, oakestra_url, user, password) as flops:
+        project_id = flops.submit_project(sla)
+        for numbered in flops.follow(project_id):
+            print(numbered.seq, numbered.event.kind, numbered.event.payload)
+
+What goes wrong is a ``ClientError``, with the manager's reason and hint.
 """
 
 import json
