@@ -11,6 +11,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDict
 
 from flops_aggregator.dtypes import summable
+from flops_aggregator.folding import Fold
 from flops_contracts.exit_codes import ExitCode
 from flops_grid.errors import LearnerError
 from flops_grid.flower_internals import LEARNER_RAISED, message_with_metadata, metadata_values
@@ -23,6 +24,8 @@ from flops_grid.records import (
     METRICS,
     SAMPLES,
     TRAIN_LOSS,
+    array_view,
+    pieces,
 )
 
 NUMERIC_KINDS = "biufc"
@@ -33,16 +36,28 @@ class _UnusableReply(Exception):  # noqa: N818 - it becomes a LearnerError
 
 
 def checked_train_replies(
-    replies: Iterable[Message], sent: ArrayRecord, *, wants_train_loss: bool = False
+    replies: Iterable[Message],
+    sent: ArrayRecord,
+    *,
+    wants_train_loss: bool = False,
+    fold: Fold | None = None,
 ) -> list[Message]:
-    """Return the replies, those that cannot be averaged with ``sent`` turned into errors."""
+    """Return the replies, those that cannot be averaged with ``sent`` turned into errors.
+
+    With ``fold`` the others are added to it as they come, and have no arrays any more.
+    """
     metrics = (SAMPLES, FIT_SECONDS, *([TRAIN_LOSS] if wants_train_loss else []))
-    return [_checked(reply, metrics, sent) for reply in replies]
+    take = fold.take if fold else _as_it_is
+    return [take(_checked(reply, metrics, sent)) for reply in replies]
 
 
 def checked_evaluate_replies(replies: Iterable[Message]) -> list[Message]:
     """Return the replies, those without loss, accuracy and samples turned into errors."""
     return [_checked(reply, (SAMPLES, LOSS, ACCURACY, EVALUATE_SECONDS), None) for reply in replies]
+
+
+def _as_it_is(reply: Message) -> Message:
+    return reply
 
 
 def metrics_of(reply: Message) -> dict[str, float]:
@@ -96,7 +111,7 @@ def _arrays(reply: Message, sent: ArrayRecord) -> ArrayRecord:
 
 def _check_array(key: str, found: Array, expected: Array) -> None:
     try:
-        values = found.numpy()
+        values = array_view(found)
     except (TypeError, ValueError, OSError, EOFError) as error:
         raise _UnusableReply(f"parameter {key} cannot be read: {error}") from error
     if values.dtype.kind not in NUMERIC_KINDS:
@@ -104,5 +119,5 @@ def _check_array(key: str, found: Array, expected: Array) -> None:
     if values.shape != tuple(expected.shape):
         shapes = f"{values.shape}, not {tuple(expected.shape)}"
         raise _UnusableReply(f"parameter {key} has the shape {shapes}, after fit_model")
-    if not np.isfinite(values).all():
+    if not all(np.isfinite(piece).all() for piece in pieces(values)):
         raise _UnusableReply(f"parameter {key} holds values that are no numbers after fit_model")

@@ -241,20 +241,24 @@ class Exchange:
             self._intake.leave(size_of(reply))
         return taken
 
-    def replies(self, message_ids: Iterable[str], end: float | None) -> Iterator[Message]:
-        """Give the replies as they come, until all are there or ``end`` on the clock.
+    def replies(
+        self, message_ids: Iterable[str], end: float | None, enough: int | None = None
+    ) -> Iterator[Message]:
+        """Give the replies as they come: all, those until ``end``, or ``enough`` without an error.
 
         Room for the next ones is made when the caller is done with the last: it asks for more.
         Raises ``CalledOffError``.
         """
         waiting = set(message_ids)
         try:
-            while waiting:
+            while waiting and (enough is None or enough > 0):
                 with self._changed:
                     came = next(filter(None, map(self._take_one, waiting)), None)
                 if came:
                     waiting.discard(came.metadata.reply_to_message_id)
                     size = size_of(came)
+                    if enough is not None and came.has_content():
+                        enough -= 1
                     try:
                         yield came
                     finally:

@@ -1,9 +1,11 @@
 """What aggregator and learners call the things in a message, and how parameters get in and out."""
 
+from collections.abc import Iterator
+from io import BytesIO
 from typing import Any, Final
 
 import numpy as np
-from flwr.app import ArrayRecord
+from flwr.app import Array, ArrayRecord
 from numpy.typing import NDArray
 
 ARRAYS: Final = "arrays"
@@ -39,4 +41,55 @@ def arrays_from_parameters(parameters: Parameters) -> ArrayRecord:
 
 def parameters_from_arrays(arrays: ArrayRecord) -> Parameters:
     """Return the arrays in order; each is a copy of its own and may be written to."""
-    return [array.numpy() for array in arrays.values()]
+    return [array_view(array).copy("K") for array in arrays.values()]
+
+
+NUMPY: Final = "numpy.ndarray"
+"""What Flower calls arrays whose bytes are those of a ``.npy`` file."""
+
+PIECE: Final = 1 << 18
+
+
+def array_view(array: Array) -> NDArray[Any]:
+    """Return the values of ``array`` where they lie, to read only; Flower's ``numpy`` copies them.
+
+    Raises ``ValueError`` or ``TypeError`` for what is no array of plain values.
+    """
+    if array.stype != NUMPY:
+        raise TypeError(f"an array is serialised as {array.stype}")
+    head = BytesIO(array.data)
+    version = np.lib.format.read_magic(head)
+    if version != (1, 0):
+        return array.numpy()
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(head)
+    if dtype.hasobject:
+        raise ValueError("an array holds objects")
+    values = np.frombuffer(array.data, dtype, int(np.prod(shape)), head.tell())
+    return values.reshape(shape, order="F" if is_fortran else "C")
+
+
+def pieces(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Cut an array of any shape into flat pieces, in the order of its indices."""
+    flat = values.reshape(-1)
+    yield from (flat[i : i + PIECE] for i in range(0, flat.size, PIECE))
+
+
+class EmptyArray:
+    """Zeros that become an ``Array`` without being copied once more."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._file = BytesIO()
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
+        np.lib.format.write_array_header_1_0(self._file, {**header, "shape": shape})
+        begin = self._file.tell()
+        # Writing behind the end fills what lies between with zeros.
+        self._file.seek(begin + max(0, int(np.prod(shape)) * dtype.itemsize - 1))
+        self._file.write(b"\0" if np.prod(shape) else b"")
+        self._dtype, self._shape = dtype, shape
+        values = np.frombuffer(self._file.getbuffer(), dtype, int(np.prod(shape)), begin)
+        self.values: NDArray[Any] = values.reshape(shape)
+
+    def finished(self) -> Array:
+        """Return what is in ``values`` by now, which nobody else may hold any more."""
+        del self.values
+        return Array(str(self._dtype), self._shape, NUMPY, self._file.getvalue())

@@ -157,15 +157,20 @@ class StreamGrid(Grid):
         return self._exchange.take(message_ids)
 
     def send_and_receive(
-        self, messages: Iterable[Message], *, timeout: float | None = None
+        self,
+        messages: Iterable[Message],
+        *,
+        timeout: float | None = None,
+        enough: int | None = None,
     ) -> Iterator[Message]:
         """Send, and give the replies as they come, for ``timeout`` seconds from now at most.
 
+        It ends when all have come, or ``enough`` without an error.
         Who has done with one reply before asking for the next holds few of them at once: the rest
         wait at their senders. Raises ``CalledOffError``.
         """
         end = None if timeout is None else time.monotonic() + timeout
-        return self._exchange.replies(self.push_messages(messages), end)
+        return self._exchange.replies(self.push_messages(messages), end, enough)
 
     def _bind(self, server: grpc.Server) -> int:
         try:
