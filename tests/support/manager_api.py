@@ -20,6 +20,7 @@ from flops_manager.adapters.memory_addresses import MemoryAddressBook
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import NotAuthenticatedError
 from flops_manager.domain.mocks import Mock
+from flops_manager.domain.observations import Limits
 from flops_manager.domain.projects import Project
 from flops_manager.entrypoints.api.callers import Senders, VerifiedSenders
 from flops_manager.entrypoints.api.serving import UseCases, make_api
@@ -31,6 +32,7 @@ from flops_manager.usecases.database import Database
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.models import Models
 from flops_manager.usecases.projects import Projects
+from flops_manager.usecases.queue import Queue
 from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
 from support.api_samples import LATER
@@ -90,7 +92,8 @@ class World:
     def use_cases(self) -> UseCases:
         """Return the use cases over this world."""
         survey = Survey(self.orchestrator, MemoryDataServers())
-        projects = Projects(self.projects, self.history, self.orchestrator, survey, _now)
+        queue = Queue(self.projects, survey, Limits())
+        projects = Projects(self.projects, self.history, self.orchestrator, survey, queue, _now)
         mocks = Mocks(self.mocks, self.history, _now)
         return UseCases(
             projects,

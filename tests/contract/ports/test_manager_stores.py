@@ -28,7 +28,9 @@ from flops_manager.domain.errors import (
     ProjectNotFoundError,
     StaleProjectError,
     StoreUnavailableError,
+    UnreadableRecordError,
 )
+from flops_manager.domain.queue import Brief
 from flops_manager.ports.stores import Pending, Record
 from support.broker import free_port
 from support.manager_core import NOW, MovableClock, a_mock, a_project, an_event
@@ -75,6 +77,13 @@ class ProjectStoreContract:
 
         saved = store.get("p1")
         assert saved == Record(a_project("p1", commit="c0ffee"), record.version + 1, todo)
+
+    def test_the_unfinished_are_told_in_brief(self, store):
+        going, over = a_project("p1"), a_project("p2", stage=Stage.FAILED)
+        for project in (going, over, a_project("p3", is_deleted=True)):
+            store.add(Record(project))
+
+        assert list(store.unfinished()) == [Brief("p1", "anna", "submitted", going.created_at)]
 
     def test_a_removed_one_cannot_be_saved_again(self, store):
         store.add(Record(a_project("p1")))
@@ -152,6 +161,16 @@ class TestMongoProjectStore(ProjectStoreContract):
 
         with pytest.raises(StoreUnavailableError):
             mongo_projects(database).get("p1")
+
+    def test_what_cannot_be_read_is_left_out_aloud(self, store, database, caplog):
+        store.add(Record(a_project("p1"), 0, (Pending(Place()),)))
+        database["projects"].insert_one({"_id": "odd", "stage": "training", "is_deleted": False})
+
+        assert [one.id for one in store.active(NOW)] == ["p1"]
+        assert [one.id for one in store.list(None, None, 0, 10)[0]] == ["p1"]
+        assert "What is stored as odd cannot be read" in caplog.text
+        with pytest.raises(UnreadableRecordError):
+            store.get("odd")
 
 
 class MockStoreContract:

@@ -9,6 +9,7 @@ from flops_manager.adapters.memory_addresses import MemoryAddressBook
 from flops_manager.domain.errors import (
     AlreadyExistsError,
     IllegalTransitionError,
+    KeyReusedError,
     MockNotFoundError,
     ModelNotFoundError,
     NotAllowedError,
@@ -55,7 +56,7 @@ def test_submitting_creates_nothing_yet_but_what_is_to_be_done(core):
 def test_the_same_key_returns_the_first_project(core):
     first = core.app.projects.submit(a_sla(), ANNA, "once")
 
-    again = core.app.projects.submit(a_sla(learners=7), ANNA, "once")
+    again = core.app.projects.submit(a_sla(), ANNA, "once")
 
     assert again == first
     assert core.app.projects.submit(a_sla(), ANNA, "twice").id != first.id
@@ -65,7 +66,17 @@ def test_the_same_key_returns_the_first_project(core):
 def test_the_same_key_returns_the_first_mock(core):
     first = core.app.mocks.submit(a_mock_sla(), ANNA, "once")
 
-    assert core.app.mocks.submit(a_mock_sla("other"), ANNA, "once") == first
+    assert core.app.mocks.submit(a_mock_sla(), ANNA, "once") == first
+
+
+def test_the_same_key_with_another_sla_is_refused(core):
+    first = core.app.projects.submit(a_sla(), ANNA, "once")
+    core.app.mocks.submit(a_mock_sla(), ANNA, "once")
+
+    with pytest.raises(KeyReusedError, match=f"it made the project {first.id}"):
+        core.app.projects.submit(a_sla(learners=7), ANNA, "once")
+    with pytest.raises(KeyReusedError, match="it made the mock data provider"):
+        core.app.mocks.submit(a_mock_sla("other"), ANNA, "once")
 
 
 def test_a_key_that_serves_a_project_and_a_mock_makes_two_things(core):

@@ -46,6 +46,7 @@ from flops_manager.usecases.models import Models
 from flops_manager.usecases.outbox import Outbox
 from flops_manager.usecases.project_steps import ProjectSteps
 from flops_manager.usecases.projects import Projects
+from flops_manager.usecases.queue import Queue
 from flops_manager.usecases.rhythm import Lookout, Rhythm
 from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
@@ -163,7 +164,10 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
     tracking = Tracking(
         adapters.orchestrator, addresses, adapters.leases, options.installation, options.holder
     )
-    projects = Projects(adapters.projects, adapters.history, adapters.orchestrator, survey, now)
+    queue = Queue(adapters.projects, survey, options.limits)
+    projects = Projects(
+        adapters.projects, adapters.history, adapters.orchestrator, survey, queue, now
+    )
     mocks = Mocks(adapters.mocks, adapters.history, now)
     return App(
         projects=projects,
@@ -190,7 +194,7 @@ def _worker(
     project_steps = ProjectSteps(
         adapters.orchestrator,
         addresses,
-        survey,
+        Queue(adapters.projects, survey, options.limits),
         tracking,
         announcements,
         builds,

@@ -272,6 +272,33 @@ def _limits(environment: Environment) -> Limits:
             defaults.providing_seconds,
             help="How long a mock data provider may take.",
         ),
+        starting_seconds=environment.seconds(
+            "FLOPS_FIRST_WORD_TIMEOUT_SECONDS",
+            defaults.starting_seconds,
+            help="How long an actor that runs may take to its first word.",
+        ),
+        heartbeat_seconds=environment.seconds(
+            "FLOPS_ACTOR_HEARTBEAT_SECONDS",
+            defaults.heartbeat_seconds,
+            help="Time between heartbeats of actors; three missed ones make it count as silent.",
+        ),
+        queue_seconds=environment.seconds(
+            "FLOPS_QUEUE_TIMEOUT_SECONDS",
+            defaults.queue_seconds,
+            help="How long a project may wait for room.",
+        ),
+        running_projects=environment.whole(
+            "FLOPS_MAX_RUNNING_PROJECTS",
+            defaults.running_projects,
+            help="How many projects run at once, others wait; 0 lets in what fits the nodes.",
+            maximum=100_000,
+        ),
+        projects_per_customer=environment.whole(
+            "FLOPS_MAX_PROJECTS_PER_CUSTOMER",
+            defaults.projects_per_customer,
+            help="How many unfinished projects a customer may have; 0 is any number.",
+            maximum=100_000,
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields as dataclass_fields
 from typing import Any, Final
 
-from marshmallow import fields
+from marshmallow import ValidationError, fields
 
 from flops_contracts.payloads import (
     ActorImagesSchema,
@@ -28,6 +28,7 @@ from flops_manager.domain.commands import (
     Undeploy,
     UndeployLost,
 )
+from flops_manager.domain.errors import UnreadableRecordError
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.projects import (
     ClusterRound,
@@ -192,6 +193,7 @@ class ProjectSchema(MessageSchema):
     error = _maybe(ProjectErrorSchema)
     stopped_in = fields.Enum(Stage, by_value=True, load_default=None, allow_none=True)
     progress = _maybe(ProgressSchema)
+    waiting = _text()
     notices = TupleOf(fields.String(), load_default=())
     is_deleted = fields.Boolean(load_default=False)
 
@@ -225,12 +227,18 @@ def document_from_record(record: Record[Any], schema: MessageSchema) -> dict[str
 
 
 def record_from_document(document: Mapping[str, Any], schema: MessageSchema) -> Record[Any]:
-    """Return what was stored."""
-    return Record(
-        subject=schema.load(dict(document)),
-        version=document["version"],
-        todo=tuple(_pending_from_document(one) for one in document["todo"]),
-    )
+    """Return what was stored; raise ``UnreadableRecordError``."""
+    try:
+        return Record(
+            subject=schema.load(dict(document)),
+            version=document["version"],
+            todo=tuple(_pending_from_document(one) for one in document["todo"]),
+        )
+    except (ValidationError, KeyError, TypeError, ValueError) as error:
+        raise UnreadableRecordError(
+            f"What is stored as {document.get('_id')} cannot be read: {error!r}"[:500],
+            hint="Another version of FLOps wrote it, or somebody else; mend or remove it.",
+        ) from error
 
 
 def _document_from_pending(pending: Pending) -> dict[str, Any]:

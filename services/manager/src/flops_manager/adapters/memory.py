@@ -19,6 +19,7 @@ from flops_manager.domain.errors import (
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.nodes import Node, TagStats
 from flops_manager.domain.projects import Project
+from flops_manager.domain.queue import Brief
 from flops_manager.domain.states import Health, ServiceState
 from flops_manager.ports.orchestrator import Deployed
 from flops_manager.ports.stores import Record, StoredEvent
@@ -85,6 +86,15 @@ class MemoryRecords(Generic[T]):
         """Return those that are in no final stage, or only just."""
         subjects = (one.subject for one in self._all())
         return [one for one in subjects if not one.stage.is_final or one.updated_at > ended_after]
+
+    def unfinished(self) -> Sequence[Brief]:
+        """Return those that are in no final stage, in brief."""
+        subjects = (one.subject for one in self._all())
+        return [
+            Brief(one.id, one.owner, one.stage, one.created_at)
+            for one in subjects
+            if not one.stage.is_final and not one.is_deleted
+        ]
 
     def _all(self) -> tuple[Record[Any], ...]:
         with self._lock:

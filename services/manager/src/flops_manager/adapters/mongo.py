@@ -1,6 +1,7 @@
 """The stores and leases in MongoDB. A project and its outbox are one document, so one write."""
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
@@ -26,10 +27,14 @@ from flops_manager.domain.errors import (
     ProjectNotFoundError,
     StaleProjectError,
     StoreUnavailableError,
+    UnreadableRecordError,
 )
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.projects import Project
+from flops_manager.domain.queue import Brief
 from flops_manager.ports.stores import Record, StoredEvent
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -135,7 +140,7 @@ class MongoRecords(Generic[T]):
             newest_first = [("created_at", DESCENDING), ("_id", DESCENDING)]
             found = self._collection.find(wanted).sort(newest_first).skip(skip).limit(limit)
             documents = tuple(found) if limit > 0 else ()
-        return tuple(self._subject(one) for one in documents), total
+        return tuple(self._readable(documents)), total
 
     def busy(self) -> Sequence[str]:
         """Return the ids of those whose outbox is not empty."""
@@ -150,11 +155,27 @@ class MongoRecords(Generic[T]):
         with translated():
             found = self._collection.find({"$or": [{"stage": {"$nin": _FINAL}}, ended_later]})
             documents = tuple(found)
-        return [self._subject(one) for one in documents]
+        return list(self._readable(documents))
 
-    def _subject(self, document: dict[str, Any]) -> T:
-        subject: T = record_from_document(document, self._schema).subject
-        return subject
+    def unfinished(self) -> Sequence[Brief]:
+        """Return those that are in no final stage, in brief."""
+        wanted = {"stage": {"$nin": _FINAL}, "is_deleted": False}
+        wanted["created_at"] = {"$exists": True}
+        fields = {"owner": 1, "stage": 1, "created_at": 1}
+        with translated():
+            found = tuple(self._collection.find(wanted, fields))
+        return [
+            Brief(one["_id"], one["owner"], one["stage"], datetime.fromisoformat(one["created_at"]))
+            for one in found
+        ]
+
+    def _readable(self, documents: Iterable[dict[str, Any]]) -> Iterator[T]:
+        """Leave out, aloud, what cannot be read: it must not hide the others."""
+        for document in documents:
+            try:
+                yield record_from_document(document, self._schema).subject
+            except UnreadableRecordError as error:
+                logger.error("%s", error)  # noqa: TRY400 - its reason says all
 
 
 def mongo_projects(database: MongoDatabase) -> MongoRecords[Project]:

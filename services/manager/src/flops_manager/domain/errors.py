@@ -47,6 +47,26 @@ class AlreadyExistsError(FlopsError):
     """A project or mock with this id is stored already."""
 
 
+class KeyReusedError(FlopsError):
+    """An Idempotency-Key came again with another SLA."""
+
+
+class TooManyProjectsError(FlopsError):
+    """The customer has as many unfinished projects as one may have."""
+
+
+class UnreadableRecordError(FlopsError):
+    """What is stored is not what this version of FLOps writes."""
+
+
+class NotYetError(FlopsError):
+    """A command has to wait for its turn; that is no failure. It is tried again after a rest."""
+
+    def __init__(self, reason: str, rest_seconds: float = 0.0) -> None:
+        super().__init__(reason)
+        self.rest_seconds = rest_seconds
+
+
 class OrchestratorUnavailableError(FlopsError):
     """The orchestrator does not answer, or answers that it is broken; trying again may help."""
 
@@ -63,5 +83,13 @@ class StoreUnavailableError(FlopsError):
     """The database does not answer; trying again may help."""
 
 
+class ModelServerError(FlopsError):
+    """The served model refuses a sample, or does not answer."""
+
+
 class NotPlaceableError(FlopsError):
     """No way to place what the SLA asks for on the nodes and data that are there."""
+
+
+class NoRoomError(NotPlaceableError):
+    """It could be placed if less of the nodes were in use."""

@@ -61,7 +61,8 @@ def with_facts(  # noqa: C901, PLR0911 - a case per event
     """Return the project with what ``event`` tells; the stage is left to the table."""
     match event:
         case Placed():
-            return _noted(replace(project, placements=event.placements), *event.notices)
+            placed = replace(project, placements=event.placements, waiting="")
+            return _noted(placed, *event.notices)
         case ActorsBuilt():
             return replace(
                 project,

@@ -7,7 +7,7 @@ from typing import Final
 
 from flops_contracts.roles import Role
 from flops_contracts.sla import DataSplit, ProjectSla, ResourceConstraints
-from flops_manager.domain.errors import NotPlaceableError
+from flops_manager.domain.errors import NoRoomError, NotPlaceableError
 from flops_manager.domain.nodes import LEARNER_ADDON, Landscape, Node, TagStats
 from flops_manager.domain.projects import Placement
 
@@ -135,7 +135,7 @@ def _check_room(
     fits = sum(one.capacity for one in candidates)
     if fits < wanted:
         where = ", ".join(f"{one.capacity} on {one.node.label}" for one in candidates)
-        raise NotPlaceableError(
+        raise NoRoomError(
             f"The SLA asks for {wanted} learners with {needs.vcpus} vcpus and {needs.memory} MB "
             f"each, but the nodes with data have room for {fits} ({where}).",
             hint="Ask for fewer learners or smaller resource_constraints, or add nodes.",

@@ -63,8 +63,8 @@ FOUND: Final[tuple[Command, ...]] = (
 )
 """What every stage builds on. Observer and tracking server stay, for whoever looks back."""
 
-PREPARE: Final[tuple[Command, ...]] = (*FOUND, Place())
-"""What submission starts."""
+PREPARE: Final[tuple[Command, ...]] = (Place(), *FOUND)
+"""What submission starts. Who has to wait for a place uses nothing up."""
 
 
 def start(stage: Stage) -> tuple[Command, ...]:
@@ -233,6 +233,7 @@ def _move(project: Project, row: Row, now: datetime) -> tuple[Project, tuple[Com
         stage_history=(*project.stage_history, entry),
         stopped_in=row.stage if row.target in {S.FAILED, S.CANCELLED} else None,
         progress=None,
+        waiting="",
     )
     announce = Announce(
         stage=row.target,

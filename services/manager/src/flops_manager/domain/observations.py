@@ -31,7 +31,7 @@ NEW_SECONDS: Final = 5.0
 
 @dataclass(frozen=True)
 class Limits:
-    """How long things may take, in seconds."""
+    """How long things may take, in seconds; how many projects there may be, where 0 is any."""
 
     scheduling_seconds: float = 120
     placing_seconds: float = 180
@@ -41,6 +41,9 @@ class Limits:
     providing_seconds: float = 1800
     starting_seconds: float = 180
     heartbeat_seconds: float = 10
+    queue_seconds: float = 3600
+    running_projects: int = 0
+    projects_per_customer: int = 0
 
 
 def round_seconds(project: Project) -> int:
@@ -52,7 +55,7 @@ def round_seconds(project: Project) -> int:
 def stage_limit(project: Project, limits: Limits) -> float:
     """Return how many seconds the project may stay in its present stage."""
     return {
-        Stage.SUBMITTED: limits.placing_seconds,
+        Stage.SUBMITTED: limits.queue_seconds if project.waiting else limits.placing_seconds,
         Stage.BUILDING_ACTORS: limits.building_seconds,
         Stage.TRAINING: limits.joining_seconds + project.expected_rounds * round_seconds(project),
         Stage.BUILDING_MODEL: limits.building_seconds,
@@ -73,6 +76,7 @@ def overdue(
     if (now - max(began, project.entered_at)).total_seconds() <= seconds:
         return None
     last = f" The last that was heard: {project.progress.message}." if project.progress else ""
+    last = f" {project.waiting}" if project.waiting else last
     return ProjectError(
         reason=f"The stage {project.stage} did not end within {seconds:.0f} s.{last}",
         stage=project.stage,

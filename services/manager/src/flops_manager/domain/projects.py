@@ -131,6 +131,7 @@ class Project:
     ``attempt`` counts retries; it is part of service names, so that what an earlier attempt still
     says is told apart. ``stopped_in`` is the stage that failed or was cancelled. ``rounds`` are
     those of its aggregator: in hierarchical mode cycles, with ``cluster_rounds`` in them.
+    ``waiting`` says what keeps it from going on, if something does that is no failure.
     """
 
     id: str
@@ -157,6 +158,7 @@ class Project:
     error: ProjectError | None = None
     stopped_in: Stage | None = None
     progress: Progress | None = None
+    waiting: str = ""
     notices: tuple[str, ...] = ()
     is_deleted: bool = False
 

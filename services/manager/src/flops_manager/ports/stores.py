@@ -9,6 +9,7 @@ from flops_contracts.events import Event
 from flops_manager.domain.commands import Command
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.projects import Project
+from flops_manager.domain.queue import Brief
 
 T = TypeVar("T")
 
@@ -71,7 +72,13 @@ class Records(Protocol[T]):
         """Return the ids of those whose outbox is not empty."""
 
     def active(self, ended_after: datetime) -> Sequence[T]:
-        """Return those that are in no final stage, and those that got there later than that."""
+        """Return those that are in no final stage, and those that got there later than that.
+
+        What is stored but cannot be read is left out here and in ``list``, and logged.
+        """
+
+    def unfinished(self) -> Sequence[Brief]:
+        """Return those that are in no final stage and not being deleted, in brief."""
 
 
 ProjectStore = Records[Project]

@@ -25,7 +25,7 @@ from flops_manager.ports.stores import EventStore, MockStore, Pending, Record
 from flops_manager.usecases.answers import Page
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.changes import change, unchanged
-from flops_manager.usecases.projects import being_deleted, subject_id
+from flops_manager.usecases.projects import being_deleted, require_same, subject_id
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,8 @@ class Mocks:
         """Store a new mock and let the worker start it; the same key returns the first mock.
 
         Raises ``NotAllowedError`` if the SLA names another customer and the caller is no Admin,
-        and ``AlreadyExistsError`` while the key's first mock is being deleted.
+        ``KeyReusedError`` if the key's first mock has another SLA, and ``AlreadyExistsError``
+        while it is being deleted.
         """
         caller.require_owner(sla.customer_id)
         now = self._now()
@@ -60,9 +61,11 @@ class Mocks:
             self._store.add(Record(mock, todo=tuple(map(Pending, commands))))
         except AlreadyExistsError:
             try:
-                return self.get(mock.id, caller)
+                first = self.get(mock.id, caller)
             except MockNotFoundError as error:
                 raise being_deleted("mock data provider") from error
+            require_same(first.sla, sla, "mock data provider", first.id)
+            return first
         return mock
 
     def get(self, mock_id: str, caller: Caller) -> Mock:

@@ -11,6 +11,7 @@ from flops_manager.domain.commands import Command, Remove, Undeploy, UndeployLos
 from flops_manager.domain.errors import (
     IllegalTransitionError,
     MockNotFoundError,
+    NotYetError,
     OrchestratorUnavailableError,
     ProjectNotFoundError,
     StaleProjectError,
@@ -26,8 +27,8 @@ T = TypeVar("T")
 
 FIRST_REST_SECONDS: Final = 0.2
 LONGEST_REST_SECONDS: Final = 10.0
-MAX_FAILURES: Final = 12
-"""About a minute of trying again, with these rests."""
+MAX_FAILURES: Final = 30
+"""About four minutes of trying again, with these rests."""
 
 MAX_BUGS: Final = 3
 """An error that nobody foresaw hardly ever passes."""
@@ -41,6 +42,9 @@ class Steps(Protocol[T]):
 
     def carry_out(self, subject: T, command: Command, /) -> Step[T] | None:
         """Do it; return the change that follows, or None if the subject is no more."""
+
+    def wait(self, subject: T, why: str, /) -> T:
+        """Return the subject with what it waits for."""
 
     def give_up(self, subject: T, error: ProjectError, /) -> Step[T]:
         """Return what it means that a command cannot be carried out."""
@@ -86,6 +90,8 @@ class Outbox(Generic[T]):
         try:
             step = self._steps.carry_out(record.subject, pending.command)
             self._finish(subject_id, pending, step)
+        except NotYetError as error:
+            return self._wait(subject_id, error)
         except FlopsError as error:
             return self._failed(subject_id, record, error, is_hopeless=not _may_pass(error))
         except Exception as error:
@@ -93,6 +99,11 @@ class Outbox(Generic[T]):
             logger.exception("%s failed", pending.command, extra={"project_id": subject_id})
             return self._failed(subject_id, record, error, is_hopeless=False)
         return 0.0
+
+    def _wait(self, subject_id: str, error: NotYetError) -> float:
+        """Show what it waits for; that is no failure, and the deadline of its stage bounds it."""
+        change(self._store, subject_id, lambda one: (self._steps.wait(one, error.reason), ()))
+        return error.rest_seconds
 
     def _finish(self, subject_id: str, pending: Pending, step: Step[T] | None) -> None:
         if step is None:

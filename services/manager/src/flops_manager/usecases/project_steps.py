@@ -36,7 +36,7 @@ from flops_manager.domain.errors import (
 from flops_manager.domain.learners import is_left_out, replaced_before
 from flops_manager.domain.lifecycle import RUNS_IN, transition
 from flops_manager.domain.observations import LOG_LINES, is_deployable, with_state
-from flops_manager.domain.placement import left_out, place_project
+from flops_manager.domain.placement import left_out
 from flops_manager.domain.project_events import ModelLocated, Placed, ProjectEvent, StepFailed
 from flops_manager.domain.projects import (
     LOST,
@@ -53,7 +53,7 @@ from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.announcements import Announcements
 from flops_manager.usecases.builds import Builds
 from flops_manager.usecases.changes import Step, unchanged
-from flops_manager.usecases.survey import Survey
+from flops_manager.usecases.queue import Queue
 from flops_manager.usecases.tracking import Tracking
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class ProjectSteps:
         self,
         orchestrator: Orchestrator,
         addresses: Addresses,
-        survey: Survey,
+        queue: Queue,
         tracking: Tracking,
         announcements: Announcements,
         builds: Builds,
@@ -78,7 +78,7 @@ class ProjectSteps:
     ) -> None:
         self._orchestrator = orchestrator
         self._addresses = addresses
-        self._survey = survey
+        self._queue = queue
         self._tracking = tracking
         self._announcements = announcements
         self._builds = builds
@@ -114,6 +114,10 @@ class ProjectSteps:
                 self._remove(project)
                 return None
 
+    def wait(self, project: Project, why: str) -> Project:
+        """Return the project with what it waits for."""
+        return replace(project, waiting=why)
+
     def give_up(self, project: Project, error: ProjectError) -> Step[Project]:
         """Return what it means that a command cannot be carried out."""
         for service in project.services:
@@ -126,8 +130,9 @@ class ProjectSteps:
         return lambda project: transition(project, event, self._now())
 
     def _place(self, project: Project) -> Step[Project]:
-        landscape = self._survey.look()
-        placements = place_project(project.sla, landscape)
+        if project.stage.is_final or project.is_deleted:
+            return unchanged
+        landscape, placements = self._queue.place(project)
         return self._record(Placed(placements, left_out(project.sla, landscape)))
 
     def _deploy(self, project: Project, command: Deploy) -> Step[Project]:

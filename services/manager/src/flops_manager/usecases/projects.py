@@ -16,6 +16,7 @@ from flops_manager.domain.deployments import application_of
 from flops_manager.domain.errors import (
     AlreadyExistsError,
     IllegalTransitionError,
+    KeyReusedError,
     NotPlaceableError,
     ProjectNotFoundError,
 )
@@ -35,6 +36,7 @@ from flops_manager.ports.stores import EventStore, Pending, ProjectStore, Record
 from flops_manager.usecases.answers import ActorLog, Finding, Page
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.changes import change, unchanged
+from flops_manager.usecases.queue import Queue
 from flops_manager.usecases.survey import Survey
 
 logger = logging.getLogger(__name__)
@@ -59,6 +61,15 @@ def being_deleted(kind: str) -> AlreadyExistsError:
     )
 
 
+def require_same(first: object, second: object, kind: str, subject_id: str) -> None:
+    """Raise ``KeyReusedError`` unless a repeated key asks for what it made the first time."""
+    if first != second:
+        raise KeyReusedError(
+            f"This Idempotency-Key was used for another SLA: it made the {kind} {subject_id}.",
+            hint="Send a new key for a new request.",
+        )
+
+
 class Projects:
     """Everything that can be done with projects."""
 
@@ -68,19 +79,23 @@ class Projects:
         history: EventStore,
         orchestrator: Orchestrator,
         survey: Survey,
+        queue: Queue,
         now: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._history = history
         self._orchestrator = orchestrator
         self._survey = survey
+        self._queue = queue
         self._now = now
 
     def submit(self, sla: ProjectSla, caller: Caller, idempotency_key: str = "") -> Project:
         """Store a new project and let the worker begin; the same key returns the first project.
 
         Raises ``NotAllowedError`` if the SLA names another customer and the caller is no Admin,
-        and ``AlreadyExistsError`` while the key's first project is being deleted.
+        ``TooManyProjectsError`` if the customer has as many as one may have, ``KeyReusedError`` if
+        the key's first project has another SLA, and ``AlreadyExistsError`` while it is being
+        deleted.
         """
         caller.require_owner(sla.customer_id)
         now = self._now()
@@ -95,14 +110,25 @@ class Projects:
                 grid_token=secrets.token_hex(16),
             )
         )
+        if idempotency_key and (first := self._first(project, caller)):
+            return first
+        self._queue.admit(sla)
         try:
             self._store.add(Record(project, todo=tuple(map(Pending, commands))))
         except AlreadyExistsError:
-            try:
-                return self.get(project.id, caller)
-            except ProjectNotFoundError as error:
-                raise being_deleted("project") from error
+            return self._first(project, caller) or project
         return project
+
+    def _first(self, project: Project, caller: Caller) -> Project | None:
+        """Return what the same key made before, if it did and asked for the same."""
+        try:
+            found = self._store.get(project.id).subject
+        except ProjectNotFoundError:
+            return None
+        if found.is_deleted or not caller.may_see(found.owner):
+            raise being_deleted("project")
+        require_same(found.sla, project.sla, "project", found.id)
+        return found
 
     def check(self, sla: ProjectSla, caller: Caller) -> tuple[Finding, ...]:
         """Check what can be checked now (nodes, data, capacity), and create nothing."""

@@ -60,6 +60,7 @@ class ActorStateSchema(Schema):
     public_address = fields.String(metadata=_what("Where everybody else reaches it."))
     index = fields.Integer()
     starts = fields.Integer(metadata=_what("How often it began; the orchestrator restarts it."))
+    redeployed = fields.Integer(metadata=_what("How often the manager deployed it anew."))
     deployed_at = fields.AwareDateTime(allow_none=True, format="iso")
     last_heartbeat = fields.AwareDateTime(allow_none=True, format="iso")
 
@@ -119,6 +120,7 @@ class ProjectSummarySchema(Schema):
     updated_at = fields.AwareDateTime(format="iso")
     ml_repo_url = fields.String(attribute="sla.ml_repo_url")
     ml_model_flavor = fields.String(attribute="sla.ml_model_flavor")
+    waiting = fields.String(metadata=_what("What it waits for, and at which position."))
     rounds_completed = fields.Function(
         lambda project: len(project.rounds), metadata={"type": "integer"}
     )
@@ -168,6 +170,7 @@ class ProjectSchema(Schema):
     stopped_in = fields.Enum(
         Stage, by_value=True, allow_none=True, metadata=_what("The stage that failed or ended.")
     )
+    waiting = fields.String(metadata=_what("What it waits for, and at which position."))
     notices = fields.List(fields.String())
     sla = fields.Nested(ProjectSlaSchema)
 

@@ -1,0 +1,90 @@
+"""Letting projects in, in the order of their submission, while there is room."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from flops_contracts.sla import ProjectSla
+from flops_manager.domain.errors import (
+    NoRoomError,
+    NotYetError,
+    ProjectNotFoundError,
+    TooManyProjectsError,
+)
+from flops_manager.domain.nodes import Landscape
+from flops_manager.domain.observations import Limits
+from flops_manager.domain.placement import place_project
+from flops_manager.domain.projects import Placement, Project
+from flops_manager.domain.queue import ahead_of, running_beside, without_reserved
+from flops_manager.ports.stores import ProjectStore
+from flops_manager.usecases.survey import Survey
+
+LOOK_AGAIN_SECONDS: Final = 3.0
+"""Who is first looks at the orchestrator so often, to see whether there is room."""
+
+
+class Queue:
+    """Who is submitted first gets a place first; nobody overtakes.
+
+    That costs a small project time behind a large one, and spares the large one waiting for ever.
+    """
+
+    def __init__(self, store: ProjectStore, survey: Survey, limits: Limits) -> None:
+        self._store = store
+        self._survey = survey
+        self._limits = limits
+
+    def admit(self, sla: ProjectSla) -> None:
+        """Raise ``TooManyProjectsError`` if the customer may not have one more."""
+        most = self._limits.projects_per_customer
+        if not most:
+            return
+        mine = sum(1 for one in self._store.unfinished() if one.owner == sla.customer_id)
+        if mine >= most:
+            raise TooManyProjectsError(
+                f"{sla.customer_id} has {mine} unfinished projects, and may have {most}.",
+                hint="Wait until one has ended, or cancel one.",
+            )
+
+    def place(self, project: Project) -> tuple[Landscape, tuple[Placement, ...]]:
+        """Return what was looked at and where everything goes.
+
+        Raises ``NotYetError`` with its position while others are before it or use up the room,
+        and ``NotPlaceableError`` if waiting would not help.
+        """
+        unfinished = self._store.unfinished()
+        ahead = ahead_of(project, unfinished)
+        others = running_beside(project, unfinished)
+        most = self._limits.running_projects
+        if ahead:
+            raise self._wait(ahead, "Others were submitted before.", _rest(ahead))
+        if most and len(others) >= most:
+            why = f"As many projects run as may: {most}."
+            raise self._wait(ahead, why, _rest(ahead))
+        landscape = without_reserved(self._survey.look(), self._get(others))
+        try:
+            return landscape, place_project(project.sla, landscape)
+        except NoRoomError as error:
+            if not others:
+                # Nothing that will end by itself is in the way.
+                raise
+            raise self._wait(ahead, error.reason, LOOK_AGAIN_SECONDS) from error
+
+    def _wait(self, ahead: int, why: str, rest_seconds: float) -> NotYetError:
+        most = self._limits.queue_seconds
+        return NotYetError(
+            f"Waiting for room at position {ahead + 1} of the queue, at most {most:.0f} s: {why}",
+            rest_seconds,
+        )
+
+    def _get(self, ids: Sequence[str]) -> list[Project]:
+        found = []
+        for one in ids:
+            with suppress(ProjectNotFoundError):
+                found.append(self._store.get(one).subject)
+        return found
+
+
+def _rest(ahead: int) -> float:
+    """Return how long to rest; that others are before it, only the database has to say."""
+    return min(0.2 * (ahead + 1), 5.0)

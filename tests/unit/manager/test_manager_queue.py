@@ -1,0 +1,152 @@
+"""Projects that do not fit wait for their turn, bounded, and say at which position they are."""
+
+import pytest
+
+from flops_contracts.events import Kind
+from flops_contracts.roles import Role, Stage
+from flops_manager.domain.errors import TooManyProjectsError
+from flops_manager.domain.observations import Limits
+from flops_manager.domain.states import Health
+from support.manager_core import (
+    ACTORS_BUILT,
+    ANNA,
+    TRAINED,
+    Core,
+    a_landscape,
+    a_node,
+    a_sla,
+)
+from support.waiting import until
+
+ONE_AT_ONCE = Limits(running_projects=1)
+
+
+def finish(core, project_id):
+    """Let the actors of a project do their work."""
+    builder = core.until_running(project_id, Role.BUILDER)[0]
+    core.say(project_id, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
+    aggregator = core.until_running(project_id, Role.AGGREGATOR)[0]
+    core.say(project_id, aggregator, Kind.TRAINED, TRAINED)
+    core.until_stage(project_id, Stage.COMPLETED)
+
+
+def submitted(core, count):
+    """Submit projects one after the other; return their ids."""
+    ids = []
+    for _ in range(count):
+        core.clock.pass_seconds(1)
+        ids.append(core.submit(steps=()))
+    return ids
+
+
+def until_waiting_at(core, project_id, position):
+    text = f"position {position} of the queue"
+    until(lambda: text in core.project(project_id).waiting, 20, what=text)
+
+
+def test_who_comes_later_waits_and_says_at_which_position():
+    core = Core(limits=ONE_AT_ONCE)
+    with core.working():
+        first, second, third = submitted(core, 3)
+        core.until_stage(first, Stage.BUILDING_ACTORS)
+        until_waiting_at(core, second, 1)
+        until_waiting_at(core, third, 2)
+        assert core.project(third).present(Role.OBSERVER)[0].job_id == ""
+
+        finish(core, first)
+
+        finish(core, second)
+        assert core.project(second).waiting == ""
+        finish(core, third)
+
+
+def test_a_full_cluster_is_waited_for_while_projects_run_that_will_end():
+    core = Core()
+    with core.working():
+        (first,) = submitted(core, 1)
+        core.until_stage(first, Stage.BUILDING_ACTORS)
+        core.orchestrator.landscape = (a_node(memory_mb=1000),)
+        (second,) = submitted(core, 1)
+
+        until_waiting_at(core, second, 1)
+
+        assert "MB" in core.project(second).waiting
+        core.orchestrator.landscape = (a_node(),)
+        finish(core, second)
+
+
+def test_what_projects_will_need_is_reserved_before_they_use_it():
+    core = Core(landscape=a_landscape((a_node(memory_mb=1900),)))
+    with core.working():
+        first, second = submitted(core, 2)
+
+        until_waiting_at(core, second, 1)
+
+        assert core.project(first).stage is Stage.BUILDING_ACTORS
+
+
+def test_a_cluster_that_is_too_small_is_not_waited_for():
+    core = Core(landscape=a_landscape((a_node(memory_mb=100),)))
+    with core.working():
+        project_id = core.submit()
+
+        assert "100 MB free" in core.until_stage(project_id, Stage.FAILED).error.reason
+
+
+def test_waiting_ends_with_the_stated_deadline_and_its_reason():
+    core = Core(limits=Limits(running_projects=1, queue_seconds=600, building_seconds=5000))
+    with core.working():
+        first, second = submitted(core, 2)
+        core.until_stage(first, Stage.BUILDING_ACTORS)
+        until_waiting_at(core, second, 1)
+
+        core.clock.pass_seconds(601)
+
+        reason = core.until_stage(second, Stage.FAILED).error.reason
+        assert reason == (
+            "The stage submitted did not end within 600 s. Waiting for room at position 1 of the "
+            "queue, at most 600 s: As many projects run as may: 1."
+        )
+
+
+def test_who_waits_can_be_cancelled_and_lets_the_next_one_by():
+    core = Core(limits=ONE_AT_ONCE)
+    with core.working():
+        first, second, third = submitted(core, 3)
+        core.until_stage(first, Stage.BUILDING_ACTORS)
+        until_waiting_at(core, third, 2)
+
+        core.app.projects.cancel(second, ANNA)
+
+        until_waiting_at(core, third, 1)
+        until(lambda: not core.adapters.projects.get(second).todo, what="nothing is left to do")
+
+
+def test_a_customer_has_so_many_unfinished_projects_and_no_more():
+    core = Core(limits=Limits(projects_per_customer=2))
+    core.app.projects.submit(a_sla(), ANNA, "once")
+    core.submit()
+
+    with pytest.raises(TooManyProjectsError, match="anna has 2 unfinished projects, and may have"):
+        core.submit()
+    assert core.app.projects.submit(a_sla(), ANNA, "once")
+
+
+def test_fifty_projects_at_once_all_end():
+    core = Core(limits=Limits(running_projects=10))
+    with core.working():
+        ids = submitted(core, 50)
+
+        for project_id in ids:
+            finish(core, project_id)
+
+        until(lambda: not core.adapters.projects.busy(), what="nothing is left to do")
+        assert core.running() == {"obs", "trk"}
+        assert all(one.health is Health.RUNNING for one in states_of(core).values())
+
+
+def states_of(core):
+    found = {}
+    for application in core.orchestrator.applications:
+        found.update(core.orchestrator.states(application))
+    return found
