@@ -33,6 +33,7 @@ def learn(settings: Settings, reporter: Reporter) -> tuple[Kind, Finished]:
         settings.actor.actor.instance,
         settings.grid_token,
         LinkSettings(unreachable_seconds=settings.aggregator_timeout_seconds),
+        settings.tls,
     )
     logger.info("the aggregator said goodbye %s", ended.reason)
     return Kind.FINISHED, Finished(training.rounds, training.samples)

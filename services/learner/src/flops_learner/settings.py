@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from flops_contracts.roles import Role
 from flops_contracts.sla import DataSplit
+from flops_grid.tls import TlsFiles
 from flops_runtime.environment import Environment
 from flops_runtime.settings import ActorSettings
 
@@ -21,6 +22,7 @@ class Settings:
     data_server_address: str
     data_split: DataSplit
     aggregator_timeout_seconds: float
+    tls: TlsFiles
     data_server_token: str = field(default="", repr=False)
     data_server_ca_file: str = ""
     customer: str = ""
@@ -62,6 +64,7 @@ class Settings:
                 300,
                 help="How long the aggregator may be out of reach, all in one go.",
             ),
+            tls=TlsFiles.from_env(environment),
             data_server_token=environment.text(
                 "FLOPS_DATA_SERVER_TOKEN", "", help="Token that the data server wants."
             ),

@@ -4,12 +4,12 @@ import logging
 
 from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
-from grpc import ChannelCredentials
 
 from flops_grid.errors import LearnerError
 from flops_grid.flower_internals import LEARNER_RAISED, RUN_ID, take_identity
 from flops_grid.link import Ended, Link, Peer
 from flops_grid.settings import LinkSettings
+from flops_grid.tls import TlsFiles
 
 logger = logging.getLogger(__name__)
 
@@ -20,10 +20,12 @@ def serve_client_app(
     name: str,
     token: str,
     settings: LinkSettings | None = None,
-    credentials: ChannelCredentials | None = None,
+    tls: TlsFiles | None = None,
 ) -> Ended:
     """Answer the messages of the aggregator at ``address`` (host:port); see ``serve``."""
-    return serve(app, Link(Peer(address, name, token, credentials), settings or LinkSettings()))
+    files = tls or TlsFiles()
+    peer = Peer(address, name, token, files.channel_credentials(), tls_name=files.name)
+    return serve(app, Link(peer, settings or LinkSettings()))
 
 
 def serve(app: ClientApp, link: Link) -> Ended:

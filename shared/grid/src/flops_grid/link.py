@@ -40,13 +40,17 @@ FINAL_REFUSALS: Final = {
 
 @dataclass(frozen=True)
 class Peer:
-    """Which aggregator to dial, and as whom; ``aggregates`` says that learners are below."""
+    """Which aggregator to dial, and as whom; ``aggregates`` says that learners are below.
+
+    ``tls_name`` is whose certificate it has to have, where that is not its address.
+    """
 
     address: str
     name: str
     token: str = field(repr=False)
     credentials: grpc.ChannelCredentials | None = None
     aggregates: bool = False
+    tls_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,13 +178,7 @@ class Link:
 
     def _converse(self) -> Ended:
         """Hold one connection until the goodbye; raise ``_Lost`` when it breaks."""
-        options = grpc_options(self._settings.keepalive_seconds)
-        peer = self._peer
-        channel = (
-            grpc.secure_channel(peer.address, peer.credentials, options)
-            if peer.credentials
-            else grpc.insecure_channel(peer.address, options)
-        )
+        channel = self._channel()
         outbox: Outbox = SimpleQueue()
         try:
             grpc.channel_ready_future(channel).result(self._patience())
@@ -200,6 +198,13 @@ class Link:
             if self._call:
                 self._call.cancel()
             channel.close()
+
+    def _channel(self) -> grpc.Channel:
+        peer, options = self._peer, grpc_options(self._settings.keepalive_seconds)
+        if not peer.credentials:
+            return grpc.insecure_channel(peer.address, options)
+        name = [("grpc.ssl_target_name_override", peer.tls_name)] if peer.tls_name else []
+        return grpc.secure_channel(peer.address, peer.credentials, [*options, *name])
 
     def _patience(self) -> float:
         away = time.monotonic() - self._last_contact
