@@ -21,6 +21,13 @@ def answers(client: flight.FlightClient) -> bool:
         return False
 
 
+def stop(engine: Engine) -> None:
+    """Stop it and wait until it is removed, which --rm does a moment later."""
+    engine.docker("stop", "ml_data_server")
+    listed = ("ps", "--all", "--quiet", "--filter", "name=ml_data_server")
+    await_("the end of the data server", lambda: engine.docker(*listed) == "", 30)
+
+
 @pytest.fixture
 def command(bench: Bench, engine: Engine) -> tuple[str, ...]:
     return (
@@ -35,7 +42,7 @@ def client(bench: Bench, engine: Engine, command: tuple[str, ...]) -> Iterator[f
     with flight.connect(f"grpc://{bench.bridge_address}:11027") as client:
         await_("the data server", lambda: answers(client), 60)
         yield client
-    engine.docker("stop", "ml_data_server")
+    stop(engine)
     engine.docker("volume", "rm", "ml_data_server_volume")
 
 
@@ -51,7 +58,7 @@ def test_it_keeps_what_edge_devices_send_over_a_restart(
 ) -> None:
     send(client, pa.table({"age": [1, 2, 3]}))
 
-    engine.docker("stop", "ml_data_server")
+    stop(engine)
     engine.docker(*command)
     await_("the data server", lambda: answers(client), 60)
 
