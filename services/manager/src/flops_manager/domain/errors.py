@@ -62,8 +62,10 @@ class UnreadableRecordError(FlopsError):
 class NotYetError(FlopsError):
     """A command has to wait for its turn; that is no failure. It is tried again after a rest."""
 
-    def __init__(self, reason: str, rest_seconds: float = 0.0) -> None:
-        super().__init__(reason)
+    def __init__(
+        self, reason: str, hint: str = "", where: str = "", *, rest_seconds: float = 0.0
+    ) -> None:
+        super().__init__(reason, hint, where)
         self.rest_seconds = rest_seconds
 
 

@@ -74,7 +74,7 @@ class Queue:
         most = self._limits.queue_seconds
         return NotYetError(
             f"Waiting for room at position {ahead + 1} of the queue, at most {most:.0f} s: {why}",
-            rest_seconds,
+            rest_seconds=rest_seconds,
         )
 
     def _get(self, ids: Sequence[str]) -> list[Project]:
