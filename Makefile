@@ -21,7 +21,7 @@ export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-containers bases up install test conformance test-flavors test-containers bench-hierarchy images env bench-data check lint format lock docs clean
+.PHONY: help demo demo-containers bases up install test conformance test-flavors test-chaos test-containers bench-hierarchy images env bench-data check lint format lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ conformance: $(DEV)/.installed ## Check any root: ROOT_URL=http://host:10000 ROO
 
 check: $(DEV)/.installed lint ## What to run before a commit: lint, types, layers, unit, contract and architecture tests
 	@$(DEV)/bin/python -m pytest tests/unit tests/contract tests/architecture
+
+test-chaos: $(DEV)/.installed install ## Kill random processes of the running suite and see projects through (SEED=7 RUNS=3)
+	@SEED=$(SEED) RUNS=$(RUNS) $(DEV)/bin/python -m pytest -s tests/chaos
 
 test-containers: $(DEV)/.installed ## Build all images, run the base case in containers; needs root on Debian 12
 	@FLOPS_TEST_CONTAINERS=1 $(DEV)/bin/python -m pytest -s --timeout 2400 tests/containers

@@ -9,7 +9,11 @@ from flops_contracts.errors import FlopsError
 from flops_contracts.events import Actor, Empty, Event, Heartbeat, Kind
 from flops_contracts.roles import Role
 from flops_manager.bootstrap import Adapters, Options, wire
-from flops_manager.domain.errors import ProjectNotFoundError
+from flops_manager.domain.errors import (
+    OrchestratorUnavailableError,
+    ProjectNotFoundError,
+    StoreUnavailableError,
+)
 from flops_manager.domain.states import Health
 from flops_manager.usecases.rhythm import Rhythm
 from flops_manager.usecases.tracking import LEASE_SECONDS
@@ -36,6 +40,7 @@ AT_ONCE = Rhythm(
     bus_retry_seconds=0,
     ask_again_seconds=0,
     settle_seconds=0,
+    first_rest_seconds=0,
 )
 """Everything is due in every turn."""
 
@@ -46,8 +51,24 @@ class Killed(BaseException):
     """SIGKILL, as far as the code can see it: nobody catches this."""
 
 
+OUTAGE_CALLS = 3
+"""How many calls in a row of a port fail while what is behind it is away."""
+
+_AWAY = {
+    "MemoryOrchestrator": OrchestratorUnavailableError("500, or nothing"),
+    "CountingProjects": StoreUnavailableError("away"),
+    "MemoryRecords": StoreUnavailableError("away"),
+    "MemoryEventStore": StoreUnavailableError("away"),
+    "MemoryAddressBook": StoreUnavailableError("away"),
+}
+
+
 class Fate:
-    """Kills at the ``at``-th call of any port, ``when`` "before" or "after" its effect."""
+    """Strikes at the ``at``-th call of any port.
+
+    ``when`` is "before" or "after" the effect of a call that kills; "away" lets what is behind the
+    port fail for some calls; "meanwhile" lets ``meanwhile`` happen first.
+    """
 
     def __init__(self, at=-1, when="before"):
         self.at = at
@@ -55,20 +76,37 @@ class Fate:
         self.calls = 0
         self.told = ""
         self.is_dead = False
+        self.left = OUTAGE_CALLS
+        self.port = ""
+        self.meanwhile = lambda: None
 
     def meet(self, name, act):
         if self.is_dead:
             # Python still leaves its blocks; a killed process would not.
             raise Killed(self.told)
         number, self.calls = self.calls, self.calls + 1
+        if self.when == "away":
+            return self._fail(number, name, act)
         if number != self.at:
             return act()
         self.told = f"{self.when} call {number}, {name}"
+        if self.when == "meanwhile":
+            self.meanwhile()
+            return act()
         if self.when == "after":
             with suppress(FlopsError):
                 act()
         self.is_dead = True
         raise Killed(self.told)
+
+    def _fail(self, number, name, act):
+        port = name.partition(".")[0]
+        if number == self.at:
+            self.port, self.told = port, f"away from call {number}, {name}"
+        if port == self.port and self.left and port in _AWAY:
+            self.left -= 1
+            raise _AWAY[port]
+        return act()
 
 
 class Mortal:
@@ -186,6 +224,9 @@ class Story:
                 self._turn(**sla)
             except Killed:
                 self._begin_anew()
+            except FlopsError:
+                # The API answers 503, and its client asks again.
+                continue
             if self.is_over:
                 return self.core.project(self.project_id)
         raise AssertionError(f"no end after {MOST_TURNS} turns; killed {self.fate.told}")

@@ -57,6 +57,7 @@ def common(deployment, stage, node="node-1"):
         "FLOPS_MQTT_URL": "mqtt://flops@broker:9027",
         "FLOPS_MQTT_PASSWORD": "only-for-this-test",
         "FLOPS_LOG_LEVEL": "INFO",
+        "FLOPS_HEARTBEAT_SECONDS": "10",
     }
 
 

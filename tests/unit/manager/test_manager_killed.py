@@ -1,11 +1,15 @@
 """SIGKILL at every call of every port, before and after its effect: the project completes."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
 from flops_contracts.events import Kind
 from flops_contracts.roles import Stage
-from support.manager_core import ANNA, OBSERVATORY
-from support.mortal import Fate, Story
+from flops_manager.bootstrap import Options, wire
+from support.manager_core import ANNA, INSTALLATION, OBSERVATORY
+from support.mortal import AT_ONCE, Fate, Inline, Story
 
 TOLD = ["submitted", "building_actors", "training", "building_model", "serving", "completed"]
 
@@ -53,3 +57,46 @@ def test_killed_anywhere_together_with_the_broker_and_all_it_kept(when):
 
         assert project.stage is Stage.COMPLETED, (story.fate.told, project.error)
         assert story.core.running() == {*OBSERVATORY, "mdl"}, story.fate.told
+
+
+def test_whatever_is_away_for_a_while_the_project_completes_and_nothing_is_done_twice():
+    for at in range(CALLS):
+        story = Story(Fate(at, "away"))
+
+        project = story.run()
+
+        assert project.stage is Stage.COMPLETED, (story.fate.told, project.error)
+        assert told_stages(story) == TOLD, story.fate.told
+        names = deployed_names(story)
+        assert len(names) == len(set(names)), story.fate.told
+
+
+class Generous:
+    """Leases that everybody gets: what a worker sees that was asleep beyond its own."""
+
+    def acquire(self, *_):
+        return True
+
+    def release(self, *_):
+        pass
+
+
+def test_two_workers_at_once_do_nothing_twice():
+    for at in range(CALLS):
+        fate = Fate(at, "meanwhile")
+        story = Story(fate)
+        story.core.adapters = replace(story.core.adapters, leases=Generous())
+        story.app = story.new_manager()
+        other = wire(
+            story.core.adapters,
+            Options(INSTALLATION, story.core.limits, AT_ONCE, "other"),
+            story.core.clock,
+        )
+        fate.meanwhile = partial(other.worker.turn, Inline())
+
+        project = story.run()
+
+        assert project.stage is Stage.COMPLETED, (fate.told, project.error)
+        assert told_stages(story) == TOLD, fate.told
+        names = deployed_names(story)
+        assert len(names) == len(set(names)), fate.told

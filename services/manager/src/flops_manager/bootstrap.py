@@ -91,6 +91,7 @@ class App:
     tracking: Tracking
     models: Models
     database: Database
+    survey: Survey
     worker: Worker
 
 
@@ -175,6 +176,7 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
         tracking=tracking,
         models=Models(adapters.projects),
         database=Database(projects, mocks),
+        survey=survey,
         worker=_worker(adapters, options, projects, mocks, survey, addresses, tracking, now),
     )
 
@@ -201,12 +203,13 @@ def _worker(
         options.installation,
         now,
     )
+    rest = options.rhythm.first_rest_seconds
     mock_steps = MockSteps(adapters.orchestrator, survey, announcements, options.installation, now)
     return Worker(
         inbox=Inbox(projects, mocks, adapters.bus),
         outboxes=(
-            Outbox(adapters.projects, adapters.history, project_steps, now),
-            Outbox(adapters.mocks, adapters.history, mock_steps, now),
+            Outbox(adapters.projects, adapters.history, project_steps, now, rest),
+            Outbox(adapters.mocks, adapters.history, mock_steps, now, rest),
         ),
         watch=Watch(
             adapters.projects,

@@ -1,6 +1,6 @@
 """What the manager is told from outside."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flops_manager.domain.deployments import Installation, RegistryAccess
@@ -65,11 +65,15 @@ class Settings:
         """Read them; the caller calls ``environment.check()``."""
         mqtt = MqttSettings.from_env(environment)
         process = ProcessSettings.from_env(environment)
+        limits = _limits(environment)
         return cls(
             process=process,
             mqtt=mqtt,
-            installation=_installation(environment, mqtt, process),
-            limits=_limits(environment),
+            installation=replace(
+                _installation(environment, mqtt, process),
+                heartbeat_seconds=limits.heartbeat_seconds,
+            ),
+            limits=limits,
             rhythm=_rhythm(environment),
             mongo_url=environment.text(
                 "FLOPS_MONGO_URL", help="Database: mongodb://[user:password@]host:port[/name]."

@@ -2,10 +2,11 @@
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from flops_contracts.envelope import MalformedMessageError, decode, encode
 from flops_contracts.events import (
@@ -20,6 +21,9 @@ from flops_runtime.settings import ActorSettings
 from flops_runtime.status import Status
 
 logger = logging.getLogger(__name__)
+
+REPEAT_SECONDS: Final = 10.0
+"""How often a result is delivered again until it is confirmed."""
 
 
 def utc_now() -> datetime:
@@ -42,6 +46,7 @@ class Reporter:
         self._now = now
         self._answers = threading.Condition()
         self._acknowledged: set[str] = set()
+        self._delivered: dict[str, tuple[str, bytes]] = {}
         self.status = status
 
     def listen(self) -> None:
@@ -74,7 +79,9 @@ class Reporter:
         """
         event = self._event(kind, payload)
         topic = self._settings.topics.result(self._settings.actor.instance)
-        self._connection.publish(topic, encode(event), retain=True)
+        data = encode(event)
+        self._delivered[event.event_id] = (topic, data)
+        self._connection.publish(topic, data, retain=True)
         return event.event_id
 
     def fail(self, failure: Failure) -> str:
@@ -82,9 +89,19 @@ class Reporter:
         return self.deliver(Kind.FAILED, failure)
 
     def is_acknowledged(self, event_id: str, timeout_seconds: float) -> bool:
-        """Wait until the manager has confirmed ``event_id``; say whether it did in time."""
-        with self._answers:
-            return self._answers.wait_for(lambda: event_id in self._acknowledged, timeout_seconds)
+        """Wait until the manager has confirmed ``event_id``; say whether it did in time.
+
+        It is said again now and then: a broker that was killed has forgotten it.
+        """
+        end = time.monotonic() + timeout_seconds
+        while (left := end - time.monotonic()) > 0:
+            with self._answers:
+                patience = min(left, REPEAT_SECONDS)
+                if self._answers.wait_for(lambda: event_id in self._acknowledged, patience):
+                    return True
+            if event_id in self._delivered:
+                self._connection.send(*self._delivered[event_id], retain=True)
+        return False
 
     def _event(self, kind: Kind, payload: Any) -> Event:
         return Event(

@@ -80,6 +80,7 @@ class Installation:
     artifact_store_url: str = ""
     allowed_hosts: str = ""
     join_timeout_seconds: int = 120
+    heartbeat_seconds: float = 10
     data_server_token: str = field(default="", repr=False)
 
     def image(self, folder: str, *, is_devel: bool = False) -> str:

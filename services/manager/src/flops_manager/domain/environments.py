@@ -19,6 +19,7 @@ def actor(
         "FLOPS_MQTT_URL": installation.mqtt_url,
         "FLOPS_MQTT_PASSWORD": installation.mqtt_password,
         "FLOPS_LOG_LEVEL": log_level,
+        "FLOPS_HEARTBEAT_SECONDS": f"{installation.heartbeat_seconds:g}",
     }
 
 

@@ -212,11 +212,21 @@ def lost(
 ) -> LearnerFailed | ActorLost | StepFailed:
     """Return what it means that a service of the present stage is lost."""
     service = project.service(instance)
+    if error.round is None:
+        error = replace(error, round=_current_round(project))
     if service is not None and service.role in REPLACEABLE:
         return LearnerFailed(instance, error)
     if service is not None and can_be_redeployed(service, error):
         return ActorLost(instance, error, event_id)
     return StepFailed(project.stage, error)
+
+
+def _current_round(project: Project) -> int | None:
+    """Return the round that a classic training is in, as far as was heard."""
+    progress = project.progress
+    if project.stage is not Stage.TRAINING or progress is None or progress.unit != "rounds":
+        return None
+    return min(int(progress.done) + 1, project.expected_rounds)
 
 
 def error_from_failure(

@@ -1,5 +1,6 @@
 """What it means for a project or mock that its services are in certain states, or time is up."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -24,6 +25,9 @@ from flops_manager.domain.states import Health, ServiceState
 LOG_LINES: Final = 40
 MISSES: Final = 3
 """How many heartbeats may fail to come until an actor counts as silent."""
+
+_EXIT_CODE: Final = re.compile(r"\bexit(?:ed)?(?: with)? code (\d{1,3})\b")
+"""How orchestrators write it among other things."""
 
 NEW_SECONDS: Final = 5.0
 """A list that was asked for before a service was deployed does not prove that it is gone."""
@@ -150,7 +154,10 @@ def loss(
             hint = hint_when_silent(state.status)
         case _:
             return None
-    return error_of(seen, reason, now, hint=hint, error=error)
+    code = _EXIT_CODE.search(state.detail)
+    return error_of(
+        seen, reason, now, hint=hint, error=error, exit_code=int(code[1]) if code else None
+    )
 
 
 def silence(

@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FIRST_REST_SECONDS: Final = 0.2
 LONGEST_REST_SECONDS: Final = 10.0
 MAX_FAILURES: Final = 30
 """About four minutes of trying again, with these rests."""
@@ -59,7 +58,9 @@ class Outbox(Generic[T]):
         history: EventStore,
         steps: Steps[T],
         now: Callable[[], datetime],
+        first_rest_seconds: float = 0.2,
     ) -> None:
+        self._first_rest_seconds = first_rest_seconds
         self._store = store
         self._history = history
         self._steps = steps
@@ -138,7 +139,7 @@ class Outbox(Generic[T]):
             self._give_up(subject_id, record, error)
             return 0.0
         self._remember(subject_id, pending, failures)
-        doubled: float = FIRST_REST_SECONDS * 2.0 ** min(failures - 1, 10)
+        doubled: float = self._first_rest_seconds * 2.0 ** min(failures - 1, 10)
         return min(doubled, LONGEST_REST_SECONDS)
 
     def _remember(self, subject_id: str, pending: Pending, failures: int) -> None:

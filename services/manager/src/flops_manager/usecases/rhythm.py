@@ -18,6 +18,7 @@ class Rhythm:
     ``settle_seconds`` pass before the first look around: what actors said while nobody listened
     tells more than what the orchestrator makes of it. Clusters report to the orchestrator every
     15 seconds; where it tells changes by itself, ``heard_watch_seconds`` is often enough.
+    ``first_rest_seconds`` follow a command's first failure, and twice as many each further one.
     """
 
     poll_seconds: float = 0.2
@@ -29,6 +30,7 @@ class Rhythm:
     bus_retry_seconds: float = 2.0
     ask_again_seconds: float = 30.0
     settle_seconds: float = 5.0
+    first_rest_seconds: float = 0.2
 
 
 class Lookout:
