@@ -107,6 +107,7 @@ class World:
             ),
             Models(self.projects),
             Database(projects, mocks),
+            survey,
         )
 
     def api(self, **options) -> Flask:

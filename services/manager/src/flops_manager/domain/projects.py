@@ -179,6 +179,12 @@ class Project:
         return self.trained.best_round if self.trained and self.is_hierarchical else None
 
     @property
+    def accuracy(self) -> float | None:
+        """The accuracy of its model, or of the last round as long as there is none."""
+        measured = (*self.rounds[-1:], *((self.trained,) if self.trained else ()))
+        return measured[-1].accuracy if measured else None
+
+    @property
     def entered_at(self) -> datetime:
         """When the project entered its present stage."""
         return self.stage_history[-1].entered_at if self.stage_history else self.created_at

@@ -127,6 +127,9 @@ class ProjectSummarySchema(Schema):
     rounds = fields.Integer(
         attribute="expected_rounds", metadata=_what("In hierarchical mode: cycles.")
     )
+    accuracy = fields.Float(
+        allow_none=True, metadata=_what("Of the trained model, or of the last round so far.")
+    )
     reason = fields.String(
         attribute="error.reason", metadata=_what("Why it failed; absent if it did not.")
     )

@@ -1,9 +1,11 @@
-"""The way in: the Flask app of a wired manager."""
+"""The way in: the Flask app of a wired manager, API and pages."""
 
 import logging
 
 from flask import Flask
 
+from flops_manager.adapters.accounts import OakestraAccounts
+from flops_manager.adapters.model_servers import HttpModelServers
 from flops_manager.adapters.tokens import token_verifier
 from flops_manager.bootstrap import App
 from flops_manager.entrypoints.api.callers import (
@@ -13,6 +15,8 @@ from flops_manager.entrypoints.api.callers import (
     is_loopback,
 )
 from flops_manager.entrypoints.api.serving import UseCases, make_api
+from flops_manager.entrypoints.web.site import add_site
+from flops_manager.entrypoints.web.visitors import LocalVisitors, SignedInVisitors, Visitors
 from flops_manager.settings import Settings
 from flops_runtime.environment import BadSettingsError
 
@@ -21,8 +25,20 @@ logger = logging.getLogger(__name__)
 
 def create_app(app: App, settings: Settings) -> Flask:
     """Return the API of a wired manager; raise ``BadSettingsError`` rather than serve strangers."""
-    use_cases = UseCases(app.projects, app.mocks, app.tracking, app.models, app.database)
-    return make_api(use_cases, senders_for(settings), max_streams=settings.max_streams)
+    use_cases = UseCases(
+        app.projects, app.mocks, app.tracking, app.models, app.database, app.survey
+    )
+    flask = make_api(use_cases, senders_for(settings), max_streams=settings.max_streams)
+    add_site(flask, use_cases, visitors_for(settings), HttpModelServers())
+    return flask
+
+
+def visitors_for(settings: Settings) -> Visitors:
+    """Return what finds out who looks at the pages."""
+    if not settings.auth:
+        return LocalVisitors()
+    verifier = token_verifier(settings.oakestra_url, settings.oakestra_key_url)
+    return SignedInVisitors(verifier, OakestraAccounts(settings.oakestra_url))
 
 
 def senders_for(settings: Settings) -> Senders:

@@ -1,14 +1,13 @@
-"""The few pages for browsers, made here and complete in themselves: no other host is asked."""
+"""The way to the web pages, and the documentation of the API; no other host is asked."""
 
-import html
 import mimetypes
-from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from flask import Response, abort, request
+from flask import Response, abort, redirect, request
 from swagger_ui_bundle import swagger_ui_path
+from werkzeug.wrappers import Response as BaseResponse
 
 from flops_manager.entrypoints.api.incoming import wants
 
@@ -27,15 +26,6 @@ _POLICY: Final = {
     "frame-ancestors": "'none'",
 }
 CONTENT_SECURITY_POLICY: Final = "; ".join(f"{key} {value}" for key, value in _POLICY.items())
-
-_STYLE: Final = """\
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-  color: #1d2733; background: #fff; }
-code { font: 0.9em ui-monospace, monospace; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: 0.35rem 0.75rem 0.35rem 0; border-bottom: 1px solid #d9e0e7;
-  vertical-align: top; }
-"""
 
 _START: Final = """\
 window.onload = function () {
@@ -69,53 +59,24 @@ _DOCS: Final = """\
 </html>
 """
 
-_HOME: Final = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>FLOps manager</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>FLOps manager</h1>
-<p>This is the API that turns a git repository into a federated training job on an Oakestra
-cluster. It is made for programs; <code>flops</code> and <code>oak addon flops</code> speak to it.
-Try it out in the <a href="/docs">documentation</a>, or read its machine-readable form in
-<a href="/openapi.json">/openapi.json</a>.</p>
-<table>
-<thead><tr><th>Request</th><th>What it does</th></tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-</body>
-</html>
-"""
-
 
 class Pages:
     """The root page, and the documentation of the API."""
 
     def __init__(self) -> None:
-        self._home = ""
         self._openapi: dict[str, Any] = {}
 
-    def describe(self, requests: Sequence[tuple[str, str]], openapi: dict[str, Any]) -> None:
+    def describe(self, openapi: dict[str, Any]) -> None:
         """Say what there is; the pages are routes too, so this comes after the table."""
-        rows = "\n".join(
-            f"<tr><td><code>{html.escape(line)}</code></td><td>{html.escape(summary)}</td></tr>"
-            for line, summary in requests
-        )
-        self._home = _HOME.format(style=_STYLE, rows=rows)
         self._openapi = openapi
 
-    def home(self) -> dict[str, Any] | Response:
-        """Answer ok to programs, and show browsers what there is."""
-        if wants(request, "text/html"):
-            return _page(self._home)
-        return {"message": "ok"}
+    def home(self) -> dict[str, Any] | BaseResponse:
+        """Answer ok to programs, and show browsers the projects."""
+        if not wants(request, "text/html"):
+            return {"message": "ok"}
+        response = redirect("/projects", HTTPStatus.SEE_OTHER)
+        response.headers["Vary"] = "Accept"
+        return response
 
     def openapi(self) -> dict[str, Any]:
         """Describe the API as OpenAPI."""

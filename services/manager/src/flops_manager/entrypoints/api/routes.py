@@ -24,6 +24,7 @@ from flops_manager.entrypoints.api.incoming import (
     SubmitQuerySchema,
 )
 from flops_manager.entrypoints.api.mocks import MockViews
+from flops_manager.entrypoints.api.nodes import NodesAnswerSchema, NodeViews
 from flops_manager.entrypoints.api.pages import Pages
 from flops_manager.entrypoints.api.projects import ProjectViews
 from flops_manager.entrypoints.api.status import StatusViews
@@ -152,7 +153,7 @@ def mock_routes(views: MockViews) -> tuple[Route, ...]:
 
 
 def customer_routes(
-    tracking: TrackingViews, models: ModelViews, database: DatabaseViews
+    tracking: TrackingViews, models: ModelViews, database: DatabaseViews, nodes: NodeViews
 ) -> tuple[Route, ...]:
     """Return what belongs to a customer, and what only Admins may do."""
     return (
@@ -169,6 +170,10 @@ def customer_routes(
             *("GET", f"{MODELS}/<project_id>", models.get, "Tell about a project's model"),
             answer=answers.ModelAnswerSchema,
             errors=MISSING,
+        ),
+        Route(
+            *("GET", "/api/flops/nodes", nodes.list, "List active nodes and the data on them"),
+            answer=NodesAnswerSchema,
         ),
         Route(
             *("DELETE", "/api/flops/database", database.reset, "Forget everything (Admins only)"),

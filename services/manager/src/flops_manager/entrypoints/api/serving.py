@@ -11,6 +11,7 @@ from flops_manager.entrypoints.api.customers import DatabaseViews, ModelViews, T
 from flops_manager.entrypoints.api.errors import register_error_handlers
 from flops_manager.entrypoints.api.incoming import MAX_BODY_BYTES, query_of
 from flops_manager.entrypoints.api.mocks import MockViews
+from flops_manager.entrypoints.api.nodes import NodeViews
 from flops_manager.entrypoints.api.openapi import openapi_document
 from flops_manager.entrypoints.api.pages import Pages
 from flops_manager.entrypoints.api.projects import ProjectViews
@@ -29,6 +30,7 @@ from flops_manager.usecases.database import Database
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.models import Models
 from flops_manager.usecases.projects import Projects
+from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
 
 STREAMS: Final = "flops_streams"
@@ -44,6 +46,7 @@ class UseCases:
     tracking: Tracking
     models: Models
     database: Database
+    survey: Survey
 
 
 def make_api(
@@ -60,10 +63,7 @@ def make_api(
         use_cases.projects, limit=max_streams, gauge=telemetry.streams, pace=pace, pause=pause
     )
     routes, pages = _routes(use_cases, streams, telemetry)
-    pages.describe(
-        [(f"{route.method} {route.path}", route.summary) for route in routes],
-        openapi_document(routes),
-    )
+    pages.describe(openapi_document(routes))
     flask = Flask("flops_manager", static_folder=None)
     flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     flask.url_map.strict_slashes = False
@@ -92,6 +92,7 @@ def _routes(
             TrackingViews(use_cases.tracking),
             ModelViews(use_cases.models),
             DatabaseViews(use_cases.database),
+            NodeViews(use_cases.survey),
         ),
         *public_routes(pages, StatusViews(is_ready, telemetry)),
     )

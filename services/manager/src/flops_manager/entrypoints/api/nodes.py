@@ -1,0 +1,66 @@
+"""The nodes of the orchestrator as FLOps sees them, with the data on them."""
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from flops_manager.entrypoints.api.answers import AnswerSchema
+from flops_manager.entrypoints.api.callers import Call
+from flops_manager.usecases.survey import Survey
+
+
+class TagStatsSchema(Schema):
+    """What a node holds under one data tag."""
+
+    rows = fields.Integer()
+    fragments = fields.Integer()
+    bytes = fields.Integer()
+
+
+class NodeSchema(Schema):
+    """A worker node; an empty ``name`` is a cluster whose workers nobody can list."""
+
+    cluster = fields.String()
+    name = fields.String()
+    address = fields.String()
+    addons = fields.List(fields.String())
+    vcpus = fields.Float(allow_none=True, metadata={"description": "Free; null is unknown."})
+    memory_mb = fields.Float(allow_none=True, metadata={"description": "Free; null is unknown."})
+    is_answering = fields.Boolean(
+        metadata={"description": "Whether its data server told what it holds."}
+    )
+    data = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(TagStatsSchema),
+        metadata={"description": "By data tag; only names and counts, never data."},
+    )
+
+
+class NodesAnswerSchema(AnswerSchema):
+    """All active nodes."""
+
+    nodes = fields.List(fields.Nested(NodeSchema))
+
+
+class NodeViews:
+    """What there is to train on."""
+
+    def __init__(self, survey: Survey) -> None:
+        self._survey = survey
+
+    def list(self, call: Call) -> dict[str, Any]:  # noqa: ARG002 - every signed-in user may see them
+        """List the active nodes, asking their data servers what they hold."""
+        landscape = self._survey.look()
+        nodes = [
+            {
+                **vars(one),
+                "addons": sorted(one.addons),
+                "is_answering": one.label in landscape.data,
+                "data": landscape.data.get(one.label, {}),
+            }
+            for one in sorted(landscape.nodes, key=lambda one: one.label)
+        ]
+        document: dict[str, Any] = NodesAnswerSchema().dump(
+            {"message": f"{len(nodes)} nodes.", "nodes": nodes}
+        )
+        return document

@@ -1,0 +1,124 @@
+// What htmx does not do: follow a project's events, keep what is open, and say what changed.
+"use strict";
+
+(function () {
+  const RETRY_MS = 2000;
+  const SLOWEST_RETRY_MS = 30000;
+
+  // --- A project's page follows its events. Each one, and each new connection, draws it anew,
+  // so nothing is missing after a lost event or a lost connection.
+  function follow(sign) {
+    let last = Number(sign.dataset.seq);
+    let wait = RETRY_MS;
+    let planned = 0;
+    let over = false;
+
+    const say = (state, text) => {
+      if (sign.dataset.state !== state) {
+        sign.dataset.state = state;
+        sign.textContent = text;
+      }
+    };
+    const draw = () => {
+      planned = 0;
+      htmx.trigger("#live", "refresh");
+    };
+    const drawSoon = () => {
+      planned = planned || window.setTimeout(draw, 250);
+    };
+    const connect = () => {
+      const source = new EventSource(`${sign.dataset.stream}?after=${last}`);
+      source.onopen = () => {
+        wait = RETRY_MS;
+        say("live", "live");
+        drawSoon();
+      };
+      source.onmessage = (event) => {
+        last = Number(event.lastEventId) || last;
+        drawSoon();
+      };
+      source.onerror = () => {
+        if (over) {
+          source.close();
+          return;
+        }
+        say("lost", "connection lost, trying again");
+        // Browsers come back by themselves with Last-Event-ID, unless the answer was an error.
+        if (source.readyState === EventSource.CLOSED) {
+          window.setTimeout(connect, wait);
+          wait = Math.min(wait * 2, SLOWEST_RETRY_MS);
+        }
+      };
+      document.body.addEventListener("flops:over", () => {
+        over = true;
+        source.close();
+        say("over", "");
+      });
+    };
+    connect();
+  }
+
+  // --- What a reader has opened stays open when its surroundings are drawn anew.
+  const open = new Map();
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      if (event.target.id && event.target.tagName === "DETAILS") {
+        open.set(event.target.id, event.target.open);
+      }
+    },
+    true,
+  );
+
+  function settle() {
+    for (const one of document.querySelectorAll("details[id]")) {
+      if (open.has(one.id) && one.open !== open.get(one.id)) {
+        one.open = open.get(one.id);
+      }
+    }
+    for (const error of document.querySelectorAll(".field .error")) {
+      const input = document.getElementById(error.id.replace("error-", ""));
+      if (input) {
+        input.toggleAttribute("aria-invalid", false);
+        if (error.textContent.trim() && (input.value || input.dataset.touched)) {
+          input.setAttribute("aria-invalid", "true");
+        }
+      }
+    }
+  }
+
+  // --- Who does not see a badge change colour is told so.
+  let stage = "";
+  function announce() {
+    const state = document.getElementById("state");
+    const place = document.getElementById("announce");
+    if (state && place && stage && stage !== state.dataset.stage) {
+      place.textContent = `The project is now: ${state.dataset.stage}`;
+    }
+    stage = state ? state.dataset.stage : "";
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    announce();
+    const sign = document.querySelector("[data-stream]");
+    if (sign) {
+      follow(sign);
+    }
+    document.body.addEventListener("focusout", (event) => {
+      if (event.target.matches(".field input")) {
+        event.target.dataset.touched = "yes";
+      }
+    });
+    document.body.addEventListener("htmx:afterSettle", () => {
+      settle();
+      announce();
+    });
+    document.body.addEventListener("htmx:afterRequest", (event) => {
+      if (event.detail.xhr && event.detail.xhr.status === 286) {
+        document.body.dispatchEvent(new Event("flops:over"));
+      }
+    });
+    document.body.addEventListener("htmx:sendError", () => document.body.classList.add("cut"));
+    document.body.addEventListener("htmx:afterOnLoad", () => document.body.classList.remove("cut"));
+  });
+})();
