@@ -7,10 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
 
+from flops_aggregator.checkpoints import NO_MEMORY, Checkpoint, Memory
 from flops_aggregator.cluster import Cluster
 from flops_aggregator.place import Place
 from flops_aggregator.settings import TrainingSettings
 from flops_aggregator.strategies import build_strategy, train_config
+from flops_aggregator.strategy_state import give
 from flops_aggregator.supervision import SupervisedStrategy
 from flops_contracts.events import RoundCompleted, RoundStarted
 from flops_grid.client import run_app
@@ -103,12 +105,20 @@ class MemoryWatch:
 
     started: list[RoundStarted] = field(default_factory=list)
     completed: list[RoundCompleted] = field(default_factory=list)
+    waited: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
     def round_started(self, started: RoundStarted) -> None:
         self.started.append(started)
 
     def round_completed(self, completed: RoundCompleted) -> None:
         self.completed.append(completed)
+
+    def waits(self, why: str) -> None:
+        self.waited.append(why)
+
+    def noticed(self, message: str) -> None:
+        self.notices.append(message)
 
 
 @dataclass
@@ -117,12 +127,19 @@ class MemoryRuns:
 
     own: str = ""
     parents: list[str] = field(default_factory=list)
+    kept: list[Checkpoint] = field(default_factory=list)
 
     def nest_in(self, parent_run_id: str) -> None:
         self.parents.append(parent_run_id)
 
     def run_id(self) -> str:
         return self.own
+
+    def latest_checkpoint(self) -> Checkpoint | None:
+        return self.kept[-1] if self.kept else None
+
+    def save_soon(self, checkpoint: Checkpoint) -> None:
+        self.kept.append(checkpoint)
 
 
 class MemoryCluster:
@@ -144,21 +161,23 @@ def a_training(**changes: Any) -> TrainingSettings:
 
 
 def run(
-    clients: Mapping[str, Client], first: Arrays | None = None, **changes: Any
+    clients: Mapping[str, Client],
+    first: Arrays | None = None,
+    memory: Memory = NO_MEMORY,
+    **changes: Any,
 ) -> tuple[Arrays, SupervisedStrategy, MemoryWatch]:
     """Run a root's training over ``clients``; return its last arrays, its strategy and watch."""
     training, watch = a_training(**changes), MemoryWatch()
     grid: Any = MemoryGrid(clients)
     place = Place(run_id=lambda: "run of the root")
-    strategy = SupervisedStrategy(build_strategy(training), training, grid, watch, place)
-    result = strategy.start(
-        grid=grid,
-        initial_arrays=ArrayRecord(first or [np.zeros(3, np.float32)]),
-        num_rounds=training.rounds,
-        timeout=training.round_timeout_seconds,
-        train_config=train_config(training),
-    )
-    return result.arrays.to_numpy_ndarrays(), strategy, watch
+    inner = build_strategy(training)
+    if memory.since:
+        give(inner, training.strategy.name, memory.since.strategy)
+    strategy = SupervisedStrategy(inner, training, grid, watch, place, memory=memory)
+    arrays = memory.since.arrays if memory.since else None
+    first = first or [np.zeros(3, np.float32)]
+    result = strategy.run(grid, arrays or ArrayRecord(first), train_config(training))
+    return result.to_numpy_ndarrays(), strategy, watch
 
 
 def over_the_wire(message: Message) -> Message:

@@ -1,5 +1,7 @@
 """Aggregator and learners as processes: a real broker, real Flower, real MLflow on SQLite."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -135,6 +137,45 @@ def test_a_learner_that_is_killed_costs_nothing_while_the_minima_are_met(world):
     rows = world.manager.heard(Kind.ROUND_COMPLETED)[0].payload.learners
     assert [bool(row.error) for row in rows] == [False, True]
     assert world.manager.heard(Kind.LEARNER_LEFT)[0].payload.learner == "learner2"
+
+
+def test_an_aggregator_that_is_killed_goes_on_after_its_checkpoint(world, trained_world):
+    """The learners' second fit waits, so that the first round is kept and the second is not."""
+    world.write_model(
+        fit="import pathlib, threading; self.fits = getattr(self, 'fits', 0) + 1; "
+        "self.fits == 2 and list(iter(lambda: pathlib.Path('go').exists() "
+        "or threading.Event().wait(0.1), True))"
+    )
+    aggregator, *learners = world.start_training()
+    until(lambda: [*world.folder.glob("mlruns/**/checkpoints/*.json")], 150, "a checkpoint")
+
+    aggregator.kill()
+    aggregator.wait(10)
+    (world.folder / "go").touch()
+    codes = [one.wait(150) for one in [world.start("aggregator", "aggregator"), *learners]]
+
+    url = world.mlflow_url
+    client = mlflow.MlflowClient(url, registry_uri=url)
+    (event,) = world.manager.heard(Kind.TRAINED)
+    (same,) = trained_world.manager.heard(Kind.TRAINED)
+    steps = [one.step for one in client.get_metric_history(event.payload.run_id, "accuracy")]
+    assert codes == [ExitCode.DONE] * 3
+    assert [one.payload.round for one in world.manager.heard(Kind.ROUND_COMPLETED)] == [1, 2]
+    assert steps == [1, 2]
+    assert len(client.search_runs([event.payload.experiment_id])) == 1
+    assert parameters_of(world) == parameters_of(trained_world)
+    assert (event.payload.loss, event.payload.best_round) == (
+        same.payload.loss,
+        same.payload.best_round,
+    )
+    assert not [*world.folder.glob("mlruns/**/checkpoints/*.json")]
+
+
+def parameters_of(world):
+    """Return what the registered model predicts by, to the last bit."""
+    (file,) = world.folder.glob("mlruns/**/model.pkl")
+    model = pickle.loads(file.read_bytes())  # noqa: S301 - our own file
+    return model.coef_.tolist(), model.intercept_.tolist()
 
 
 def test_actors_that_are_asked_to_end_do_so_in_time(world):

@@ -3,8 +3,9 @@
 import pytest
 
 from flops_aggregator.errors import TrackingUnreachableError
+from flops_aggregator.publishing import BestModel
 from flops_aggregator.settings import TrackingSettings
-from flops_aggregator.tracking import BestModel, MlflowTracking
+from flops_aggregator.tracking import MlflowTracking
 from flops_contracts.sla import Flavor
 
 
@@ -26,7 +27,7 @@ def test_a_server_that_is_away_when_the_model_is_stored_is_waited_for_and_then_n
         connect_timeout_seconds=0.2,
     )
     tracking = MlflowTracking(settings)
-    tracking._client = VanishedServer()
+    tracking._server.client = VanishedServer()
 
     with pytest.raises(TrackingUnreachableError, match="nobody listens"):
         tracking.publish(BestModel(object(), round=1, rounds=1, loss=0.1, accuracy=0.9))

@@ -7,6 +7,7 @@ from typing import Any
 from flops_aggregator.cluster import Cluster
 from flops_aggregator.nested_tracking import NestedTracking
 from flops_aggregator.place import Place
+from flops_aggregator.run_finder import PROJECT_TAG, ROOT_TAG
 from flops_aggregator.settings import ParentSettings, Settings, TrainingSettings
 from flops_aggregator.tracking import MlflowTracking
 from flops_aggregator.training import gather, train
@@ -33,17 +34,21 @@ def aggregate(settings: Settings, reporter: Reporter) -> tuple[Kind, Trained | F
 def lead(settings: Settings, reporter: Reporter) -> Trained:
     """Listen, wait for the clients, run the rounds, publish the best model, return the result."""
     training = settings.training
-    tracking = MlflowTracking(settings.tracking)
+    tracking = MlflowTracking(settings.tracking, reporter.notice)
     watch = Watch(reporter, tracking, training.learners)
     with closing(tracking):
         with _grid(settings, watch) as grid:
             # Learners may dial while mlflow and the model's library are still being imported.
-            tracking.start(settings.actor.subject_id, _parameters(training), _tags(settings))
+            tags = {**_tags(settings), ROOT_TAG: "yes"}
+            tracking.start(settings.actor.subject_id, _parameters(training), tags)
             reporter.progress("loading the model")
             model = load_user_model()
+            if trained := tracking.published():
+                logger.info("the model is published already")
+                return trained
             reporter.status.ready()
             place = Place(run_id=tracking.run_id)
-            best = train(training, model, grid, watch, place, reporter.progress)
+            best = train(training, model, grid, watch, place, tracking, reporter.progress)
         reporter.progress("storing the best model")
         return tracking.publish(best)
 
@@ -54,7 +59,7 @@ def serve_parent(settings: Settings, parent: ParentSettings, reporter: Reporter)
     Only a cluster that can work joins, so that its parent need not wait for it in a cycle.
     """
     training, actor = settings.training, settings.actor.actor
-    with closing(MlflowTracking(settings.tracking)) as tracking:
+    with closing(MlflowTracking(settings.tracking, reporter.notice)) as tracking:
         runs = NestedTracking(
             tracking, actor.instance, actor.cluster, _parameters(training), _tags(settings)
         )
@@ -66,7 +71,14 @@ def serve_parent(settings: Settings, parent: ParentSettings, reporter: Reporter)
             reporter.progress("joining the parent")
             cluster = Cluster(training, actor.cluster, grid, watch, runs)
             link = Link(
-                Peer(parent.address, actor.instance, parent.token, aggregates=True),
+                Peer(
+                    parent.address,
+                    actor.instance,
+                    parent.token,
+                    settings.tls.channel_credentials(),
+                    aggregates=True,
+                    tls_name=settings.tls.name,
+                ),
                 LinkSettings(unreachable_seconds=parent.timeout_seconds),
                 news=cluster.look_up,
             )
@@ -80,7 +92,12 @@ def serve_parent(settings: Settings, parent: ParentSettings, reporter: Reporter)
 
 def _grid(settings: Settings, watch: Watch) -> StreamGrid:
     address = f"{settings.actor.process.bind_address}:{settings.port}"
-    return StreamGrid(address, settings.grid_token, watch=watch.presence_changed)
+    return StreamGrid(
+        address,
+        settings.grid_token,
+        watch=watch.presence_changed,
+        credentials=settings.tls.server_credentials(),
+    )
 
 
 def _parameters(training: TrainingSettings) -> dict[str, Any]:
@@ -98,7 +115,7 @@ def _parameters(training: TrainingSettings) -> dict[str, Any]:
 def _tags(settings: Settings) -> dict[str, str]:
     tracking = settings.tracking
     return {
-        "flops.project_id": settings.actor.subject_id,
+        PROJECT_TAG: settings.actor.subject_id,
         "flops.ml_repo_url": tracking.ml_repo_url,
         "flops.commit": tracking.commit,
         "flops.flavor": tracking.flavor.value,

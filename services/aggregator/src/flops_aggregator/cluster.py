@@ -9,16 +9,20 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import fmean
 from typing import Protocol
 
 from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from flops_aggregator.checkpoints import Checkpoint, Memory
 from flops_aggregator.place import Place
+from flops_aggregator.rounds import RoundWatch
 from flops_aggregator.settings import TrainingSettings
 from flops_aggregator.strategies import build_strategy, train_config
-from flops_aggregator.supervision import RoundWatch, SupervisedStrategy
+from flops_aggregator.strategy_state import Kept, give, kept_of
+from flops_aggregator.supervision import SupervisedStrategy
 from flops_grid.client import serve
 from flops_grid.errors import CalledOffError
 from flops_grid.link import Ended, Link
@@ -55,6 +59,12 @@ class Runs(Protocol):
     def run_id(self) -> str:
         """Return its id for aggregators below; empty when it is not known yet."""
 
+    def latest_checkpoint(self) -> Checkpoint | None:
+        """Return what an aggregator before this one left in it, if it is known by now."""
+
+    def save_soon(self, checkpoint: Checkpoint) -> None:
+        """Keep it there for an aggregator after this one."""
+
 
 class Cluster:
     """Answers the parent; ``rounds`` and ``samples`` say what was trained below."""
@@ -76,6 +86,8 @@ class Cluster:
         self._runs = runs
         self._clock = clock
         self._is_superseded: Callable[[], bool] = lambda: False
+        self._before: dict[int, Kept] = {}
+        self._is_new = True
         self.rounds = 0
         self.samples = 0
 
@@ -99,13 +111,12 @@ class Cluster:
     def _train(self, message: Message, _context: Context) -> Message:
         self._begin(message)
         config, began = _config(message), self._clock()
-        strategy = self._strategy(config)
-        result = strategy.start(
-            grid=self._grid,
-            initial_arrays=message.content.array_records[ARRAYS],
-            num_rounds=self._training.rounds,
-            timeout=self._training.round_timeout_seconds,
-            train_config=ConfigRecord({**_of_strategy(config), **train_config(self._training)}),
+        since = self._since(message)
+        strategy = self._strategy(config, since, message.metadata.message_id)
+        arrays = strategy.run(
+            self._grid,
+            since.arrays if since else message.content.array_records[ARRAYS],
+            ConfigRecord({**_of_strategy(config), **train_config(self._training)}),
         )
         # The mean over the rounds: a learner that missed some of them counts for those it did.
         metrics = MetricRecord({SAMPLES: fmean(strategy.samples)})
@@ -114,12 +125,12 @@ class Cluster:
             metrics[TRAIN_LOSS] = _or_nan(strategy.first_train_loss)
         self.rounds += len(strategy.samples)
         self.samples = round(fmean(strategy.samples))
-        return Message(RecordDict({ARRAYS: result.arrays, METRICS: metrics}), reply_to=message)
+        return Message(RecordDict({ARRAYS: arrays, METRICS: metrics}), reply_to=message)
 
     def _evaluate(self, message: Message, _context: Context) -> Message:
         self._begin(message)
         config, began = _config(message), self._clock()
-        found = self._strategy(config).evaluate(
+        found = self._strategy(config, None).evaluate(
             message.content.array_records[ARRAYS], _of_strategy(config), self._grid
         )
         metrics = MetricRecord(
@@ -138,18 +149,53 @@ class Cluster:
             raise CalledOffError(SUPERSEDED)
         self._runs.nest_in(str(_config(message).get(RUN, "")))
 
-    def _strategy(self, config: ConfigRecord) -> SupervisedStrategy:
+    def _since(self, message: Message) -> Checkpoint | None:
+        """Let the strategy know what it has to at this point; return where the cycle stands.
+
+        A parent that was replaced asks for a cycle again: the strategy forgets what it learnt in
+        it. What this cluster's aggregator left unfinished goes on if the very same is asked.
+        """
+        name, cycle = self._training.strategy.name, _cycle(message)
+        if self._is_new:
+            self._is_new = False
+            last = self._runs.latest_checkpoint()
+            if last and last.cycle == cycle and last.request == message.metadata.message_id:
+                give(self._inner, name, last.strategy)
+                self._before = {cycle: last.before}
+                return last
+            if last:
+                is_again = last.cycle == cycle
+                give(self._inner, name, last.before if is_again else last.strategy)
+        elif cycle in self._before:
+            give(self._inner, name, self._before[cycle])
+        self._before = {cycle: kept_of(self._inner, name)}
+        return None
+
+    def _strategy(
+        self, config: ConfigRecord, since: Checkpoint | None, request: str = ""
+    ) -> SupervisedStrategy:
         """Return what watches over these rounds; what the strategy has learnt goes on."""
         cycle = config.get(EXCHANGE)
+
+        def keep(checkpoint: Checkpoint) -> None:
+            before = next(iter(self._before.values()), {})
+            self._runs.save_soon(replace(checkpoint, before=before, request=request, history=()))
+
         return SupervisedStrategy(
             self._inner,
             self._training,
             self._grid,
             self._watch,
             Place(self._name, cycle if isinstance(cycle, int) else None, self._runs.run_id),
+            memory=Memory(since, keep),
             wants_train_loss=bool(config.get(WANTS_TRAIN_LOSS)),
             clock=self._clock,
         )
+
+
+def _cycle(message: Message) -> int:
+    cycle = _config(message).get(EXCHANGE)
+    return cycle if isinstance(cycle, int) else 1
 
 
 def _config(message: Message) -> ConfigRecord:

@@ -7,7 +7,9 @@ cluster trains on when MLflow is away: its parent is who decides whether that ma
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from flops_aggregator.tracking import CLUSTER_TAG, PARENT_TAG
+from flops_aggregator.checkpoints import Checkpoint
+from flops_aggregator.run_finder import CLUSTER_TAG, PARENT_TAG
+from flops_aggregator.tracking import OPEN_TIMEOUT_SECONDS
 from flops_contracts.events import RoundCompleted
 
 
@@ -22,6 +24,12 @@ class Run(Protocol):
 
     def record_round(self, completed: RoundCompleted) -> None:
         """Write a round down, soon."""
+
+    def latest_checkpoint(self, timeout_seconds: float) -> Checkpoint | None:
+        """Return what an aggregator before this one left, if it is known in time."""
+
+    def save_soon(self, checkpoint: Checkpoint) -> None:
+        """Keep it for an aggregator after this one."""
 
     def finish(self) -> None:
         """End it well, with all that is still to be written."""
@@ -59,6 +67,15 @@ class NestedTracking:
         for completed in self._early:
             self._run.record_round(completed)
         self._early.clear()
+
+    def latest_checkpoint(self) -> Checkpoint | None:
+        """Return what an aggregator before this one left, if MLflow tells it in time."""
+        return self._run.latest_checkpoint(OPEN_TIMEOUT_SECONDS) if self._parent_run_id else None
+
+    def save_soon(self, checkpoint: Checkpoint) -> None:
+        """Keep it for an aggregator after this one, as soon as there is a run."""
+        if self._parent_run_id:
+            self._run.save_soon(checkpoint)
 
     def record_round(self, completed: RoundCompleted) -> None:
         """Write a round down, as soon as there is a run."""

@@ -17,6 +17,11 @@ class Place:
     cycle: int | None = None
     run_id: Callable[[], str] = lambda: ""
 
+    @property
+    def is_root(self) -> bool:
+        """Whether there is no parent."""
+        return self.cycle is None
+
     def exchange(self, number: int, rounds: int) -> int:
         """Count the exchanges with the clients over all cycles of ``rounds``, from 1."""
         return ((self.cycle or 1) - 1) * rounds + number

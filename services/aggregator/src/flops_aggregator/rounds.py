@@ -2,16 +2,33 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from flwr.app import ArrayRecord
 
 from flops_aggregator.metrics import weighted_mean
-from flops_contracts.events import LearnerRound
+from flops_contracts.events import LearnerRound, RoundCompleted, RoundStarted
 from flops_grid.errors import LearnerError
 from flops_grid.records import ACCURACY, EVALUATE_SECONDS, FIT_SECONDS, LOSS, SAMPLES, TRAIN_LOSS
 
 Numbers = dict[str, dict[str, float]]
 """The metrics that each client answered, by its name."""
+
+
+class RoundWatch(Protocol):
+    """Who wants to know about rounds; all calls must be quick."""
+
+    def round_started(self, started: RoundStarted) -> None:
+        """Hear that a round begins."""
+
+    def round_completed(self, completed: RoundCompleted) -> None:
+        """Hear that a round is over, with its metrics."""
+
+    def waits(self, why: str) -> None:
+        """Hear that nothing goes on, and why."""
+
+    def noticed(self, message: str) -> None:
+        """Hear what the user should know."""
 
 
 @dataclass(frozen=True)

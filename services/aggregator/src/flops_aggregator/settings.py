@@ -6,6 +6,7 @@ from typing import Any
 
 from flops_contracts.roles import Role
 from flops_contracts.sla import RETURN_SECONDS, Flavor, Parametrised
+from flops_grid.tls import TlsFiles
 from flops_runtime.environment import REQUIRED, Environment
 from flops_runtime.settings import ActorSettings
 
@@ -64,6 +65,8 @@ class TrainingSettings:
     join_timeout_seconds: float
     settle_seconds: float
     return_timeout_seconds: float
+    take_first: int = 0
+    checkpoint_every_rounds: int = 1
 
     @classmethod
     def from_env(cls, environment: Environment) -> "TrainingSettings":
@@ -102,7 +105,13 @@ class TrainingSettings:
             return_timeout_seconds=environment.seconds(
                 "FLOPS_RETURN_TIMEOUT_SECONDS",
                 RETURN_SECONDS,
-                help="How long to wait before a round for learners that were lost.",
+                help="How long to wait for learners that were lost, when too few are left.",
+            ),
+            take_first=environment.whole(
+                "FLOPS_TAKE_FIRST", 0, help="Answers that are enough for a round; 0 is all."
+            ),
+            checkpoint_every_rounds=_count(
+                environment, "FLOPS_CHECKPOINT_EVERY_ROUNDS", 1, "Rounds from one to the next."
             ),
         )
 
@@ -140,6 +149,7 @@ class Settings:
     parent: ParentSettings | None
     grid_token: str = field(repr=False)
     port: int
+    tls: TlsFiles
     training: TrainingSettings
     tracking: TrackingSettings
 
@@ -157,6 +167,7 @@ class Settings:
             port=environment.whole(
                 "FLOPS_GRID_PORT", 8080, help="Port that learners dial.", maximum=65535
             ),
+            tls=TlsFiles.from_env(environment),
             training=TrainingSettings.from_env(environment),
             tracking=TrackingSettings.from_env(environment, has_parent=parent is not None),
         )

@@ -6,88 +6,54 @@ with the true cause when the minima are missed, and reports each round. Its clie
 or the aggregators of clusters; both answer alike.
 """
 
-import logging
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Protocol, cast
+from dataclasses import replace
+from typing import Any, cast
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
-from flwr.serverapp.strategy import Strategy
+from flwr.serverapp.strategy import Result, Strategy
 
+from flops_aggregator.asking import Asking, Clients, Present, Wanted
 from flops_aggregator.best_model import RoundModel, is_better
 from flops_aggregator.causes import too_few
+from flops_aggregator.checkpoints import NO_MEMORY, Checkpoint, Memory
 from flops_aggregator.dtypes import with_dtypes_of
-from flops_aggregator.errors import TooFewLearnersError
+from flops_aggregator.folding import Fold, fold_for
 from flops_aggregator.place import Place
 from flops_aggregator.replies import (
     checked_evaluate_replies,
     checked_train_replies,
     metrics_of,
 )
-from flops_aggregator.rounds import Evaluated, Round
+from flops_aggregator.rounds import Evaluated, Round, RoundWatch
 from flops_aggregator.settings import TrainingSettings
 from flops_aggregator.strategies import NEED_TRAIN_LOSS, TAKE_STEPS
+from flops_aggregator.strategy_state import kept_of, random_state
 from flops_contracts.events import RoundCompleted, RoundStarted
 from flops_grid.errors import LearnerError
 from flops_grid.records import ARRAYS, EXCHANGE, RUN, SAMPLES
-
-logger = logging.getLogger(__name__)
-
-
-class Learners(Protocol):
-    """What is asked about the clients; ``StreamGrid`` is one."""
-
-    def get_node_ids(self) -> list[int]:
-        """Return the ids of those that work can be sent to."""
-
-    def wait_for_learners(self, count: int, timeout_seconds: float) -> list[str]:
-        """Wait until ``count`` are connected; return who is."""
-
-    def name_of(self, node_id: int) -> str:
-        """Return the name of one."""
-
-    def has_aggregators(self) -> bool:
-        """Say whether they are aggregators with learners of their own."""
-
-
-class RoundWatch(Protocol):
-    """Who wants to know about rounds; both calls must be quick."""
-
-    def round_started(self, started: RoundStarted) -> None:
-        """Hear that a round begins."""
-
-    def round_completed(self, completed: RoundCompleted) -> None:
-        """Hear that a round is over, with its metrics."""
-
-
-@dataclass(frozen=True)
-class _Present:
-    """The only question that strategies ask a grid: who is there? The answer stays the same."""
-
-    node_ids: list[int]
-
-    def get_node_ids(self) -> list[int]:
-        return self.node_ids
 
 
 class SupervisedStrategy(Strategy):
     """``inner`` over clients that may fail; it counts rounds over all cycles.
 
-    ``best`` is the best round so far, ``samples`` what was trained on in each round, and
-    ``first_train_loss`` the loss of the first parameters where the strategy or a parent needs it.
+    ``best`` is the best round so far where that is kept, ``samples`` what was trained on in each
+    round, and ``first_train_loss`` the loss of the first parameters where the strategy or a parent
+    needs it.
     """
 
     def __init__(
         self,
         inner: Strategy,
         training: TrainingSettings,
-        learners: Learners,
+        learners: Clients,
         watch: RoundWatch,
         place: Place,
         *,
+        memory: Memory = NO_MEMORY,
         wants_train_loss: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -96,16 +62,35 @@ class SupervisedStrategy(Strategy):
         self._learners = learners
         self._watch = watch
         self._place = place
+        self._keep = memory.keep
         self._wants_train_loss = wants_train_loss or training.strategy.name in NEED_TRAIN_LOSS
         self._clock = clock
-        self._round = Round()
-        self.best: RoundModel | None = None
-        self.samples: list[float] = []
-        self.first_train_loss: float | None = None
+        self._asking = Asking(training, learners, watch.waits, clock)
+        since = memory.since
+        self._done = since.round if since else 0
+        self._round = Round(self._done)
+        self._fold: Fold | None = None
+        self._history = list(since.history) if since else []
+        self.best: RoundModel | None = since.best if since else None
+        self.samples: list[float] = list(since.samples) if since else []
+        self.first_train_loss: float | None = since.first_train_loss if since else None
 
     def summary(self) -> None:
         """Tell what the inner strategy tells."""
         self._inner.summary()
+
+    def run(self, grid: Any, arrays: ArrayRecord, config: ConfigRecord) -> ArrayRecord:
+        """Run the rounds that are left over ``grid``; return the last one's parameters."""
+        left = self._training.rounds - self._done
+        if left <= 0:
+            return arrays
+        timeout = self._training.round_timeout_seconds
+        return self.start(grid, arrays, left, timeout, train_config=config).arrays
+
+    def start(self, grid: Any, *arguments: Any, **named: Any) -> Result:
+        """Run Flower's loop with a grid that asks again, and leaves out."""
+        del grid
+        return super().start(cast(Grid, self._asking), *arguments, **named)
 
     def configure_train(
         self,
@@ -115,11 +100,21 @@ class SupervisedStrategy(Strategy):
         grid: Grid,  # noqa: ARG002 - the inner strategy gets one that does not change
     ) -> list[Message]:
         """Begin a round: all clients train from ``arrays``."""
-        self._round = Round(server_round, self._clock(), arrays)
+        number = self._done + server_round
+        self._round = Round(number, self._clock(), arrays)
         present = self._wait_for_enough(self._training.min_fit)
         rounds, is_cycle = self._training.rounds, self._learners.has_aggregators()
-        self._watch.round_started(RoundStarted(server_round, rounds, self._cycle, is_cycle))
+        self._watch.round_started(RoundStarted(number, rounds, self._cycle, is_cycle))
         told = self._told(config)
+
+        self._fold = fold = fold_for(self._inner, arrays)
+
+        def check(replies: Iterable[Message]) -> list[Message]:
+            return checked_train_replies(
+                replies, arrays, wants_train_loss=self._wants_train_loss, fold=fold
+            )
+
+        self._asking.want(Wanted(self._what, self._training.min_fit, check))
         return self._asked(self._inner.configure_train(self._exchange, arrays, told, present))
 
     def aggregate_train(
@@ -129,13 +124,15 @@ class SupervisedStrategy(Strategy):
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """Average what is usable; raise when that are fewer than the minimum."""
         this = self._round
-        checked = checked_train_replies(
-            replies, this.arrays, wants_train_loss=self._wants_train_loss
-        )
+        checked = self._in_order(replies)
         this.fits = self._usable(checked, "train", self._training.min_fit)
         self.samples.append(this.samples)
         if self._wants_train_loss and len(self.samples) == 1:
             self.first_train_loss = this.train_loss
+        fold, self._fold = self._fold, None
+        if fold:
+            this.arrays = with_dtypes_of(fold.mean(), this.arrays)
+            return this.arrays, None
         arrays, metrics = self._inner.aggregate_train(self._exchange, checked)
         if arrays is not None:
             this.arrays = arrays = self._typed(arrays, checked)
@@ -151,20 +148,48 @@ class SupervisedStrategy(Strategy):
         """All clients evaluate the average."""
         present = self._wait_for_enough(self._training.min_evaluate)
         told = self._told(config)
+        minimum = self._training.min_evaluate
+        self._asking.want(Wanted(self._what, minimum, checked_evaluate_replies))
         return self._asked(self._inner.configure_evaluate(self._exchange, arrays, told, present))
 
     def aggregate_evaluate(
-        self, server_round: int, replies: Iterable[Message]
+        self,
+        server_round: int,  # noqa: ARG002 - see aggregate_train
+        replies: Iterable[Message],
     ) -> MetricRecord | None:
         """End a round: weigh the metrics by samples, keep the best model, tell everybody."""
-        checked = checked_evaluate_replies(replies)
+        checked = self._in_order(replies)
         found = self._evaluated(checked)
         metrics = self._inner.aggregate_evaluate(self._exchange, checked)
-        model = RoundModel(server_round, self._round.arrays, found.loss, found.accuracy)
-        if is_better(model, self.best):
+        model = RoundModel(self._round.number, self._round.arrays, found.loss, found.accuracy)
+        # Below a parent the best round is for it to tell: it asks everybody.
+        if self._place.is_root and is_better(model, self.best):
             self.best = model
-        self._watch.round_completed(self._completed(found))
+        completed = self._completed(found)
+        self._history.append(replace(completed, learners=()))
+        self._watch.round_completed(completed)
+        if self._round.number % self._training.checkpoint_every_rounds == 0 or self._is_last:
+            self._keep(self._checkpoint())
         return metrics
+
+    @property
+    def _is_last(self) -> bool:
+        return self._round.number == self._training.rounds
+
+    def _checkpoint(self) -> Checkpoint:
+        this = self._round
+        return Checkpoint(
+            number=self._exchange,
+            round=this.number,
+            cycle=self._place.cycle or 1,
+            arrays=this.arrays,
+            strategy=kept_of(self._inner, self._training.strategy.name),
+            best=self.best,
+            history=tuple(self._history),
+            samples=tuple(self.samples),
+            first_train_loss=self.first_train_loss,
+            random=random_state(),
+        )
 
     def evaluate(self, arrays: ArrayRecord, config: ConfigRecord, grid: Grid) -> Evaluated:
         """Let all clients evaluate ``arrays`` outside of the rounds."""
@@ -172,8 +197,12 @@ class SupervisedStrategy(Strategy):
         self._round = Round(last, self._clock(), arrays, is_evaluation_only=True)
         messages = self.configure_evaluate(last, arrays, config, grid)
         timeout = self._training.round_timeout_seconds
-        replies = grid.send_and_receive(messages, timeout=timeout)
-        return self._evaluated(checked_evaluate_replies(replies))
+        replies = self._asking.send_and_receive(messages, timeout=timeout)
+        return self._evaluated(self._in_order(replies))
+
+    def _in_order(self, replies: Iterable[Message]) -> list[Message]:
+        """Return the replies by name: sums of numbers depend on their order, arrival is chance."""
+        return sorted(replies, key=lambda one: self._learners.name_of(one.metadata.src_node_id))
 
     def _evaluated(self, checked: list[Message]) -> Evaluated:
         this = self._round
@@ -207,23 +236,16 @@ class SupervisedStrategy(Strategy):
     def _wait_for_enough(self, minimum: int) -> Grid:
         """Return who is there when they are enough; raise ``TooFewLearnersError`` in the end."""
         needed = max(minimum, self._training.min_available)
-        timeout = self._training.return_timeout_seconds
-        node_ids = self._learners.get_node_ids()
-        if len(node_ids) < needed:
-            logger.warning("%d of %d needed %s are there", len(node_ids), needed, self._whom)
-            self._learners.wait_for_learners(needed, timeout)
-            node_ids = self._learners.get_node_ids()
+        node_ids = self._asking.wait_for_enough(needed, self._what)
         if len(node_ids) < needed:
             names = ", ".join(sorted(map(self._learners.name_of, node_ids))) or "nobody"
-            raise TooFewLearnersError(
-                f"{self._what} needs {needed} {self._whom}; after {timeout:g} s only "
-                f"{len(node_ids)} were there: {names}",
-                hint="See why the others ended.",
-                origin_cluster=self._place.cluster,
-                round=self._round.number,
-                cycle=self._place.cycle,
+            told = (
+                f"{self._what} needs {needed} {self._whom}; after "
+                f"{self._training.return_timeout_seconds:g} s only {len(node_ids)} were there: "
+                f"{names}"
             )
-        return cast(Grid, _Present(node_ids))
+            raise too_few(told, self._asking.left_out, self._place, self._round.number)
+        return cast(Grid, Present(node_ids))
 
     def _asked(self, messages: Iterable[Message]) -> list[Message]:
         listed = list(messages)
@@ -246,17 +268,21 @@ class SupervisedStrategy(Strategy):
             else:
                 good[name] = metrics_of(reply)
         this, timeout = self._round, self._training.round_timeout_seconds
+        first = self._training.take_first
+        is_full = bool(first) and len(good) >= first
+        why = f"the first {first} were enough" if is_full else f"no answer within {timeout:g} s"
         for name in set(this.asked.values()) - set(good) - set(errors):
-            errors[name] = LearnerError(f"no answer within {timeout:g} s")
+            errors[name] = LearnerError(why)
         for name, metrics in good.items():
             if odd := [key for key, value in metrics.items() if not math.isfinite(value)]:
                 this.errors[name] = LearnerError(f"{' and '.join(odd)} is not a number")
-        for name, error in errors.items():
-            logger.warning("%s could not %s in %s: %s", name, verb, self._what, error)
         this.errors.update(errors)
         if len(good) < minimum:
             told = f"{self._what}: {len(good)} of at least {minimum} {self._whom} could {verb}"
-            raise too_few(told, errors, self._place, this.number)
+            raise too_few(told, self._asking.left_out | errors, self._place, this.number)
+        if errors and not is_full:
+            listed = "; ".join(f"{name}: {error}" for name, error in sorted(errors.items()))
+            self._watch.noticed(f"{self._what} goes on without some to {verb}. {listed}"[:4000])
         return good
 
     @property

@@ -1,93 +1,65 @@
-"""The training in MLflow: one run, a step per round, and the best model registered.
+"""The training in MLflow: one run, a step per round, checkpoints, and the best model registered.
 
-Everything happens in one background thread, in order, so that no round waits for it; it begins
-while learners still join, because importing mlflow takes seconds.
+Everything happens in one background thread, in order, so that no round waits for it. What a server
+that is away misses is kept, and written when it is back.
 """
 
 import importlib
 import logging
-import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Any, Final
 
-from tenacity import (
-    Retrying,
-    retry_if_exception,
-    sleep_using_event,
-    stop_after_delay,
-    stop_when_event_set,
-    wait_random_exponential,
-)
-
+from flops_aggregator.background import Background
+from flops_aggregator.checkpoint_store import CheckpointStore
+from flops_aggregator.checkpoints import Checkpoint
 from flops_aggregator.errors import ModelUnusableError, TrackingUnreachableError
-from flops_aggregator.flavors import log_model
+from flops_aggregator.mlflow_server import MlflowServer, RunArtifacts, is_away
+from flops_aggregator.publishing import BestModel, Publishing, published
+from flops_aggregator.run_finder import RunFinder, end_children
 from flops_aggregator.settings import TrackingSettings
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import RoundCompleted, Trained
 
 logger = logging.getLogger(__name__)
 
-ALIAS: Final = "champion"
-PARENT_TAG: Final = "mlflow.parentRunId"
-"""MLflow's own tag: its pages show a run that has it below the run that it names."""
-CLUSTER_TAG: Final = "flops.cluster"
-"""Whose run a child is, whoever is the cluster's aggregator now."""
 PUBLISH_TIMEOUT_SECONDS: Final = 900.0
 OPEN_TIMEOUT_SECONDS: Final = 30.0
 FINISH_TIMEOUT_SECONDS: Final = 120.0
 CLOSE_TIMEOUT_SECONDS: Final = 5.0
-
-CHATTERERS: Final = ("urllib3", "mlflow", "alembic")
-"""They warn of what is meant here: retries, and pickles of the user's own model."""
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class BestModel:
-    """What is published: the library's model object, and the round that it is from."""
-
-    model: Any
-    round: int
-    rounds: int
-    loss: float | None
-    accuracy: float | None
-
-
-class Tracking(Protocol):
-    """Where a training is written down."""
-
-    def start(self, name: str, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        """Begin to write; returns at once."""
-
-    def check(self) -> None:
-        """Raise ``TrackingUnreachableError`` when there was never a connection in time."""
-
-    def record_round(self, completed: RoundCompleted) -> None:
-        """Write a round down, soon."""
-
-    def publish(self, best: BestModel) -> Trained:
-        """Write everything, register the model; raise ``FlopsError``."""
-
-    def close(self) -> None:
-        """End the run as failed unless a model was published; bounded in time."""
+MAX_BACKLOG: Final = 10_000
+"""How many rounds are kept for a server that is away; of more, the oldest are lost."""
+BATCH: Final = 100
+"""Rounds in one request: MLflow takes at most 1,000 metrics."""
 
 
 class MlflowTracking:
-    """``Tracking`` by mlflow's client. Its thread is the only one that touches mlflow."""
+    """By mlflow's client. The thread of its own is the only one that touches mlflow.
 
-    def __init__(self, settings: TrackingSettings) -> None:
+    ``notice`` is told what the user should know.
+    """
+
+    def __init__(
+        self, settings: TrackingSettings, notice: Callable[[str], None] = logger.warning
+    ) -> None:
         self._settings = settings
-        self._stop = threading.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracking")
+        self._notice = notice
+        self._server = MlflowServer(settings.url, settings.connect_timeout_seconds)
+        self._background = Background("tracking")
         self._opened: Future[None] | None = None
-        self._client: Any = None
         self._experiment_id = ""
         self._run_id = ""
+        self._since: Checkpoint | None = None
+        self._trained: Trained | None = None
+        self._steps: set[int] = set()
+        self._backlog: deque[tuple[int, RoundCompleted]] = deque(maxlen=MAX_BACKLOG)
+        self._newest: Checkpoint | None = None
         self._is_done = False
 
     def run_id(self) -> str:
@@ -98,54 +70,73 @@ class MlflowTracking:
 
     def prepare(self) -> None:
         """Import mlflow in the background already, when the run cannot be opened yet."""
-        self._thread.submit(importlib.import_module, "mlflow")
+        self._background.submit(lambda: importlib.import_module("mlflow"))
 
     def start(self, name: str, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> None:
         """Connect in the background, and open the run called ``name``.
 
-        A child of another run is found again when the process that wrote to it was replaced.
+        It is found again when the process that wrote to it was replaced, with its checkpoints.
         """
 
         def open_run() -> None:
-            mlflow: Any = importlib.import_module("mlflow")
-            for chatterer in CHATTERERS:
-                logging.getLogger(chatterer).setLevel(logging.ERROR)
-            mlflow.set_tracking_uri(self._settings.url)
-            self._client = mlflow.MlflowClient(self._settings.url)
-            self._experiment_id = self._patiently(lambda: self._experiment_of(tags))
-            self._run_id = self._patiently(lambda: self._find_run(tags)) or self._patiently(
-                lambda: self._create_run(name, tags)
-            )
-            entities: Any = importlib.import_module("mlflow.entities")
-            listed = [entities.Param(key, str(value)) for key, value in parameters.items()]
-            self._patiently(lambda: self._client.log_batch(self._run_id, params=listed))
+            self._server.connect()
+            finder = RunFinder(self._server, self._settings.experiment)
+            self._experiment_id = finder.experiment_of(tags)
+            if run := finder.find(self._experiment_id, tags):
+                if trained := published(run.data.tags):
+                    self._trained, self._is_done = trained, True
+                    return
+                finder.reopen(run.info.run_id)
+                self._steps = finder.steps_of(run.info.run_id)
+                self._since = self._store(run.info.run_id).latest(self._notice)
+                self._run_id = run.info.run_id
+            else:
+                self._run_id = finder.create(self._experiment_id, name, parameters, tags)
             logger.info("tracking in run %s of %s", self._run_id, self._settings.experiment)
 
-        self._opened = self._thread.submit(open_run)
+        self._opened = self._background.submit(open_run)
 
     def check(self) -> None:
         """Raise ``TrackingUnreachableError`` when the connection has failed for good."""
         if self._opened and self._opened.done() and (error := self._opened.exception()):
-            raise self._unreachable(error) from error
+            raise self._server.unreachable(error) from error
+
+    def published(self) -> Trained | None:
+        """Return the result if whoever did this training before came so far.
+
+        Waits until the run is open; raises ``TrackingUnreachableError``.
+        """
+        if self._opened:
+            wait([self._opened])
+            self.check()
+        return self._trained
+
+    def latest_checkpoint(self, timeout_seconds: float | None = None) -> Checkpoint | None:
+        """Return where to go on, and see to it that the rounds before are written down."""
+        if not self._opened:
+            return None
+        wait([self._opened], timeout_seconds)
+        if timeout_seconds is None:
+            self.check()
+        for completed in self._since.history if self._since else ():
+            self.record_round(completed)
+        return self._since
+
+    def save_soon(self, checkpoint: Checkpoint) -> None:
+        """Keep it while the next round runs; if that is not done when the next comes, skip it."""
+        self._newest = checkpoint
+        self._background.soon("a checkpoint is not stored", self._save)
 
     def record_round(self, completed: RoundCompleted) -> None:
         """Write the round's metrics down with the round as step, counted over all cycles."""
-        at = int(time.time() * 1000)
-
-        def write() -> None:
-            entities: Any = importlib.import_module("mlflow.entities")
-            listed = [
-                entities.Metric(key, value, at, step_of(completed))
-                for key, value in _metrics(completed).items()
-            ]
-            self._patiently(lambda: self._client.log_batch(self._run_id, metrics=listed))
-
-        if not (self._opened and self._opened.done() and self._opened.exception()):
-            self._thread.submit(write).add_done_callback(_log_failure)
+        if len(self._backlog) == MAX_BACKLOG:
+            logger.warning("MLflow was away for so long that the oldest round is lost")
+        self._backlog.append((int(time.time() * 1000), replace(completed, learners=())))
+        self._background.soon("MLflow lacks rounds for now", self._write_rounds)
 
     def publish(self, best: BestModel) -> Trained:
         """Wait for all that is still to be written, log and register the model, end the run."""
-        future = self._thread.submit(self._publish, best)
+        future = self._background.submit(lambda: self._publish(best))
         try:
             trained = future.result(PUBLISH_TIMEOUT_SECONDS)
         except FutureTimeoutError:
@@ -155,8 +146,8 @@ class MlflowTracking:
             raise
         except Exception as error:
             self.check()
-            if _is_away(error):
-                raise self._unreachable(error) from error
+            if is_away(error):
+                raise self._server.unreachable(error) from error
             raise ModelUnusableError(
                 f"MLflow cannot store the model: {type(error).__name__}: {error}"[:2000],
                 hint=f"Is it a model of {self._settings.flavor}, as the SLA says?",
@@ -169,10 +160,12 @@ class MlflowTracking:
 
         def end() -> None:
             if self._run_id:
-                self._client.set_terminated(self._run_id, "FINISHED")
+                self._write_rounds()
+                self._store(self._run_id).clear()
+                self._server.client.set_terminated(self._run_id, "FINISHED")
 
         try:
-            self._thread.submit(end).result(FINISH_TIMEOUT_SECONDS)
+            self._background.submit(end).result(FINISH_TIMEOUT_SECONDS)
         except Exception as error:  # noqa: BLE001 - the rounds were trained all the same
             logger.warning("the run in MLflow may lack rounds: %s", error)
         else:
@@ -181,94 +174,57 @@ class MlflowTracking:
     def close(self) -> None:
         """End the run as failed unless it has ended well."""
         if self._run_id and not self._is_done:
-            ended = self._thread.submit(self._client.set_terminated, self._run_id, "FAILED")
+            ended = self._background.submit(self._fail)
             try:
                 ended.result(CLOSE_TIMEOUT_SECONDS)
             except Exception as error:  # noqa: BLE001 - the training's own failure counts
                 logger.warning("the run in MLflow stays open: %s", error)
-        self._stop.set()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._server.stop()
+        self._background.close()
+
+    def _fail(self) -> None:
+        self._server.client.set_terminated(self._run_id, "FAILED")
+        end_children(self._server, self._experiment_id, self._run_id)
 
     def _publish(self, best: BestModel) -> Trained:
         self.check()
-        # Storing a model is many calls; a server that is being restarted is waited for before them.
-        self._patiently(lambda: self._client.get_run(self._run_id))
-        mlflow: Any = importlib.import_module("mlflow")
-        name = self._settings.model_name
-        with mlflow.start_run(run_id=self._run_id):
-            info = log_model(
-                self._settings.flavor, best.model, step=best.round, registered_name=name
-            )
-        version = str(info.registered_model_version)
-        self._client.set_registered_model_alias(name, ALIAS, version)
-        self._tell_best(best, info.model_id)
-        return Trained(
-            run_id=self._run_id,
-            experiment_id=self._experiment_id,
-            model_uri=info.model_uri,
-            model_name=name,
-            model_version=version,
-            best_round=best.round,
-            rounds=best.rounds,
-            loss=best.loss,
-            accuracy=best.accuracy,
-        )
+        self._write_rounds()
+        publishing = Publishing(self._server, self._settings, self._experiment_id, self._run_id)
+        trained = publishing.publish(best)
+        try:
+            end_children(self._server, self._experiment_id, self._run_id)
+            self._store(self._run_id).clear()
+        except Exception as error:  # noqa: BLE001 - the model is published
+            logger.warning("not all is tidy in MLflow: %s", error)
+        return trained
 
-    def _tell_best(self, best: BestModel, model_id: str) -> None:
-        """Tie the metrics of the best round to its model."""
-        for key, value in {"best_loss": best.loss, "best_accuracy": best.accuracy}.items():
-            if value is not None:
-                self._client.log_metric(
-                    self._run_id, key, value, step=best.round, model_id=model_id
-                )
-        self._client.set_tag(self._run_id, "flops.best_round", str(best.round))
+    def _save(self) -> None:
+        newest, self._newest = self._newest, None
+        if newest and self._run_id:
+            self._store(self._run_id).save(newest)
 
-    def _find_run(self, tags: Mapping[str, str]) -> str:
-        """Return the cluster's child run, running again; empty if there is none."""
-        if PARENT_TAG not in tags:
-            return ""
-        same = " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in (PARENT_TAG, CLUSTER_TAG))
-        found = self._client.search_runs([self._experiment_id], same, max_results=1)
-        if not found:
-            return ""
-        self._client.update_run(found[0].info.run_id, status="RUNNING")
-        return str(found[0].info.run_id)
+    def _store(self, run_id: str) -> CheckpointStore:
+        return CheckpointStore(RunArtifacts(self._server, run_id))
 
-    def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
-        run = self._client.create_run(self._experiment_id, run_name=name, tags=dict(tags))
-        return str(run.info.run_id)
-
-    def _experiment_of(self, tags: Mapping[str, str]) -> str:
-        """Return the parent run's experiment, or the one in the settings, made if need be."""
-        if PARENT_TAG in tags:
-            return str(self._client.get_run(tags[PARENT_TAG]).info.experiment_id)
-        name = self._settings.experiment
-        found = self._client.get_experiment_by_name(name)
-        if found is None:
-            return str(self._client.create_experiment(name))
-        if found.lifecycle_stage == "deleted":
-            self._client.restore_experiment(found.experiment_id)
-        return str(found.experiment_id)
-
-    def _patiently(self, act: Callable[[], T]) -> T:
-        """Try again while the server is away, for as long as the settings say."""
-        retrying = Retrying(
-            stop=stop_after_delay(self._settings.connect_timeout_seconds)
-            | stop_when_event_set(self._stop),
-            wait=wait_random_exponential(multiplier=0.5, max=5),
-            retry=retry_if_exception(_is_away),
-            sleep=sleep_using_event(self._stop),
-            reraise=True,
-        )
-        result: T = retrying(act)
-        return result
-
-    def _unreachable(self, error: BaseException) -> TrackingUnreachableError:
-        seconds = self._settings.connect_timeout_seconds
-        return TrackingUnreachableError(
-            f"no MLflow server at {self._settings.url} within {seconds:g} s: {error}"[:2000],
-            hint="Check that the customer's tracking server runs.",
-        )
+    def _write_rounds(self) -> None:
+        """Write what MLflow has not got yet; what fails stays for the next time."""
+        entities: Any = importlib.import_module("mlflow.entities")
+        while listed := list(islice(self._backlog, BATCH)):
+            metrics = [
+                entities.Metric(key, value, at, step_of(completed))
+                for at, completed in listed
+                if step_of(completed) not in self._steps
+                for key, value in _metrics(completed).items()
+            ]
+            client, run_id = self._server.client, self._run_id
+            if metrics:
+                log = partial(client.log_batch, run_id, metrics=metrics)
+                self._server.patiently(log)
+            self._steps.update(step_of(completed) for _, completed in listed)
+            for one in listed:
+                # Of too many, the oldest may be gone meanwhile.
+                if self._backlog and self._backlog[0] is one:
+                    self._backlog.popleft()
 
 
 def step_of(completed: RoundCompleted) -> int:
@@ -285,14 +241,3 @@ def _metrics(completed: RoundCompleted) -> dict[str, float]:
         "round_seconds": completed.seconds,
         **completed.metrics,
     }
-
-
-def _is_away(error: BaseException) -> bool:
-    """Whether trying again may help: mlflow tells a refused connection as a server's error."""
-    status = getattr(error, "get_http_status_code", lambda: 0)()
-    return isinstance(error, OSError) or status >= 500 or status == 429
-
-
-def _log_failure(future: Future[None]) -> None:
-    if not future.cancelled() and (error := future.exception()):
-        logger.warning("a round is missing in MLflow: %s", error)

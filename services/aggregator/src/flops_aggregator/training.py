@@ -2,15 +2,20 @@
 
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
+from flwr.app import ArrayRecord
 
+from flops_aggregator.checkpoints import Checkpoint, Memory
 from flops_aggregator.errors import ModelUnusableError, TooFewLearnersError
 from flops_aggregator.place import Place
+from flops_aggregator.publishing import BestModel
+from flops_aggregator.rounds import RoundWatch
 from flops_aggregator.settings import TrainingSettings
 from flops_aggregator.strategies import build_strategy, train_config
-from flops_aggregator.supervision import RoundWatch, SupervisedStrategy
-from flops_aggregator.tracking import BestModel
+from flops_aggregator.strategy_state import give, set_random_state
+from flops_aggregator.supervision import SupervisedStrategy
 from flops_grid.errors import UserCodeError
 from flops_grid.records import Parameters, arrays_from_parameters, parameters_from_arrays
 from flops_grid.server import StreamGrid
@@ -19,26 +24,47 @@ from flops_grid.user_model import UserModel
 logger = logging.getLogger(__name__)
 
 
+class CheckpointBook(Protocol):
+    """Where it is kept what another aggregator needs to go on."""
+
+    def latest_checkpoint(self) -> Checkpoint | None:
+        """Return what was kept last by whoever did this training before."""
+
+    def save_soon(self, checkpoint: Checkpoint) -> None:
+        """Keep it, while the training goes on."""
+
+
 def train(
     training: TrainingSettings,
     model: UserModel,
     grid: StreamGrid,
     watch: RoundWatch,
     place: Place,
+    book: CheckpointBook,
     progress: Callable[[str], None],
 ) -> BestModel:
-    """Run all rounds over ``grid``; return the best one's model. Raises ``FlopsError``."""
-    strategy = SupervisedStrategy(build_strategy(training), training, grid, watch, place)
-    first = _first_parameters(model)
-    progress("waiting for learners")
-    gather(training, grid)
-    strategy.start(
-        grid=grid,
-        initial_arrays=arrays_from_parameters(first),
-        num_rounds=training.rounds,
-        timeout=training.round_timeout_seconds,
-        train_config=train_config(training),
+    """Run the rounds that are left over ``grid``; return the best one's model.
+
+    Raises ``FlopsError``.
+    """
+    first = arrays_from_parameters(_first_parameters(model))
+    # The tracking server is asked while learners still join.
+    if (since := book.latest_checkpoint()) and not _is_like(since.arrays, first):
+        progress("the checkpoint is of another model: beginning anew")
+        since = None
+    inner = build_strategy(training)
+    if since:
+        give(inner, training.strategy.name, since.strategy)
+        progress(f"going on after round {since.round}")
+    strategy = SupervisedStrategy(
+        inner, training, grid, watch, place, memory=Memory(since, book.save_soon)
     )
+    if not since or since.round < training.rounds:
+        progress("waiting for learners")
+        gather(training, grid)
+        if since:
+            set_random_state(since.random)
+        strategy.run(grid, since.arrays if since else first, train_config(training))
     best = strategy.best
     if best is None:
         raise ModelUnusableError(
@@ -62,6 +88,12 @@ def gather(training: TrainingSettings, grid: StreamGrid) -> None:
         )
     names = grid.wait_for_learners(training.learners, training.settle_seconds)
     logger.info("%d of %d learners are there: %s", len(names), training.learners, ", ".join(names))
+
+
+def _is_like(one: ArrayRecord, other: ArrayRecord) -> bool:
+    return [(key, array.dtype, tuple(array.shape)) for key, array in one.items()] == [
+        (key, array.dtype, tuple(array.shape)) for key, array in other.items()
+    ]
 
 
 def _first_parameters(model: UserModel) -> Parameters:

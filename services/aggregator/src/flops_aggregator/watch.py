@@ -57,3 +57,11 @@ class Watch:
         )
         self._book.record_round(completed)
         self._reporter.report(Kind.ROUND_COMPLETED, completed)
+
+    def waits(self, why: str) -> None:
+        """Report what is waited for."""
+        self._reporter.progress(why)
+
+    def noticed(self, message: str) -> None:
+        """Report it."""
+        self._reporter.notice(message)

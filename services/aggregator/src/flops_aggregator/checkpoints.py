@@ -1,0 +1,136 @@
+"""What is kept of a training so that another aggregator can go on with it, and its file.
+
+The file is NumPy's ``npz`` without pickle: arrays by number, and one with the JSON that says what
+they are. An array that several things share, such as the best round's parameters, is in it once.
+"""
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from flwr.app import Array, ArrayRecord
+from numpy.typing import NDArray
+
+from flops_aggregator.best_model import RoundModel
+from flops_aggregator.strategy_state import Kept
+from flops_contracts.events import RoundCompleted
+
+FORMAT: Final = 1
+STATE: Final = "state"
+
+
+class UnreadableCheckpointError(Exception):
+    """A file that is no whole checkpoint of this format."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The training after ``round`` of ``cycle``; at a root ``cycle`` is 1.
+
+    ``number`` counts rounds over all cycles. ``before`` is what a cluster's strategy knew when the
+    cycle began, and ``request`` the parent's message that the cycle answers.
+    """
+
+    number: int
+    round: int
+    arrays: ArrayRecord
+    cycle: int = 1
+    strategy: Kept = field(default_factory=dict)
+    before: Kept = field(default_factory=dict)
+    best: RoundModel | None = None
+    history: tuple[RoundCompleted, ...] = ()
+    samples: tuple[float, ...] = ()
+    first_train_loss: float | None = None
+    request: str = ""
+    random: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a training goes on from, and who keeps what it takes to go on after each round."""
+
+    since: Checkpoint | None = None
+    keep: Callable[[Checkpoint], None] = lambda _: None
+
+
+NO_MEMORY: Final = Memory()
+
+
+class _Shelf:
+    """Arrays by number; equal objects get the same."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray[Any]] = {}
+        self._numbers: dict[int, str] = {}
+
+    def put(self, record: ArrayRecord) -> list[list[str]]:
+        return [[key, self._number(array)] for key, array in record.items()]
+
+    def _number(self, array: Array) -> str:
+        if id(array) not in self._numbers:
+            self._numbers[id(array)] = number = str(len(self._numbers))
+            self.arrays[number] = array.numpy()
+        return self._numbers[id(array)]
+
+
+def write(checkpoint: Checkpoint, path: Path) -> None:
+    """Write ``checkpoint`` to a new file."""
+    shelf, best = _Shelf(), checkpoint.best
+    document = {
+        "format": FORMAT,
+        "number": checkpoint.number,
+        "round": checkpoint.round,
+        "cycle": checkpoint.cycle,
+        "arrays": shelf.put(checkpoint.arrays),
+        "strategy": {name: shelf.put(one) for name, one in checkpoint.strategy.items()},
+        "before": {name: shelf.put(one) for name, one in checkpoint.before.items()},
+        "best": best and {**vars(best), "arrays": shelf.put(best.arrays)},
+        "history": [asdict(one) for one in checkpoint.history],
+        "samples": checkpoint.samples,
+        "first_train_loss": checkpoint.first_train_loss,
+        "request": checkpoint.request,
+        "random": checkpoint.random,
+    }
+    state = np.frombuffer(json.dumps(document).encode(), np.uint8)
+    arrays: dict[str, Any] = {**shelf.arrays, STATE: state}
+    with path.open("xb") as file:
+        np.savez(file, **arrays)
+
+
+def read(path: Path) -> Checkpoint:
+    """Return the checkpoint in a file; raise ``UnreadableCheckpointError``."""
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            document = json.loads(found[STATE].tobytes())
+            if document.pop("format") != FORMAT:
+                raise UnreadableCheckpointError("it has another format")
+            shelf = {number: Array(found[number]) for number in found.files if number != STATE}
+        return _from_document(document, shelf)
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise UnreadableCheckpointError(f"{type(error).__name__}: {error}") from error
+
+
+def _from_document(document: dict[str, Any], shelf: Mapping[str, Array]) -> Checkpoint:
+    def record(listed: list[list[str]]) -> ArrayRecord:
+        return ArrayRecord({key: shelf[number] for key, number in listed})
+
+    best = document["best"]
+    return Checkpoint(
+        **{
+            **document,
+            "arrays": record(document["arrays"]),
+            "strategy": {name: record(one) for name, one in document["strategy"].items()},
+            "before": {name: record(one) for name, one in document["before"].items()},
+            "best": best and RoundModel(**{**best, "arrays": record(best["arrays"])}),
+            "history": tuple(_round(one) for one in document["history"]),
+            "samples": tuple(document["samples"]),
+        }
+    )
+
+
+def _round(document: dict[str, Any]) -> RoundCompleted:
+    return RoundCompleted(**{**document, "learners": ()})

@@ -1,0 +1,112 @@
+"""A tracking server that may be away for a while, and the artifacts of its runs."""
+
+import importlib
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, TypeVar
+
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    sleep_using_event,
+    stop_after_delay,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from flops_aggregator.errors import TrackingUnreachableError
+
+CHATTERERS: Final = ("urllib3", "mlflow", "alembic")
+"""They warn of what is meant here: retries, and pickles of the user's own model."""
+FOLDER: Final = "checkpoints"
+
+T = TypeVar("T")
+
+
+class MlflowServer:
+    """``client`` is mlflow's, from ``connect`` on; only one thread may use it."""
+
+    def __init__(self, url: str, patience_seconds: float) -> None:
+        self._url = url
+        self._patience_seconds = patience_seconds
+        self._stop = threading.Event()
+        self.client: Any = None
+
+    def connect(self) -> None:
+        """Import mlflow, which takes seconds, and tell it the server."""
+        mlflow: Any = importlib.import_module("mlflow")
+        for chatterer in CHATTERERS:
+            logging.getLogger(chatterer).setLevel(logging.ERROR)
+        mlflow.set_tracking_uri(self._url)
+        self.client = mlflow.MlflowClient(self._url)
+
+    def patiently(self, act: Callable[[], T]) -> T:
+        """Try again while the server is away, for as long as that may be."""
+        retrying = Retrying(
+            stop=stop_after_delay(self._patience_seconds) | stop_when_event_set(self._stop),
+            wait=wait_random_exponential(multiplier=0.5, max=5),
+            retry=retry_if_exception(is_away),
+            sleep=sleep_using_event(self._stop),
+            reraise=True,
+        )
+        result: T = retrying(act)
+        return result
+
+    def stop(self) -> None:
+        """Be patient no more."""
+        self._stop.set()
+
+    def unreachable(self, error: BaseException) -> TrackingUnreachableError:
+        """Return what a training fails with that cannot do without the server."""
+        seconds = self._patience_seconds
+        return TrackingUnreachableError(
+            f"no MLflow server at {self._url} within {seconds:g} s: {error}"[:2000],
+            hint="Check that the customer's tracking server runs.",
+        )
+
+
+class RunArtifacts:
+    """The files in a run's folder of checkpoints; a server that is away is waited for."""
+
+    def __init__(self, server: MlflowServer, run_id: str) -> None:
+        self._server = server
+        self._run_id = run_id
+
+    def sizes(self) -> Mapping[str, int]:
+        """Return the bytes of each file by its name."""
+        client, run_id = self._server.client, self._run_id
+        listed = self._server.patiently(lambda: client.list_artifacts(run_id, FOLDER))
+        return {PurePosixPath(one.path).name: one.file_size for one in listed}
+
+    def put(self, path: Path) -> None:
+        """Store a file under its own name."""
+        client, run_id = self._server.client, self._run_id
+        self._server.patiently(lambda: client.log_artifact(run_id, str(path), FOLDER))
+
+    def get(self, name: str, folder: Path) -> Path:
+        """Fetch a file into ``folder``."""
+        client, run_id, path = self._server.client, self._run_id, f"{FOLDER}/{name}"
+        return Path(
+            self._server.patiently(lambda: client.download_artifacts(run_id, path, str(folder)))
+        )
+
+    def delete(self, name: str) -> None:
+        """Remove a file; mlflow's client has no call for it, its repositories have."""
+        client, run_id, path = self._server.client, self._run_id, f"{FOLDER}/{name}"
+        registry: Any = importlib.import_module(
+            "mlflow.store.artifact.artifact_repository_registry"
+        )
+
+        def delete() -> None:
+            uri = client.get_run(run_id).info.artifact_uri
+            registry.get_artifact_repository(uri).delete_artifacts(path)
+
+        self._server.patiently(delete)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether trying again may help: mlflow tells a refused connection as a server's error."""
+    status = getattr(error, "get_http_status_code", lambda: 0)()
+    return isinstance(error, OSError) or status >= 500 or status == 429
