@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from containers.bench.bench import Bench
 from flops_contracts.build_records import actors_note
 from flops_image_builder.bootstrap import work
 from flops_image_builder.domain.errors import (
@@ -25,10 +26,6 @@ from support.images import (
     Storage,
     missing_programs,
     push_base,
-)
-
-pytestmark = pytest.mark.skipif(
-    bool(missing_programs()), reason=f"images cannot be built here without {missing_programs()}"
 )
 
 CODE = """
@@ -84,7 +81,11 @@ def a_repository(folder, files):
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory):
+def registry(bench: Bench, tmp_path_factory):
+    """A registry of these tests' own; the bench has installed what it can be."""
+    lacking = missing_programs()
+    if lacking:
+        pytest.skip(f"images cannot be built here without {lacking}")
     running = ImageRegistry(tmp_path_factory.mktemp("registry") / "registry")
     running.start()
     yield running
