@@ -97,5 +97,15 @@ def test_labels_are_counted_by_name():
     assert [count.counts for count in counts] == [{"cat": 2, "dog": 1}] * 2
 
 
+def test_a_column_with_ever_new_values_holds_no_labels():
+    dataset = Dataset.from_dict({"label": list(range(3000))})
+    count = label_count(dataset)
+
+    count.add(dataset.data.table)
+    count.add(dataset.data.table)
+
+    assert count.counts == {}
+
+
 def test_data_without_labels_have_no_counts():
     assert label_count(Dataset.from_dict({"x": [1]})).column == ""

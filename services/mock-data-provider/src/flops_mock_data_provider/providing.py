@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 REACH_SECONDS: Final = 60.0
 MAX_BATCH_ROWS: Final = 10_000
+MAX_LABELS: Final = 1000
+"""A column with more values than that measures something, and would make reports without end."""
 
 
 class Reports(Protocol):
@@ -74,7 +76,7 @@ def _node(settings: Settings) -> str:
 
 @dataclass
 class LabelCount:
-    """Counts rows per label while they pass by; knows no labels where no column looks like one."""
+    """Counts rows per label while they pass by; knows no labels where no column holds some."""
 
     column: str
     names: tuple[str, ...]
@@ -86,6 +88,8 @@ class LabelCount:
             return
         for entry in pc.value_counts(table.column(self.column).combine_chunks()).to_pylist():
             self.counts[self._name(entry["values"])] += entry["counts"]
+        if len(self.counts) > MAX_LABELS:
+            self.column, self.counts = "", Counter()
 
     def _name(self, value: Any) -> str:
         is_named = isinstance(value, int) and 0 <= value < len(self.names)
