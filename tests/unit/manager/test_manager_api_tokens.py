@@ -301,3 +301,10 @@ def test_the_key_endpoint_is_used_when_it_is_set():
 
 def test_the_root_is_asked_when_no_key_endpoint_is_set():
     assert isinstance(token_verifier(ROOT), RootTokenVerifier)
+
+
+def test_a_key_that_is_none_is_the_orchestrators_trouble(issuer, clock):
+    root = Root({"public_key": "-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----"})
+
+    with pytest.raises(OrchestratorUnavailableError, match="key is none"):
+        by_key(root, clock).verify(issuer.token())

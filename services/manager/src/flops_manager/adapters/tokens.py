@@ -177,6 +177,11 @@ class KeyTokenVerifier:
             claims = self._checked(token)
         except jwt.InvalidTokenError as error:
             raise _refused(error) from error
+        except jwt.InvalidKeyError as error:
+            raise OrchestratorUnavailableError(
+                f"The token cannot be checked: the orchestrator's key is none: {error}",
+                hint="Is FLOPS_OAKESTRA_KEY_URL right?",
+            ) from error
         return Identity(claims["sub"], _roles(claims.get("roles")))
 
     def _checked(self, token: str) -> dict[str, Any]:
@@ -184,7 +189,7 @@ class KeyTokenVerifier:
         key = self._key or self._newest_key()
         try:
             return _claims(token, key)
-        except jwt.InvalidSignatureError:
+        except (jwt.InvalidSignatureError, jwt.InvalidKeyError):
             newest = self._newest_key()
             if newest == key:
                 raise
