@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
+from flops_cli.errors import RefusedError
 from flops_contracts.roles import Stage
 from support.suite import a_project_sla, a_repository, running_world
 from support.waiting import until
@@ -34,6 +35,7 @@ ACTORS = ("flops_image_builder", "flops_aggregator", "flops_learner")
 ACTOR_SECONDS = 6
 ENDS_WITHIN_SECONDS = 420
 GONE_WITHIN_SECONDS = 60
+CANCELLED_WITHIN_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -158,3 +160,33 @@ def test_a_disturbed_project_keeps_the_promise(world, repository, undisturbed, r
         GONE_WITHIN_SECONDS,
         "nothing is left of it",
     )
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("run", range(RUNS))
+def test_a_project_that_is_cancelled_at_any_moment_leaves_nothing(
+    world, repository, undisturbed, run
+):
+    _, usual_seconds = undisturbed
+    draw = random.Random(f"{SEED}/cancel/{run}")
+    moment = round(draw.uniform(0, 0.9 * usual_seconds), 1)
+    sla = a_project_sla(repository, training_configuration=TRAINING, learners=2)
+    project_id = world.client.submit_project(sla)
+    pass_seconds(moment)
+    frozen = [one for module in ACTORS for one in actors(module, project_id)][:1]
+    for process in frozen:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGSTOP)
+
+    with suppress(RefusedError):  # it has ended already
+        world.client.cancel_project(project_id)
+
+    cancelled = time.monotonic()
+    until(
+        lambda: world.is_gone(project_id, "flops_project_observer"),
+        CANCELLED_WITHIN_SECONDS,
+        f"nothing is left of what was cancelled after {moment} s",
+    )
+    seconds = time.monotonic() - cancelled
+    told(f"SEED={SEED} cancelled after {moment} s, frozen: {len(frozen)}; gone in {seconds:.1f} s")
+    assert world.client.project(project_id).stage in {Stage.CANCELLED, Stage.COMPLETED}

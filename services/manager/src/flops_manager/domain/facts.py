@@ -92,9 +92,7 @@ def with_facts(  # noqa: C901, PLR0911 - a case per event
 
 
 def _without_last_attempt(project: Project) -> Project:
-    # Training begins at its first round again, so the rounds of the last attempt are no part of it.
-    if project.stopped_in is Stage.TRAINING:
-        project = replace(project, rounds=(), cluster_rounds=())
+    # Its rounds stay: training goes on after the last that its checkpoint has.
     return replace(project, attempt=project.attempt + 1, error=None, learner_failures=())
 
 

@@ -89,6 +89,8 @@ class ProjectSteps:
         self, project: Project, command: Command
     ) -> Step[Project] | None:
         """Do it; return the change that follows, or None if the project is no more."""
+        if isinstance(command, Locate) and (project.stage.is_final or project.is_deleted):
+            return unchanged
         match command:
             case Announce():
                 self._announcements.announce(project.id, command, is_mock=False)
