@@ -89,7 +89,7 @@ FRAGMENT = Fragment(
 
 PAYLOADS: dict[Kind, tuple[Role, Any]] = {
     Kind.STARTED: (Role.BUILDER, Empty()),
-    Kind.HEARTBEAT: (Role.LEARNER, Heartbeat("fitting", round=2, memory_mb=310.5)),
+    Kind.HEARTBEAT: (Role.LEARNER, Heartbeat("fitting", round=2, memory_mb=310.5, rows=1200)),
     Kind.PROGRESS: (Role.BUILDER, Progress("installing", done=3, total=12, unit="packages")),
     Kind.NOTICE: (Role.BUILDER, Notice("The pin of mlflow is dropped.")),
     Kind.FAILED: (
@@ -160,6 +160,8 @@ PROJECT_SLA = ProjectSla(
         min_fit_clients=2,
         min_evaluate_clients=2,
         min_clusters=2,
+        take_first_clients=2,
+        checkpoint_every_rounds=5,
     ),
     post_training_steps=(PostTrainingStep.BUILD, PostTrainingStep.DEPLOY),
     resource_constraints=ResourceConstraints(memory=100, vcpus=1, storage=0),

@@ -116,3 +116,33 @@ def test_all_wrong_settings_are_named_together():
 
     named = ("FLOPS_DATA_SPLIT", "FLOPS_NODE_LEARNERS", "FLOPS_AGGREGATOR_ADDRESS")
     assert [name for name in named if name not in raised.value.reason] == []
+
+
+class Heard:
+    """Remembers what a learner tells."""
+
+    def __init__(self):
+        self.rounds, self.raises = [], []
+
+    def doing(self, state):
+        pass
+
+    def training(self, round_):
+        self.rounds.append(round_)
+
+    def raised(self, told):
+        self.raises.append(told)
+
+
+def test_code_that_raises_is_told_with_its_traceback_and_still_an_error(manager):
+    heard = Heard()
+    training = Training(UserModel(manager, Path.cwd()), heard)
+    manager.fit_model = lambda: 1 / 0
+
+    with pytest.raises(UserCodeError):
+        ask(training, "train", [np.zeros(1)], **{"server-round": 7})
+
+    assert heard.rounds == [7]
+    (told,) = heard.raises
+    assert told.startswith("fit_model raised ZeroDivisionError: division by zero")
+    assert "Traceback (most recent call last)" in told

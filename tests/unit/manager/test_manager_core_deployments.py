@@ -95,6 +95,8 @@ def test_the_aggregator():
         "FLOPS_STRATEGY": '{"name": "FedAvg", "parameters": {}}',
         "FLOPS_ROUND_TIMEOUT_SECONDS": "3600",
         "FLOPS_JOIN_TIMEOUT_SECONDS": "120",
+        "FLOPS_TAKE_FIRST": "0",
+        "FLOPS_CHECKPOINT_EVERY_ROUNDS": "1",
         "FLOPS_MLFLOW_URL": f"http://{TRACKING}:7027",
         "FLOPS_EXPERIMENT_NAME": "mnist-sklearn-0123456789ab",
         "FLOPS_MODEL_NAME": "mnist-sklearn",

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from flops_aggregator.dtypes import WHOLE_KINDS
 from flops_grid.records import (
-    ARRAYS,
     METRICS,
     SAMPLES,
     EmptyArray,
     array_view,
+    arrays_of,
+    metrics_in,
     pieces,
 )
 
@@ -38,9 +39,11 @@ class Fold:
 
     def take(self, reply: Message) -> Message:
         """Add a checked reply's arrays, and return the reply without them."""
-        if reply.has_content():
-            metrics = reply.content.metric_records[METRICS]
-            self.add(float(metrics[SAMPLES]), reply.content.array_records[ARRAYS])  # type: ignore[arg-type] # it was checked
+        if not reply.has_content():
+            return reply
+        metrics, arrays = metrics_in(reply.content), arrays_of(reply.content)
+        if metrics is not None and arrays is not None:
+            self.add(float(metrics[SAMPLES]), arrays)  # type: ignore[arg-type] # it was checked
             reply.content = RecordDict({METRICS: metrics})
         return reply
 

@@ -25,6 +25,8 @@ from flops_grid.records import (
     SAMPLES,
     TRAIN_LOSS,
     array_view,
+    arrays_of,
+    metrics_in,
     pieces,
 )
 
@@ -62,7 +64,7 @@ def _as_it_is(reply: Message) -> Message:
 
 def metrics_of(reply: Message) -> dict[str, float]:
     """Return the numbers in a reply that was checked."""
-    record = reply.content.metric_records[METRICS]
+    record = metrics_in(reply.content) or MetricRecord()
     return {key: float(value) for key, value in record.items() if isinstance(value, int | float)}
 
 
@@ -83,7 +85,7 @@ def _checked(reply: Message, metrics: tuple[str, ...], sent: ArrayRecord | None)
 
 
 def _metrics(reply: Message, wanted: tuple[str, ...]) -> MetricRecord:
-    found = reply.content.metric_records.get(METRICS) or MetricRecord()
+    found = metrics_in(reply.content) or MetricRecord()
     values = MetricRecord()
     for key in wanted:
         value = found.get(key)
@@ -96,7 +98,7 @@ def _metrics(reply: Message, wanted: tuple[str, ...]) -> MetricRecord:
 
 
 def _arrays(reply: Message, sent: ArrayRecord) -> ArrayRecord:
-    found = reply.content.array_records.get(ARRAYS)
+    found = arrays_of(reply.content)
     if found is None:
         raise _UnusableReply("the answer has no parameters")
     if len(found) != len(sent) or set(found) != set(sent):

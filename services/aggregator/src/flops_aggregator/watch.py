@@ -42,6 +42,7 @@ class Watch:
         self._book.check()
         kind = "cycle" if started.is_cycle else "round"
         self._reporter.status.doing(f"{kind} {started.round}", started.round, started.rounds)
+        self._reporter.status.training(round_=started.round)
         self._reporter.report(Kind.ROUND_STARTED, started)
 
     def round_completed(self, completed: RoundCompleted) -> None:

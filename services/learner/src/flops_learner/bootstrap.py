@@ -1,5 +1,6 @@
 """The learner's work from its first step to its result; everything is wired here."""
 
+import gc
 import logging
 
 from flops_contracts.events import DataLoaded, Finished, Kind
@@ -24,7 +25,10 @@ def learn(settings: Settings, reporter: Reporter) -> tuple[Kind, Finished]:
     model = load_user_model()
     reporter.progress("loading the data")
     model.load_data()
-    training = Training(model, reporter.status.doing)
+    # What is there now stays: looking for garbage after each training passes it over.
+    gc.collect()
+    gc.freeze()
+    training = Training(model, Teller(reporter))
     reporter.progress("joining the aggregator")
     reporter.status.ready()
     ended = serve_client_app(
@@ -39,8 +43,29 @@ def learn(settings: Settings, reporter: Reporter) -> tuple[Kind, Finished]:
     return Kind.FINISHED, Finished(training.rounds, training.samples)
 
 
+class Teller:
+    """Tells the status, and with it every heartbeat, what the learner does."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+
+    def doing(self, state: str) -> None:
+        """Say what is being done."""
+        self._reporter.status.doing(state)
+
+    def training(self, round_: int) -> None:
+        """Say that a round is being trained."""
+        self._reporter.status.doing(f"training round {round_}")
+        self._reporter.status.training(round_=round_)
+
+    def raised(self, told: str) -> None:
+        """Tell the user that their code raised, though the learner goes on."""
+        self._reporter.notice(told)
+
+
 def _data_source(settings: Settings, reporter: Reporter) -> data_source.DataSource:
     def report(rows: int, size: int, columns: tuple[str, ...]) -> None:
+        reporter.status.training(rows=rows)
         reporter.report(Kind.DATA_LOADED, DataLoaded(rows, size, tuple(columns)))
 
     return data_source.DataSource(

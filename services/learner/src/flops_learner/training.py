@@ -1,16 +1,18 @@
 """The learner's part of a round: take the parameters, train or evaluate, give an answer."""
 
+import gc
 import time
+import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, Protocol
 
 from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from flops_grid.errors import UserCodeError
 from flops_grid.records import (
     ACCURACY,
     ARRAYS,
-    CONFIG,
     EVALUATE_SECONDS,
     FIT_SECONDS,
     INTERNAL,
@@ -20,9 +22,43 @@ from flops_grid.records import (
     TRAIN_LOSS,
     WANTS_TRAIN_LOSS,
     arrays_from_parameters,
+    arrays_of,
+    config_in,
     parameters_from_arrays,
 )
 from flops_grid.user_model import UserModel
+
+TRACEBACK_CHARACTERS: Final = 3000
+Answer = Callable[[Message, Context], Message]
+
+
+class Listener(Protocol):
+    """Who wants to know what the learner does."""
+
+    def doing(self, state: str) -> None:
+        """Hear what is being done."""
+
+    def training(self, round_: int) -> None:
+        """Hear that a round is being trained."""
+
+    def raised(self, told: str) -> None:
+        """Hear that the user's code raised, with the traceback."""
+
+
+class Nobody:
+    """Is not interested."""
+
+    def doing(self, state: str) -> None:
+        """Do nothing."""
+
+    def training(self, round_: int) -> None:
+        """Do nothing."""
+
+    def raised(self, told: str) -> None:
+        """Do nothing."""
+
+
+NOBODY: Final = Nobody()
 
 
 class Training:
@@ -31,11 +67,11 @@ class Training:
     def __init__(
         self,
         model: UserModel,
-        tell: Callable[[str], None] = lambda _: None,
+        listener: Listener = NOBODY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = model
-        self._tell = tell
+        self._listener = listener
         self._clock = clock
         self.rounds = 0
         self.samples = 0
@@ -43,28 +79,43 @@ class Training:
     def client_app(self) -> ClientApp:
         """Return the app that answers the aggregator; what the user's code raises leaves it."""
         app = ClientApp()
-        app.train()(self._train)
-        app.evaluate()(self._evaluate)
+        app.train()(self._telling(self._train))
+        app.evaluate()(self._telling(self._evaluate))
         return app
+
+    def _telling(self, answer: Answer) -> Answer:
+        def answer_or_tell(message: Message, context: Context) -> Message:
+            try:
+                return answer(message, context)
+            except UserCodeError as error:
+                lines = "".join(traceback.format_exception(error.__cause__ or error))
+                self._listener.raised(f"{error}\n{lines[-TRACEBACK_CHARACTERS:]}")
+                raise
+
+        return answer_or_tell
 
     def _train(self, message: Message, _context: Context) -> Message:
         config = _config(message)
-        self._tell(f"training round {config.get('server-round', self.rounds + 1)!s}")
+        number = config.get("server-round", self.rounds + 1)
+        self._listener.training(number if isinstance(number, int) else self.rounds + 1)
         self._take_parameters(message)
         metrics = MetricRecord()
         if config.get(WANTS_TRAIN_LOSS):
             metrics[TRAIN_LOSS] = self._model.evaluate().loss
         began = self._clock()
         metrics[SAMPLES] = self._model.fit(_of_strategy(config))
+        # Libraries leave copies of the data behind in cycles of references, which few objects never
+        # make Python look for: they would pile up over the rounds.
+        gc.collect()
         metrics[FIT_SECONDS] = self._clock() - began
         arrays = arrays_from_parameters(self._model.parameters())
         self.rounds += 1
         self.samples = int(metrics[SAMPLES])  # type: ignore[arg-type] # it is the count from above
-        self._tell("waiting for the aggregator")
+        self._listener.doing("waiting for the aggregator")
         return Message(RecordDict({ARRAYS: arrays, METRICS: metrics}), reply_to=message)
 
     def _evaluate(self, message: Message, _context: Context) -> Message:
-        self._tell("evaluating")
+        self._listener.doing("evaluating")
         self._take_parameters(message)
         began = self._clock()
         evaluation = self._model.evaluate()
@@ -76,11 +127,13 @@ class Training:
                 EVALUATE_SECONDS: self._clock() - began,
             }
         )
-        self._tell("waiting for the aggregator")
+        self._listener.doing("waiting for the aggregator")
         return Message(RecordDict({METRICS: metrics}), reply_to=message)
 
     def _take_parameters(self, message: Message) -> None:
-        arrays = message.content.array_records[ARRAYS]
+        arrays = arrays_of(message.content)
+        if arrays is None:
+            raise KeyError(ARRAYS)
         self._model.set_parameters(parameters_from_arrays(arrays))
 
 
@@ -90,4 +143,4 @@ def _of_strategy(config: ConfigRecord) -> dict[str, Any]:
 
 
 def _config(message: Message) -> ConfigRecord:
-    return message.content.config_records.get(CONFIG) or ConfigRecord()
+    return config_in(message.content)

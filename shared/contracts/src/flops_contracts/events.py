@@ -89,11 +89,15 @@ class Empty:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """A sign of life. ``state`` is a word or two; memory in MB (10^6 bytes)."""
+    """A sign of life. ``state`` is a word or two; memory in MB (10^6 bytes).
+
+    ``round`` is the one that is under way or was the last, ``rows`` how many of data are loaded.
+    """
 
     state: str
     round: int | None = None
     memory_mb: float | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ class HeartbeatSchema(MessageSchema):
     state = _text(required=True)
     round = fields.Integer(load_default=None, allow_none=True)
     memory_mb = _number()
+    rows = fields.Integer(load_default=None, allow_none=True)
 
 
 class ProgressSchema(MessageSchema):

@@ -64,7 +64,8 @@ class Parametrised:
 class TrainingConfiguration:
     """How to train; in hierarchical mode the minima count per cluster.
 
-    ``min_clusters`` is how many clusters a cycle of that mode needs.
+    ``min_clusters`` is how many clusters a cycle of that mode needs. ``take_first_clients`` are the
+    answers that are enough for a round, 0 all of them.
     """
 
     mode: Mode = Mode.CLASSIC
@@ -75,6 +76,8 @@ class TrainingConfiguration:
     min_fit_clients: int = 1
     min_evaluate_clients: int = 1
     min_clusters: int = 1
+    take_first_clients: int = 0
+    checkpoint_every_rounds: int = 1
 
     @property
     def is_hierarchical(self) -> bool:

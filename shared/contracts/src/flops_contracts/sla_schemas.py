@@ -158,6 +158,19 @@ class TrainingConfigurationSchema(SlaSchema):
     min_fit_clients = _strict_count(1, MAX_LEARNERS)
     min_evaluate_clients = _strict_count(1, MAX_LEARNERS)
     min_clusters = _strict_count(1, MAX_LEARNERS)
+    take_first_clients = fields.Integer(
+        load_default=0, strict=True, validate=validate.Range(min=0, max=MAX_LEARNERS)
+    )
+    checkpoint_every_rounds = _strict_count(1, MAX_ROUNDS)
+
+    @validates_schema
+    def check_first(self, data: Any, **_: Any) -> None:
+        """Refuse to take fewer answers than a round needs."""
+        first = data["take_first_clients"]
+        needed = max(data["min_fit_clients"], data["min_evaluate_clients"])
+        if 0 < first < needed:
+            problem = f"A round that needs {needed} clients cannot take the first {first}."
+            raise ValidationError(problem, field_name="take_first_clients")
 
 
 class ResourceConstraintsSchema(SlaSchema):

@@ -147,13 +147,21 @@ def _heartbeats(reporter: Reporter, seconds: float) -> Iterator[None]:
 
     def beat() -> None:
         while not ended.wait(seconds):
-            reporter.report(Kind.HEARTBEAT, Heartbeat(reporter.status.state, memory_mb=_memory()))
+            reporter.report(Kind.HEARTBEAT, heartbeat_of(reporter.status))
 
     threading.Thread(target=beat, name="heartbeat", daemon=True).start()
     try:
         yield
     finally:
         ended.set()
+
+
+def heartbeat_of(status: Status) -> Heartbeat:
+    """Return the sign of life of a process that does what ``status`` says."""
+    told = status.document()
+    return Heartbeat(
+        str(told["state"]), round=told["round"], memory_mb=_memory(), rows=told["rows"]
+    )
 
 
 def _memory() -> float:

@@ -38,6 +38,8 @@ class Status:
             "since": now().isoformat(),
             "done": 0,
             "total": None,
+            "round": None,
+            "rows": None,
         }
         self._is_ready = False
 
@@ -47,6 +49,12 @@ class Status:
             if state != self._document["state"]:
                 self._document["since"] = self._now().isoformat()
             self._document.update(state=state, done=done, total=total)
+
+    def training(self, *, round_: int | None = None, rows: int | None = None) -> None:
+        """Say which round it is, or how many rows of data are loaded; the other stays."""
+        told = {"round": round_, "rows": rows}
+        with self._lock:
+            self._document.update({key: one for key, one in told.items() if one is not None})
 
     def ready(self, *, is_ready: bool = True) -> None:
         """Say whether the process can do what it is for."""

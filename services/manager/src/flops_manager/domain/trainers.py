@@ -41,6 +41,8 @@ class Grid:
     round_timeout_seconds: int
     join_timeout_seconds: int
     settle_seconds: int | None = None
+    take_first: int = 0
+    checkpoint_every_rounds: int = 1
 
     def environment(self) -> dict[str, str]:
         """Return it as the aggregator is told."""
@@ -56,6 +58,8 @@ class Grid:
             "FLOPS_STRATEGY": json_of(self.strategy),
             "FLOPS_ROUND_TIMEOUT_SECONDS": str(self.round_timeout_seconds),
             "FLOPS_JOIN_TIMEOUT_SECONDS": str(self.join_timeout_seconds),
+            "FLOPS_TAKE_FIRST": str(self.take_first),
+            "FLOPS_CHECKPOINT_EVERY_ROUNDS": str(self.checkpoint_every_rounds),
         }
 
 
@@ -136,6 +140,8 @@ def _of_learners(project: Project, service: Service, installation: Installation)
         strategy=sla.strategy,
         round_timeout_seconds=sla.round_timeout_seconds,
         join_timeout_seconds=installation.join_timeout_seconds,
+        take_first=training.take_first_clients,
+        checkpoint_every_rounds=training.checkpoint_every_rounds,
     )
 
 

@@ -1,0 +1,125 @@
+"""Rounds and models for a tracking server that is away for a while."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from flops_aggregator.background import Background
+from flops_aggregator.mlflow_server import MlflowServer
+from flops_aggregator.publishing import BestModel, Publishing, published
+from flops_aggregator.settings import TrackingSettings
+from flops_aggregator.tracking import MlflowTracking
+from flops_contracts.events import RoundCompleted
+from flops_contracts.sla import Flavor
+
+pytest.importorskip("mlflow")
+
+SETTINGS = TrackingSettings(
+    "http://127.0.0.1:9", "project", "model", Flavor.SKLEARN, "file:///r", "c0ffee", 0.05
+)
+BEST = BestModel(object(), round=1, rounds=1, loss=0.1, accuracy=0.9)
+
+
+class Server:
+    """Some of mlflow's client; the calls named in ``away`` fail, each as often as it says."""
+
+    def __init__(self, **away):
+        self.away = away
+        self.steps = []
+        self.versions = []
+        self.tags = {}
+        self.ended = ""
+
+    def _may_fail(self, call):
+        if self.away.get(call, 0) > 0:
+            self.away[call] -= 1
+            raise ConnectionRefusedError("nobody listens")
+
+    def log_batch(self, _run_id, metrics):
+        self._may_fail("log_batch")
+        self.steps += [one.step for one in metrics if one.key == "round_seconds"]
+
+    def get_run(self, _run_id):
+        return None
+
+    def search_model_versions(self, _filter, max_results):
+        return self.versions[:max_results]
+
+    def set_registered_model_alias(self, *_):
+        self._may_fail("alias")
+
+    def log_metric(self, *_, **__):
+        pass
+
+    def set_tag(self, _run_id, key, value):
+        self._may_fail("tag")
+        self.tags[key] = value
+
+    def set_terminated(self, _run_id, status):
+        self.ended = status
+
+
+def a_round(number):
+    return RoundCompleted(number, 5, loss=0.5, accuracy=0.5, seconds=1.0)
+
+
+def a_tracking(server):
+    tracking = MlflowTracking(SETTINGS)
+    tracking._server.client = server
+    tracking._run_id = "r"
+    return tracking
+
+
+def test_rounds_that_mlflow_missed_are_written_in_order_when_it_is_back():
+    server = Server(log_batch=10_000)
+    tracking = a_tracking(server)
+    tracking.record_round(a_round(1))
+    tracking.record_round(a_round(2))
+    tracking._background.submit(lambda: None).result(30)
+
+    server.away.clear()
+    tracking.record_round(a_round(3))
+    tracking._background.submit(lambda: None).result(30)
+
+    assert server.steps == [1, 2, 3]
+
+
+def test_a_round_that_is_in_the_run_already_is_not_written_twice():
+    server = Server()
+    tracking = a_tracking(server)
+    tracking._steps = {1}
+
+    tracking.record_round(a_round(1))
+    tracking.record_round(a_round(2))
+    tracking._background.submit(lambda: None).result(30)
+
+    assert server.steps == [2]
+
+
+@pytest.mark.parametrize("call", ["alias", "tag"])
+def test_a_server_that_dies_in_the_middle_of_publishing_gets_one_version(call):
+    server = Server(**{call: 1})
+    server.versions = [SimpleNamespace(version=1, model_id="m-1")]
+    mlflow_server = MlflowServer("http://127.0.0.1:9", 0.05)
+    mlflow_server.client = server
+
+    trained = Publishing(mlflow_server, SETTINGS, "e", "r").publish(BEST)
+
+    assert (trained.model_version, trained.model_uri) == ("1", "models:/model/1")
+    assert published(server.tags) == trained
+    assert server.ended == "FINISHED"
+
+
+def test_of_what_is_to_be_done_soon_only_one_waits():
+    done = []
+    background = Background("test")
+    gate = background.submit(lambda: done.append("first"))
+    gate.result(30)
+
+    def block_and_ask():
+        [background.soon("save", lambda: done.append("save")) for _ in range(3)]
+
+    background.submit(block_and_ask).result(30)
+    background.submit(lambda: None).result(30)
+
+    assert done == ["first", "save"]
