@@ -213,15 +213,14 @@ def test_a_retry_of_a_training_looks_again_where_learners_can_go():
     assert Deploy(Role.LEARNER, Stage.TRAINING, 1) in commands
 
 
-def test_a_retried_training_begins_at_its_first_round():
+def test_a_retried_training_keeps_the_rounds_that_it_goes_on_from():
     trained, _ = walked(a_project(), PLACED, ACTORS_BUILT)
     failed, _ = walked(
         replace(trained, rounds=(a_round(1),)),
         StepFailed(Stage.TRAINING, an_error(Stage.TRAINING)),
     )
 
-    assert failed.rounds
-    assert not walked(failed, RetryRequested())[0].rounds
+    assert walked(failed, RetryRequested())[0].rounds == (a_round(1),)
 
 
 def test_services_of_a_new_attempt_have_names_of_their_own():

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from flops_contracts.events import (
     RESULTS,
@@ -20,13 +20,12 @@ from flops_contracts.events import (
 from flops_contracts.roles import Role, Stage
 from flops_manager.domain.deployments import MODEL_PORT
 from flops_manager.domain.learners import (
-    REPLACEABLE,
-    can_be_redeployed,
     can_be_replaced,
     cause_of_cluster,
     first_cause,
     lost_clusters,
 )
+from flops_manager.domain.losses import MAX_STARTS, error_from_failure, lost, too_many_starts
 from flops_manager.domain.project_events import (
     ActorLost,
     CancelRequested,
@@ -43,16 +42,12 @@ from flops_manager.domain.projects import (
     ClusterRound,
     LearnerFailed,
     Project,
-    ProjectError,
     Service,
 )
 
 MAX_NOTICES: Final = 50
 MAX_CLUSTER_ROUNDS: Final = 2000
 """How many rounds of clusters are kept with a project; its history has them all."""
-
-MAX_STARTS: Final = 3
-"""How often a one-shot may begin before its restarts count as a failure."""
 
 
 def with_facts(  # noqa: C901, PLR0911 - a case per event
@@ -195,7 +190,7 @@ def event_from_told(project: Project, event: Event) -> ProjectEvent | None:
     if isinstance(payload, ActorsBuilt | Trained | ModelBuilt | ModelServing) or _serves(event):
         return ModelServing(MODEL_PORT) if event.kind is Kind.HEARTBEAT else payload
     if event.kind is Kind.STARTED and service is not None and service.starts > MAX_STARTS:
-        return lost(project, service.instance, _restarts(service, event.at))
+        return lost(project, service.instance, too_many_starts(service, event.at))
     return None
 
 
@@ -203,70 +198,6 @@ def _serves(event: Event) -> bool:
     """Say whether a model server's heartbeat repeats what may have got lost: that it serves."""
     is_server = event.actor.role is Role.MODEL_SERVER and event.kind is Kind.HEARTBEAT
     return is_server and event.payload.state == "serving"
-
-
-def lost(
-    project: Project, instance: str, error: ProjectError, event_id: str = ""
-) -> LearnerFailed | ActorLost | StepFailed:
-    """Return what it means that a service of the present stage is lost."""
-    service = project.service(instance)
-    if error.round is None:
-        error = replace(error, round=_current_round(project))
-    if service is not None and service.role in REPLACEABLE:
-        return LearnerFailed(instance, error)
-    if service is not None and can_be_redeployed(service, error):
-        return ActorLost(instance, error, event_id)
-    return StepFailed(project.stage, error)
-
-
-def _current_round(project: Project) -> int | None:
-    """Return the round that a classic training is in, as far as was heard."""
-    progress = project.progress
-    if project.stage is not Stage.TRAINING or progress is None or progress.unit != "rounds":
-        return None
-    return min(int(progress.done) + 1, project.expected_rounds)
-
-
-def error_from_failure(
-    event: Event, failure: Failure, origin: Service | None = None
-) -> ProjectError:
-    """Return an actor's own account of why it gave up, told of ``origin`` if it began there."""
-    actor = origin or event.actor
-    return ProjectError(
-        reason=failure.reason,
-        stage=event.stage,
-        hint=failure.hint,
-        where=failure.where,
-        error=failure.error,
-        role=actor.role,
-        instance=actor.instance,
-        cluster=actor.cluster,
-        node=actor.node,
-        round=failure.round,
-        cycle=failure.cycle,
-        exit_code=failure.exit_code,
-        last_lines=failure.last_lines,
-        at=event.at,
-    )
-
-
-def error_of(service: Service, reason: str, at: datetime, **more: Any) -> ProjectError:
-    """Return an error that the manager found at ``service``, which could not tell it itself."""
-    return ProjectError(
-        reason=reason,
-        stage=service.stage,
-        role=service.role,
-        instance=service.instance,
-        cluster=service.cluster,
-        node=service.node,
-        at=at,
-        **{"last_lines": service.last_lines, **more},
-    )
-
-
-def _restarts(service: Service, at: datetime) -> ProjectError:
-    reason = f"{service.instance} ended without a result and was restarted {MAX_STARTS} times."
-    return error_of(service, reason, at, hint="Look at its log; it may lack memory.")
 
 
 def seen(service: Service, event: Event, heard_at: datetime | None = None) -> Service:

@@ -18,7 +18,8 @@ from flops_manager.domain.commands import (
     Undeploy,
 )
 from flops_manager.domain.errors import IllegalTransitionError
-from flops_manager.domain.facts import MAX_STARTS, error_from_failure, error_of, seen
+from flops_manager.domain.facts import seen
+from flops_manager.domain.losses import MAX_STARTS, error_from_failure, error_of
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.project_events import DeleteRequested, Placed, StepFailed
 from flops_manager.domain.projects import Placement, Service

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from flops_contracts.roles import Stage
-from flops_manager.domain.facts import error_of
 from flops_manager.domain.learners import REPLACEABLE
+from flops_manager.domain.losses import error_of
 from flops_manager.domain.projects import (
     DIED,
     DONE,

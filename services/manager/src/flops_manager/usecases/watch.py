@@ -15,8 +15,8 @@ from flops_manager.domain.errors import (
     OrchestratorUnavailableError,
     ProjectNotFoundError,
 )
-from flops_manager.domain.facts import lost
 from flops_manager.domain.lifecycle import transition
+from flops_manager.domain.losses import lost
 from flops_manager.domain.mock_lifecycle import mock_transition
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.observations import (
