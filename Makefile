@@ -21,7 +21,7 @@ export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-containers bases up install test conformance test-flavors test-chaos test-containers bench-hierarchy images env bench-data check lint format lock docs clean
+.PHONY: help demo demo-containers bases up install test test-browser screenshots conformance test-flavors test-chaos test-containers bench-hierarchy bench-training images env bench-data check lint format lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ test: $(DEV)/.installed install ## Lint, type-check and run every test (WHAT=pat
 test-flavors: $(DEV)/.installed install ## Train and serve with PyTorch, Keras and TensorFlow (FLAVOR=pytorch runs one)
 	@$(DEV)/bin/python -m pytest tests/flavors $(if $(FLAVOR),-k $(FLAVOR))
 
+test-browser: $(DEV)/.installed install ## See the web pages in a real Chromium (Debian's, or FLOPS_CHROMIUM=...)
+	@$(DEV)/bin/python -m pytest tests/browser $(if $(WHAT),-k $(WHAT))
+
+screenshots: $(DEV)/.installed install ## Take the pictures of docs/pages.md from a real run
+	@cd tests && $(abspath $(DEV))/bin/python -m browser.screenshots $(abspath docs/pictures)
+
 conformance: $(DEV)/.installed ## Check any root: ROOT_URL=http://host:10000 ROOT_USER=.. ROOT_PASSWORD=.. [ROOT_IMAGE=..]
 	@$(DEV)/bin/python -m pytest tests/conformance
 
@@ -56,6 +62,9 @@ test-containers: $(DEV)/.installed ## Build all images, run the base case in con
 
 bench-hierarchy: $(DEV)/.installed ## Time a cycle over 1, 2 and 4 clusters beside classic mode; prints JSON
 	@$(DEV)/bin/python tests/bench/hierarchy.py
+
+bench-training: $(DEV)/.installed ## Time rounds of a small and a 100 MB model beside Flower's start_server and bare gRPC (WHAT="--learners 8")
+	@cd tests && $(abspath $(DEV))/bin/python -m bench.training $(WHAT)
 
 images: ## Build every service's image and print the sizes (WHAT="manager learner", PLATFORM=linux/arm64)
 	@$(PYTHON) compose/images.py $(foreach one,$(PLATFORM),--platform $(one)) $(WHAT)

@@ -5,7 +5,7 @@ from io import BytesIO
 from typing import Any, Final
 
 import numpy as np
-from flwr.app import Array, ArrayRecord
+from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 from numpy.typing import NDArray
 
 ARRAYS: Final = "arrays"
@@ -32,6 +32,28 @@ RUN: Final = f"{INTERNAL}run"
 """The sender's run in MLflow, for those of its clients to be nested in; empty if not known yet."""
 
 Parameters = list[NDArray[Any]]
+
+
+def arrays_of(content: RecordDict) -> ArrayRecord | None:
+    """Return the parameters in a message.
+
+    Flower's ``content.array_records`` would tie a knot of references that keeps all of it in memory
+    until Python looks for knots, which it seldom does for few large things.
+    """
+    found = content.get(ARRAYS)
+    return found if isinstance(found, ArrayRecord) else None
+
+
+def metrics_in(content: RecordDict) -> MetricRecord | None:
+    """Return the metrics in a message."""
+    found = content.get(METRICS)
+    return found if isinstance(found, MetricRecord) else None
+
+
+def config_in(content: RecordDict) -> ConfigRecord:
+    """Return the config in a message, an empty one if there is none."""
+    found = content.get(CONFIG)
+    return found if isinstance(found, ConfigRecord) else ConfigRecord()
 
 
 def arrays_from_parameters(parameters: Parameters) -> ArrayRecord:

@@ -67,6 +67,9 @@ def grpc_options(keepalive_seconds: float) -> list[tuple[str, int]]:
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 500),
         ("grpc.max_receive_message_length", MAX_GRPC_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_GRPC_MESSAGE_BYTES),
+        # How much a peer may send ahead of its reader: gRPC's own guess holds whole models.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", 2 * 1024 * 1024),
         # An aggregator that starts is found within a second; our own pauses bound the rest.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.min_reconnect_backoff_ms", 5000),

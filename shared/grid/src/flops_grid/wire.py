@@ -113,7 +113,8 @@ def size_of(message: Message) -> int:
     """Return how many bytes the arrays of a message have."""
     if message.has_error():
         return 0
-    records = message.content.array_records.values()
+    # Never by ``array_records``: what that returns refers to the content, a cycle that keeps it.
+    records = [one for one in message.content.values() if isinstance(one, ArrayRecord)]
     return sum(len(array.data) for record in records for array in record.values())
 
 

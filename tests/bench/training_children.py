@@ -1,0 +1,254 @@
+"""The processes of ``bench.training``: who leads a training, and its learners, of three kinds.
+
+``ours`` is an aggregator and learners as the services wire them, with tracking in MLflow;
+``legacy`` is Flower's own ``start_server`` and ``start_client``; ``grpc`` moves as many bytes over
+streams of gRPC and does nothing else.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+os.environ.update({"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"})
+
+import grpc
+import numpy as np
+from flwr import client as flower_client
+from flwr import server as flower_server
+from flwr.common import ndarrays_to_parameters
+from flwr.server.strategy import FedAvg
+
+from bench.hierarchy import TrivialModel
+from flops_aggregator.place import Place
+from flops_aggregator.settings import TrackingSettings
+from flops_aggregator.strategies import build_strategy
+from flops_aggregator.supervision import SupervisedStrategy
+from flops_aggregator.tracking import MlflowTracking
+from flops_contracts.sla import Flavor
+from flops_grid.client import serve_client_app
+from flops_grid.flower_internals import route_logs
+from flops_grid.records import arrays_from_parameters
+from flops_grid.server import StreamGrid
+from flops_grid.settings import METHOD, SERVICE, grpc_options
+from flops_learner.training import Training
+from support.federation import MemoryWatch, a_training
+
+TOKEN = "of-this-bench"
+CHUNK = 512 * 1024
+UNTRACKED = bool(os.environ.get("BENCH_UNTRACKED"))
+LEGACY_BYTES = 2**31 - 1
+
+
+@dataclass
+class TrackedWatch(MemoryWatch):
+    """Remembers the rounds, and writes them to MLflow as an aggregator does."""
+
+    tracking: MlflowTracking | None = None
+
+    def round_completed(self, completed: Any) -> None:
+        """Do both."""
+        super().round_completed(completed)
+        if self.tracking:
+            self.tracking.record_round(completed)
+
+
+def lead_ours(port: int, learners: int, rounds: int, floats: int) -> list[float]:
+    """Return the seconds of each round, from its first message to its metrics."""
+    minima = dict.fromkeys(("learners", "min_available", "min_fit", "min_evaluate"), learners)
+    training = a_training(rounds=rounds, round_timeout_seconds=600.0, **minima)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        tracking = None if UNTRACKED else stack.enter_context(_tracked(folder))
+        grid = stack.enter_context(StreamGrid(_at(port), TOKEN))
+        grid.wait_for_learners(learners, 120)
+        watch = TrackedWatch(tracking=tracking)
+        strategy = SupervisedStrategy(build_strategy(training), training, grid, watch, Place())
+        first = arrays_from_parameters([np.zeros(floats, np.float32)])
+        strategy.start(grid=grid, initial_arrays=first, num_rounds=rounds, timeout=600)
+    return [one.seconds for one in watch.completed]
+
+
+@contextmanager
+def _tracked(folder: str) -> Iterator[MlflowTracking]:
+    url = f"sqlite:///{folder}/mlflow.db"
+    settings = TrackingSettings(url, "bench", "bench", Flavor.SKLEARN, "", "")
+    with closing(MlflowTracking(settings)) as tracking:
+        tracking.start("bench", {}, {})
+        tracking.run_id()
+        yield tracking
+
+
+def learn_ours(port: int, name: str) -> None:
+    """Learn until the goodbye."""
+    model: Any = TrivialModel()
+    serve_client_app(Training(model).client_app(), _at(port), name, TOKEN)
+
+
+@dataclass
+class LegacyClock(FedAvg):
+    """Flower's legacy FedAvg, and when each of its rounds began."""
+
+    began: list[float] = field(default_factory=list)
+
+    def configure_fit(self, *arguments: Any, **named: Any) -> Any:
+        """Note the time."""
+        self.began.append(time.monotonic())
+        return super().configure_fit(*arguments, **named)
+
+
+class LegacyClient(flower_client.NumPyClient):
+    """A client that does as little as ``TrivialModel``."""
+
+    def fit(self, parameters: Any, _config: Any) -> Any:
+        """Change them a little."""
+        return [one + 1 for one in parameters], 100, {}
+
+    def evaluate(self, _parameters: Any, _config: Any) -> Any:
+        """Say something."""
+        return 0.5, 100, {"accuracy": 0.5}
+
+
+def lead_legacy(port: int, learners: int, rounds: int, floats: int) -> list[float]:
+    """Return the seconds of each round."""
+    strategy = LegacyClock.__new__(LegacyClock)
+    FedAvg.__init__(
+        strategy,
+        min_fit_clients=learners,
+        min_evaluate_clients=learners,
+        min_available_clients=learners,
+        initial_parameters=ndarrays_to_parameters([np.zeros(floats, np.float32)]),
+    )
+    strategy.began = []
+    flower_server.start_server(
+        server_address=_at(port),
+        config=flower_server.ServerConfig(num_rounds=rounds),
+        strategy=strategy,
+        grpc_max_message_length=LEGACY_BYTES,
+    )
+    # The last round has no successor that would end it.
+    return [end - begin for begin, end in zip(strategy.began, strategy.began[1:], strict=False)]
+
+
+def learn_legacy(port: int, _name: str) -> None:
+    """Learn until the server ends."""
+    flower_client.start_client(
+        server_address=_at(port),
+        client=LegacyClient().to_client(),
+        grpc_max_message_length=LEGACY_BYTES,
+        insecure=True,
+    )
+
+
+def lead_grpc(port: int, learners: int, rounds: int, floats: int) -> list[float]:
+    """Send and receive what a round has to: the parameters down and up once, then a word each."""
+    size, chunk = floats * 4, bytes(min(CHUNK, floats * 4))
+    orders: list[SimpleQueue[int | None]] = []
+    arrived: SimpleQueue[None] = SimpleQueue()
+
+    def converse(frames: Iterator[bytes], _context: Any) -> Iterator[bytes]:
+        mine: SimpleQueue[int | None] = SimpleQueue()
+        orders.append(mine)
+        threading.Thread(target=count, args=(frames,), daemon=True).start()
+        while (wanted := mine.get()) is not None:
+            yield from _chunks(chunk, wanted)
+
+    def count(frames: Iterator[bytes]) -> None:
+        got = 0
+        for data in frames:
+            got += len(data)
+            if len(data) == 1 or got >= size:
+                got = 0
+                arrived.put(None)
+
+    server = grpc.server(ThreadPoolExecutor(learners + 2), options=grpc_options(60))
+    join = grpc.stream_stream_rpc_method_handler(converse)
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(SERVICE, {"Join": join}),)
+    )
+    server.add_insecure_port(_at(port))
+    server.start()
+    while len(orders) < learners:
+        time.sleep(0.05)
+    seconds = []
+    for _ in range(rounds):
+        began = time.monotonic()
+        for wanted in (size, 1):
+            for mine in orders:
+                mine.put(wanted)
+            for _learner in orders:
+                arrived.get()
+        seconds.append(time.monotonic() - began)
+    for mine in orders:
+        mine.put(None)
+    server.stop(1).wait(5)
+    return seconds
+
+
+def learn_grpc(port: int, _name: str) -> None:
+    """Answer as many bytes as came."""
+    outbox: SimpleQueue[bytes | None] = SimpleQueue()
+    size = int(sys.argv[-1])
+    chunk, got = bytes(min(CHUNK, size)), 0
+    with grpc.insecure_channel(_at(port), grpc_options(60)) as channel:
+        grpc.channel_ready_future(channel).result(60)
+        for data in channel.stream_stream(METHOD)(iter(outbox.get, None)):
+            got += len(data)
+            if len(data) == 1 or got >= size:
+                for one in _chunks(chunk, 1 if len(data) == 1 else size):
+                    outbox.put(one)
+                got = 0
+
+
+def _chunks(chunk: bytes, size: int) -> Iterator[bytes]:
+    whole, rest = divmod(size, len(chunk))
+    for _ in range(whole):
+        yield chunk
+    if rest:
+        yield chunk[:rest]
+
+
+def _at(port: int) -> str:
+    return f"127.0.0.1:{port}"
+
+
+def _memory_mb(key: str) -> float:
+    """Return a value of this process's status; ``VmHWM`` is the largest it ever had."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith(key))
+
+
+LEADERS = {"ours": lead_ours, "legacy": lead_legacy, "grpc": lead_grpc}
+LEARNERS = {"ours": learn_ours, "legacy": learn_legacy, "grpc": learn_grpc}
+
+
+def main() -> None:
+    """Be one of them; a leader prints what it measured."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("role", choices=["lead", "learn"])
+    parser.add_argument("kind", choices=list(LEADERS))
+    for name in ("port", "learners", "rounds", "floats"):
+        parser.add_argument(f"--{name}", type=int, default=1)
+    parser.add_argument("size", type=int)
+    asked = parser.parse_args()
+    route_logs()
+    if asked.role == "learn":
+        LEARNERS[asked.kind](asked.port, f"learner{os.getpid()}")
+        return
+    before = _memory_mb("VmRSS")
+    seconds = LEADERS[asked.kind](asked.port, asked.learners, asked.rounds, asked.floats)
+    peak = {"before_mb": before, "peak_mb": _memory_mb("VmHWM")}
+    print(json.dumps({"seconds": seconds, **peak}), flush=True)  # noqa: T201 - the answer
+
+
+if __name__ == "__main__":
+    main()
