@@ -145,8 +145,14 @@ class MemoryRuns:
 class MemoryCluster:
     """A cluster's aggregator over clients in memory."""
 
-    def __init__(self, clients: Mapping[str, Client], name: str = "", **changes: Any) -> None:
-        self.watch, self.runs = MemoryWatch(), MemoryRuns(f"run of {name}")
+    def __init__(
+        self,
+        clients: Mapping[str, Client],
+        name: str = "",
+        runs: MemoryRuns | None = None,
+        **changes: Any,
+    ) -> None:
+        self.watch, self.runs = MemoryWatch(), runs or MemoryRuns(f"run of {name}")
         grid: Any = MemoryGrid(clients)
         self.cluster = Cluster(a_training(**changes), name, grid, self.watch, self.runs)
 

@@ -165,7 +165,8 @@ class World:
 
     def train(self) -> None:
         """Train to the end and keep the exit codes."""
-        self.codes = [process.wait(100) for process in self.start_training()]
+        aggregator, *learners = self.start_training()
+        self.codes = [aggregator.wait(200), *[one.wait(30) for one in learners]]
 
     def environment(self, instance: str) -> dict[str, str]:
         return {

@@ -147,12 +147,13 @@ def test_an_aggregator_that_is_killed_goes_on_after_its_checkpoint(world, traine
         "or threading.Event().wait(0.1), True))"
     )
     aggregator, *learners = world.start_training()
-    until(lambda: [*world.folder.glob("mlruns/**/checkpoints/*.json")], 150, "a checkpoint")
+    until(lambda: [*world.folder.glob("mlruns/**/checkpoints/*.json")], 100, "a checkpoint")
 
     aggregator.kill()
     aggregator.wait(10)
     (world.folder / "go").touch()
-    codes = [one.wait(150) for one in [world.start("aggregator", "aggregator"), *learners]]
+    again = world.start("aggregator", "aggregator")
+    codes = [again.wait(120), *[one.wait(30) for one in learners]]
 
     url = world.mlflow_url
     client = mlflow.MlflowClient(url, registry_uri=url)
@@ -183,7 +184,8 @@ def test_actors_that_are_asked_to_end_do_so_in_time(world):
     processes = world.start_training()
     until(lambda: world.manager.heard(Kind.ROUND_STARTED), 60, "a round begins")
 
-    for process in processes:
+    # Learners first: one that does not work yet would follow its aggregator's goodbye instead.
+    for process in reversed(processes):
         process.terminate()
 
     assert [process.wait(15) for process in processes] == [ExitCode.TERMINATED] * 3

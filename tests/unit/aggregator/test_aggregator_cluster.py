@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 
+from flops_aggregator.checkpoints import Memory
 from flops_aggregator.errors import TooFewLearnersError
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.sla import Parametrised
 from flops_contracts.sla_schemas import REQUIRED_PARAMETERS, STRATEGIES
 from flops_grid.errors import LearnerError, UserCodeError
 from flops_grid.flower_internals import take_identity
-from support.federation import Learner, MemoryCluster, run
+from support.federation import Learner, MemoryCluster, MemoryRuns, run
 
 USER_ERROR = LearnerError(
     "fit_model raised ValueError: no", "UserCodeError", "m.py:3", "", ExitCode.USER_CODE_FAILED
@@ -251,3 +252,79 @@ def test_a_clusters_loss_that_is_no_number_is_told_as_none():
 
     assert watch.completed[0].loss is None
     assert watch.completed[0].accuracy == 0.5
+
+
+ADAM = Parametrised("FedAdam", {"eta": 0.3})
+
+
+def undisturbed():
+    result, _, _ = run({"c": MemoryCluster(three_learners(), rounds=2, strategy=ADAM)}, rounds=3)
+    return result[0]
+
+
+def test_a_cluster_that_is_replaced_before_every_message_gives_the_same():
+    runs = MemoryRuns()
+
+    class Replaced(MemoryCluster):
+        def __init__(self):
+            pass
+
+        def answer(self, message):
+            new = MemoryCluster(three_learners(), runs=runs, rounds=2, strategy=ADAM)
+            return new.answer(message)
+
+    result, _, _ = run({"c": Replaced()}, rounds=3)
+
+    np.testing.assert_array_equal(result[0], undisturbed())
+
+
+class KilledError(BaseException):
+    """The process is gone."""
+
+
+def test_a_cluster_that_is_replaced_in_the_middle_of_a_cycle_goes_on_in_it():
+    runs, learners = MemoryRuns(), three_learners()
+    fits = []
+
+    def dying(arrays):
+        fits.append(1)
+        if len(fits) == 4:
+            raise KilledError
+        return towards(1.0)(arrays)
+
+    learners["a"].fit = dying
+
+    class Dying(MemoryCluster):
+        def __init__(self):
+            self.now = MemoryCluster(learners, runs=runs, rounds=2, strategy=ADAM)
+
+        def answer(self, message):
+            try:
+                return self.now.answer(message)
+            except KilledError:
+                self.now = MemoryCluster(learners, runs=runs, rounds=2, strategy=ADAM)
+                return self.now.answer(message)
+
+    result, _, _ = run({"c": Dying()}, rounds=3)
+
+    np.testing.assert_array_equal(result[0], undisturbed())
+    assert len(fits) == 7
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_root_that_goes_on_after_an_older_cycle_finds_the_cluster_as_it_was_then(lost):
+    kept = []
+    cluster = MemoryCluster(three_learners(), rounds=2, strategy=ADAM)
+    run({"c": cluster}, memory=Memory(keep=kept.append), rounds=3)
+
+    result, _, _ = run({"c": cluster}, memory=Memory(kept[-1 - lost]), rounds=3)
+
+    np.testing.assert_array_equal(result[0], undisturbed())
+
+
+def test_a_cluster_does_not_keep_a_best_model():
+    runs = MemoryRuns()
+
+    run({"c": MemoryCluster(three_learners(), runs=runs, rounds=2)}, rounds=1)
+
+    assert [one.best for one in runs.kept] == [None, None]

@@ -168,7 +168,9 @@ class Cluster:
                 give(self._inner, name, last.before if is_again else last.strategy)
         elif cycle in self._before:
             give(self._inner, name, self._before[cycle])
-        self._before = {cycle: kept_of(self._inner, name)}
+        # Two cycles: a parent that was replaced may lack the checkpoint of its last one.
+        last_one = {one: kept for one, kept in self._before.items() if one == cycle - 1}
+        self._before = {**last_one, cycle: kept_of(self._inner, name)}
         return None
 
     def _strategy(
@@ -178,7 +180,7 @@ class Cluster:
         cycle = config.get(EXCHANGE)
 
         def keep(checkpoint: Checkpoint) -> None:
-            before = next(iter(self._before.values()), {})
+            before = self._before.get(cycle if isinstance(cycle, int) else 1, {})
             self._runs.save_soon(replace(checkpoint, before=before, request=request, history=()))
 
         return SupervisedStrategy(

@@ -131,7 +131,10 @@ class SupervisedStrategy(Strategy):
             self.first_train_loss = this.train_loss
         fold, self._fold = self._fold, None
         if fold:
-            this.arrays = with_dtypes_of(fold.mean(), this.arrays)
+            this.arrays, before = with_dtypes_of(fold.mean(), this.arrays), this.arrays
+            if len(self.samples) == 1:
+                # Flower's loop would hold the first parameters to the end.
+                before.clear()
             return this.arrays, None
         arrays, metrics = self._inner.aggregate_train(self._exchange, checked)
         if arrays is not None:
