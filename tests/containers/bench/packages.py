@@ -8,6 +8,7 @@ from containers.bench.shell import BenchError, run, say
 
 PROGRAMS: Final = {
     "buildah": "buildah",
+    "docker-registry": "docker-registry",
     "dockerd": "docker.io",
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
