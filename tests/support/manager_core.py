@@ -35,6 +35,7 @@ from flops_manager.adapters.memory import (
 from flops_manager.adapters.memory_addresses import MemoryAddressBook
 from flops_manager.adapters.memory_changes import MemoryStateChanges
 from flops_manager.adapters.memory_images import MemoryImages
+from flops_manager.adapters.memory_runs import MemoryRuns
 from flops_manager.bootstrap import Adapters, Options, wire
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import ProjectNotFoundError
@@ -247,6 +248,7 @@ class Core:
         )
         self.changes = MemoryStateChanges()
         self.images = MemoryImages()
+        self.runs = MemoryRuns()
         self.bus = MemoryEventBus()
         self.adapters = Adapters(
             projects=CountingProjects(),
@@ -258,6 +260,7 @@ class Core:
             changes=self.changes,
             data_servers=self.data_servers,
             images=self.images,
+            runs=self.runs,
             bus=self.bus,
         )
         self.limits = limits or Limits()

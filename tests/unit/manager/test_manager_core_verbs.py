@@ -82,6 +82,17 @@ def test_deleting_removes_the_served_model_the_observer_and_the_project(core):
     assert f"proj{project_id}" not in {one.name for one in core.orchestrator.applications}
 
 
+def test_what_is_in_mlflow_is_deleted_only_if_asked_for(core):
+    kept, _, _ = core.reach_training()
+    taken, _, _ = core.reach_training()
+
+    core.app.projects.delete(kept, ANNA)
+    core.app.projects.delete(taken, ANNA, with_runs=True)
+
+    until(lambda: not core.adapters.projects.busy(), what="both are gone")
+    assert core.runs.forgotten == [f"mnist-sklearn-{taken}"]
+
+
 def test_a_reset_deletes_all_projects_and_mocks(core):
     core.submit()
     core.app.mocks.submit(a_mock_sla(), ANNA)

@@ -11,6 +11,7 @@ from flops_manager.adapters.data_servers import FlightDataServers
 from flops_manager.adapters.images import RegistryAddress, RegistryImages, StoredImages
 from flops_manager.adapters.memory_changes import MemoryStateChanges
 from flops_manager.adapters.memory_images import MemoryImages
+from flops_manager.adapters.mlflow import MlflowRuns
 from flops_manager.adapters.mongo import (
     MongoEventStore,
     MongoLeases,
@@ -32,6 +33,7 @@ from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.images import Images
 from flops_manager.ports.leases import Leases
 from flops_manager.ports.orchestrator import Orchestrator
+from flops_manager.ports.runs import Runs
 from flops_manager.ports.state_changes import StateChanges
 from flops_manager.ports.stores import EventStore, MockStore, ProjectStore
 from flops_manager.settings import Settings
@@ -68,6 +70,7 @@ class Adapters:
     changes: StateChanges
     data_servers: DataServers
     images: Images
+    runs: Runs
     bus: EventBus
 
 
@@ -113,6 +116,7 @@ def build(settings: Settings) -> App:
         changes=_changes(settings),
         data_servers=FlightDataServers(settings.data_server_token, settings.data_server_ca_file),
         images=_images(settings),
+        runs=MlflowRuns(),
         bus=MqttEventBus(settings.mqtt, utc_now),
     )
     options = Options(
@@ -200,6 +204,7 @@ def _worker(
         tracking,
         announcements,
         builds,
+        adapters.runs,
         options.installation,
         now,
     )

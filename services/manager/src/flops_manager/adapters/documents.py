@@ -195,6 +195,7 @@ class ProjectSchema(MessageSchema):
     progress = _maybe(ProgressSchema)
     waiting = _text()
     notices = TupleOf(fields.String(), load_default=())
+    takes_runs_along = fields.Boolean(load_default=False)
     is_deleted = fields.Boolean(load_default=False)
 
 

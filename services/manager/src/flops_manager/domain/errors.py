@@ -81,6 +81,10 @@ class ServiceAddressTakenError(FlopsError):
     """The orchestrator would not create the service at its address: another service has it."""
 
 
+class TrackingUnavailableError(FlopsError):
+    """The customer's tracking server does not answer; trying again may help."""
+
+
 class StoreUnavailableError(FlopsError):
     """The database does not answer; trying again may help."""
 

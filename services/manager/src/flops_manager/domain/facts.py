@@ -80,8 +80,8 @@ def with_facts(  # noqa: C901, PLR0911 - a case per event
             return _with_lost_actor(project, event)
         case RetryRequested():
             return _without_last_attempt(project)
-        case DeleteRequested():
-            return replace(project, is_deleted=True)
+        case DeleteRequested(with_runs=with_runs):
+            return replace(project, is_deleted=True, takes_runs_along=with_runs)
         case ModelServing() | CancelRequested():
             return project
 

@@ -56,7 +56,9 @@ class RetryRequested:
 
 @dataclass(frozen=True)
 class DeleteRequested:
-    """The owner wants it to be gone."""
+    """The owner wants it to be gone, and what it left in MLflow only if that is said."""
+
+    with_runs: bool = False
 
 
 ProjectEvent = (

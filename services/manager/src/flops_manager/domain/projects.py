@@ -131,6 +131,7 @@ class Project:
     ``attempt`` counts retries; it is part of service names, so that what an earlier attempt still
     says is told apart. ``stopped_in`` is the stage that failed or was cancelled. ``rounds`` are
     those of its aggregator: in hierarchical mode cycles, with ``cluster_rounds`` in them.
+    ``takes_runs_along`` says that what is in MLflow is deleted with it.
     ``waiting`` says what keeps it from going on, if something does that is no failure.
     """
 
@@ -161,6 +162,7 @@ class Project:
     waiting: str = ""
     notices: tuple[str, ...] = ()
     is_deleted: bool = False
+    takes_runs_along: bool = False
 
     @property
     def is_hierarchical(self) -> bool:

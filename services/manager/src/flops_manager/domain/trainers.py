@@ -77,7 +77,7 @@ def describe_aggregator(
         **grid(project, service, installation).environment(),
         **_parent(project, service),
         "FLOPS_MLFLOW_URL": tracking_url(project),
-        "FLOPS_EXPERIMENT_NAME": f"{_repository_name(sla.ml_repo_url)}-{project.id}",
+        "FLOPS_EXPERIMENT_NAME": experiment_of(project),
         "FLOPS_MODEL_NAME": _repository_name(sla.ml_repo_url),
         "FLOPS_ML_MODEL_FLAVOR": sla.ml_model_flavor,
         "FLOPS_ML_REPO_URL": sla.ml_repo_url,
@@ -194,6 +194,11 @@ def _token(project: Project, cluster: str) -> str:
     if not cluster:
         return project.grid_token
     return hmac.new(project.grid_token.encode(), cluster.encode(), sha256).hexdigest()[:32]
+
+
+def experiment_of(project: Project) -> str:
+    """Return the name of the project's experiment in MLflow."""
+    return f"{_repository_name(project.sla.ml_repo_url)}-{project.id}"
 
 
 def _repository_name(url: str) -> str:

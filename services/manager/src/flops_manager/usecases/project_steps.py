@@ -48,7 +48,9 @@ from flops_manager.domain.projects import (
     Service,
 )
 from flops_manager.domain.services import FOR_GOOD
+from flops_manager.domain.trainers import experiment_of
 from flops_manager.ports.orchestrator import Deployed, Orchestrator
+from flops_manager.ports.runs import Runs
 from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.announcements import Announcements
 from flops_manager.usecases.builds import Builds
@@ -65,7 +67,7 @@ AGGREGATORS: Final = frozenset({Role.AGGREGATOR, Role.CLUSTER_AGGREGATOR})
 class ProjectSteps:
     """Does what a command says and returns how that changes the project."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each of them carries out other commands
         self,
         orchestrator: Orchestrator,
         addresses: Addresses,
@@ -73,6 +75,7 @@ class ProjectSteps:
         tracking: Tracking,
         announcements: Announcements,
         builds: Builds,
+        runs: Runs,
         installation: Installation,
         now: Callable[[], datetime],
     ) -> None:
@@ -82,6 +85,7 @@ class ProjectSteps:
         self._tracking = tracking
         self._announcements = announcements
         self._builds = builds
+        self._runs = runs
         self._installation = installation
         self._now = now
 
@@ -236,6 +240,9 @@ class ProjectSteps:
                     application_of(project, service.role), service.instance, service.job_id
                 )
         self._orchestrator.remove_application(actors(project))
+        url = self._tracking.found(project.owner) if project.takes_runs_along else ""
+        if url:
+            self._runs.forget(url, experiment_of(project), project.trained)
 
 
 def _of(project: Project, command: Deploy | Undeploy) -> tuple[Service, ...]:

@@ -179,8 +179,10 @@ class Projects:
 
         return change(self._store, project_id, step)
 
-    def delete(self, project_id: str, caller: Caller) -> None:
+    def delete(self, project_id: str, caller: Caller, *, with_runs: bool = False) -> None:
         """Stop a project, remove all it has at the orchestrator (the served model too), forget it.
+
+        What it left in MLflow stays, unless ``with_runs``.
 
         The worker does so after this returns; the project is invisible from now on.
         """
@@ -190,7 +192,7 @@ class Projects:
                 raise ProjectNotFoundError.of(project_id)
             if project.is_deleted:
                 return unchanged(project)
-            return transition(project, DeleteRequested(), self._now())
+            return transition(project, DeleteRequested(with_runs), self._now())
 
         change(self._store, project_id, step)
 

@@ -60,6 +60,12 @@ class Tracking:
         is_running = state is not None and state.health is Health.RUNNING
         return TrackingServer(f"http://{public or deployed.address}:{TRACKING_PORT}", is_running)
 
+    def found(self, owner: str) -> str:
+        """Return the URL of a customer's server from outside; empty if none runs."""
+        state = self._orchestrator.states(observatory(owner)).get(tracking_service(owner))
+        public = state.public_address if state else ""
+        return f"http://{public}:{TRACKING_PORT}" if public else ""
+
     def ensure(self, owner: str) -> Deployed:
         """Make sure that a customer's server is at the orchestrator; return where.
 

@@ -45,6 +45,7 @@ STATUS: Final[dict[type[FlopsError], HTTPStatus]] = {
     domain.ModelServerError: HTTPStatus.BAD_GATEWAY,
     domain.OrchestratorUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     domain.StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    domain.TrackingUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     TooManyStreamsError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

@@ -49,6 +49,15 @@ class SubmitQuerySchema(QuerySchema):
     )
 
 
+class DeleteQuerySchema(QuerySchema):
+    """For deleting a project."""
+
+    mlflow = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Delete its experiment and its model in MLflow, too."},
+    )
+
+
 class PageQuerySchema(QuerySchema):
     """For lists."""
 

@@ -72,7 +72,7 @@ class ProjectViews:
 
     def delete(self, call: Call, project_id: str) -> Answer:
         """Stop a project, remove what it has, and forget it."""
-        self._projects.delete(project_id, call.caller)
+        self._projects.delete(project_id, call.caller, with_runs=call.query["mlflow"])
         return {"message": f"Project {project_id} is deleted; what it started is being removed."}
 
     def events(self, call: Call, project_id: str) -> Answer | Response:

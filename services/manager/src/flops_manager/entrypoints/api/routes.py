@@ -15,6 +15,7 @@ from flops_manager.entrypoints.api import answers
 from flops_manager.entrypoints.api.customers import DatabaseViews, ModelViews, TrackingViews
 from flops_manager.entrypoints.api.incoming import (
     CustomerSchema,
+    DeleteQuerySchema,
     EventsQuerySchema,
     LogsQuerySchema,
     MocksQuerySchema,
@@ -98,7 +99,11 @@ def project_routes(views: ProjectViews) -> tuple[Route, ...]:
             query=ProjectsQuerySchema,
         ),
         Route("GET", one, views.get, "Tell the full state of a project", project, errors=MISSING),
-        Route("DELETE", one, views.delete, "Stop, remove and forget a project", errors=MISSING),
+        Route(
+            *("DELETE", one, views.delete, "Stop, remove and forget a project"),
+            query=DeleteQuerySchema,
+            errors=MISSING,
+        ),
         Route(*("POST", f"{one}/cancel", views.cancel, "Stop a project", project), errors=CONFLICT),
         Route(
             *("POST", f"{one}/retry", views.retry, "Start a failed project again", project),
