@@ -21,7 +21,7 @@ export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-containers bases up install test test-browser screenshots conformance test-flavors test-chaos test-containers bench-hierarchy bench-training images env bench-data check lint format lock docs clean
+.PHONY: help demo demo-containers bases up install test test-browser screenshots conformance test-flavors test-chaos test-containers bench-checkpoints bench-hierarchy bench-training images env bench-data check lint format lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ test-chaos: $(DEV)/.installed install ## Kill random processes of the running su
 
 test-containers: $(DEV)/.installed ## Build all images, run the base case in containers; needs root on Debian 12
 	@FLOPS_TEST_CONTAINERS=1 $(DEV)/bin/python -m pytest -s --timeout 2400 tests/containers
+
+bench-checkpoints: $(DEV)/.installed ## Time rounds of a small and a 100 MB model with and without checkpoints
+	@cd tests && PYTHONPATH=. $(abspath $(DEV))/bin/python -m bench.checkpoints
 
 bench-hierarchy: $(DEV)/.installed ## Time a cycle over 1, 2 and 4 clusters beside classic mode; prints JSON
 	@$(DEV)/bin/python tests/bench/hierarchy.py
