@@ -91,7 +91,7 @@ def main() -> None:
     asked = parser.parse_args()
     sizes = ((SMALL_FLOATS, asked.rounds), (asked.megabytes * 250_000, asked.large_rounds))
     rows = [
-        measured(kind, asked.learners, rounds + 1, floats)
+        measured(kind, asked.learners, rounds + 2, floats)
         for floats, rounds in sizes
         if floats
         for kind in asked.kinds
