@@ -62,10 +62,10 @@ def _said(title: str, name: str, rounds: Sequence[dict[str, Any]], key: str) -> 
 
 
 def _bare(root: Element, said: str) -> Element:
-    """Leave out styles and scripts, which no policy of ours allows, and say what it shows."""
+    """Leave out styles and scripts, which no policy of ours allows; say once what it shows."""
     for parent in list(root.iter()):
         for child in list(parent):
-            if str(child.tag).rpartition("}")[2] in {"style", "script"}:
+            if str(child.tag).rpartition("}")[2] in {"style", "script", "title", "desc"}:
                 parent.remove(child)
     for one in root.iter():
         one.attrib.pop("style", None)

@@ -1,0 +1,58 @@
+"""A real Chromium on the pages of a running world."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from flops_cli.local.suite import ADMIN
+
+CHROMIUM = os.environ.get("FLOPS_CHROMIUM") or shutil.which("chromium") or ""
+PATIENCE_MS = 30_000
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the system's Chromium without a window."""
+    # Its sandbox does not work for root, as which containers run tests.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def sign_in(page: Page, world) -> None:
+    """Sign in as the suite's Admin, and see the projects."""
+    page.goto(f"{world.suite.network.api_url}/")
+    page.get_by_label("User").fill(ADMIN)
+    page.get_by_label("Password").fill(world.suite.secrets.root_password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+
+
+class Complaints:
+    """What a page should never do: ask another host, raise an error, break its own policy."""
+
+    def __init__(self, page: Page) -> None:
+        self.told: list[str] = []
+        page.on("pageerror", lambda error: self.told.append(f"error: {error}"))
+        page.on("console", self._listen)
+        page.on("request", self._look)
+        self._page = page
+
+    def _listen(self, message) -> None:
+        if "Content Security Policy" in message.text:
+            self.told.append(message.text)
+
+    def _look(self, request) -> None:
+        page = urlsplit(self._page.url).netloc
+        if page and urlsplit(request.url).netloc not in {page, ""}:
+            self.told.append(f"asked {request.url}")
