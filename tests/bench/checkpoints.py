@@ -1,4 +1,4 @@
-"""What checkpoints cost the rounds: a training with and without them, MLflow on SQLite and a folder.
+"""What checkpoints cost the rounds: a training with and without, MLflow on SQLite and a folder.
 
 ``make bench-checkpoints`` runs it. Two learners answer in memory, over the wire's encoding.
 """
@@ -7,11 +7,12 @@ import contextlib
 import statistics
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from flops_aggregator.checkpoints import NO_MEMORY, Memory
+from flops_aggregator.checkpoints import NO_MEMORY, Checkpoint, Memory
 from flops_aggregator.run_finder import PROJECT_TAG, ROOT_TAG
 from flops_aggregator.settings import TrackingSettings
 from flops_aggregator.tracking import MlflowTracking
@@ -35,11 +36,15 @@ def a_tracking(folder: Path) -> MlflowTracking:
 
 def round_seconds(floats: int, memory: Memory) -> float:
     """Return the median time of a round but for the first, seen from outside."""
-    at = [time.monotonic()]
-    kept = Memory(keep=lambda one: (memory.keep(one), at.append(time.monotonic())) and None)
+    at: list[float] = []
+
+    def keep(checkpoint: Checkpoint) -> None:
+        memory.keep(checkpoint)
+        at.append(time.monotonic())
+
     learners = {"a": Learner(), "b": Learner()}
-    run(learners, [np.zeros(floats, np.float32)], kept, rounds=ROUNDS)
-    return statistics.median(end - begin for begin, end in zip(at[1:], at[2:], strict=False))
+    run(learners, [np.zeros(floats, np.float32)], Memory(keep=keep), rounds=ROUNDS)
+    return statistics.median(end - begin for begin, end in pairwise(at))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import pytest
 from flops_aggregator.background import Background
 from flops_aggregator.mlflow_server import MlflowServer
 from flops_aggregator.publishing import BestModel, Publishing, published
+from flops_aggregator.run_finder import end_children
 from flops_aggregator.settings import TrackingSettings
 from flops_aggregator.tracking import MlflowTracking
 from flops_contracts.events import RoundCompleted
@@ -57,6 +58,9 @@ class Server:
 
     def set_terminated(self, _run_id, status):
         self.ended = status
+
+    def search_runs(self, _experiments, _filter):
+        return [SimpleNamespace(info=SimpleNamespace(run_id="child"))]
 
 
 def a_round(number):
@@ -123,3 +127,12 @@ def test_of_what_is_to_be_done_soon_only_one_waits():
     background.submit(lambda: None).result(30)
 
     assert done == ["first", "save"]
+
+
+def test_the_run_of_a_cluster_that_was_lost_is_ended_with_its_parents():
+    mlflow_server = MlflowServer("http://127.0.0.1:9", 0.05)
+    mlflow_server.client = server = Server()
+
+    end_children(mlflow_server, "e", "r")
+
+    assert server.ended == "KILLED"
