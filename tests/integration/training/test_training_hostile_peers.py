@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from flops_grid.client import serve_client_app
 from flops_grid.errors import AggregatorUnreachableError
 from flops_grid.exchange import node_id_of
 from flops_grid.server import StreamGrid
-from flops_grid.settings import METHOD, GridSettings, LinkSettings
+from flops_grid.settings import METHOD, LinkSettings
 from flops_grid.tls import TlsFiles
 from flops_grid.wire import PROTOCOL, FrameKind, frame, note
 from flops_runtime.environment import BadSettingsError
@@ -107,29 +106,6 @@ def test_a_stopped_learner_is_noticed_within_ten_seconds(grid, process, presence
     os.kill(process.pid, signal.SIGCONT)
     until(lambda: presences[-1].is_present, timeout_seconds=20)
     assert answers(grid, [a_message(grid, "other")], timeout=20)[0].has_content()
-
-
-def test_a_learner_that_says_nothing_is_taken_for_frozen_but_not_while_it_works(threads):
-    quick = GridSettings(silence_seconds=0.5, beat_seconds=0.1)
-    gone = []
-    with StreamGrid("127.0.0.1:0", TOKEN, quick, watch=gone.append) as grid:
-        hello = {"protocol": PROTOCOL, "token": TOKEN, "session": "s"}
-        release = threading.Event()
-        with grpc.insecure_channel(f"127.0.0.1:{grid.port}") as channel:
-            join_it = channel.stream_stream(METHOD)
-            working = note(FrameKind.HELLO, {**hello, "name": "busy", "owes": ["m1"]})
-            silent = note(FrameKind.HELLO, {**hello, "name": "silent", "owes": []})
-            for first in (working, silent):
-                call = join_it(_then_wait(first, release))
-                next(call)
-            until(lambda: len(gone) == 3, what="both came, one left")
-            release.set()
-            assert [one.learner for one in gone if not one.is_present] == ["silent"]
-
-
-def _then_wait(first, release):
-    yield first
-    release.wait(20)
 
 
 def test_a_large_transfer_to_one_does_not_starve_another(grid, process, threads):

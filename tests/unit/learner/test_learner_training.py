@@ -1,5 +1,6 @@
 """The learner's part of a round."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,27 @@ def test_code_that_raises_is_told_with_its_traceback_and_still_an_error(manager)
     (told,) = heard.raises
     assert told.startswith("fit_model raised ZeroDivisionError: division by zero")
     assert "Traceback (most recent call last)" in told
+
+
+class LeakyManager(ModelManager):
+    """Leaves a copy of its data in a cycle of references at each fit, as some libraries do."""
+
+    def fit_model(self):
+        knot = {"copy": np.zeros(1_000_000)}
+        knot["itself"] = knot
+        return super().fit_model()
+
+
+def test_memory_is_flat_over_twenty_rounds_even_if_the_users_library_ties_knots():
+    training = Training(UserModel(LeakyManager(), Path.cwd()))
+    after = []
+    tracemalloc.start()
+    try:
+        for _ in range(20):
+            ask(training, "train", [np.zeros(500_000)])
+            ask(training, "evaluate", [np.zeros(500_000)])
+            after.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+
+    assert max(after) <= 1.2 * after[0]

@@ -13,7 +13,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Protocol
 
-from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from flops_aggregator.checkpoints import Checkpoint, Memory
@@ -29,7 +29,6 @@ from flops_grid.link import Ended, Link
 from flops_grid.records import (
     ACCURACY,
     ARRAYS,
-    CONFIG,
     EVALUATE_SECONDS,
     EXCHANGE,
     FIT_SECONDS,
@@ -40,6 +39,8 @@ from flops_grid.records import (
     SAMPLES,
     TRAIN_LOSS,
     WANTS_TRAIN_LOSS,
+    arrays_of,
+    config_in,
 )
 from flops_grid.server import StreamGrid
 
@@ -115,7 +116,7 @@ class Cluster:
         strategy = self._strategy(config, since, message.metadata.message_id)
         arrays = strategy.run(
             self._grid,
-            since.arrays if since else message.content.array_records[ARRAYS],
+            since.arrays if since else _arrays(message),
             ConfigRecord({**_of_strategy(config), **train_config(self._training)}),
         )
         # The mean over the rounds: a learner that missed some of them counts for those it did.
@@ -131,7 +132,7 @@ class Cluster:
         self._begin(message)
         config, began = _config(message), self._clock()
         found = self._strategy(config, None).evaluate(
-            message.content.array_records[ARRAYS], _of_strategy(config), self._grid
+            _arrays(message), _of_strategy(config), self._grid
         )
         metrics = MetricRecord(
             {
@@ -200,8 +201,15 @@ def _cycle(message: Message) -> int:
     return cycle if isinstance(cycle, int) else 1
 
 
+def _arrays(message: Message) -> ArrayRecord:
+    arrays = arrays_of(message.content)
+    if arrays is None:
+        raise KeyError(ARRAYS)
+    return arrays
+
+
 def _config(message: Message) -> ConfigRecord:
-    return message.content.config_records.get(CONFIG) or ConfigRecord()
+    return config_in(message.content)
 
 
 def _of_strategy(config: ConfigRecord) -> ConfigRecord:
