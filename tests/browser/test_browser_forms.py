@@ -1,18 +1,11 @@
 """The forms, the way in, and the pages for those who do not see or have no mouse."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from support.suite import a_project_sla
+from support.browsing import violations
 
 pytestmark = pytest.mark.browser
-
-
-def violations(page) -> list[str]:
-    """Return what axe finds wrong with the page as it is."""
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
 
 def test_mistakes_are_told_at_their_field_while_one_types(page):
@@ -72,16 +65,6 @@ def test_axe_finds_nothing(page, path, scheme):
     page.emulate_media(color_scheme=scheme)
     page.goto(path)
     page.wait_for_load_state("networkidle")
-
-    assert violations(page) == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_a_project(page, world, repository, scheme):
-    project_id = world.client.submit_project(a_project_sla(repository, learners=1000))
-    page.emulate_media(color_scheme=scheme)
-    page.goto(f"/projects/{project_id}")
-    expect(page.locator("#connection")).to_have_text("live")
 
     assert violations(page) == []
 

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from support.browsing import violations
 from support.suite import a_project_sla, a_repository
 
 pytestmark = pytest.mark.browser
@@ -26,6 +27,7 @@ def start(page, repository: str) -> None:
 def test_a_project_is_seen_from_start_to_served_model(page, repository):
     start(page, repository)
     expect(page.locator("#connection")).to_have_text("live")
+    assert violations(page) == []
 
     expect(page.locator(".now .badge")).to_have_text("Serving", timeout=A_JOB_MS)
 
@@ -37,6 +39,8 @@ def test_a_project_is_seen_from_start_to_served_model(page, repository):
     page.get_by_label("Send it a sample").fill('{"inputs": [[' + ",".join(["0"] * 784) + "]]}")
     page.get_by_role("button", name="Ask the model").click()
     expect(page.locator("#answer")).to_contain_text("predictions")
+    page.emulate_media(color_scheme="dark")
+    assert violations(page) == []
     page.get_by_role("link", name="Projects").first.click()
     expect(page.locator("#projects tbody tr").first).to_contain_text("3 / 3")
 
@@ -51,6 +55,7 @@ def test_a_failing_project_says_why_and_where_it_stopped(page, world, tmp_path):
     expect(page.locator(".line .failed")).to_contain_text("Building actors")
     expect(page.locator(".notice.bad")).to_contain_text("data_manager.py")
     expect(page.get_by_role("button", name="Retry")).to_be_visible()
+    assert violations(page) == []
 
 
 def test_a_project_is_cancelled_after_a_question_and_then_deleted(page, world, repository):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from flops_cli.local.suite import ADMIN
@@ -36,6 +37,12 @@ def sign_in(page: Page, world) -> None:
     page.get_by_label("Password").fill(world.suite.secrets.root_password)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Projects")).to_be_visible()
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe finds wrong with the page as it is."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
 
 class Complaints:
