@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from flops_grid.client import serve_client_app
 from flops_grid.errors import AggregatorUnreachableError
 from flops_grid.exchange import node_id_of
 from flops_grid.server import StreamGrid
-from flops_grid.settings import METHOD, LinkSettings
+from flops_grid.settings import METHOD, GridSettings, LinkSettings
 from flops_grid.tls import TlsFiles
 from flops_grid.wire import PROTOCOL, FrameKind, frame, note
 from flops_runtime.environment import BadSettingsError
@@ -106,6 +107,38 @@ def test_a_stopped_learner_is_noticed_within_ten_seconds(grid, process, presence
     os.kill(process.pid, signal.SIGCONT)
     until(lambda: presences[-1].is_present, timeout_seconds=20)
     assert answers(grid, [a_message(grid, "other")], timeout=20)[0].has_content()
+
+
+def test_a_learner_that_says_nothing_is_taken_for_frozen_but_not_while_it_works(threads):
+    quick = GridSettings(silence_seconds=0.5, beat_seconds=0.1)
+    presences = []
+    hello = {"protocol": PROTOCOL, "token": TOKEN, "session": "s"}
+    release = threading.Event()
+    with (
+        StreamGrid("127.0.0.1:0", TOKEN, quick, watch=presences.append) as grid,
+        grpc.insecure_channel(f"127.0.0.1:{grid.port}") as channel,
+    ):
+        dial = channel.stream_stream(METHOD)
+        # A call that nobody holds is cancelled by gRPC.
+        busy = dial(
+            then_wait(note(FrameKind.HELLO, {**hello, "name": "b", "owes": ["m"]}), release)
+        )
+        next(busy)
+        silent = dial(then_wait(note(FrameKind.HELLO, {**hello, "name": "s", "owes": []}), release))
+        next(silent)
+        until(lambda: len(presences) == 3, what="both came, one left")
+        release.set()
+
+    assert [(one.learner, one.is_present) for one in presences[:3]] == [
+        ("b", True),
+        ("s", True),
+        ("s", False),
+    ]
+
+
+def then_wait(first, release):
+    yield first
+    release.wait(20)
 
 
 def test_a_large_transfer_to_one_does_not_starve_another(grid, process, threads):

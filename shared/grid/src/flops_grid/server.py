@@ -313,8 +313,9 @@ def _outgoing(seat: Seat, checksums: Checksums, beat_seconds: float) -> Iterator
                 yield note(FrameKind.GOODBYE, {"reason": reason})
                 return
             case Message():
-                yield from sender.frames(item)
+                # Before it is sent: the answer may be here before this line is reached again.
                 seat.owed.add(item.metadata.message_id)
+                yield from sender.frames(item)
 
 
 def _refuse(context: grpc.ServicerContext, code: grpc.StatusCode, why: str) -> NoReturn:
