@@ -29,7 +29,7 @@ def test_a_project_is_seen_from_start_to_served_model(page, repository):
     expect(page.locator("#connection")).to_have_text("live")
     assert violations(page) == []
 
-    expect(page.locator(".now .badge")).to_have_text("Serving", timeout=A_JOB_MS)
+    expect(page.locator(".now .badge")).to_have_text("Completed", timeout=A_JOB_MS)
 
     expect(
         page.get_by_role("img", name=re.compile("Accuracy from .* after round 3"))

@@ -32,7 +32,9 @@ def planned(project: dict[str, Any]) -> list[str]:
     line = ["submitted", "building_actors", "training"]
     if PostTrainingStep.BUILD in steps:
         line.append("building_model")
-    return [*line, "serving" if PostTrainingStep.DEPLOY in steps else "completed"]
+    if PostTrainingStep.DEPLOY in steps:
+        line.append("serving")
+    return [*line, "completed"]
 
 
 def line_of(project: dict[str, Any], now: datetime) -> list[Step]:
@@ -59,9 +61,8 @@ def _reached(project: dict[str, Any], word: str, position: int, now: datetime) -
     if project["stage"] in STOPPED and project["stopped_in"] == word:
         state = project["stage"]
     elif project["stage"] == word:
-        state = "done" if word in {"serving", "completed"} else "current"
+        state = "done" if word == "completed" else "current"
     else:
         state = "done"
-    is_end = word == "completed" or (word == "serving" and not following)
-    seconds = None if is_end else (until - moment(at)).total_seconds()
+    seconds = None if word == "completed" else (until - moment(at)).total_seconds()
     return Step(word, stage(word), state, at, seconds)

@@ -9,7 +9,7 @@ STAGES: Final = {
     "building_actors": "Building actors",
     "training": "Training",
     "building_model": "Building model",
-    "serving": "Serving",
+    "serving": "Starting model",
     "completed": "Completed",
     "failed": "Failed",
     "cancelled": "Cancelled",
@@ -17,7 +17,6 @@ STAGES: Final = {
 }
 UNKNOWN: Final = "\N{EN DASH}"
 TONES: Final = {
-    "serving": "good",
     "completed": "good",
     "failed": "bad",
     "cancelled": "muted",
