@@ -43,6 +43,7 @@ from flops_grid.server import StreamGrid
 from flops_grid.settings import METHOD, SERVICE, grpc_options
 from flops_learner.training import Training
 from support.federation import MemoryWatch, a_training
+from support.waiting import until
 
 TOKEN = "of-this-bench"
 CHUNK = 512 * 1024
@@ -179,8 +180,7 @@ def lead_grpc(  # noqa: C901 - three small loops that share their queues
     )
     server.add_insecure_port(_at(port))
     server.start()
-    while len(orders) < learners:
-        time.sleep(0.05)
+    until(lambda: len(orders) == learners, 60, "the learners")
     seconds = []
     for _ in range(rounds):
         began = time.monotonic()

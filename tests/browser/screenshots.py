@@ -32,9 +32,10 @@ LOOKS = {
 
 
 def take(page: Page, folder: Path, name: str) -> None:
-    """Take a picture of the whole page once it is quiet."""
+    """Take a picture of the whole page once it is quiet, its logs folded up."""
     page.wait_for_load_state("load")
     page.wait_for_timeout(1500)
+    page.evaluate("document.querySelectorAll('details[open]').forEach(one => { one.open = false })")
     page.screenshot(path=folder / f"{name}.png", full_page=True, animations="disabled")
 
 
