@@ -1,15 +1,22 @@
 """Builders, aggregators and model servers that die or fall silent are deployed anew, boundedly."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from flops_contracts.events import Heartbeat, Kind
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
 from flops_manager.domain.learners import MAX_REPLACEMENTS
-from flops_manager.domain.observations import Limits
-from flops_manager.domain.states import Health
+from flops_manager.domain.observations import Limits, silence
+from flops_manager.domain.projects import Service
+from flops_manager.domain.states import Health, ServiceState
+from flops_manager.usecases.builds import Builds
+from flops_manager.usecases.watch import Watch
 from support.manager_core import (
     ACTORS_BUILT,
+    NOW,
     OBSERVATORY,
     TRAINED,
     Core,
@@ -19,6 +26,21 @@ from support.waiting import until
 
 KILLED = {"health": Health.DEAD, "status": "DEAD", "detail": "exit code 137"}
 BEAT = Heartbeat("fit 2")
+RUNNING = ServiceState("job", Health.RUNNING, "RUNNING")
+
+
+def a_watch_of(core):
+    adapters = core.adapters
+    builds = Builds(core.images)
+    return Watch(
+        adapters.projects,
+        adapters.mocks,
+        core.orchestrator,
+        builds,
+        core.bus,
+        core.limits,
+        core.clock,
+    )
 
 
 def until_deployed(core, name, times):
@@ -152,5 +174,38 @@ def test_nobody_is_silent_while_the_broker_is_away(core):
 
     core.clock.pass_seconds(300)
     core.until_looked_at()
+
+    assert core.project(project_id).service(aggregator).redeployed == 0
+
+
+def test_late_words_of_the_one_before_are_no_sign_that_the_next_has_begun():
+    service = Service(
+        Role.AGGREGATOR,
+        "aggregator",
+        Stage.TRAINING,
+        deployed_at=NOW,
+        last_heartbeat=NOW - timedelta(seconds=1),
+    )
+    later = NOW + timedelta(seconds=60)
+
+    assert silence(service, RUNNING, Limits(starting_seconds=90), NOW, later) is None
+
+
+def test_what_the_orchestrator_said_before_a_deployment_is_no_word_on_it():
+    core = Core()
+    with core.working():
+        project_id, aggregator, _ = core.reach_training()
+    before = core.project(project_id)
+
+    def say_late(_application):
+        core.clock.pass_seconds(30)
+        late = core.project(project_id).service(aggregator)
+        record = core.adapters.projects.get(project_id)
+        deployed = replace(late, deployed_at=core.clock() - timedelta(seconds=10))
+        core.adapters.projects.save(replace(record, subject=before.with_service(deployed)))
+        return {one.instance: RUNNING for one in before.services if one.instance != aggregator}
+
+    core.orchestrator.states = say_late
+    a_watch_of(core).look()
 
     assert core.project(project_id).service(aggregator).redeployed == 0

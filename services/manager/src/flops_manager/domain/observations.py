@@ -175,8 +175,11 @@ def silence(
     is_running = state is not None and state.health is Health.RUNNING
     if not is_running or hearing_since is None or service.state == DONE:
         return None
-    last = service.last_heartbeat or service.deployed_at
-    is_begun = service.last_heartbeat is not None
+    heard, deployed_at = service.last_heartbeat, service.deployed_at
+    if heard and deployed_at and heard < deployed_at:
+        # Late words of the one before it, which had its name.
+        heard = None
+    last, is_begun = heard or deployed_at, heard is not None
     allowed = MISSES * limits.heartbeat_seconds if is_begun else limits.starting_seconds
     if last is None or (now - max(last, hearing_since)).total_seconds() <= allowed:
         return None

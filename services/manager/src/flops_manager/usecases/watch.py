@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -45,6 +46,22 @@ SETTLING_SECONDS: Final = 300.0
 States = Mapping[ApplicationKey, Mapping[str, ServiceState]]
 
 
+@dataclass(frozen=True)
+class _Sight:
+    """What the orchestrator reported from ``asked_at`` on; with many applications it takes long."""
+
+    asked_at: datetime
+    states: States
+
+    def of(
+        self, service: Service, application: ApplicationKey
+    ) -> Mapping[str, ServiceState] | None:
+        """Return what can be said of ``service``: of one deployed meanwhile, nothing."""
+        if service.deployed_at is not None and service.deployed_at > self.asked_at:
+            return None
+        return self.states.get(application)
+
+
 class Watch:
     """Compares what should run with what the orchestrator reports."""
 
@@ -76,32 +93,32 @@ class Watch:
         ended_after = self._now() - timedelta(seconds=SETTLING_SECONDS)
         projects = tuple(self._projects.active(ended_after))
         mocks = tuple(self._mocks.active(ended_after))
-        states = self._states(_applications(projects, mocks))
+        sight = self._sight(_applications(projects, mocks))
         for project in projects:
             with suppress(ProjectNotFoundError):
-                change(self._projects, project.id, lambda one: self._judge(one, states))
+                change(self._projects, project.id, lambda one: self._judge(one, sight))
         for mock in mocks:
             with suppress(MockNotFoundError):
-                change(self._mocks, mock.id, lambda one: self._judge_mock(one, states))
+                change(self._mocks, mock.id, lambda one: self._judge_mock(one, sight))
 
-    def _states(self, applications: Iterable[ApplicationKey]) -> States:
-        found = {}
+    def _sight(self, applications: Iterable[ApplicationKey]) -> _Sight:
+        asked_at, found = self._now(), {}
         for application in applications:
             try:
                 found[application] = self._orchestrator.states(application)
             except (OrchestratorUnavailableError, OrchestratorRefusedError) as error:
                 logger.warning("cannot see the services of %s: %s", application.name, error)
-        return found
+        return _Sight(asked_at, found)
 
-    def _judge(self, project: Project, states: States) -> tuple[Project, tuple[Command, ...]]:
+    def _judge(self, project: Project, sight: _Sight) -> tuple[Project, tuple[Command, ...]]:
         now = self._now()
         late = overdue(project, self._limits, self._began, now)
         if late is not None:
             return _moved(project, self._builds.of(project) or StepFailed(project.stage, late), now)
-        project = _seen(project, states)
+        project = _seen(project, sight.states)
         commands: tuple[Command, ...] = ()
         for service in watched(project):
-            seen = states.get(application_of(project, service.role))
+            seen = sight.of(service, application_of(project, service.role))
             if seen is None or project.stage.is_final:
                 continue
             error = self._trouble(service, seen.get(service.instance), now)
@@ -123,10 +140,10 @@ class Watch:
             service, state, self._limits, hearing_since, now
         )
 
-    def _judge_mock(self, mock: Mock, states: States) -> tuple[Mock, tuple[Command, ...]]:
+    def _judge_mock(self, mock: Mock, sight: _Sight) -> tuple[Mock, tuple[Command, ...]]:
         now, error = self._now(), None
-        seen = states.get(helper(mock.owner))
         for service in mock.services:
+            seen = sight.of(service, helper(mock.owner))
             # Who is done may end, and be gone.
             is_over = service.is_removed or service.instance in mock.provided
             if seen is None or is_over or not service.job_id:
