@@ -171,6 +171,24 @@ def test_the_same_form_sent_twice_starts_one_project(client, world):
     assert world.stored()[0].sla.training_configuration.data_tags == ("mnist", "digits")
 
 
+def test_a_form_that_is_changed_after_it_was_sent_can_be_sent_again(client, world):
+    form = {
+        "key": "one-key",
+        "customerID": "ada",
+        "ml_repo_url": "https://git.example/ada/digits",
+        "ml_model_flavor": "sklearn",
+        "training_configuration.data_tags": "mnist",
+    }
+    post(client, "/projects/new", **form)
+    before = len(world.stored())
+    refused = post(client, "/projects/new", **{**form, "learners": "2"})
+    key = re.search(r'name="key" value="(\w+)"', refused.text)[1]
+
+    assert refused.status_code == 422
+    assert post(client, "/projects/new", **{**form, "learners": "2", "key": key}).status_code == 303
+    assert len(world.stored()) == before + 1
+
+
 def test_checking_a_form_creates_nothing(client, world):
     before = len(world.stored())
     answer = post(client, "/projects/check", customerID="ada", ml_model_flavor="sklearn")

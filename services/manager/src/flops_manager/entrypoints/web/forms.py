@@ -124,7 +124,7 @@ def _parameters(text: str) -> dict[str, Any]:
 def _number(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -16,6 +16,8 @@ from flops_contracts.sla_schemas import (
     read_mock_sla,
     read_project_sla,
 )
+from flops_manager.domain.errors import KeyReusedError
+from flops_manager.entrypoints.api.errors import STATUS
 from flops_manager.entrypoints.web.forms import FIELDS, STARTS, by_field, sla_from
 from flops_manager.entrypoints.web.project_pages import Page, to_page
 from flops_manager.entrypoints.web.visitors import caller
@@ -97,9 +99,11 @@ def _problems(kind: str, error: FlopsError) -> dict[str, str]:
 
 
 def _refused(kind: str, error: FlopsError) -> Page:
-    status = HTTPStatus.BAD_REQUEST if isinstance(error, InvalidSlaError) else HTTPStatus.CONFLICT
+    status = STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
     values = request.form.to_dict(flat=False)
-    return _form(kind, values, _problems(kind, error)), status
+    # Who goes back and changes what was sent already means something new, if they send it again.
+    key = "" if isinstance(error, KeyReusedError) else _key()
+    return _form(kind, values, _problems(kind, error), key), status
 
 
 def _start(kind: str) -> dict[str, list[str]]:
@@ -109,13 +113,18 @@ def _start(kind: str) -> dict[str, list[str]]:
     }
 
 
-def _form(kind: str, values: dict[str, list[str]], problems: dict[str, str] | None = None) -> str:
+def _form(
+    kind: str,
+    values: dict[str, list[str]],
+    problems: dict[str, str] | None = None,
+    key: str = "",
+) -> str:
     return render_template(
         f"new_{kind}.html",
         kind=kind,
         values=values,
         problems=problems or {},
-        key=_key() or secrets.token_hex(16),
+        key=key or secrets.token_hex(16),
         flavors=list(Flavor),
         platforms=list(Platform),
         strategies=sorted(STRATEGIES),
