@@ -2,11 +2,12 @@
 
 import pytest
 
-from flops_contracts.events import Kind
+from flops_contracts.events import Heartbeat, Kind
 from flops_contracts.roles import Role, Stage
-from flops_manager.domain.errors import TooManyProjectsError
+from flops_manager.domain.errors import TooManyProjectsError, UnreadableRecordError
 from flops_manager.domain.observations import Limits
 from flops_manager.domain.states import Health
+from flops_manager.usecases.inbox import Inbox
 from support.manager_core import (
     ACTORS_BUILT,
     ANNA,
@@ -15,6 +16,7 @@ from support.manager_core import (
     a_landscape,
     a_node,
     a_sla,
+    an_event,
 )
 from support.waiting import until
 
@@ -120,6 +122,46 @@ def test_who_waits_can_be_cancelled_and_lets_the_next_one_by():
 
         until_waiting_at(core, third, 1)
         until(lambda: not core.adapters.projects.get(second).todo, what="nothing is left to do")
+
+
+def spoil(core, project_id):
+    """Let what is stored of a project be unreadable from now on."""
+    get = core.adapters.projects.get
+
+    def get_or_raise(one):
+        if one == project_id:
+            raise UnreadableRecordError(f"{one} cannot be read")
+        return get(one)
+
+    core.adapters.projects.get = get_or_raise
+
+
+def test_who_cannot_be_read_holds_nobody_up():
+    core = Core()
+    first, second = submitted(core, 2)
+    spoil(core, first)
+    with core.working():
+        core.until_stage(second, Stage.BUILDING_ACTORS)
+
+
+def test_who_runs_and_cannot_be_read_fails_nobody():
+    core = Core()
+    with core.working():
+        (first,) = submitted(core, 1)
+        core.until_stage(first, Stage.BUILDING_ACTORS)
+        spoil(core, first)
+        (second,) = submitted(core, 1)
+        core.until_stage(second, Stage.BUILDING_ACTORS)
+
+
+def test_what_is_said_of_a_project_that_cannot_be_read_stays_with_nobody():
+    core = Core()
+    project_id = core.submit()
+    (observer, *_) = core.project(project_id).services
+    event = an_event(core.project(project_id), observer.instance, Kind.HEARTBEAT, Heartbeat("on"))
+    spoil(core, project_id)
+
+    Inbox(core.app.projects, core.app.mocks, core.bus).take(event, is_mock=False)
 
 
 def test_a_customer_has_so_many_unfinished_projects_and_no_more():

@@ -28,10 +28,11 @@ class Brief:
         return self.stage == Stage.SUBMITTED
 
 
-def ahead_of(project: Project, unfinished: Sequence[Brief]) -> int:
-    """Return how many were submitted before it and have no place yet."""
+def ahead_of(project: Project, unfinished: Sequence[Brief]) -> tuple[str, ...]:
+    """Return the ids of those that were submitted before it and have no place yet, in order."""
+    waiting = sorted((one.created_at, one.id) for one in unfinished if one.is_waiting)
     own = (project.created_at, project.id)
-    return sum(1 for one in unfinished if one.is_waiting and (one.created_at, one.id) < own)
+    return tuple(project_id for created_at, project_id in waiting if (created_at, project_id) < own)
 
 
 def running_beside(project: Project, unfinished: Sequence[Brief]) -> tuple[str, ...]:

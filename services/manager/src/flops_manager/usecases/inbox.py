@@ -16,6 +16,7 @@ from flops_manager.domain.errors import (
     ProjectNotFoundError,
     StaleProjectError,
     StoreUnavailableError,
+    UnreadableRecordError,
 )
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.usecases.mocks import Mocks
@@ -42,6 +43,10 @@ class Inbox:
         except (ProjectNotFoundError, MockNotFoundError):
             # Its project was deleted, so nobody needs it; confirmed, the actor can end.
             logger.info("nobody knows %s, who says %s", event.project_id, event.kind)
+        except UnreadableRecordError as error:
+            # Left with the broker, it and its like would soon keep everybody else's words back.
+            logger.error("dropped a %s: %s", event.kind, error)  # noqa: TRY400 - that says all
+            return
         if event.kind in RESULTS:
             self._bus.acknowledge(event, is_mock=is_mock)
 

@@ -10,6 +10,7 @@ from flops_manager.domain.errors import (
     NotYetError,
     ProjectNotFoundError,
     TooManyProjectsError,
+    UnreadableRecordError,
 )
 from flops_manager.domain.nodes import Landscape
 from flops_manager.domain.observations import Limits
@@ -53,7 +54,7 @@ class Queue:
         and ``NotPlaceableError`` if waiting would not help.
         """
         unfinished = self._store.unfinished()
-        ahead = ahead_of(project, unfinished)
+        ahead = len(self._without_stuck(ahead_of(project, unfinished)))
         others = running_beside(project, unfinished)
         most = self._limits.running_projects
         if ahead:
@@ -77,10 +78,15 @@ class Queue:
             rest_seconds=rest_seconds,
         )
 
+    def _without_stuck(self, ids: Sequence[str]) -> Sequence[str]:
+        """Leave out who is first but cannot be read: it would hold everybody up for good."""
+        first = next((i for i, one in enumerate(ids) if self._get([one])), len(ids))
+        return ids[first:]
+
     def _get(self, ids: Sequence[str]) -> list[Project]:
         found = []
         for one in ids:
-            with suppress(ProjectNotFoundError):
+            with suppress(ProjectNotFoundError, UnreadableRecordError):
                 found.append(self._store.get(one).subject)
         return found
 
