@@ -43,6 +43,13 @@ def a_watch_of(core):
     )
 
 
+def unseen(core, project_id, name):
+    """Return the record of a project one of whose services was never seen to run, nor heard."""
+    record = core.adapters.projects.get(project_id)
+    service = replace(record.subject.service(name), running_since=None, last_heartbeat=None)
+    return replace(record, subject=record.subject.with_service(service))
+
+
 def until_deployed(core, name, times):
     """Wait until the service was deployed so often, and is on record as deployed."""
 
@@ -161,10 +168,27 @@ def test_an_actor_that_never_said_a_word_is_noticed_later(role):
     with core.working():
         project_id = core.submit()
         builder = core.until_running(project_id, role)[0]
+        core.until_looked_at()
 
         core.clock.pass_seconds(61)
 
         until_deployed(core, builder, 2)
+
+
+def test_an_image_that_takes_long_to_fetch_takes_nothing_from_the_time_to_the_first_word():
+    core = Core(limits=Limits(scheduling_seconds=900, starting_seconds=60))
+    with core.working():
+        project_id = core.submit()
+        builder = core.until_running(project_id, Role.BUILDER)[0]
+        core.orchestrator.change_state(builder, health=Health.WAITING, status="NODE_SCHEDULED")
+        core.until_looked_at()
+        core.adapters.projects.save(unseen(core, project_id, builder))
+        core.clock.pass_seconds(600)
+
+        core.orchestrator.change_state(builder, health=Health.RUNNING, status="RUNNING")
+
+        core.until_looked_at()
+        assert core.project(project_id).service(builder).redeployed == 0
 
 
 def test_nobody_is_silent_while_the_broker_is_away(core):

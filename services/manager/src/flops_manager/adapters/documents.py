@@ -104,6 +104,7 @@ class ServiceSchema(MessageSchema):
     redeployed = _number()
     lost_by = _text()
     deployed_at = _time()
+    running_since = _time()
     last_heartbeat = _time()
     last_lines = TupleOf(fields.String(), load_default=())
 

@@ -117,6 +117,14 @@ def with_state(service: Service, state: ServiceState) -> Service:
     )
 
 
+def observed(service: Service, state: ServiceState, now: datetime) -> Service:
+    """Return the service as the orchestrator sees it, and since when it is seen to run."""
+    seen = with_state(service, state)
+    if state.health is not Health.RUNNING or seen.running_since:
+        return seen
+    return replace(seen, running_since=now)
+
+
 def loss(
     service: Service, state: ServiceState | None, limits: Limits, now: datetime
 ) -> ProjectError | None:
@@ -179,7 +187,8 @@ def silence(
     if heard and deployed_at and heard < deployed_at:
         # Late words of the one before it, which had its name.
         heard = None
-    last, is_begun = heard or deployed_at, heard is not None
+    # A node may take minutes to fetch the image before it starts it.
+    last, is_begun = heard or service.running_since or deployed_at, heard is not None
     allowed = MISSES * limits.heartbeat_seconds if is_begun else limits.starting_seconds
     if last is None or (now - max(last, hearing_since)).total_seconds() <= allowed:
         return None

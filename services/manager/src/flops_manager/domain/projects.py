@@ -63,6 +63,7 @@ class Service:
     redeployed: int = 0
     lost_by: str = ""
     deployed_at: datetime | None = None
+    running_since: datetime | None = None
     last_heartbeat: datetime | None = None
     last_lines: tuple[str, ...] = ()
 

@@ -276,6 +276,7 @@ def _undeployed(service: Service, lines: tuple[str, ...]) -> Service:
         state="",
         starts=0,
         deployed_at=None,
+        running_since=None,
         last_heartbeat=None,
         last_lines=lines,
     )

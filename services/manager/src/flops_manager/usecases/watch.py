@@ -24,10 +24,10 @@ from flops_manager.domain.observations import (
     Limits,
     deployed,
     loss,
+    observed,
     overdue,
     silence,
     watched,
-    with_state,
 )
 from flops_manager.domain.project_events import ProjectEvent, StepFailed
 from flops_manager.domain.projects import Project, ProjectError, Service
@@ -115,7 +115,7 @@ class Watch:
         late = overdue(project, self._limits, self._began, now)
         if late is not None:
             return _moved(project, self._builds.of(project) or StepFailed(project.stage, late), now)
-        project = _seen(project, sight.states)
+        project = _seen(project, sight.states, now)
         commands: tuple[Command, ...] = ()
         for service in watched(project):
             seen = sight.of(service, application_of(project, service.role))
@@ -149,9 +149,10 @@ class Watch:
             if seen is None or is_over or not service.job_id:
                 continue
             state = seen.get(service.instance)
-            error = error or self._trouble(service, state, now)
             if state is not None:
-                mock = mock.with_service(with_state(service, state))
+                service = observed(service, state, now)  # noqa: PLW2901 - the same, as seen now
+                mock = mock.with_service(service)
+            error = error or self._trouble(service, state, now)
         error = error or self._late_mock(mock, now)
         if error is None or mock.stage.is_final or mock.is_deleted:
             return mock, ()
@@ -174,12 +175,12 @@ def _moved(
         return project, ()
 
 
-def _seen(project: Project, states: States) -> Project:
+def _seen(project: Project, states: States, now: datetime) -> Project:
     """Return the project with every service as the orchestrator sees it."""
     for service in deployed(project):
         state = states.get(application_of(project, service.role), {}).get(service.instance)
         if state is not None:
-            project = project.with_service(with_state(service, state))
+            project = project.with_service(observed(service, state, now))
     return project
 
 
