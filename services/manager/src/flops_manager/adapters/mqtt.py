@@ -10,6 +10,7 @@ from flops_contracts.envelope import MalformedMessageError, decode, encode
 from flops_contracts.events import Acknowledged, Actor, Event, Kind
 from flops_contracts.roles import Role
 from flops_contracts.topics import ALL_EVENTS, ROOT, Topics, mock_topics, project_topics
+from flops_manager.adapters.backlog import Backlog
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MqttSettings
 
@@ -37,6 +38,7 @@ class MqttEventBus:
         self._connection: MqttConnection | None = None
         self._results: MqttConnection | None = None
         self._receive: Receive | None = None
+        self._backlog = Backlog()
 
     def open(self, receive: Receive) -> None:
         """Connect and subscribe; what was said in the meantime comes now."""
@@ -72,10 +74,15 @@ class MqttEventBus:
         self._results = self._connection = None
 
     def hearing_since(self) -> datetime | None:
-        """Return since when the broker is connected without a gap; None while it is not."""
+        """Return since when the broker is connected without a gap; None while it is not.
+
+        What waits here to be taken is a gap, too.
+        """
         connection = self._connection
         seconds = connection.connected_seconds if connection is not None else None
-        return None if seconds is None else self._now() - timedelta(seconds=seconds)
+        if seconds is None:
+            return None
+        return self._now() - timedelta(seconds=min(seconds, self._backlog.seconds_in_time()))
 
     def publish(self, event: Event, *, is_mock: bool) -> None:
         """Tell everybody who watches the project or mock."""
@@ -112,7 +119,11 @@ class MqttEventBus:
         only_retained: bool,
     ) -> None:
         def take(topic: str, data: bytes) -> None:
-            self._take(receive, topic, data)
+            if only_retained:
+                self._take(receive, topic, data)
+                return
+            with self._backlog.working():
+                self._take(receive, topic, data)
 
         for topic in topics:
             connection.subscribe(topic, take, only_retained=only_retained)
