@@ -218,11 +218,13 @@ class Projects:
 
         Raises ``ProjectNotFoundError`` for a project that is gone.
         """
-        self._store.get(event.project_id)
         # A heartbeat says how things are, not what happened: it is no part of the history.
-        is_new = event.kind is Kind.HEARTBEAT or self._history.append(event.project_id, event)
-        if not is_new and event.kind is Kind.STARTED:
-            return
+        if event.kind is not Kind.HEARTBEAT:
+            # First, so that nothing is kept of a project that is gone.
+            self._store.get(event.project_id)
+            is_new = self._history.append(event.project_id, event)
+            if not is_new and event.kind is Kind.STARTED:
+                return
 
         def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
             told = with_told(project, event, self._now())
