@@ -53,7 +53,7 @@ def test_a_failing_project_says_why_and_where_it_stopped(page, world, tmp_path):
     expect(page.locator(".now .badge")).to_have_text("Failed", timeout=A_JOB_MS)
 
     expect(page.locator(".line .failed")).to_contain_text("Building actors")
-    expect(page.locator(".notice.bad")).to_contain_text("data_manager.py")
+    expect(page.locator(".notice.bad")).to_contain_text("No module named 'data_manager'")
     expect(page.get_by_role("button", name="Retry")).to_be_visible()
     assert violations(page) == []
 
