@@ -1,5 +1,6 @@
 """A trained model becomes an image, and the image answers: real MLflow, real broker, real HTTP."""
 
+import json
 import os
 import signal
 import subprocess
@@ -45,7 +46,10 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def built(builder, model, tmp_path_factory):
-    url = a_repository(tmp_path_factory.mktemp("actors") / "mnist")
+    # The model was saved by the aggregator of these actors, so both have the same versions.
+    pins = {"name": "mnist", "dependencies": ["python=3.11", {"pip": list(PINS)}]}
+    changes = {"conda.yaml": json.dumps(pins)}
+    url = a_repository(tmp_path_factory.mktemp("actors") / "mnist", changes)
     actors, _ = builder.actors(url)
     order = {
         "FLOPS_MLFLOW_URL": "http://127.0.0.1:9",
