@@ -21,7 +21,7 @@ export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-containers bases up install test test-browser screenshots conformance test-flavors test-chaos test-containers bench-checkpoints bench-hierarchy bench-training images env bench-data check lint format lock docs clean
+.PHONY: help demo demo-containers bases up install test test-browser test-docs docs-site screenshots conformance test-flavors test-chaos test-containers bench-checkpoints bench-hierarchy bench-training images env bench-data check lint format lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,13 @@ test-flavors: $(DEV)/.installed install ## Train and serve with PyTorch, Keras a
 
 test-browser: $(DEV)/.installed install ## See the web pages in a real Chromium (Debian's, or FLOPS_CHROMIUM=...)
 	@$(DEV)/bin/python -m pytest tests/browser $(if $(WHAT),-k $(WHAT))
+
+test-docs: $(DEV)/.installed install ## Follow the commands of README and docs/ in a running suite (WHAT=first-project)
+	@$(DEV)/bin/python -m pytest tests/docs $(if $(WHAT),-k $(WHAT))
+
+docs-site: $(DEV)/.installed ## Build the documentation as a site in .flops/site, with every link checked
+	@NO_MKDOCS_2_WARNING=1 $(DEV)/bin/mkdocs build --strict --quiet
+	@echo "The site is in .flops/site; open .flops/site/index.html."
 
 screenshots: $(DEV)/.installed install ## Take the pictures of docs/pages.md from a real run
 	@cd tests && $(abspath $(DEV))/bin/python -m browser.screenshots $(abspath docs/pictures)
