@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from flops_cli import VERSION
+from flops_cli.commands.check import check
 from flops_cli.commands.completion import completion
 from flops_cli.commands.context import Context
 from flops_cli.commands.data import data
@@ -52,7 +53,7 @@ def flops(context: click.Context, api_url: str, oakestra_url: str, is_json: bool
     context.obj = Context(settings, variables, is_json, Console())
 
 
-for group in (project, mock, data, model, login, tracking, local, completion):
+for group in (check, project, mock, data, model, login, tracking, local, completion):
     flops.add_command(group)
 
 

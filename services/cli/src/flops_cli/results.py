@@ -196,6 +196,7 @@ class Finding:
     is_ok: bool
     message: str
     hint: str = ""
+    where: str = ""
 
     @classmethod
     def from_document(cls, document: Document) -> "Finding":
@@ -205,6 +206,7 @@ class Finding:
             is_ok=bool(document.get("is_ok")),
             message=str(document.get("message", "")),
             hint=str(document.get("hint") or ""),
+            where=str(document.get("where") or ""),
         )
 
 

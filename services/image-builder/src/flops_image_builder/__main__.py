@@ -1,15 +1,18 @@
-"""Starts the image-builder: ``python -m flops_image_builder [check]``."""
+"""Starts the image-builder: ``python -m flops_image_builder [check | inspect]``."""
 
 import importlib
+import json
 import os
 import sys
+from dataclasses import asdict
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
 from flops_image_builder.adapters.dry_run import LoggedReports
-from flops_image_builder.bootstrap import work
-from flops_image_builder.settings import Settings
+from flops_image_builder.bootstrap import inspect, work
+from flops_image_builder.settings import InspectionSettings, Settings
 from flops_runtime.environment import Environment
+from flops_runtime.logs import configure_logging
 from flops_runtime.one_shot import configure_process, exit_with, run_one_shot
 
 
@@ -32,6 +35,19 @@ def dry_run(settings: Settings) -> ExitCode:
     return ExitCode.DONE
 
 
+def inspection() -> ExitCode:
+    """Inspect the repository that the environment names; print a JSON array of findings."""
+    settings = InspectionSettings.from_env(Environment(os.environ))
+    configure_logging(settings.process.log_level, settings.process.log_format)
+    try:
+        found = inspect(settings, os.environ)
+    except FlopsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the answer of this command
+        return error.exit_code
+    print(json.dumps([asdict(one) for one in found]))  # noqa: T201 - the answer of this command
+    return ExitCode.DONE if all(one.is_ok for one in found) else ExitCode.REPOSITORY_INVALID
+
+
 def check() -> ExitCode:
     """Import what is otherwise imported only when it is needed."""
     importlib.import_module("flops_image_builder.adapters.mlflow")
@@ -40,4 +56,5 @@ def check() -> ExitCode:
 
 
 if __name__ == "__main__":
-    exit_with(check if sys.argv[1:] == ["check"] else main)
+    COMMANDS = {"check": check, "inspect": inspection}
+    exit_with(COMMANDS.get("".join(sys.argv[1:]), main))

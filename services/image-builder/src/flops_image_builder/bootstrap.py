@@ -23,8 +23,9 @@ from flops_image_builder.adapters.bundles import BundleEngine
 from flops_image_builder.adapters.commands import Commands
 from flops_image_builder.adapters.containers import BuildahEngine
 from flops_image_builder.adapters.distribution import Distribution
-from flops_image_builder.adapters.dry_run import DryRun
+from flops_image_builder.adapters.dry_run import DryRun, LoggedReports
 from flops_image_builder.adapters.environments import Environments
+from flops_image_builder.adapters.folders import FoldersAndRepositories
 from flops_image_builder.adapters.git import GitRepositories
 from flops_image_builder.adapters.image_python import ImagePython
 from flops_image_builder.adapters.interpreters import PathInterpreters
@@ -34,13 +35,16 @@ from flops_image_builder.adapters.registry import (
     logins_of,
     variables_of,
 )
+from flops_image_builder.adapters.rehearsals import BundleRehearsal
 from flops_image_builder.adapters.sites import Sites
 from flops_image_builder.adapters.uv import Uv, UvSettings
+from flops_image_builder.domain.findings import Finding
 from flops_image_builder.domain.platforms import platform_of
 from flops_image_builder.ports import ImageEngine, Interpreters, Reports
-from flops_image_builder.settings import BUNDLES, Settings
+from flops_image_builder.settings import BUNDLES, InspectionSettings, Settings
 from flops_image_builder.usecases.build_actors import ActorsOrder, BuildActors
 from flops_image_builder.usecases.build_model import BuildModel, ModelOrder
+from flops_image_builder.usecases.inspect_repository import InspectRepository
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +85,23 @@ def work(settings: Settings, variables: Mapping[str, str]) -> Work:
         raise ValueError("the settings hold no order")
 
     return build
+
+
+def inspect(settings: InspectionSettings, variables: Mapping[str, str]) -> list[Finding]:
+    """Inspect a repository on this machine; raise ``ImageStoreError`` without the base images."""
+    commands = Commands(variables)
+    uv = Uv(commands, uv_settings(settings.uv, variables))
+    with tempfile.TemporaryDirectory(prefix="flops-inspect-") as name:
+        inspection = InspectRepository(
+            FoldersAndRepositories(GitRepositories(commands, settings.git), commands),
+            PathInterpreters(commands, settings.python),
+            uv,
+            BundleEngine(settings.store, Environments(settings.store, uv), commands),
+            BundleRehearsal(settings.store, commands),
+            Path(name),
+            NATIVE[0],
+        )
+        return inspection.inspect(settings.inspection, LoggedReports())
 
 
 def uv_settings(settings: UvSettings, variables: Mapping[str, str]) -> UvSettings:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from flops_image_builder.domain.checkout import Checkout
+from flops_image_builder.domain.findings import Finding
 from flops_image_builder.domain.locks import Lock
 from flops_image_builder.domain.plan import BaseImage, BuildPlan
 from flops_image_builder.domain.pythons import Interpreter
@@ -98,6 +99,16 @@ class ImageEngine(Protocol):
 
     def contents(self, reference: str, folder: Path) -> tuple[Path, Lock]:
         """Return the user's code and the lock of an image; ``folder`` may be used for copies."""
+
+
+class Rehearsal(Protocol):
+    """Tries a learner's image once, without an aggregator."""
+
+    def rehearse(self, reference: str, flavor: str, rows: Path | None) -> list[Finding]:
+        """Return what one round with the Parquet file ``rows`` shows; None: with made-up ones."""
+
+    def forget(self, reference: str) -> None:
+        """Remove the image, finished or not."""
 
 
 class ModelSource(Protocol):

@@ -11,8 +11,9 @@ from flops_image_builder.adapters.registry import RegistrySettings
 from flops_image_builder.adapters.uv import UvSettings
 from flops_image_builder.usecases.build_actors import ActorsOrder
 from flops_image_builder.usecases.build_model import ModelOrder
+from flops_image_builder.usecases.inspect_repository import Inspection
 from flops_runtime.environment import REQUIRED, Environment
-from flops_runtime.settings import ActorSettings
+from flops_runtime.settings import ActorSettings, ProcessSettings
 
 BUILDAH: Final = "buildah"
 BUNDLES: Final = "bundles"
@@ -66,6 +67,35 @@ class Settings:
             mlflow_url=_mlflow_url(environment) if build != ACTORS else "",
             actors=_actors(environment) if build != MODEL else None,
             model=_model(environment) if build != ACTORS else None,
+        )
+        environment.check()
+        return settings
+
+
+@dataclass(frozen=True)
+class InspectionSettings:
+    """What ``python -m flops_image_builder inspect`` is told."""
+
+    process: ProcessSettings
+    inspection: Inspection
+    store: Path
+    python: str
+    git: GitSettings
+    uv: UvSettings
+
+    @classmethod
+    def from_env(cls, environment: Environment) -> "InspectionSettings":
+        """Read them; raise ``BadSettingsError`` with every problem at once."""
+        rows = environment.text(
+            "FLOPS_SAMPLE_ROWS", "", help="Parquet file with a few rows; default: made-up ones."
+        )
+        settings = cls(
+            process=ProcessSettings.from_env(environment),
+            inspection=Inspection(_actors(environment), Path(rows) if rows else None),
+            store=environment.path("FLOPS_IMAGE_STORE", help="Folder of the local image store."),
+            python=environment.text("FLOPS_PYTHON", "", help="Python of the actors."),
+            git=_git(environment),
+            uv=_uv(environment),
         )
         environment.check()
         return settings

@@ -6,6 +6,7 @@ The learner says so with ``use``; who tries a repository without FLOps says so b
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
@@ -43,15 +44,22 @@ class DataSource:
     customer: str = ""
 
 
-_chosen: list[DataSource] = []
+@dataclass(frozen=True)
+class FileSource:
+    """A Parquet file in place of a data server, for who tries a repository."""
+
+    path: Path
 
 
-def use(source: DataSource) -> None:
+_chosen: list[DataSource | FileSource] = []
+
+
+def use(source: DataSource | FileSource) -> None:
     """Let ``load_dataset`` read from ``source`` from now on, in every thread."""
     _chosen[:] = [source]
 
 
-def current() -> DataSource:
+def current() -> DataSource | FileSource:
     """Return what ``use`` was given, or else what the environment says.
 
     Raises ``NoDataSourceError`` when neither says anything.
@@ -61,8 +69,10 @@ def current() -> DataSource:
     return source_from(os.environ)  # noqa: TID251 - repositories run without a FLOps process, too
 
 
-def source_from(variables: Mapping[str, str]) -> DataSource:
+def source_from(variables: Mapping[str, str]) -> DataSource | FileSource:
     """Read a source from ``FLOPS_...`` variables; raise ``NoDataSourceError``."""
+    if file := variables.get("FLOPS_DATASET_FILE"):
+        return FileSource(Path(file))
     missing = [
         name for name in ("FLOPS_DATA_SERVER_ADDRESS", "FLOPS_DATA_TAGS") if not variables.get(name)
     ]
@@ -70,9 +80,9 @@ def source_from(variables: Mapping[str, str]) -> DataSource:
         raise NoDataSourceError(
             f"load_dataset() does not know where the data are: {', '.join(missing)} not set",
             hint=(
-                "FLOps sets them for its learners. To try a repository without it, start a data "
-                "server, send it data, and set FLOPS_DATA_SERVER_ADDRESS=host:port and "
-                "FLOPS_DATA_TAGS=tag,tag."
+                "FLOps sets them for its learners. To try a repository without it, set "
+                "FLOPS_DATASET_FILE to a Parquet file, or start a data server, send it data, and "
+                "set FLOPS_DATA_SERVER_ADDRESS=host:port and FLOPS_DATA_TAGS=tag,tag."
             ),
         )
     project_id = variables.get("FLOPS_PROJECT_ID", "")

@@ -5,12 +5,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from flops_flight.client import DataServer
 from flops_flight.errors import NoDataError
 from flops_flight.messages import Identity, Part, Share, encode
 from flops_utils import data_source
-from flops_utils.data_source import DataSource
+from flops_utils.data_source import DataSource, FileSource, NoDataSourceError
 
 if TYPE_CHECKING:
     import datasets
@@ -25,6 +26,8 @@ def load_dataset() -> "datasets.Dataset":
     ``NoDataError``, ``DataServerUnreachableError``, or ``NoDataSourceError`` outside of FLOps.
     """
     source = data_source.current()
+    if isinstance(source, FileSource):
+        return _from_file(source)
     with DataServer(
         source.server_address,
         source.token,
@@ -34,7 +37,7 @@ def load_dataset() -> "datasets.Dataset":
         server.wait_until_reachable(source.connect_timeout_seconds)
         share = _share(server, source)
         table = server.read_share(share, source.memory_bytes)
-    dataset = _dataset(table, share)
+    dataset = _dataset(table, encode(share))
     logger.info("loaded %d rows, %d bytes", table.num_rows, table.nbytes)
     if source.on_loaded is not None:
         source.on_loaded(table.num_rows, table.nbytes, tuple(table.column_names))
@@ -56,8 +59,16 @@ def _share(server: DataServer, source: DataSource) -> Share:
     return Share(tuple(Part(one.name, 0, one.rows) for one in found))
 
 
-def _dataset(table: pa.Table, share: Share) -> "datasets.Dataset":
+def _from_file(source: FileSource) -> "datasets.Dataset":
+    try:
+        table = pq.read_table(source.path)
+    except (OSError, pa.ArrowException) as error:
+        raise NoDataSourceError(f"FLOPS_DATASET_FILE cannot be read: {error}") from error
+    return _dataset(table, bytes(source.path)).with_format("arrow")
+
+
+def _dataset(table: pa.Table, identity: bytes) -> "datasets.Dataset":
     # datasets costs a second to import; a ModelManager in an aggregator never needs it.
     from flops_utils.learner_dataset import learner_dataset  # noqa: PLC0415
 
-    return learner_dataset(table, fingerprint=sha256(encode(share)).hexdigest()[:16])
+    return learner_dataset(table, fingerprint=sha256(identity).hexdigest()[:16])

@@ -1,12 +1,10 @@
 """``flops local ...``: the embedded suite on this machine, and the demo."""
 
-import platform
 import shutil
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +12,18 @@ import click
 
 from flops_cli.client import FlopsClient
 from flops_cli.commands.context import Context, pass_context
-from flops_cli.errors import LocalSuiteError
+from flops_cli.commands.machine import Machine, install_services, tidied
 from flops_cli.local.demo import Demo, DemoWorld
 from flops_cli.local.demo_plans import PLANS
 from flops_cli.local.detached import start_detached
-from flops_cli.local.environments import Installer, installations
 from flops_cli.local.network import Network, find_network
-from flops_cli.local.places import Places, find_places
+from flops_cli.local.places import find_places
 from flops_cli.local.processes import (
     InterruptedByUserError,
-    adopt_orphans,
-    end_descendants,
-    interrupt_on_signals,
 )
 from flops_cli.local.running import announce_ready, announced, end, require_none, suites_in
 from flops_cli.local.sample_repository import make_repository
-from flops_cli.local.suite import ADMIN, Secrets, Suite, require_supported_system
+from flops_cli.local.suite import ADMIN, Secrets, Suite
 from flops_cli.local.summary import show_summary
 from flops_cli.screen import Screen
 from flops_contracts.sla import Mode
@@ -47,8 +41,8 @@ def local() -> None:
 @pass_context
 def install(context: Context) -> None:
     """Make the environments of all services, as their locks say."""
-    with _tidied(context) as machine:
-        installed = _install(machine)
+    with tidied(context) as machine:
+        installed = install_services(machine)
     context.show({"installed": installed}, lambda: None if installed else click.echo("Up to date."))
 
 
@@ -57,11 +51,11 @@ def install(context: Context) -> None:
 @pass_context
 def up(context: Context, *, detach: bool) -> None:
     """Start the suite and keep it running until Ctrl-C; what it stores stays."""
-    with _tidied(context) as machine:
+    with tidied(context) as machine:
         places = machine.places
         state = places.home / UP
         require_none(state)
-        _install(machine)
+        install_services(machine)
         if not detach:
             with _suite(machine, state) as suite:
                 _say_where(suite.network, machine.screen)
@@ -105,10 +99,10 @@ def down(context: Context) -> None:
 @pass_context
 def demo(context: Context, *, keep: bool, mode: str) -> None:
     """Provide data, train a federated model, serve it and ask it."""
-    with _tidied(context) as machine:
+    with tidied(context) as machine:
         state = machine.places.home / "demo"
         require_none(state)
-        _install(machine)
+        install_services(machine)
         shutil.rmtree(state, ignore_errors=True)
         source = machine.places.repository / SAMPLE
         plan = PLANS[Mode(mode)]
@@ -127,59 +121,9 @@ def demo(context: Context, *, keep: bool, mode: str) -> None:
             machine.screen.say("\nStopping everything.")
 
 
-@dataclass(frozen=True)
-class _Machine:
-    """What a local command works with."""
-
-    context: Context
-    places: Places
-    screen: Screen
-
-
-@contextmanager
-def _tidied(context: Context) -> Iterator[_Machine]:
-    """Give what is needed, and leave no process behind, whatever happens in the block."""
-    require_supported_system(platform.system())
-    settings = context.settings
-    places = find_places(settings.repository, settings.home, Path.cwd())
-    adopt_orphans()
-    interrupt_on_signals()
-    try:
-        with context.screen() as screen:
-            yield _Machine(context, places, screen)
-    finally:
-        left = end_descendants()
-        if left:
-            click.echo(f"{left} processes had to be ended by force.", err=True)
-
-
-def _install(machine: _Machine) -> list[str]:
-    uv = _find_uv(machine.context)
-    installer = Installer(machine.places, uv, sys.executable, machine.context.variables)
-    outdated = installer.outdated(installations(machine.places))
-
-    def announce(name: str, done: int, total: int) -> None:
-        machine.screen.bar("install", f"installing {name}".strip(), done, total)
-
-    installer.install(outdated, announce)
-    machine.screen.drop_bars("install")
-    names = [one.name for one in outdated]
-    if names:
-        machine.screen.say(f"Installed: {', '.join(names)}.")
-    return names
-
-
-def _find_uv(context: Context) -> str:
-    beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if beside.exists() else shutil.which("uv", path=context.variables["PATH"])
-    if not found:
-        raise LocalSuiteError("there is no uv", hint="Install it with `pip install uv`.")
-    return found
-
-
 @contextmanager
 def _suite(
-    machine: _Machine, state: Path, topology: Sequence[Mapping[str, Any]] = ()
+    machine: Machine, state: Path, topology: Sequence[Mapping[str, Any]] = ()
 ) -> Iterator[Suite]:
     def announce(text: str) -> None:
         machine.screen.bar("suite", text)

@@ -7,6 +7,7 @@ import click
 
 from flops_cli.client import FlopsClient
 from flops_cli.commands.context import Context, pass_context, read_sla
+from flops_cli.commands.findings import show_findings
 from flops_cli.errors import RefusedError
 from flops_cli.results import Finding, Project
 from flops_cli.watching import require_success, watch_project
@@ -170,20 +171,11 @@ def _watch(context: Context, client: FlopsClient, project_id: str, after: int = 
 
 
 def _show_findings(context: Context, findings: Sequence[Finding]) -> None:
-    context.show([vars(one) for one in findings], lambda: _say_findings(context, findings))
+    show_findings(context, findings)
     if not all(one.is_ok for one in findings):
         raise RefusedError("the project would not succeed as it is; nothing was started")
     if not context.is_json:
         click.echo("The project can be started.")
-
-
-def _say_findings(context: Context, findings: Sequence[Finding]) -> None:
-    with context.screen() as screen:
-        for one in findings:
-            result, style = ("ok", "green") if one.is_ok else ("PROBLEM", "red")
-            screen.say(f"{result:<8} {one.check}: {one.message}", style)
-            if one.hint:
-                screen.say(f"{'':<8} {one.hint}")
 
 
 def _show_project(context: Context, found: Project) -> None:

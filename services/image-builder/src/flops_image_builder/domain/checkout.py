@@ -23,10 +23,14 @@ DEPENDENCY_FILES: Final = ("conda.yaml", "conda.yml", "requirements.txt", "pypro
 
 @dataclass(frozen=True)
 class Checkout:
-    """A commit of a repository in a folder, without git's own files."""
+    """A commit of a repository in a folder, without git's own files.
+
+    The commit is empty for a folder that was taken as it is; ``differs`` says how from its commit.
+    """
 
     commit: str
     folder: Path
+    differs: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,22 +49,30 @@ def facts_from_files(files: Mapping[str, str]) -> RepositoryFacts:
 
     ``files`` are the texts of the Python files and of those at the root that matter.
     """
+    facts, problems = examine(files)
+    raise_if_any(problems)
+    return facts
+
+
+def examine(files: Mapping[str, str]) -> tuple[RepositoryFacts, list[Problem]]:
+    """Return what is known of the repository, and everything that is wrong with it."""
     python = {path: text for path, text in files.items() if path.endswith(".py")}
     sources, broken = parse_sources(python)
     unparsed = frozenset(problem.where.rpartition(":")[0] for problem in broken)
-    dependencies = _dependencies(files)
-    raise_if_any([*broken, *check_code(sources, unparsed), *dependencies.problems])
-    dependencies = without_own_packages(dependencies)
+    found = _dependencies(files)
+    problems = [*broken, *check_code(sources, unparsed), *found.problems]
+    dependencies = without_own_packages(found)
     has_dockerfile = any(path.lower() == "dockerfile" for path in files)
     ignored = ("the repository's Dockerfile is ignored: FLOps builds the images itself",)
     modules = ("model_manager", "data_manager") if DATA_MANAGER in files else ("model_manager",)
-    return RepositoryFacts(
+    facts = RepositoryFacts(
         dependencies=dependencies,
         imports_mlflow=sources.imports("mlflow"),
         modules=modules,
         imports=outside_imports(sources, modules),
         notices=(*(ignored if has_dockerfile else ()), *dependencies.notices),
     )
+    return facts, problems
 
 
 def _dependencies(files: Mapping[str, str]) -> Dependencies:

@@ -4,14 +4,12 @@ Clone, check, resolve; then the plan is complete, and the engine builds what is 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from flops_contracts.events import ActorImages, ActorsBuilt
 from flops_image_builder.domain.checkout import Checkout, RepositoryFacts, facts_from_files
-from flops_image_builder.domain.locks import Lock
 from flops_image_builder.domain.plan import (
     CODE,
     QUIET,
@@ -22,9 +20,8 @@ from flops_image_builder.domain.plan import (
     layers_of,
     render,
 )
-from flops_image_builder.domain.pythons import Interpreter, choose_python
+from flops_image_builder.domain.pythons import Interpreter
 from flops_image_builder.domain.references import actor_image, content_tag
-from flops_image_builder.domain.unneeded import without_unneeded
 from flops_image_builder.ports import (
     ImageEngine,
     Interpreters,
@@ -32,13 +29,12 @@ from flops_image_builder.ports import (
     RepositorySource,
     Resolver,
 )
-from flops_image_builder.usecases.resolving import Resolution, Resolving, own_requirements
+from flops_image_builder.usecases.locking_actors import LockActors, Locks, python_of
 
 logger = logging.getLogger(__name__)
 
 LEARNER: Final = "learner"
 AGGREGATOR: Final = "aggregator"
-MLFLOW: Final = "mlflow-skinny"
 STEPS: Final = 4
 
 
@@ -53,24 +49,6 @@ class ActorsOrder:
     aggregator_base: str
     flavor: str
     platforms: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Locks:
-    """The dependencies of both roles, the learner's a part of the aggregator's.
-
-    ``elsewhere`` has those of further platforms.
-    """
-
-    learner: Lock
-    aggregator: Lock
-    elsewhere: Mapping[str, "Locks"] = field(default_factory=dict)
-
-    @property
-    def digests(self) -> list[str]:
-        """What changes whenever any of them does."""
-        others = [digest for one in self.elsewhere.values() for digest in one.digests]
-        return [self.learner.digest, self.aggregator.digest, *others]
 
 
 class BuildActors:
@@ -98,7 +76,7 @@ class BuildActors:
         checkout = self._repositories.fetch(order.url, order.ref, self._workspace / "repository")
         reports.progress("Checking the ML repository", 1, STEPS, "steps")
         facts = facts_from_files(self._repositories.read(checkout))
-        python = self._choose_python(facts, reports)
+        python = python_of(facts, self._interpreters, reports)
         reports.progress("Resolving the dependencies", 2, STEPS, "steps")
         platforms = self._engine.platforms(order.platforms)
         locks = self._resolve(facts, python, platforms, (learner, aggregator), reports)
@@ -113,19 +91,6 @@ class BuildActors:
         digest = locks.aggregator.digest
         return ActorsBuilt(images, checkout.commit, python.version, digest, reused=is_there)
 
-    def _choose_python(self, facts: RepositoryFacts, reports: Reports) -> Interpreter:
-        for notice in facts.notices:
-            reports.notice(notice)
-        configured = self._interpreters.configured()
-        if configured:
-            return configured
-        python, notice = choose_python(
-            facts.dependencies.python, self._interpreters.own_minor, self._interpreters.find
-        )
-        if notice:
-            reports.notice(notice)
-        return python
-
     def _resolve(
         self,
         facts: RepositoryFacts,
@@ -135,28 +100,14 @@ class BuildActors:
         reports: Reports,
     ) -> Locks:
         """Return the locks of learner and aggregator, in the same versions everywhere."""
-        resolving = Resolving(self._resolver, python)
-        users = facts.dependencies
-        for_users_code = (MLFLOW,) if facts.imports_mlflow else ()
-        own = (*own_requirements(*(base.requirements for base in bases)), *for_users_code)
-        asked = (*users.requirements, *for_users_code)
-        needed = (*asked, *bases[0].requirements)
-        full = resolving.together(users, own)
+        locking = LockActors(self._resolver, facts, bases)
+        full, locks = locking.resolve(python)
         for notice in full.notices:
             reports.notice(notice)
-        others = {one: replace(python, platform=one) for one in platforms[1:]}
-        elsewhere: dict[str, Locks] = {}
-        for platform, other in others.items():
-            there = Resolving(self._resolver, other)
-            elsewhere[platform] = _locks(there, there.again(full, users, own), asked, needed)
-        return replace(_locks(resolving, full, asked, needed), elsewhere=elsewhere)
-
-
-def _locks(
-    resolving: Resolving, full: Resolution, asked: Sequence[str], needed: Sequence[str]
-) -> Locks:
-    learner = without_unneeded(resolving.part(full, needed), resolving.part(full, asked))
-    return Locks(learner, full.lock)
+        elsewhere = {
+            one: locking.again(full, replace(python, platform=one)) for one in platforms[1:]
+        }
+        return replace(locks, elsewhere=elsewhere)
 
 
 def plan_actors(

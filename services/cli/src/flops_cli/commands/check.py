@@ -1,0 +1,104 @@
+"""``flops check``: everything that can be known of a project before it is started."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flops_cli.commands.context import Context, pass_context, read_sla
+from flops_cli.commands.findings import show_findings
+from flops_cli.commands.machine import install_services, tidied
+from flops_cli.errors import ClientError, RefusedError
+from flops_cli.local.inspection import SERVICE, Repository, inspect_repository, take_sample
+from flops_cli.results import Finding
+from flops_contracts.sla import Flavor, Platform
+from flops_contracts.sla_schemas import InvalidSlaError, read_project_sla
+
+DATA_HELP = "CSV or Parquet file, or folder of images, of whose first rows a learner is to learn."
+
+
+@click.command()
+@click.argument("target", metavar="PATH|URL|SLA.json")
+@click.option("--ref", default="", help="Branch, tag or commit; without it, a folder as it is.")
+@click.option("--flavor", type=click.Choice(list(Flavor)), help="Default: sklearn.")
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    type=click.Choice(list(Platform)),
+    help="Platform that its dependencies are to exist for; may be repeated.",
+)
+@click.option(
+    "--data", type=click.Path(exists=True, path_type=Path), help=DATA_HELP, metavar="PATH"
+)
+@pass_context
+def check(
+    context: Context,
+    target: str,
+    ref: str,
+    flavor: str | None,
+    platforms: tuple[str, ...],
+    data: Path | None,
+) -> None:
+    """Check an ML repository on this machine, or a whole project by its SLA.
+
+    Structure, dependencies, imports, and one round of its methods on a few rows, in a process with
+    limits. For an SLA also what the manager says of data, nodes and room. Nothing is deployed.
+    """
+    found: list[Finding] = []
+    repository: Repository | None = Repository(target)
+    if target.endswith(".json"):
+        sla = read_sla(target)
+        repository = _repository_of(sla, found)
+        found += _of_manager(context, sla) if repository else ()
+    if repository:
+        asked = replace(
+            repository,
+            ref=ref or repository.ref,
+            flavor=flavor or repository.flavor,
+            platforms=platforms or repository.platforms,
+        )
+        found += _of_repository(context, asked, data)
+    show_findings(context, found)
+    if not all(one.is_ok for one in found):
+        raise RefusedError("a project would not succeed like this; nothing was started")
+    if not context.is_json:
+        click.echo("Nothing speaks against it.")
+
+
+def _repository_of(sla: dict[str, Any], found: list[Finding]) -> Repository | None:
+    """Return the SLA's repository; or None for an invalid one, whose problems are ``found``."""
+    try:
+        read = read_project_sla(sla)
+    except InvalidSlaError as error:
+        found += [
+            Finding("sla", False, " ".join(texts), where=path)
+            for path, texts in error.problems.items()
+        ]
+        return None
+    found.append(Finding("sla", True, "every key and value is valid"))
+    platforms = tuple(one.value for one in read.supported_platforms)
+    return Repository(read.ml_repo_url, read.ml_repo_ref, read.ml_model_flavor.value, platforms)
+
+
+def _of_manager(context: Context, sla: dict[str, Any]) -> Iterator[Finding]:
+    try:
+        with context.client() as client:
+            yield from client.check_project(sla)
+    except ClientError as error:
+        yield Finding("manager", False, error.message, error.hint)
+
+
+def _of_repository(
+    context: Context, repository: Repository, data: Path | None
+) -> tuple[Finding, ...]:
+    with tidied(context) as machine, tempfile.TemporaryDirectory(prefix="flops-check-") as folder:
+        rows = take_sample(data, Path(folder)) if data else None
+        install_services(machine, {SERVICE})
+        machine.screen.bar("check", f"inspecting {repository.url}")
+        found = inspect_repository(machine.places, repository, rows, context.variables)
+        machine.screen.drop_bars("check")
+    return found

@@ -1,0 +1,84 @@
+"""Inspecting an ML repository with the image-builder of this checkout; nothing is deployed."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flops_cli.errors import LocalSuiteError
+from flops_cli.local.images import PREFIX, register
+from flops_cli.local.places import Places
+from flops_cli.results import Finding
+from flops_cli.sources import find_sources
+
+SERVICE: Final = "image-builder"
+INSPECT_SECONDS: Final = 900.0
+"""Nearly all of it would be downloads of packages that no project on this machine used before."""
+
+SAMPLE_ROWS: Final = 200
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What to inspect: a folder or git URL, and what its project would ask for."""
+
+    url: str
+    ref: str = ""
+    flavor: str = "sklearn"
+    platforms: tuple[str, ...] = ()
+
+
+def inspect_repository(
+    places: Places, repository: Repository, rows: Path | None, variables: Mapping[str, str]
+) -> tuple[Finding, ...]:
+    """Return what the image-builder finds; ``rows`` is a Parquet file. Needs its environment.
+
+    Raises ``LocalSuiteError`` if it cannot say anything.
+    """
+    register(places, variables)
+    told = {
+        "FLOPS_ML_REPO_URL": repository.url,
+        "FLOPS_ML_REPO_REF": repository.ref,
+        "FLOPS_ML_MODEL_FLAVOR": repository.flavor,
+        "FLOPS_SUPPORTED_PLATFORMS": ",".join(repository.platforms),
+        "FLOPS_IMAGE_STORE": str(places.images),
+        "FLOPS_IMAGE_PREFIX": PREFIX,
+        "FLOPS_IMAGE_REGISTRY": "inspection",
+        "FLOPS_SAMPLE_ROWS": str(rows or ""),
+        "FLOPS_LOG_LEVEL": "WARNING",
+    }
+    known = {name: value for name, value in variables.items() if not name.startswith("FLOPS_")}
+    git = {name: value for name, value in variables.items() if name.startswith("FLOPS_GIT_")}
+    env = {**known, **git, **{name: value for name, value in told.items() if value}}
+    argv = [str(places.python(SERVICE)), "-m", "flops_image_builder", "inspect"]
+    try:
+        ended = subprocess.run(
+            argv, env=env, capture_output=True, text=True, timeout=INSPECT_SECONDS, check=False
+        )
+        return tuple(Finding.from_document(one) for one in json.loads(ended.stdout))
+    except subprocess.TimeoutExpired as error:
+        message = f"the inspection took longer than {INSPECT_SECONDS:.0f} s"
+        raise LocalSuiteError(message) from error
+    except ValueError as error:
+        lines = ended.stderr.splitlines()[-10:]
+        raise LocalSuiteError("the inspection broke off", errors=lines) from error
+
+
+def take_sample(data: Path, folder: Path) -> Path:
+    """Write the first rows of ``data`` to a Parquet file; raise ``UnreadableFileError``."""
+    reader = find_sources(data)[0].read(lambda _: None)
+    batches = []
+    left = SAMPLE_ROWS
+    for batch in reader:
+        batches.append(batch.slice(0, left))
+        left -= batches[-1].num_rows
+        if left <= 0:
+            break
+    target = folder / "sample.parquet"
+    pq.write_table(pa.Table.from_batches(batches, reader.schema), target)
+    return target
