@@ -1,7 +1,8 @@
 """``python -m bench.training``: how long a round takes, beside Flower's legacy API and bare gRPC.
 
 Prints JSON, and a table at the end. Training itself is trivial: what is measured is the carrying,
-adding and writing down. It never fails for being slow; ``make bench-training`` runs it.
+adding and writing down. ``models`` is how often the leader's memory grew by the size of the model.
+It never fails for being slow; ``make bench-training`` runs it.
 """
 
 import argparse
@@ -18,7 +19,8 @@ from typing import Any
 from support.broker import free_port
 
 KINDS = {
-    "ours": "FLOps, with tracking",
+    "ours": "FLOps, all of it",
+    "untracked": "FLOps without MLflow",
     "legacy": "Flower's start_server",
     "grpc": "bare gRPC streams",
 }
@@ -69,12 +71,11 @@ def _started(stack: ExitStack, role: str, kind: str, *numbers: int) -> Any:
 
 def as_text(rows: list[dict[str, Any]]) -> str:
     """Return the table."""
-    lines = [
-        f"{'':24}{'floats':>12}{'learners':>10}{'median ms':>11}{'worst ms':>10}{'peak MB':>9}"
-    ]
+    heads = ("floats", 12), ("learners", 10), ("median ms", 11), ("worst ms", 10), ("peak MB", 9)
+    lines = [f"{'':24}" + "".join(f"{one:>{wide}}" for one, wide in (*heads, ("models", 8)))]
     lines += [
         f"{KINDS[row['kind']]:24}{row['floats']:>12,}{row['learners']:>10}{row['median_ms']:>11,}"
-        f"{row['worst_ms']:>10,}{row['leader_peak_mb']:>9,}"
+        f"{row['worst_ms']:>10,}{row['leader_peak_mb']:>9,}{row['models_in_memory'] or '':>8}"
         for row in rows
     ]
     return "\n".join(lines)

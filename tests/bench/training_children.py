@@ -14,8 +14,9 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import chdir, closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -26,11 +27,14 @@ import grpc
 import numpy as np
 from flwr import client as flower_client
 from flwr import server as flower_server
+from flwr.app import ConfigRecord
 from flwr.common import ndarrays_to_parameters
 from flwr.server.strategy import FedAvg
 
 from bench.hierarchy import TrivialModel
+from flops_aggregator.checkpoints import NO_MEMORY, Memory
 from flops_aggregator.place import Place
+from flops_aggregator.run_finder import PROJECT_TAG, ROOT_TAG
 from flops_aggregator.settings import TrackingSettings
 from flops_aggregator.strategies import build_strategy
 from flops_aggregator.supervision import SupervisedStrategy
@@ -41,14 +45,22 @@ from flops_grid.flower_internals import route_logs
 from flops_grid.records import arrays_from_parameters
 from flops_grid.server import StreamGrid
 from flops_grid.settings import METHOD, SERVICE, grpc_options
-from flops_learner.training import Training
+from flops_learner.training import Training, leave_out_of_garbage
+from flops_runtime.allocator import give_memory_back
 from support.federation import MemoryWatch, a_training
 from support.waiting import until
 
 TOKEN = "of-this-bench"
 CHUNK = 512 * 1024
-UNTRACKED = bool(os.environ.get("BENCH_UNTRACKED"))
 LEGACY_BYTES = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Led:
+    """The seconds of each round, and the memory in MB before the first one."""
+
+    seconds: list[float]
+    before_mb: float
 
 
 @dataclass
@@ -64,27 +76,41 @@ class TrackedWatch(MemoryWatch):
             self.tracking.record_round(completed)
 
 
-def lead_ours(port: int, learners: int, rounds: int, floats: int) -> list[float]:
-    """Return the seconds of each round, from its first message to its metrics."""
+def lead_untracked(port: int, learners: int, rounds: int, floats: int) -> Led:
+    """Lead a training that nobody writes down."""
+    return _lead(port, learners, rounds, floats, None)
+
+
+def lead_ours(port: int, learners: int, rounds: int, floats: int) -> Led:
+    """Lead a training with metrics and checkpoints in MLflow, after each round."""
+    with tempfile.TemporaryDirectory() as folder, _tracked(folder) as tracking:
+        return _lead(port, learners, rounds, floats, tracking)
+
+
+def _lead(
+    port: int, learners: int, rounds: int, floats: int, tracking: MlflowTracking | None
+) -> Led:
     minima = dict.fromkeys(("learners", "min_available", "min_fit", "min_evaluate"), learners)
     training = a_training(rounds=rounds, round_timeout_seconds=600.0, **minima)
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        tracking = None if UNTRACKED else stack.enter_context(_tracked(folder))
-        grid = stack.enter_context(StreamGrid(_at(port), TOKEN))
+    watch = TrackedWatch(tracking=tracking)
+    memory = Memory(keep=tracking.save_soon) if tracking else NO_MEMORY
+    with StreamGrid(_at(port), TOKEN) as grid:
         grid.wait_for_learners(learners, 120)
-        watch = TrackedWatch(tracking=tracking)
-        strategy = SupervisedStrategy(build_strategy(training), training, grid, watch, Place())
+        strategy = SupervisedStrategy(
+            build_strategy(training), training, grid, watch, Place(), memory=memory
+        )
+        before = _memory_mb("VmRSS")
         first = arrays_from_parameters([np.zeros(floats, np.float32)])
-        strategy.start(grid=grid, initial_arrays=first, num_rounds=rounds, timeout=600)
-    return [one.seconds for one in watch.completed]
+        strategy.run(grid, first, ConfigRecord())
+    return Led([one.seconds for one in watch.completed], before)
 
 
 @contextmanager
 def _tracked(folder: str) -> Iterator[MlflowTracking]:
     url = f"sqlite:///{folder}/mlflow.db"
     settings = TrackingSettings(url, "bench", "bench", Flavor.SKLEARN, "", "")
-    with closing(MlflowTracking(settings)) as tracking:
-        tracking.start("bench", {}, {})
+    with chdir(folder), closing(MlflowTracking(settings)) as tracking:
+        tracking.start("bench", {}, {PROJECT_TAG: "bench", ROOT_TAG: "yes"})
         tracking.run_id()
         yield tracking
 
@@ -92,6 +118,7 @@ def _tracked(folder: str) -> Iterator[MlflowTracking]:
 def learn_ours(port: int, name: str) -> None:
     """Learn until the goodbye."""
     model: Any = TrivialModel()
+    leave_out_of_garbage()
     serve_client_app(Training(model).client_app(), _at(port), name, TOKEN)
 
 
@@ -119,8 +146,9 @@ class LegacyClient(flower_client.NumPyClient):
         return 0.5, 100, {"accuracy": 0.5}
 
 
-def lead_legacy(port: int, learners: int, rounds: int, floats: int) -> list[float]:
-    """Return the seconds of each round."""
+def lead_legacy(port: int, learners: int, rounds: int, floats: int) -> Led:
+    """Lead Flower's legacy training."""
+    before = _memory_mb("VmRSS")
     strategy = LegacyClock.__new__(LegacyClock)
     FedAvg.__init__(
         strategy,
@@ -137,7 +165,8 @@ def lead_legacy(port: int, learners: int, rounds: int, floats: int) -> list[floa
         grpc_max_message_length=LEGACY_BYTES,
     )
     # The last round has no successor that would end it.
-    return [end - begin for begin, end in zip(strategy.began, strategy.began[1:], strict=False)]
+    began = strategy.began
+    return Led([end - begin for begin, end in pairwise(began)], before)
 
 
 def learn_legacy(port: int, _name: str) -> None:
@@ -152,7 +181,7 @@ def learn_legacy(port: int, _name: str) -> None:
 
 def lead_grpc(  # noqa: C901 - three small loops that share their queues
     port: int, learners: int, rounds: int, floats: int
-) -> list[float]:
+) -> Led:
     """Send and receive what a round has to: the parameters down and up once, then a word each."""
     size, chunk = floats * 4, bytes(min(CHUNK, floats * 4))
     orders: list[SimpleQueue[int | None]] = []
@@ -181,7 +210,7 @@ def lead_grpc(  # noqa: C901 - three small loops that share their queues
     server.add_insecure_port(_at(port))
     server.start()
     until(lambda: len(orders) == learners, 60, "the learners")
-    seconds = []
+    seconds, before = [], _memory_mb("VmRSS")
     for _ in range(rounds):
         began = time.monotonic()
         for wanted in (size, 1):
@@ -193,7 +222,7 @@ def lead_grpc(  # noqa: C901 - three small loops that share their queues
     for mine in orders:
         mine.put(None)
     server.stop(1).wait(5)
-    return seconds
+    return Led(seconds, before)
 
 
 def learn_grpc(port: int, _name: str) -> None:
@@ -229,8 +258,9 @@ def _memory_mb(key: str) -> float:
     return next(int(line.split()[1]) / 1000 for line in lines if line.startswith(key))
 
 
-LEADERS = {"ours": lead_ours, "legacy": lead_legacy, "grpc": lead_grpc}
-LEARNERS = {"ours": learn_ours, "legacy": learn_legacy, "grpc": learn_grpc}
+LEADERS = {"ours": lead_ours, "untracked": lead_untracked, "legacy": lead_legacy, "grpc": lead_grpc}
+OURS = {"ours", "untracked"}
+LEARNERS = {"ours": learn_ours, "untracked": learn_ours, "legacy": learn_legacy, "grpc": learn_grpc}
 
 
 def main() -> None:
@@ -243,13 +273,14 @@ def main() -> None:
     parser.add_argument("size", type=int)
     asked = parser.parse_args()
     route_logs()
+    if asked.kind in OURS:
+        give_memory_back()
     if asked.role == "learn":
         LEARNERS[asked.kind](asked.port, f"learner{os.getpid()}")
         return
-    before = _memory_mb("VmRSS")
-    seconds = LEADERS[asked.kind](asked.port, asked.learners, asked.rounds, asked.floats)
-    peak = {"before_mb": before, "peak_mb": _memory_mb("VmHWM")}
-    print(json.dumps({"seconds": seconds, **peak}), flush=True)  # noqa: T201 - the answer
+    led = LEADERS[asked.kind](asked.port, asked.learners, asked.rounds, asked.floats)
+    found = {"seconds": led.seconds, "before_mb": led.before_mb, "peak_mb": _memory_mb("VmHWM")}
+    print(json.dumps(found), flush=True)  # noqa: T201 - the answer
 
 
 if __name__ == "__main__":

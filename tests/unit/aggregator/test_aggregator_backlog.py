@@ -1,5 +1,7 @@
 """Rounds and models for a tracking server that is away for a while."""
 
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +14,7 @@ from flops_aggregator.settings import TrackingSettings
 from flops_aggregator.tracking import MlflowTracking
 from flops_contracts.events import RoundCompleted
 from flops_contracts.sla import Flavor
+from support.waiting import until
 
 pytest.importorskip("mlflow")
 
@@ -67,8 +70,8 @@ def a_round(number):
     return RoundCompleted(number, 5, loss=0.5, accuracy=0.5, seconds=1.0)
 
 
-def a_tracking(server):
-    tracking = MlflowTracking(SETTINGS)
+def a_tracking(server, pause_seconds=0.0):
+    tracking = MlflowTracking(SETTINGS, pause_seconds=pause_seconds)
     tracking._server.client = server
     tracking._run_id = "r"
     return tracking
@@ -116,7 +119,7 @@ def test_a_server_that_dies_in_the_middle_of_publishing_gets_one_version(call):
 
 def test_of_what_is_to_be_done_soon_only_one_waits():
     done = []
-    background = Background("test")
+    background = Background("test", pause_seconds=0)
     gate = background.submit(lambda: done.append("first"))
     gate.result(30)
 
@@ -127,6 +130,46 @@ def test_of_what_is_to_be_done_soon_only_one_waits():
     background.submit(lambda: None).result(30)
 
     assert done == ["first", "save"]
+
+
+def test_what_is_asked_for_again_and_again_is_done_at_once_and_then_after_a_pause():
+    done = []
+    background = Background("test", pause_seconds=0.3)
+    began = time.monotonic()
+
+    def ask_and_count():
+        background.soon("save", lambda: done.append(time.monotonic() - began))
+        return len(done) == 3
+
+    until(ask_and_count, what="it was done three times")
+
+    assert done[1] >= 0.3
+    assert done[2] >= 0.6
+
+
+def test_what_waits_for_its_pause_is_not_done_after_the_end():
+    done = []
+    background = Background("test", pause_seconds=60)
+    background.soon("save", lambda: done.append("once"))
+    background.submit(lambda: None).result(30)
+    background.soon("save", lambda: done.append("twice"))
+
+    background.close()
+
+    assert done == ["once"]
+    until(lambda: not [one for one in threading.enumerate() if isinstance(one, threading.Timer)])
+
+
+def test_the_rounds_that_wait_are_written_when_a_training_fails():
+    server = Server()
+    tracking = a_tracking(server, pause_seconds=60)
+    for number in (1, 2, 3):
+        tracking.record_round(a_round(number))
+
+    tracking.close()
+
+    assert server.steps == [1, 2, 3]
+    assert server.ended == "KILLED"
 
 
 def test_the_run_of_a_cluster_that_was_lost_is_ended_with_its_parents():

@@ -59,6 +59,19 @@ def test_memory_is_flat_however_many_learners_reply(learners):
     assert peak < 5.5 * 500_000 * 4
 
 
+def test_a_thousand_equal_replies_add_up_to_a_millionth_of_each_number():
+    take_identity()
+    row = np.random.default_rng(7).normal(size=1000).astype(np.float32)
+    fold = Fold(a_record(row))
+    for _ in range(1000):
+        content = {"arrays": a_record(row), "metrics": MetricRecord({"num-examples": 3})}
+        fold.take(Message(RecordDict(content), 5, "train"))
+
+    (mean,) = fold.mean().to_numpy_ndarrays()
+
+    np.testing.assert_allclose(mean, row, rtol=1e-6)
+
+
 def test_whole_numbers_that_all_agree_on_stay_and_others_are_averaged():
     same, differs = mean_of([(1.0, [np.array(7), np.array(2)]), (3.0, [np.array(7), np.array(4)])])
 

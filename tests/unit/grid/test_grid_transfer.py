@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from flwr.app import ArrayRecord, Message, RecordDict
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flops_grid.errors import WireError
@@ -149,6 +149,7 @@ HEADS = st.fixed_dictionaries(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(HEADS, st.binary(max_size=30))
 def test_any_head_is_taken_or_a_wire_error(head, body):
     text = json.dumps(head).encode()

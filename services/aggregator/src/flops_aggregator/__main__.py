@@ -10,6 +10,7 @@ from typing import Any
 from flops_aggregator.settings import Settings
 from flops_contracts.events import Kind
 from flops_contracts.exit_codes import ExitCode
+from flops_runtime.allocator import give_memory_back
 from flops_runtime.environment import Environment
 from flops_runtime.one_shot import exit_with, run_one_shot
 from flops_runtime.reporting import Reporter
@@ -35,6 +36,7 @@ def start() -> ExitCode:
     settings = Settings.from_env(environment)
     environment.check()
     _quieten()
+    give_memory_back()
 
     def work(reporter: Reporter) -> tuple[Kind, Any]:
         # Imported late: Flower takes a second, and the manager should hear of us before that.

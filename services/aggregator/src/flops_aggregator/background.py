@@ -1,23 +1,35 @@
 """Work that must not hold up a round: done in order by one thread."""
 
 import logging
+import math
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
-from typing import TypeVar
+from threading import Lock, Timer
+from typing import Final, TypeVar
 
 logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS: Final = 1.0
 
 T = TypeVar("T")
 
 
 class Background:
-    """The thread ends with the process; ``close`` lets it do no more."""
+    """The thread ends with the process; ``close`` lets it do no more.
 
-    def __init__(self, name: str) -> None:
+    It shares the interpreter with the rounds, and may take longer for one than a short round
+    takes: hence what is to be done ``soon`` is done at once, and then every ``pause_seconds``.
+    """
+
+    def __init__(self, name: str, pause_seconds: float = PAUSE_SECONDS) -> None:
+        self._pause_seconds = pause_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._lock = Lock()
         self._waiting: set[str] = set()
+        self._timers: dict[str, Timer] = {}
+        self._ended: dict[str, float] = {}
+        self._is_closed = False
 
     def submit(self, act: Callable[[], T]) -> Future[T]:
         """Do it after all that was asked before."""
@@ -26,20 +38,36 @@ class Background:
     def soon(self, name: str, act: Callable[[], None]) -> None:
         """Do it, but only once when it is asked for again before it began; failures are logged."""
         with self._lock:
-            if name in self._waiting:
+            if name in self._waiting or self._is_closed:
                 return
             self._waiting.add(name)
-
-        def work() -> None:
-            with self._lock:
-                self._waiting.discard(name)
-            try:
-                act()
-            except Exception as error:  # noqa: BLE001 - the training goes on without it
-                logger.warning("%s: %s: %s", name, type(error).__name__, error)
-
-        self._thread.submit(work)
+            left = self._ended.get(name, -math.inf) + self._pause_seconds - time.monotonic()
+            if left <= 0:
+                self._thread.submit(self._work, name, act)
+                return
+            self._timers[name] = timer = Timer(left, self._begin, (name, act))
+            timer.daemon = True
+            timer.start()
 
     def close(self) -> None:
         """Begin nothing any more; what is being done ends by itself."""
+        with self._lock:
+            self._is_closed = True
+            for timer in self._timers.values():
+                timer.cancel()
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self, name: str, act: Callable[[], None]) -> None:
+        with self._lock:
+            if not self._is_closed:
+                self._thread.submit(self._work, name, act)
+
+    def _work(self, name: str, act: Callable[[], None]) -> None:
+        with self._lock:
+            self._waiting.discard(name)
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - the training goes on without it
+            logger.warning("%s: %s: %s", name, type(error).__name__, error)
+        with self._lock:
+            self._ended[name] = time.monotonic()

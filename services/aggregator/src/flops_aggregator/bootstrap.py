@@ -16,7 +16,7 @@ from flops_contracts.events import Finished, Kind, Trained
 from flops_grid.flower_internals import route_logs
 from flops_grid.link import Link, Peer
 from flops_grid.server import StreamGrid
-from flops_grid.settings import LinkSettings
+from flops_grid.settings import GridSettings, LinkSettings
 from flops_grid.user_model import load_user_model
 from flops_runtime.reporting import Reporter
 
@@ -95,6 +95,7 @@ def _grid(settings: Settings, watch: Watch) -> StreamGrid:
     return StreamGrid(
         address,
         settings.grid_token,
+        GridSettings.for_learners(settings.training.learners),
         watch=watch.presence_changed,
         credentials=settings.tls.server_credentials(),
     )

@@ -13,11 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 from flwr.app import Array, ArrayRecord
-from numpy.typing import NDArray
 
 from flops_aggregator.best_model import RoundModel
+from flops_aggregator.folding import is_large
 from flops_aggregator.strategy_state import Kept
 from flops_contracts.events import RoundCompleted
+from flops_grid.file_memory import moved_to_files, pieces_of
+from flops_grid.records import record_of
 
 FORMAT: Final = 1
 STATE: Final = "state"
@@ -61,20 +63,21 @@ NO_MEMORY: Final = Memory()
 
 
 class _Shelf:
-    """Arrays by number; equal objects get the same."""
+    """Arrays by number; those with the same bytes, not only equal ones, get the same."""
 
     def __init__(self) -> None:
-        self.arrays: dict[str, NDArray[Any]] = {}
+        self.arrays: dict[str, Array] = {}
         self._numbers: dict[int, str] = {}
 
     def put(self, record: ArrayRecord) -> list[list[str]]:
         return [[key, self._number(array)] for key, array in record.items()]
 
     def _number(self, array: Array) -> str:
-        if id(array) not in self._numbers:
-            self._numbers[id(array)] = number = str(len(self._numbers))
-            self.arrays[number] = array.numpy()
-        return self._numbers[id(array)]
+        same = id(array.data)
+        if same not in self._numbers:
+            self._numbers[same] = number = str(len(self._numbers))
+            self.arrays[number] = array
+        return self._numbers[same]
 
 
 def write(checkpoint: Checkpoint, path: Path) -> None:
@@ -95,10 +98,13 @@ def write(checkpoint: Checkpoint, path: Path) -> None:
         "request": checkpoint.request,
         "random": checkpoint.random,
     }
-    state = np.frombuffer(json.dumps(document).encode(), np.uint8)
-    arrays: dict[str, Any] = {**shelf.arrays, STATE: state}
-    with path.open("xb") as file:
-        np.savez(file, **arrays)
+    shelf.arrays[STATE] = Array(np.frombuffer(json.dumps(document).encode(), np.uint8))
+    # What Flower has of an array is a ``.npy`` file already: it is in the file as it is in memory.
+    with zipfile.ZipFile(path, "x") as file:
+        for name, array in shelf.arrays.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+                for piece in pieces_of(array):
+                    member.write(piece)
 
 
 def read(path: Path) -> Checkpoint:
@@ -108,7 +114,9 @@ def read(path: Path) -> Checkpoint:
             document = json.loads(found[STATE].tobytes())
             if document.pop("format") != FORMAT:
                 raise UnreadableCheckpointError("it has another format")
-            shelf = {number: Array(found[number]) for number in found.files if number != STATE}
+            shelf = ArrayRecord({one: Array(found[one]) for one in found.files if one != STATE})
+        if is_large(shelf):
+            shelf = moved_to_files(shelf)
         return _from_document(document, shelf)
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise UnreadableCheckpointError(f"{type(error).__name__}: {error}") from error
@@ -116,7 +124,7 @@ def read(path: Path) -> Checkpoint:
 
 def _from_document(document: dict[str, Any], shelf: Mapping[str, Array]) -> Checkpoint:
     def record(listed: list[list[str]]) -> ArrayRecord:
-        return ArrayRecord({key: shelf[number] for key, number in listed})
+        return record_of({key: shelf[number] for key, number in listed})
 
     best = document["best"]
     return Checkpoint(

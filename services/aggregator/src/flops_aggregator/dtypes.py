@@ -14,6 +14,8 @@ import numpy as np
 from flwr.app import Array, ArrayRecord
 from numpy.typing import NDArray
 
+from flops_grid.records import record_of
+
 WHOLE_KINDS: Final = "biu"
 HALF: Final = np.dtype(np.float16)
 
@@ -36,7 +38,7 @@ def with_dtypes_of(
     takes_steps: bool = False,
 ) -> ArrayRecord:
     """Return a strategy's result ``arrays`` over ``replies`` in the types of ``original``."""
-    return ArrayRecord(
+    return record_of(
         {
             key: _converted(array, original[key], _seen(replies, original[key], key), takes_steps)
             for key, array in arrays.items()

@@ -28,6 +28,7 @@ from flops_grid.records import (
     arrays_of,
     metrics_in,
     pieces,
+    record_of,
 )
 
 NUMERIC_KINDS = "biufc"
@@ -108,7 +109,7 @@ def _arrays(reply: Message, sent: ArrayRecord) -> ArrayRecord:
     for key, expected in sent.items():
         _check_array(key, found[key], expected)
     # In the order that was sent, because parameters are known by their position.
-    return ArrayRecord({key: summable(found[key]) for key in sent})
+    return record_of({key: summable(found[key]) for key in sent})
 
 
 def _check_array(key: str, found: Array, expected: Array) -> None:

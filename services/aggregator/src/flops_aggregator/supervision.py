@@ -21,7 +21,7 @@ from flops_aggregator.best_model import RoundModel, is_better
 from flops_aggregator.causes import too_few
 from flops_aggregator.checkpoints import NO_MEMORY, Checkpoint, Memory
 from flops_aggregator.dtypes import with_dtypes_of
-from flops_aggregator.folding import Fold, fold_for
+from flops_aggregator.folding import Fold, fold_for, is_large
 from flops_aggregator.place import Place
 from flops_aggregator.replies import (
     checked_evaluate_replies,
@@ -34,6 +34,7 @@ from flops_aggregator.strategies import NEED_TRAIN_LOSS, TAKE_STEPS
 from flops_aggregator.strategy_state import kept_of, random_state
 from flops_contracts.events import RoundCompleted, RoundStarted
 from flops_grid.errors import LearnerError
+from flops_grid.file_memory import moved_to_files
 from flops_grid.records import ARRAYS, EXCHANGE, RUN, SAMPLES
 
 
@@ -80,10 +81,15 @@ class SupervisedStrategy(Strategy):
         self._inner.summary()
 
     def run(self, grid: Any, arrays: ArrayRecord, config: ConfigRecord) -> ArrayRecord:
-        """Run the rounds that are left over ``grid``; return the last one's parameters."""
+        """Run the rounds that are left over ``grid``; return the last one's parameters.
+
+        Large ``arrays`` are taken out of the record, so that nobody holds them in memory.
+        """
         left = self._training.rounds - self._done
         if left <= 0:
             return arrays
+        if is_large(arrays):
+            arrays = moved_to_files(arrays)
         timeout = self._training.round_timeout_seconds
         return self.start(grid, arrays, left, timeout, train_config=config).arrays
 
@@ -131,10 +137,7 @@ class SupervisedStrategy(Strategy):
             self.first_train_loss = this.train_loss
         fold, self._fold = self._fold, None
         if fold:
-            this.arrays, before = with_dtypes_of(fold.mean(), this.arrays), this.arrays
-            if len(self.samples) == 1:
-                # Flower's loop would hold the first parameters to the end.
-                before.clear()
+            this.arrays = with_dtypes_of(fold.mean(), this.arrays)
             return this.arrays, None
         arrays, metrics = self._inner.aggregate_train(self._exchange, checked)
         if arrays is not None:

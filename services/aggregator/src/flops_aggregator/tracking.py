@@ -1,7 +1,8 @@
 """The training in MLflow: one run, a step per round, checkpoints, and the best model registered.
 
-Everything happens in one background thread, in order, so that no round waits for it. What a server
-that is away misses is kept, and written when it is back.
+Everything happens in one background thread, in order, so that no round waits for it; of many short
+rounds, several are written at once. What a server that is away misses is kept, and written when it
+is back.
 """
 
 import importlib
@@ -16,7 +17,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
-from flops_aggregator.background import Background
+from flops_aggregator.background import PAUSE_SECONDS, Background
 from flops_aggregator.checkpoint_store import CheckpointStore
 from flops_aggregator.checkpoints import Checkpoint
 from flops_aggregator.errors import ModelUnusableError, TrackingUnreachableError
@@ -46,12 +47,15 @@ class MlflowTracking:
     """
 
     def __init__(
-        self, settings: TrackingSettings, notice: Callable[[str], None] = logger.warning
+        self,
+        settings: TrackingSettings,
+        notice: Callable[[str], None] = logger.warning,
+        pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
         self._settings = settings
         self._notice = notice
         self._server = MlflowServer(settings.url, settings.connect_timeout_seconds)
-        self._background = Background("tracking")
+        self._background = Background("tracking", pause_seconds)
         self._opened: Future[None] | None = None
         self._experiment_id = ""
         self._run_id = ""
@@ -112,15 +116,16 @@ class MlflowTracking:
         return self._trained
 
     def latest_checkpoint(self, timeout_seconds: float | None = None) -> Checkpoint | None:
-        """Return where to go on, and see to it that the rounds before are written down."""
+        """Return where to go on, once, and see to it that the rounds before are written down."""
         if not self._opened:
             return None
         wait([self._opened], timeout_seconds)
         if timeout_seconds is None:
             self.check()
-        for completed in self._since.history if self._since else ():
+        since, self._since = self._since, None
+        for completed in since.history if since else ():
             self.record_round(completed)
-        return self._since
+        return since
 
     def save_soon(self, checkpoint: Checkpoint) -> None:
         """Keep it while the next round runs; if that is not done when the next comes, skip it."""
@@ -161,7 +166,7 @@ class MlflowTracking:
         def end() -> None:
             if self._run_id:
                 self._write_rounds()
-                self._store(self._run_id).clear()
+                self._clear_checkpoints()
                 self._server.client.set_terminated(self._run_id, "FINISHED")
 
         try:
@@ -183,8 +188,13 @@ class MlflowTracking:
         self._background.close()
 
     def _fail(self) -> None:
-        self._server.client.set_terminated(self._run_id, "FAILED")
+        """End the run; what waits to be written is for whoever looks, and for whoever goes on."""
+        try:
+            self._write_rounds()
+        finally:
+            self._server.client.set_terminated(self._run_id, "FAILED")
         end_children(self._server, self._experiment_id, self._run_id)
+        self._save()
 
     def _publish(self, best: BestModel) -> Trained:
         self.check()
@@ -193,7 +203,7 @@ class MlflowTracking:
         trained = publishing.publish(best)
         try:
             end_children(self._server, self._experiment_id, self._run_id)
-            self._store(self._run_id).clear()
+            self._clear_checkpoints()
         except Exception as error:  # noqa: BLE001 - the model is published
             logger.warning("not all is tidy in MLflow: %s", error)
         return trained
@@ -202,6 +212,10 @@ class MlflowTracking:
         newest, self._newest = self._newest, None
         if newest and self._run_id:
             self._store(self._run_id).save(newest)
+
+    def _clear_checkpoints(self) -> None:
+        self._newest = None
+        self._store(self._run_id).clear()
 
     def _store(self, run_id: str) -> CheckpointStore:
         return CheckpointStore(RunArtifacts(self._server, run_id))

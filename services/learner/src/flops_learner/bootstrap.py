@@ -1,6 +1,5 @@
 """The learner's work from its first step to its result; everything is wired here."""
 
-import gc
 import logging
 
 from flops_contracts.events import DataLoaded, Finished, Kind
@@ -10,7 +9,7 @@ from flops_grid.flower_internals import route_logs
 from flops_grid.settings import LinkSettings
 from flops_grid.user_model import load_user_model
 from flops_learner.settings import Settings
-from flops_learner.training import Training
+from flops_learner.training import Training, leave_out_of_garbage
 from flops_runtime.reporting import Reporter
 from flops_utils import data_source
 
@@ -25,9 +24,7 @@ def learn(settings: Settings, reporter: Reporter) -> tuple[Kind, Finished]:
     model = load_user_model()
     reporter.progress("loading the data")
     model.load_data()
-    # What is there now stays: looking for garbage after each training passes it over.
-    gc.collect()
-    gc.freeze()
+    leave_out_of_garbage()
     training = Training(model, Teller(reporter))
     reporter.progress("joining the aggregator")
     reporter.status.ready()

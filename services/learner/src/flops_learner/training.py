@@ -137,6 +137,12 @@ class Training:
         self._model.set_parameters(parameters_from_arrays(arrays))
 
 
+def leave_out_of_garbage() -> None:
+    """Let looking for garbage after each training pass over what is there by now, and stays."""
+    gc.collect()
+    gc.freeze()
+
+
 def _of_strategy(config: ConfigRecord) -> dict[str, Any]:
     """Return what the user's code may know: what the strategy sends."""
     return {key: value for key, value in config.items() if not key.startswith(INTERNAL)}

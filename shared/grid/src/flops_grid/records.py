@@ -1,12 +1,14 @@
 """What aggregator and learners call the things in a message, and how parameters get in and out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any, Final
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 from numpy.typing import NDArray
+
+from flops_grid.file_memory import FileMemory, array_in
 
 ARRAYS: Final = "arrays"
 CONFIG: Final = "config"
@@ -61,6 +63,14 @@ def arrays_from_parameters(parameters: Parameters) -> ArrayRecord:
     return ArrayRecord([np.asarray(one) for one in parameters])
 
 
+def record_of(arrays: Mapping[str, Array]) -> ArrayRecord:
+    """Return these very arrays as a record; Flower's constructor refuses those in files."""
+    record = ArrayRecord()
+    for key, array in arrays.items():
+        record[key] = array
+    return record
+
+
 def parameters_from_arrays(arrays: ArrayRecord) -> Parameters:
     """Return the arrays in order; each is a copy of its own and may be written to."""
     return [array_view(array).copy("K") for array in arrays.values()]
@@ -68,6 +78,9 @@ def parameters_from_arrays(arrays: ArrayRecord) -> Parameters:
 
 NUMPY: Final = "numpy.ndarray"
 """What Flower calls arrays whose bytes are those of a ``.npy`` file."""
+
+HEADER_BYTES: Final = 2 + 8 + 65_535
+"""The longest that a header of this version may be, with what says so."""
 
 PIECE: Final = 1 << 18
 
@@ -79,7 +92,8 @@ def array_view(array: Array) -> NDArray[Any]:
     """
     if array.stype != NUMPY:
         raise TypeError(f"an array is serialised as {array.stype}")
-    head = BytesIO(array.data)
+    # Of what lies in a file, no more than the header is copied.
+    head = BytesIO(array.data[:HEADER_BYTES])
     version = np.lib.format.read_magic(head)
     if version != (1, 0):
         return array.numpy()
@@ -97,21 +111,20 @@ def pieces(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 class EmptyArray:
-    """Zeros that become an ``Array`` without being copied once more."""
+    """Zeros that become an ``Array`` without being copied once more; they lie in ``memory``."""
 
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self._file = BytesIO()
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], memory: FileMemory) -> None:
+        file = BytesIO()
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
-        np.lib.format.write_array_header_1_0(self._file, {**header, "shape": shape})
-        begin = self._file.tell()
-        # Writing behind the end fills what lies between with zeros.
-        self._file.seek(begin + max(0, int(np.prod(shape)) * dtype.itemsize - 1))
-        self._file.write(b"\0" if np.prod(shape) else b"")
+        np.lib.format.write_array_header_1_0(file, {**header, "shape": shape})
+        count = int(np.prod(shape))
+        self._place = memory.take(file.tell() + count * dtype.itemsize)
+        self._place[: file.tell()] = file.getvalue()
         self._dtype, self._shape = dtype, shape
-        values = np.frombuffer(self._file.getbuffer(), dtype, int(np.prod(shape)), begin)
+        values = np.frombuffer(self._place, dtype, count, file.tell())
         self.values: NDArray[Any] = values.reshape(shape)
 
     def finished(self) -> Array:
         """Return what is in ``values`` by now, which nobody else may hold any more."""
         del self.values
-        return Array(str(self._dtype), self._shape, NUMPY, self._file.getvalue())
+        return array_in(self._place, str(self._dtype), self._shape, NUMPY)

@@ -78,7 +78,7 @@ class StreamGrid(Grid):
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="grid")
         server = grpc.server(
             self._threads,
-            options=grpc_options(self._settings.keepalive_seconds),
+            options=grpc_options(self._settings.keepalive_seconds, self._settings.ahead_bytes),
             maximum_concurrent_rpcs=workers,
         )
         join: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(

@@ -1,12 +1,16 @@
 """The times and sizes of the grid, and the options of gRPC that follow from them."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from flops_grid.wire import MAX_GRPC_MESSAGE_BYTES, MAX_MESSAGE_BYTES
 
 METHOD: Final = "/flops.Fleet/Join"
 SERVICE: Final = "flops.Fleet"
+
+MOST_AHEAD_BYTES: Final = 2 * 1024 * 1024
+"""How much a peer may send ahead of its reader: 40 MB/s on a line that answers in 50 ms."""
+LEAST_AHEAD_BYTES: Final = 128 * 1024
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,8 @@ class GridSettings:
 
     ``grace_seconds`` is how long a learner may be away before its work counts as failed; for
     ``intake_bytes`` and ``stall_seconds`` see ``intake``. Each end sends something every
-    ``beat_seconds``; one that sends nothing for ``silence_seconds`` is taken for frozen.
+    ``beat_seconds``; one that sends nothing for ``silence_seconds`` is taken for frozen. Each
+    learner may send ``ahead_bytes`` before they are read.
     """
 
     grace_seconds: float = 15.0
@@ -28,6 +33,13 @@ class GridSettings:
     stall_seconds: float = 5.0
     max_learners: int = 1000
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    ahead_bytes: int = MOST_AHEAD_BYTES
+
+    @classmethod
+    def for_learners(cls, count: int) -> Self:
+        """Return settings with which all that ``count`` learners send ahead fits into memory."""
+        ahead = cls.intake_bytes // (4 * max(1, count))
+        return cls(ahead_bytes=min(MOST_AHEAD_BYTES, max(LEAST_AHEAD_BYTES, ahead)))
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,9 @@ class LinkSettings:
     max_message_bytes: int = MAX_MESSAGE_BYTES
 
 
-def grpc_options(keepalive_seconds: float) -> list[tuple[str, int]]:
+def grpc_options(
+    keepalive_seconds: float, ahead_bytes: int = MOST_AHEAD_BYTES
+) -> list[tuple[str, int]]:
     """Return the options of both ends: a frozen peer is noticed within two keepalive times.
 
     ``keepalive_timeout_ms`` alone noticed one after a minute; ``ping_timeout_ms`` is what counts.
@@ -67,9 +81,9 @@ def grpc_options(keepalive_seconds: float) -> list[tuple[str, int]]:
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 500),
         ("grpc.max_receive_message_length", MAX_GRPC_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_GRPC_MESSAGE_BYTES),
-        # How much a peer may send ahead of its reader: gRPC's own guess holds whole models.
+        # gRPC's own guess of it holds whole models.
         ("grpc.http2.bdp_probe", 0),
-        ("grpc.http2.lookahead_bytes", 2 * 1024 * 1024),
+        ("grpc.http2.lookahead_bytes", ahead_bytes),
         # An aggregator that starts is found within a second; our own pauses bound the rest.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.min_reconnect_backoff_ms", 5000),

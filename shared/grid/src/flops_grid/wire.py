@@ -18,8 +18,8 @@ from flops_grid.errors import WireError
 from flops_grid.flower_internals import message_with_metadata, metadata_values
 
 PROTOCOL: Final = 2
-# A heartbeat waits for the frame before it: on a line of 1 Mbit/s one of this size takes 4 s.
-FRAME_BYTES: Final = 512 * 1024
+# A heartbeat waits for the frame before it: on a line of 1 Mbit/s one of this size takes 2 s.
+FRAME_BYTES: Final = 256 * 1024
 HEAD_BYTES: Final = 4 * 1024 * 1024
 MAX_GRPC_MESSAGE_BYTES: Final = FRAME_BYTES + HEAD_BYTES + 1024
 MAX_MESSAGE_BYTES: Final = 16 * 1024**3

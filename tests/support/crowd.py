@@ -1,0 +1,105 @@
+"""``python -m support.crowd lead|learn``: an aggregator, and many learners in one process.
+
+For tests that measure an aggregator's memory. The leader prints a line with its port, and at last
+a JSON object: the most memory it ever had, and what it had before the first round.
+"""
+
+import argparse
+import gc
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from flops_aggregator.place import Place
+from flops_aggregator.strategies import build_strategy
+from flops_aggregator.supervision import SupervisedStrategy
+from flops_grid.client import serve_client_app
+from flops_grid.flower_internals import route_logs, take_identity
+from flops_grid.records import arrays_from_parameters
+from flops_grid.server import StreamGrid
+from flops_grid.settings import GridSettings
+from flops_runtime.allocator import give_memory_back
+from support.federation import MemoryWatch, a_training
+
+TOKEN = "of-the-crowd"
+
+
+def lead(learners: int, floats: int, rounds: int) -> None:
+    """Train over ``learners``, which know the port from the first line."""
+    minima = dict.fromkeys(("learners", "min_available", "min_fit", "min_evaluate"), learners)
+    training = a_training(rounds=rounds, round_timeout_seconds=300.0, **minima)
+    with StreamGrid("127.0.0.1:0", TOKEN, GridSettings.for_learners(learners)) as grid:
+        tell(str(grid.port))
+        grid.wait_for_learners(learners, 120)
+        strategy = SupervisedStrategy(
+            build_strategy(training), training, grid, MemoryWatch(), Place()
+        )
+        before = memory_bytes("VmRSS")
+        first = arrays_from_parameters([np.arange(floats, dtype=np.float32)])
+        arrays = strategy.run(grid, first, ConfigRecord())
+    peak = memory_bytes("VmHWM")
+    (mean,) = arrays.to_numpy_ndarrays()
+    is_mean = bool(np.allclose(mean, np.arange(floats), rtol=1e-6, atol=0))
+    tell(json.dumps({"before": before, "peak": peak, "is_mean": is_mean}))
+
+
+def learn(port: int, learners: int) -> None:
+    """Be all of the learners: each gives back what it gets, which is copied nowhere."""
+    take_identity()
+    with ThreadPoolExecutor(learners) as threads:
+        for number in range(learners):
+            address = f"127.0.0.1:{port}"
+            threads.submit(serve_client_app, an_echo(), address, f"learner{number}", TOKEN)
+
+
+def an_echo() -> ClientApp:
+    """Return an app whose training changes nothing."""
+    app = ClientApp()
+
+    @app.train()
+    def train(message: Message, _context: object) -> Message:
+        metrics = MetricRecord({"num-examples": 1, "fit-seconds": 0.1})
+        content = {"arrays": message.content["arrays"], "metrics": metrics}
+        return Message(RecordDict(content), reply_to=message)
+
+    @app.evaluate()
+    def evaluate(message: Message, _context: object) -> Message:
+        numbers = {"num-examples": 1, "loss": 0.5, "accuracy": 0.5, "evaluate-seconds": 0.1}
+        return Message(RecordDict({"metrics": MetricRecord(numbers)}), reply_to=message)
+
+    return app
+
+
+def memory_bytes(key: str) -> int:
+    """Return a value of this process's status; ``VmHWM`` is the most it ever had."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+
+
+def tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("role", choices=["lead", "learn"])
+    for name in ("port", "learners", "floats", "rounds"):
+        parser.add_argument(f"--{name}", type=int, default=1)
+    asked = parser.parse_args()
+    route_logs()
+    give_memory_back()
+    gc.freeze()
+    if asked.role == "lead":
+        lead(asked.learners, asked.floats, asked.rounds)
+    else:
+        learn(asked.port, asked.learners)
+
+
+if __name__ == "__main__":
+    main()
