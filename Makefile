@@ -21,7 +21,7 @@ export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-containers bases up install test test-browser test-docs docs-site screenshots conformance test-flavors test-chaos test-containers bench-checkpoints bench-hierarchy bench-training images env bench-data check lint format lock docs clean
+.PHONY: help demo demo-containers bases up install test test-browser test-docs docs-site screenshots conformance test-flavors test-chaos test-slow test-containers bench-checkpoints bench-hierarchy bench-training images env bench-data check lint format lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ check: $(DEV)/.installed lint ## What to run before a commit: lint, types, layer
 
 test-chaos: $(DEV)/.installed install ## Kill random processes of the running suite and see projects through (SEED=7 RUNS=3)
 	@SEED=$(SEED) RUNS=$(RUNS) $(DEV)/bin/python -m pytest -s tests/chaos
+
+test-slow: $(DEV)/.installed ## Train with 1 GB of parameters, and 100 MB with 64 learners; needs 10 GB of memory
+	@$(DEV)/bin/python -m pytest --timeout 1200 tests/slow
 
 test-containers: $(DEV)/.installed ## Build all images, run the base case in containers; needs root on Debian 12
 	@FLOPS_TEST_CONTAINERS=1 $(DEV)/bin/python -m pytest -s --timeout 2400 tests/containers

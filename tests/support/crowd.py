@@ -1,32 +1,38 @@
 """``python -m support.crowd lead|learn``: an aggregator, and many learners in one process.
 
 For tests that measure an aggregator's memory. The leader prints a line with its port, and at last
-a JSON object: the most memory it ever had, and what it had before the first round.
+a JSON object: the most memory it had in the rounds, what it had before, and whether the result is
+the mean of the replies.
 """
 
 import argparse
 import gc
 import json
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import Array, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from flops_aggregator.place import Place
 from flops_aggregator.strategies import build_strategy
 from flops_aggregator.supervision import SupervisedStrategy
 from flops_grid.client import serve_client_app
+from flops_grid.file_memory import let_go, moved_to_files
 from flops_grid.flower_internals import route_logs, take_identity
-from flops_grid.records import arrays_from_parameters
+from flops_grid.records import array_view, arrays_from_parameters
 from flops_grid.server import StreamGrid
 from flops_grid.settings import GridSettings
 from flops_runtime.allocator import give_memory_back
 from support.federation import MemoryWatch, a_training
 
 TOKEN = "of-the-crowd"
+PATTERN = np.arange(10_000, dtype=np.float32)
 
 
 def lead(learners: int, floats: int, rounds: int) -> None:
@@ -39,13 +45,24 @@ def lead(learners: int, floats: int, rounds: int) -> None:
         strategy = SupervisedStrategy(
             build_strategy(training), training, grid, MemoryWatch(), Place()
         )
-        before = memory_bytes("VmRSS")
-        first = arrays_from_parameters([np.arange(floats, dtype=np.float32)])
+        first = moved_to_files(arrays_from_parameters([np.resize(PATTERN, floats)]))
+        let_go(first)
+        before = forget_peak()
         arrays = strategy.run(grid, first, ConfigRecord())
     peak = memory_bytes("VmHWM")
-    (mean,) = arrays.to_numpy_ndarrays()
-    is_mean = bool(np.allclose(mean, np.arange(floats), rtol=1e-6, atol=0))
-    tell(json.dumps({"before": before, "peak": peak, "is_mean": is_mean}))
+    tell(json.dumps({"before": before, "peak": peak, "is_mean": is_unchanged(arrays["0"])}))
+
+
+def is_unchanged(array: Array) -> bool:
+    """Say whether these are the parameters that the training began with."""
+    values = array_view(array).reshape(-1, PATTERN.size)
+    return all(np.allclose(row, PATTERN, rtol=1e-6, atol=0) for row in values)
+
+
+def forget_peak() -> int:
+    """Let ``VmHWM`` begin with what is in memory now; return that."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return memory_bytes("VmRSS")
 
 
 def learn(port: int, learners: int) -> None:
@@ -84,6 +101,27 @@ def memory_bytes(key: str) -> int:
 def tell(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def a_process(*arguments: object) -> subprocess.Popen[str]:
+    """Start one of them."""
+    command = [sys.executable, "-m", "support.crowd", *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1], text=True
+    )
+
+
+def led(learners: int, floats: int, rounds: int) -> dict[str, Any]:
+    """Run a training; return what its leader tells at the end."""
+    size = ("--learners", learners, "--floats", floats, "--rounds", rounds)
+    with ExitStack() as stack:
+        lead = stack.enter_context(a_process("lead", *size))
+        stack.callback(lead.kill)
+        learn = stack.enter_context(a_process("learn", *size, "--port", lead.stdout.readline()))
+        stack.callback(learn.kill)
+        told: dict[str, Any] = json.loads(lead.stdout.readline())
+        assert (lead.wait(60), learn.wait(60)) == (0, 0)
+    return told
 
 
 def main() -> None:
