@@ -18,6 +18,7 @@ from flops_contracts.events import RoundCompleted, RoundStarted
 from flops_grid.client import run_app
 from flops_grid.errors import LearnerError
 from flops_grid.flower_internals import LEARNER_RAISED, set_message_id
+from flops_grid.traffic import Moved
 from flops_grid.transfer import Assembler, message_frames
 from flops_grid.wire import read_frame
 from flops_runtime.environment import Environment
@@ -72,6 +73,7 @@ class MemoryGrid:
 
     clients: Mapping[str, Client]
     names: list[str] = field(default_factory=list)
+    carried: Moved = field(default_factory=Moved)
 
     def get_node_ids(self) -> list[int]:
         self.names = sorted(self.clients)
@@ -86,6 +88,9 @@ class MemoryGrid:
     def has_aggregators(self) -> bool:
         return any(isinstance(client, MemoryCluster) for client in self.clients.values())
 
+    def moved(self) -> Moved:
+        return self.carried
+
     def resume(self) -> None:
         pass
 
@@ -96,6 +101,10 @@ class MemoryGrid:
             client = self.clients[self.name_of(message.metadata.dst_node_id)]
             reply = client.answer(over_the_wire(message))
             replies += [over_the_wire(reply)] if reply else []
+            self.carried = Moved(
+                self.carried.down + size_on_the_wire(message),
+                self.carried.up + (size_on_the_wire(reply) if reply else 0),
+            )
         return replies
 
 
@@ -184,6 +193,11 @@ def run(
     first = first or [np.zeros(3, np.float32)]
     result = strategy.run(grid, arrays or ArrayRecord(first), train_config(training))
     return result.to_numpy_ndarrays(), strategy, watch
+
+
+def size_on_the_wire(message: Message) -> int:
+    """Return the bytes of its frames."""
+    return sum(map(len, message_frames(message)))
 
 
 def over_the_wire(message: Message) -> Message:

@@ -133,6 +133,19 @@ def test_parameters_of_several_frames_arrive_unchanged(grid, threads):
         np.testing.assert_array_equal(received, sent)
 
 
+def test_what_the_lines_carry_is_counted(grid, threads):
+    join(threads, grid, an_app(), "one")
+    grid.wait_for_learners(1, 10)
+    before = grid.moved()
+
+    answers(grid, [a_message(grid, arrays=[np.zeros(1_000_000)])], timeout=20)
+
+    moved = grid.moved() - before
+    assert moved.down == pytest.approx(8_000_000, rel=0.01)
+    assert moved.up == pytest.approx(8_000_000, rel=0.01)
+    grid.close()
+
+
 def test_the_goodbye_ends_every_learner_and_every_thread(threads):
     grid = StreamGrid("127.0.0.1:0", TOKEN)
     grid.start()

@@ -14,6 +14,7 @@ from flwr.app import Message
 
 from flops_aggregator.settings import TrainingSettings
 from flops_grid.errors import LearnerError
+from flops_grid.traffic import Moved
 
 FAILURES: Final = 3
 """How often in a row the same client may fail before it is left out."""
@@ -33,6 +34,9 @@ class Clients(Protocol):
 
     def has_aggregators(self) -> bool:
         """Say whether they are aggregators with learners of their own."""
+
+    def moved(self) -> Moved:
+        """Return how many bytes were carried to and from them so far."""
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None

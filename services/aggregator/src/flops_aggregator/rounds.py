@@ -10,6 +10,7 @@ from flops_aggregator.metrics import weighted_mean
 from flops_contracts.events import LearnerRound, RoundCompleted, RoundStarted
 from flops_grid.errors import LearnerError
 from flops_grid.records import ACCURACY, EVALUATE_SECONDS, FIT_SECONDS, LOSS, SAMPLES, TRAIN_LOSS
+from flops_grid.traffic import Moved
 
 Numbers = dict[str, dict[str, float]]
 """The metrics that each client answered, by its name."""
@@ -44,11 +45,13 @@ class Evaluated:
 class Round:
     """Filled in step by step; ``began`` is on the clock, ``asked`` are who works now, by node id.
 
-    Outside of the rounds there is ``is_evaluation_only``, after the last one.
+    ``moved`` is what the grid had carried when it began. Outside of the rounds there is
+    ``is_evaluation_only``, after the last one.
     """
 
     number: int = 0
     began: float = 0.0
+    moved: Moved = field(default_factory=Moved)
     arrays: ArrayRecord = field(default_factory=ArrayRecord)
     is_evaluation_only: bool = False
     asked: dict[int, str] = field(default_factory=dict)

@@ -32,7 +32,7 @@ from flops_aggregator.rounds import Evaluated, Round, RoundWatch
 from flops_aggregator.settings import TrainingSettings
 from flops_aggregator.strategies import NEED_TRAIN_LOSS, TAKE_STEPS
 from flops_aggregator.strategy_state import kept_of, random_state
-from flops_contracts.events import RoundCompleted, RoundStarted
+from flops_contracts.events import BYTES_DOWN, BYTES_UP, RoundCompleted, RoundStarted
 from flops_grid.errors import LearnerError
 from flops_grid.file_memory import moved_to_files
 from flops_grid.records import ARRAYS, EXCHANGE, RUN, SAMPLES
@@ -107,7 +107,7 @@ class SupervisedStrategy(Strategy):
     ) -> list[Message]:
         """Begin a round: all clients train from ``arrays``."""
         number = self._done + server_round
-        self._round = Round(number, self._clock(), arrays)
+        self._round = Round(number, self._clock(), self._learners.moved(), arrays)
         present = self._wait_for_enough(self._training.min_fit)
         rounds, is_cycle = self._training.rounds, self._learners.has_aggregators()
         self._watch.round_started(RoundStarted(number, rounds, self._cycle, is_cycle))
@@ -200,7 +200,9 @@ class SupervisedStrategy(Strategy):
     def evaluate(self, arrays: ArrayRecord, config: ConfigRecord, grid: Grid) -> Evaluated:
         """Let all clients evaluate ``arrays`` outside of the rounds."""
         last = self._training.rounds
-        self._round = Round(last, self._clock(), arrays, is_evaluation_only=True)
+        self._round = Round(
+            last, self._clock(), self._learners.moved(), arrays, is_evaluation_only=True
+        )
         messages = self.configure_evaluate(last, arrays, config, grid)
         timeout = self._training.round_timeout_seconds
         replies = self._asking.send_and_receive(messages, timeout=timeout)
@@ -304,6 +306,7 @@ class SupervisedStrategy(Strategy):
 
     def _completed(self, found: Evaluated) -> RoundCompleted:
         this = self._round
+        moved = self._learners.moved() - this.moved
         return RoundCompleted(
             round=this.number,
             rounds=self._training.rounds,
@@ -315,6 +318,8 @@ class SupervisedStrategy(Strategy):
                 "learners": float(len(this.fits)),
                 "samples": this.samples,
                 "fit_seconds": this.fit_seconds,
+                BYTES_DOWN: float(moved.down),
+                BYTES_UP: float(moved.up),
             },
             learners=this.rows,
             is_cycle=self._learners.has_aggregators(),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from flops_contracts.envelope import event_from_document
-from flops_contracts.events import Event
+from flops_contracts.events import BYTES_DOWN, BYTES_UP, Event
 from flops_contracts.roles import MockStage, Role, Stage
 
 Document = Mapping[str, Any]
@@ -19,7 +19,8 @@ STORY_PORT = 2727
 class Round:
     """One completed round, as its learners measured it, or a cycle of a hierarchical project.
 
-    A round of such a project has a ``cluster`` and lies in a ``cycle``.
+    A round of such a project has a ``cluster`` and lies in a ``cycle``. ``bytes_down`` went from
+    its aggregator to its clients, ``bytes_up`` came back.
     """
 
     round: int
@@ -29,6 +30,8 @@ class Round:
     seconds: float
     is_cycle: bool = False
     cluster: str = ""
+    bytes_down: float | None = None
+    bytes_up: float | None = None
 
 
 @dataclass(frozen=True)
@@ -254,6 +257,8 @@ def _round(document: Document) -> Round:
         seconds=float(document.get("seconds") or 0),
         is_cycle=bool(document.get("is_cycle")),
         cluster=str(document.get("cluster") or ""),
+        bytes_down=document.get("metrics", {}).get(BYTES_DOWN),
+        bytes_up=document.get("metrics", {}).get(BYTES_UP),
     )
 
 

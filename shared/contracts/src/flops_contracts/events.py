@@ -12,6 +12,10 @@ from typing import Any
 
 from flops_contracts.roles import Role
 
+BYTES_DOWN = "bytes_down"
+BYTES_UP = "bytes_up"
+"""Metrics of a round: what its aggregator sent to its clients and got from them, all together."""
+
 LAST_LINES = 40
 """How many lines of its log an actor sends with a failure."""
 

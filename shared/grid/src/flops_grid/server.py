@@ -21,6 +21,7 @@ from flops_grid.flower_internals import Run, empty_run, take_identity
 from flops_grid.intake import Intake
 from flops_grid.pulse import Pulse
 from flops_grid.settings import SERVICE, GridSettings, grpc_options
+from flops_grid.traffic import Moved, Traffic
 from flops_grid.transfer import Checksums, Held, Sender
 from flops_grid.wire import PROTOCOL, FrameKind, note, read_frame, read_note
 
@@ -53,6 +54,7 @@ class StreamGrid(Grid):
         )
         self._exchange = Exchange(self._settings.grace_seconds, watch, intake=self._intake)
         self._checksums = Checksums()
+        self._traffic = Traffic()
         self._pulse = Pulse(self._settings.silence_seconds)
         self._threads: ThreadPoolExecutor | None = None
         self._server: grpc.Server | None = None
@@ -116,6 +118,10 @@ class StreamGrid(Grid):
     def has_aggregators(self) -> bool:
         """Say whether those that joined are aggregators themselves."""
         return self._exchange.has_aggregators()
+
+    def moved(self) -> Moved:
+        """Return how many bytes all lines have carried so far."""
+        return self._traffic.moved()
 
     def call_off(self, reason: str) -> None:
         """Let whoever waits for learners or replies get a ``CalledOffError``, until ``resume``."""
@@ -187,7 +193,10 @@ class StreamGrid(Grid):
         """Serve one connection: this thread sends, another one reads."""
         seat = self._admit(frames, context)
         reader = threading.Thread(
-            target=self._read, args=(seat, frames, context), name="grid-reader", daemon=True
+            target=self._read,
+            args=(seat, self._traffic.counted_up(frames), context),
+            name="grid-reader",
+            daemon=True,
         )
         self._readers.add(reader)
         self._pulse.watch(seat, context.cancel)
@@ -195,7 +204,8 @@ class StreamGrid(Grid):
         # The reader ends by itself: with its stream, which ends when this generator does.
         held = seat.sends.to_document() if seat.sends else None
         yield note(FrameKind.WELCOME, {"protocol": PROTOCOL, "held": held})
-        yield from _outgoing(seat, self._checksums, self._settings.beat_seconds)
+        outgoing = _outgoing(seat, self._checksums, self._settings.beat_seconds)
+        yield from self._traffic.counted_down(outgoing)
 
     def _admit(self, frames: Iterator[bytes], context: grpc.ServicerContext) -> Seat:
         patience = threading.Timer(self._settings.hello_seconds, context.cancel)

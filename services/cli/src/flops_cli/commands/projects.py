@@ -1,15 +1,16 @@
 """``flops project ...``: from starting one to deleting it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from flops_cli.client import FlopsClient
 from flops_cli.commands.context import Context, pass_context, read_sla
+from flops_cli.commands.data import size
 from flops_cli.commands.findings import show_findings
 from flops_cli.errors import RefusedError
-from flops_cli.results import Finding, Project
+from flops_cli.results import Finding, Project, Round
 from flops_cli.watching import require_success, watch_project
 from flops_contracts.envelope import document_from_event
 from flops_contracts.roles import Stage
@@ -199,9 +200,9 @@ def _show_project(context: Context, found: Project) -> None:
             click.echo(f"{name + ':':<16} {value}")
     if found.rounds:
         name = "CYCLE" if any(one.is_cycle for one in found.rounds) else "ROUND"
-        context.table((name, "ACCURACY", "LOSS", "SECONDS"), round_rows(found))
+        context.table((name, *MEASURED), round_rows(found))
     if found.cluster_rounds:
-        columns = ("CLUSTER", "CYCLE", "ROUND", "ACCURACY", "LOSS", "SECONDS")
+        columns = ("CLUSTER", "CYCLE", "ROUND", *MEASURED)
         context.table(columns, cluster_rows(found))
     actors = found.document.get("actors") or ()
     rows = [
@@ -226,27 +227,26 @@ def _did(actor: Mapping[str, Any]) -> str:
     return str(actor.get("state") or "-")
 
 
-def round_rows(found: Project) -> list[tuple[str, str, str, str]]:
-    """Return a row per round: number, accuracy, loss, seconds."""
-    return [
-        (str(one.round), number(one.accuracy), number(one.loss), f"{one.seconds:.1f}")
-        for one in found.rounds
-    ]
+MEASURED: Final = ("ACCURACY", "LOSS", "SECONDS", "DOWN", "UP")
+
+
+def round_rows(found: Project) -> list[tuple[str, ...]]:
+    """Return a row per round: number, and what was measured."""
+    return [(str(one.round), *_measured(one)) for one in found.rounds]
 
 
 def cluster_rows(found: Project) -> list[tuple[str, ...]]:
     """Return a row per round of each cluster of a hierarchical project."""
     return [
-        (
-            one.cluster,
-            str(one.cycle),
-            str(one.round),
-            number(one.accuracy),
-            number(one.loss),
-            f"{one.seconds:.1f}",
-        )
+        (one.cluster, str(one.cycle), str(one.round), *_measured(one))
         for one in found.cluster_rounds
     ]
+
+
+def _measured(one: Round) -> tuple[str, ...]:
+    both = (one.bytes_down, one.bytes_up)
+    carried = ("-" if count is None else size(count) for count in both)
+    return (number(one.accuracy), number(one.loss), f"{one.seconds:.1f}", *carried)
 
 
 def moment(time: str) -> str:
