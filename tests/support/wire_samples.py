@@ -30,6 +30,7 @@ from flops_contracts.events import (
 )
 from flops_contracts.roles import Role
 from flops_contracts.sla import (
+    Compression,
     DataSplit,
     Flavor,
     MockDataConfiguration,
@@ -162,6 +163,7 @@ PROJECT_SLA = ProjectSla(
         min_clusters=2,
         take_first_clients=2,
         checkpoint_every_rounds=5,
+        compression=Compression.INT8,
     ),
     post_training_steps=(PostTrainingStep.BUILD, PostTrainingStep.DEPLOY),
     resource_constraints=ResourceConstraints(memory=100, vcpus=1, storage=0),

@@ -108,6 +108,7 @@ def _parameters(training: TrainingSettings) -> dict[str, Any]:
         "min_available_clients": training.min_available,
         "min_fit_clients": training.min_fit,
         "min_evaluate_clients": training.min_evaluate,
+        "compression": str(training.compression),
         "strategy": training.strategy.name,
         **{f"strategy.{key}": value for key, value in training.strategy.parameters.items()},
     }

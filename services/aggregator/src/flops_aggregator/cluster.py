@@ -24,6 +24,7 @@ from flops_aggregator.strategies import build_strategy, train_config
 from flops_aggregator.strategy_state import Kept, give, kept_of
 from flops_aggregator.supervision import SupervisedStrategy
 from flops_grid.client import serve
+from flops_grid.compression import Compression
 from flops_grid.errors import CalledOffError
 from flops_grid.link import Ended, Link
 from flops_grid.records import (
@@ -86,6 +87,7 @@ class Cluster:
         self._watch = watch
         self._runs = runs
         self._clock = clock
+        self._compression = Compression()
         self._is_superseded: Callable[[], bool] = lambda: False
         self._before: dict[int, Kept] = {}
         self._is_new = True
@@ -105,7 +107,7 @@ class Cluster:
     def client_app(self) -> ClientApp:
         """Return the app that answers the parent."""
         app = ClientApp()
-        app.train()(self._train)
+        app.train(mods=[self._compression])(self._train)
         app.evaluate()(self._evaluate)
         return app
 

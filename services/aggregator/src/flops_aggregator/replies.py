@@ -8,11 +8,12 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 
 from flops_aggregator.dtypes import summable
 from flops_aggregator.folding import Fold
 from flops_contracts.exit_codes import ExitCode
+from flops_grid.compression import COMPRESSION, decompressed
 from flops_grid.errors import LearnerError
 from flops_grid.flower_internals import LEARNER_RAISED, message_with_metadata, metadata_values
 from flops_grid.records import (
@@ -102,6 +103,12 @@ def _arrays(reply: Message, sent: ArrayRecord) -> ArrayRecord:
     found = arrays_of(reply.content)
     if found is None:
         raise _UnusableReply("the answer has no parameters")
+    description = reply.content.get(COMPRESSION)
+    if isinstance(description, ConfigRecord):
+        try:
+            found = decompressed(found, description, sent)
+        except (TypeError, ValueError, EOFError) as error:
+            raise _UnusableReply(str(error)) from error
     if len(found) != len(sent) or set(found) != set(sent):
         raise _UnusableReply(
             f"get_model_parameters returned {len(found)} arrays after fit_model, not {len(sent)}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flops_contracts.roles import Role
-from flops_contracts.sla import RETURN_SECONDS, Flavor, Parametrised
+from flops_contracts.sla import RETURN_SECONDS, Compression, Flavor, Parametrised
 from flops_grid.tls import TlsFiles
 from flops_runtime.environment import REQUIRED, Environment
 from flops_runtime.settings import ActorSettings
@@ -67,6 +67,7 @@ class TrainingSettings:
     return_timeout_seconds: float
     take_first: int = 0
     checkpoint_every_rounds: int = 1
+    compression: Compression = Compression.NONE
 
     @classmethod
     def from_env(cls, environment: Environment) -> "TrainingSettings":
@@ -113,6 +114,7 @@ class TrainingSettings:
             checkpoint_every_rounds=_count(
                 environment, "FLOPS_CHECKPOINT_EVERY_ROUNDS", 1, "Rounds from one to the next."
             ),
+            compression=_compression(environment),
         )
 
 
@@ -175,6 +177,16 @@ class Settings:
 
 def _count(environment: Environment, name: str, default: int, text: str) -> int:
     return environment.whole(name, default, help=text, minimum=1)
+
+
+def _compression(environment: Environment) -> Compression:
+    found = environment.text(
+        "FLOPS_COMPRESSION",
+        Compression.NONE,
+        help="In which type clients send their updates.",
+        choices=tuple(Compression),
+    )
+    return Compression(found) if found in set(Compression) else Compression.NONE
 
 
 def _strategy(document: Any) -> Parametrised:

@@ -8,8 +8,9 @@ from flwr.serverapp import strategy as flower
 from flwr.serverapp.strategy import Strategy
 
 from flops_aggregator.settings import TrainingSettings
-from flops_contracts.sla import Parametrised
+from flops_contracts.sla import Compression, Parametrised
 from flops_contracts.sla_schemas import STRATEGIES
+from flops_grid.compression import COMPRESSION
 from flops_grid.records import ARRAYS, CONFIG, SAMPLES, WANTS_TRAIN_LOSS
 from flops_runtime.environment import BadSettingsError
 
@@ -48,9 +49,13 @@ def build_strategy(training: TrainingSettings) -> Strategy:
 
 
 def train_config(training: TrainingSettings) -> ConfigRecord:
-    """Return what the strategy needs learners to know besides what it tells them itself."""
-    is_needed = training.strategy.name in NEED_TRAIN_LOSS
-    return ConfigRecord({WANTS_TRAIN_LOSS: True} if is_needed else {})
+    """Return what learners have to know besides what the strategy tells them itself."""
+    config = ConfigRecord()
+    if training.strategy.name in NEED_TRAIN_LOSS:
+        config[WANTS_TRAIN_LOSS] = True
+    if training.compression is not Compression.NONE:
+        config[COMPRESSION] = str(training.compression)
+    return config
 
 
 def _arguments(factory: Any, asked: Parametrised) -> dict[str, float | int]:

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from flops_grid.compression import Compression
 from flops_grid.errors import UserCodeError
 from flops_grid.records import (
     ACCURACY,
@@ -73,13 +74,14 @@ class Training:
         self._model = model
         self._listener = listener
         self._clock = clock
+        self._compression = Compression()
         self.rounds = 0
         self.samples = 0
 
     def client_app(self) -> ClientApp:
         """Return the app that answers the aggregator; what the user's code raises leaves it."""
         app = ClientApp()
-        app.train()(self._telling(self._train))
+        app.train(mods=[self._compression])(self._telling(self._train))
         app.evaluate()(self._telling(self._evaluate))
         return app
 

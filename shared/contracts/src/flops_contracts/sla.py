@@ -52,6 +52,15 @@ class DataSplit(StrEnum):
     SHARED = "shared"
 
 
+@unique
+class Compression(StrEnum):
+    """In which type clients send how the parameters changed; ``none`` sends the parameters."""
+
+    NONE = "none"
+    FLOAT16 = "float16"
+    INT8 = "int8"
+
+
 @dataclass(frozen=True)
 class Parametrised:
     """A name and its parameters: a strategy, or a partitioner."""
@@ -78,6 +87,7 @@ class TrainingConfiguration:
     min_clusters: int = 1
     take_first_clients: int = 0
     checkpoint_every_rounds: int = 1
+    compression: Compression = Compression.NONE
 
     @property
     def is_hierarchical(self) -> bool:

@@ -19,6 +19,7 @@ from flops_contracts.errors import FlopsError
 from flops_contracts.partitioners import PARTITIONERS, parameter_problems, partitioner_problem
 from flops_contracts.schemas import DataclassSchema, TupleOf
 from flops_contracts.sla import (
+    Compression,
     DataSplit,
     Flavor,
     MockDataConfiguration,
@@ -162,6 +163,7 @@ class TrainingConfigurationSchema(SlaSchema):
         load_default=0, strict=True, validate=validate.Range(min=0, max=MAX_LEARNERS)
     )
     checkpoint_every_rounds = _strict_count(1, MAX_ROUNDS)
+    compression = fields.Enum(Compression, by_value=True, load_default=Compression.NONE)
 
     @validates_schema
     def check_first(self, data: Any, **_: Any) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from flops_contracts.roles import Role
-from flops_contracts.sla import Parametrised
+from flops_contracts.sla import Compression, Parametrised
 from flops_manager.domain.deployments import (
     GRID_PORT,
     Deployment,
@@ -43,6 +43,7 @@ class Grid:
     settle_seconds: int | None = None
     take_first: int = 0
     checkpoint_every_rounds: int = 1
+    compression: Compression = Compression.NONE
 
     def environment(self) -> dict[str, str]:
         """Return it as the aggregator is told."""
@@ -60,6 +61,7 @@ class Grid:
             "FLOPS_JOIN_TIMEOUT_SECONDS": str(self.join_timeout_seconds),
             "FLOPS_TAKE_FIRST": str(self.take_first),
             "FLOPS_CHECKPOINT_EVERY_ROUNDS": str(self.checkpoint_every_rounds),
+            "FLOPS_COMPRESSION": self.compression,
         }
 
 
@@ -142,6 +144,7 @@ def _of_learners(project: Project, service: Service, installation: Installation)
         join_timeout_seconds=installation.join_timeout_seconds,
         take_first=training.take_first_clients,
         checkpoint_every_rounds=training.checkpoint_every_rounds,
+        compression=training.compression,
     )
 
 
@@ -161,6 +164,7 @@ def _of_clusters(project: Project, _service: Service, installation: Installation
         join_timeout_seconds=2 * installation.join_timeout_seconds,
         # Clusters start at their own pace; all of them are worth waiting for, once.
         settle_seconds=installation.join_timeout_seconds,
+        compression=training.compression,
     )
 
 
