@@ -87,7 +87,7 @@ class Compression:
         reply.content[COMPRESSION] = ConfigRecord({"type": kind, "keys": keys, "scales": scales})
 
     def _update(self, key: str, after: NDArray[Any], before: NDArray[Any]) -> NDArray[Any]:
-        update = np.subtract(after, before, dtype=_wide(before.dtype))
+        update: NDArray[Any] = np.subtract(after, before, dtype=_wide(before.dtype))
         rest = self._rest.pop(key, None)
         if rest is not None and rest.shape == update.shape:
             update += rest
@@ -123,7 +123,9 @@ def _rounded(update: NDArray[Any], scale: float, dtype: np.dtype[Any]) -> NDArra
     if scale == 0:
         return np.zeros(update.shape, dtype)
     scaled = update / update.dtype.type(scale)
-    return (np.rint(scaled) if dtype.kind == "i" else scaled).astype(dtype)
+    if dtype.kind == "i":
+        np.rint(scaled, out=scaled)
+    return np.asarray(scaled, dtype)
 
 
 def _is_like(trained: ArrayRecord, before: ArrayRecord) -> bool:
