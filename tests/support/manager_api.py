@@ -17,6 +17,7 @@ from flops_manager.adapters.memory import (
     memory_projects,
 )
 from flops_manager.adapters.memory_addresses import MemoryAddressBook
+from flops_manager.adapters.memory_logs import MemoryLogStore
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import NotAuthenticatedError
 from flops_manager.domain.mocks import Mock
@@ -29,6 +30,7 @@ from flops_manager.ports.stores import Record
 from flops_manager.ports.tokens import Identity
 from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.database import Database
+from flops_manager.usecases.kept_logs import KeptLogs, LogLimits
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.models import Models
 from flops_manager.usecases.projects import Projects
@@ -86,6 +88,7 @@ class World:
     projects: BreakableProjects = field(default_factory=breakable_projects)
     mocks: MemoryRecords[Mock] = field(default_factory=memory_mocks)
     history: MemoryEventStore = field(default_factory=MemoryEventStore)
+    logs: MemoryLogStore = field(default_factory=MemoryLogStore)
     orchestrator: MemoryOrchestrator = field(default_factory=MemoryOrchestrator)
     senders: Senders = field(default_factory=lambda: VerifiedSenders(KnownTokens()))
 
@@ -93,8 +96,11 @@ class World:
         """Return the use cases over this world."""
         survey = Survey(self.orchestrator, MemoryDataServers())
         queue = Queue(self.projects, survey, Limits())
-        projects = Projects(self.projects, self.history, self.orchestrator, survey, queue, _now)
-        mocks = Mocks(self.mocks, self.history, _now)
+        kept = KeptLogs(self.logs, self.projects, self.mocks, LogLimits(), _now)
+        projects = Projects(
+            self.projects, self.history, self.orchestrator, survey, queue, kept, _now
+        )
+        mocks = Mocks(self.mocks, self.history, kept, _now)
         return UseCases(
             projects,
             mocks,

@@ -35,6 +35,7 @@ from flops_manager.adapters.memory import (
 from flops_manager.adapters.memory_addresses import MemoryAddressBook
 from flops_manager.adapters.memory_changes import MemoryStateChanges
 from flops_manager.adapters.memory_images import MemoryImages
+from flops_manager.adapters.memory_logs import MemoryLogFeed, MemoryLogStore
 from flops_manager.adapters.memory_runs import MemoryRuns
 from flops_manager.bootstrap import Adapters, Options, wire
 from flops_manager.domain.deployments import Installation
@@ -262,6 +263,8 @@ class Core:
             images=self.images,
             runs=self.runs,
             bus=self.bus,
+            logs=MemoryLogStore(),
+            log_feed=MemoryLogFeed(),
         )
         self.limits = limits or Limits()
         self.app = self.another("worker-1")

@@ -120,7 +120,7 @@ def test_a_log_line_has_the_project_and_the_request(client, caplog):
 
     client.get(ONE, headers=by("ada's", **{"X-Request-ID": "r1"}))
 
-    assert (caplog.records[-1].project_id, caplog.records[-1].request_id) == (PROJECT_ID, "r1")
+    assert (caplog.records[-1].project, caplog.records[-1].request_id) == (PROJECT_ID, "r1")
 
 
 def test_a_submitted_project_is_named_in_the_log(client, caplog):
@@ -129,7 +129,7 @@ def test_a_submitted_project_is_named_in_the_log(client, caplog):
 
     answer = client.post("/api/flops/projects", json=sla, headers=by("ada's"))
 
-    assert caplog.records[-1].project_id == answer.json["project_id"]
+    assert caplog.records[-1].project == answer.json["project_id"]
 
 
 def test_a_path_cannot_write_a_line_of_its_own_into_the_log(client, caplog):

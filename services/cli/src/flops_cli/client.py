@@ -141,6 +141,17 @@ class FlopsClient:
         path = f"{PROJECTS}/{_segment(project_id)}/logs"
         return tuple(self._connection.ask("GET", path, query={"actor": actor})["logs"])
 
+    def log_lines(self, project_id: str, **query: Any) -> tuple[tuple[Mapping[str, Any], ...], int]:
+        """Return lines that a project's actors logged, and the ``after`` to ask for more with.
+
+        ``query`` may have the API's ``after``, ``limit``, ``actor``, ``node``, ``level``, ``round``
+        and ``text``.
+        """
+        path = f"{PROJECTS}/{_segment(project_id)}/logs/lines"
+        told = {key: one for key, one in query.items() if one not in (None, "")}
+        answer = self._connection.ask("GET", path, query=told)
+        return tuple(answer["lines"]), int(answer["last_seq"])
+
     def submit_mock(self, sla: Sla, idempotency_key: str = "") -> str:
         """Ask for mock data and return the mock's id."""
         return str(self._submit(MOCKS, sla, idempotency_key)["mock_id"])

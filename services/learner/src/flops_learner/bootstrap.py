@@ -1,9 +1,13 @@
 """The learner's work from its first step to its result; everything is wired here."""
 
 import logging
+from typing import Final
 
+from flops_contracts.errors import FlopsError
 from flops_contracts.events import DataLoaded, Finished, Kind
 from flops_contracts.sla import DataSplit
+from flops_flight.client import DataServer
+from flops_flight.errors import DataServerUnreachableError
 from flops_grid.client import serve_client_app
 from flops_grid.flower_internals import route_logs
 from flops_grid.settings import LinkSettings
@@ -15,17 +19,22 @@ from flops_utils import data_source
 
 logger = logging.getLogger(__name__)
 
+OWNER_SECONDS: Final = 60.0
+"""As long as the data are waited for."""
+
 
 def learn(settings: Settings, reporter: Reporter) -> tuple[Kind, Finished]:
     """Load model and data, answer the aggregator until it says goodbye, return the result."""
     route_logs()
+    teller = Teller(reporter)
+    ask_owner(settings, teller)
     data_source.use(_data_source(settings, reporter))
     reporter.progress("loading the model")
     model = load_user_model()
     reporter.progress("loading the data")
     model.load_data()
     leave_out_of_garbage()
-    training = Training(model, Teller(reporter))
+    training = Training(model, teller)
     reporter.progress("joining the aggregator")
     reporter.status.ready()
     ended = serve_client_app(
@@ -45,6 +54,14 @@ class Teller:
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
+        self._may_tell = True
+
+    def decide(self, *, logs_may_leave: bool) -> None:
+        """Hear whether the owner of the node lets logs leave it; tracebacks are part of them."""
+        self._may_tell = logs_may_leave
+        self._reporter.decide_on_logs(may_leave=logs_may_leave)
+        if not logs_may_leave:
+            self._reporter.notice("the owner of this node keeps all logs on it")
 
     def doing(self, state: str) -> None:
         """Say what is being done."""
@@ -57,7 +74,28 @@ class Teller:
 
     def raised(self, told: str) -> None:
         """Tell the user that their code raised, though the learner goes on."""
-        self._reporter.notice(told)
+        kept = "user code raised; the owner of this node keeps the traceback on it"
+        self._reporter.notice(told if self._may_tell else kept)
+
+
+def ask_owner(settings: Settings, teller: Teller) -> None:
+    """Ask the node's data server whether logs may leave the node; what has no say, may.
+
+    A server that does not answer yet is asked for data next, and that failure is told.
+    """
+    try:
+        with DataServer(
+            settings.data_server_address,
+            settings.data_server_token,
+            ca_file=settings.data_server_ca_file,
+        ) as server:
+            server.wait_until_reachable(OWNER_SECONDS)
+            teller.decide(logs_may_leave=server.stats().logs_may_leave)
+    except DataServerUnreachableError:
+        logger.info("the node's data server does not answer, so logs stay here for now")
+    except FlopsError as error:
+        logger.info("the node's data server has no say on logs: %s", error)
+        teller.decide(logs_may_leave=True)
 
 
 def _data_source(settings: Settings, reporter: Reporter) -> data_source.DataSource:

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from flops_manager.adapters.mongo import (
     mongo_projects,
 )
 from flops_manager.adapters.mongo_addresses import MongoAddressBook
+from flops_manager.adapters.mongo_logs import MongoLogStore
 from flops_manager.adapters.mqtt import MqttEventBus
+from flops_manager.adapters.mqtt_logs import MqttLogFeed
 from flops_manager.adapters.oakestra import Oakestra
 from flops_manager.adapters.oakestra_hooks import OakestraHooks
 from flops_manager.adapters.oakestra_session import Account, OakestraSession
@@ -32,6 +34,7 @@ from flops_manager.ports.data_servers import DataServers
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.images import Images
 from flops_manager.ports.leases import Leases
+from flops_manager.ports.logs import LogFeed, LogStore
 from flops_manager.ports.orchestrator import Orchestrator
 from flops_manager.ports.runs import Runs
 from flops_manager.ports.state_changes import StateChanges
@@ -42,6 +45,7 @@ from flops_manager.usecases.announcements import Announcements
 from flops_manager.usecases.builds import Builds
 from flops_manager.usecases.database import Database
 from flops_manager.usecases.inbox import Inbox
+from flops_manager.usecases.kept_logs import KeptLogs, LogIntake, LogLimits
 from flops_manager.usecases.mock_steps import MockSteps
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.models import Models
@@ -53,7 +57,7 @@ from flops_manager.usecases.rhythm import Lookout, Rhythm
 from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
 from flops_manager.usecases.watch import Watch
-from flops_manager.usecases.worker import Worker
+from flops_manager.usecases.worker import Ears, Worker
 from flops_runtime.reporting import utc_now
 
 
@@ -72,6 +76,8 @@ class Adapters:
     images: Images
     runs: Runs
     bus: EventBus
+    logs: LogStore
+    log_feed: LogFeed
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ class Options:
     rhythm: Rhythm
     holder: str
     placement: PlacementMode = PlacementMode.AUTO
+    logs: LogLimits = field(default_factory=LogLimits)
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,8 @@ def build(settings: Settings) -> App:
         images=_images(settings),
         runs=MlflowRuns(),
         bus=MqttEventBus(settings.mqtt, utc_now),
+        logs=MongoLogStore(database),
+        log_feed=MqttLogFeed(settings.mqtt),
     )
     options = Options(
         installation=settings.installation,
@@ -125,6 +134,7 @@ def build(settings: Settings) -> App:
         rhythm=settings.rhythm,
         holder=f"{socket.gethostname()}/{os.getpid()}",
         placement=settings.placement,
+        logs=settings.log_limits,
     )
     return wire(adapters, options, utc_now)
 
@@ -159,6 +169,7 @@ def prepare_store(settings: Settings) -> None:
     mongo_mocks(database).create_indexes()
     MongoEventStore(database).create_indexes()
     MongoAddressBook(database, utc_now).create_indexes()
+    MongoLogStore(database).create_indexes()
     database.client.close()
 
 
@@ -170,10 +181,13 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
         adapters.orchestrator, addresses, adapters.leases, options.installation, options.holder
     )
     queue = Queue(adapters.projects, survey, options.limits)
+    kept = KeptLogs(adapters.logs, adapters.projects, adapters.mocks, options.logs, now)
     projects = Projects(
-        adapters.projects, adapters.history, adapters.orchestrator, survey, queue, now
+        adapters.projects, adapters.history, adapters.orchestrator, survey, queue, kept, now
     )
-    mocks = Mocks(adapters.mocks, adapters.history, now)
+    mocks = Mocks(adapters.mocks, adapters.history, kept, now)
+    inbox = Inbox(projects, mocks, adapters.bus)
+    ears = Ears(inbox, adapters.bus, LogIntake(adapters.log_feed, kept))
     return App(
         projects=projects,
         mocks=mocks,
@@ -181,15 +195,14 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
         models=Models(adapters.projects),
         database=Database(projects, mocks),
         survey=survey,
-        worker=_worker(adapters, options, projects, mocks, survey, addresses, tracking, now),
+        worker=_worker(adapters, options, ears, survey, addresses, tracking, now),
     )
 
 
 def _worker(
     adapters: Adapters,
     options: Options,
-    projects: Projects,
-    mocks: Mocks,
+    ears: Ears,
     survey: Survey,
     addresses: Addresses,
     tracking: Tracking,
@@ -209,12 +222,13 @@ def _worker(
         now,
     )
     rest = options.rhythm.first_rest_seconds
+    history = (adapters.history, adapters.logs)
     mock_steps = MockSteps(adapters.orchestrator, survey, announcements, options.installation, now)
     return Worker(
-        inbox=Inbox(projects, mocks, adapters.bus),
+        ears=ears,
         outboxes=(
-            Outbox(adapters.projects, adapters.history, project_steps, now, rest),
-            Outbox(adapters.mocks, adapters.history, mock_steps, now, rest),
+            Outbox(adapters.projects, history, project_steps, now, rest),
+            Outbox(adapters.mocks, history, mock_steps, now, rest),
         ),
         watch=Watch(
             adapters.projects,
@@ -226,7 +240,6 @@ def _worker(
             now,
         ),
         lookout=Lookout(adapters.changes, options.rhythm),
-        bus=adapters.bus,
         leases=adapters.leases,
         holder=options.holder,
         rhythm=options.rhythm,

@@ -6,6 +6,7 @@ from typing import Any
 from flops_manager.domain.deployments import Installation, RegistryAccess
 from flops_manager.domain.nodes import PlacementMode
 from flops_manager.domain.observations import Limits
+from flops_manager.usecases.kept_logs import LogLimits
 from flops_manager.usecases.rhythm import Rhythm
 from flops_runtime.environment import REQUIRED, Environment
 from flops_runtime.settings import MqttSettings, ProcessSettings
@@ -45,6 +46,7 @@ class Settings:
     image_store: str = ""
     placement: PlacementMode = PlacementMode.AUTO
     auth: bool = True
+    log_limits: LogLimits = field(default_factory=LogLimits)
     api_port: int = API_PORT
     api_processes: int = 1
     api_threads: int = 16
@@ -66,12 +68,14 @@ class Settings:
         mqtt = MqttSettings.from_env(environment)
         process = ProcessSettings.from_env(environment)
         limits = _limits(environment)
+        log_limits = _log_limits(environment)
         return cls(
             process=process,
             mqtt=mqtt,
             installation=replace(
                 _installation(environment, mqtt, process),
                 heartbeat_seconds=limits.heartbeat_seconds,
+                keeps_logs=log_limits.days > 0,
             ),
             limits=limits,
             rhythm=_rhythm(environment),
@@ -85,6 +89,7 @@ class Settings:
             image_store=environment.text(
                 "FLOPS_IMAGE_STORE", "", help="Folder of built images where there is no registry."
             ),
+            log_limits=log_limits,
             **_oakestra(environment),
             **_api(environment),
         )
@@ -122,6 +127,23 @@ def _oakestra(environment: Environment) -> dict[str, Any]:
         ),
         "placement": _placement(environment),
     }
+
+
+def _log_limits(environment: Environment) -> LogLimits:
+    return LogLimits(
+        days=environment.whole(
+            "FLOPS_LOG_DAYS",
+            LogLimits.days,
+            help="How long what actors log is kept; 0: it is not even sent.",
+        ),
+        characters=environment.whole(
+            "FLOPS_LOG_MB",
+            LogLimits.characters // 10**6,
+            help="How much of it is kept of each project; the oldest goes first.",
+            minimum=1,
+        )
+        * 10**6,
+    )
 
 
 def _placement(environment: Environment) -> PlacementMode:

@@ -48,7 +48,8 @@ def serving(settings: Settings, registry: CollectorRegistry = REGISTRY) -> Itera
     memory = Memory(settings.max_bytes, settings.max_transfers)
     volume = Volume(settings.volume, settings.codec, settings.limits, memory)
     rulebook = Rulebook(settings.volume, settings.rules)
-    store = Store(volume, rulebook, Audit(settings.volume))
+    audit = Audit(settings.volume)
+    store = Store(volume, rulebook, audit, logs_may_leave=settings.logs_may_leave)
     pages = HttpApi(store, settings.doorkeeper, is_local_only=bool(settings.tls_certificate))
     status = Status("ml_data_server")
     with ExitStack() as stack:

@@ -36,6 +36,7 @@ class Settings:
     tls_key: str = field(default="", repr=False)
     node: str = ""
     mqtt: MqttSettings | None = None
+    logs_may_leave: bool = True
 
     @classmethod
     def from_env(cls, environment: Environment) -> "Settings":
@@ -73,6 +74,11 @@ class Settings:
             tls_key=environment.text("FLOPS_TLS_KEY", "", help="Its key, PEM text."),
             node=environment.text("FLOPS_NODE", "", help="Name of this node; empty: its host's."),
             mqtt=_mqtt(environment),
+            logs_may_leave=environment.flag(
+                "FLOPS_LOGS_MAY_LEAVE",
+                default=True,
+                help="Whether learners of this node may send what they log to the manager.",
+            ),
         )
         environment.check()
         return settings

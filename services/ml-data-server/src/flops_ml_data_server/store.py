@@ -50,7 +50,10 @@ class Upload:
 class Store:
     """Fragments, claims, rules and the audit log of one volume."""
 
-    def __init__(self, volume: Volume, rulebook: Rulebook, log: Audit) -> None:
+    def __init__(
+        self, volume: Volume, rulebook: Rulebook, log: Audit, *, logs_may_leave: bool = True
+    ) -> None:
+        self._logs_may_leave = logs_may_leave
         self.volume = volume
         self._rulebook = rulebook
         self._audit = log
@@ -129,7 +132,7 @@ class Store:
     def stats(self) -> NodeData:
         """Return what the node holds; everybody may know that much."""
         tags = tags_of(self.volume.fragments(), self._rulebook.rules)
-        return NodeData(tags, self.volume.free_bytes)
+        return NodeData(tags, self.volume.free_bytes, self._logs_may_leave)
 
     def rules(self, tag: str) -> TagRules:
         """Return the rules of a tag."""

@@ -8,6 +8,9 @@ ROOT: Final = "flops/v1"
 ALL_EVENTS: Final = (f"{ROOT}/projects/+/events/#", f"{ROOT}/mocks/+/events/#")
 """What the manager subscribes to; ``/#`` matches the level above it too."""
 
+ALL_LOGS: Final = (f"{ROOT}/projects/+/logs", f"{ROOT}/mocks/+/logs")
+"""Where it hears what actors log."""
+
 
 @dataclass(frozen=True)
 class Topics:
@@ -29,6 +32,11 @@ class Topics:
     def all_events(self) -> str:
         """What to subscribe to for every event, results included."""
         return f"{self.subject}/events/#"
+
+    @property
+    def logs(self) -> str:
+        """Where actors send what they log."""
+        return f"{self.subject}/logs"
 
     @property
     def control(self) -> str:

@@ -109,10 +109,14 @@ class TagData:
 
 @dataclass(frozen=True)
 class NodeData:
-    """What a node holds; no values, only what they are. ``free_bytes`` is room for more."""
+    """What a node holds; no values, only what they are. ``free_bytes`` is room for more.
+
+    ``logs_may_leave`` says whether its owner lets learners send what they log to the manager.
+    """
 
     tags: tuple[TagData, ...] = ()
     free_bytes: int = 0
+    logs_may_leave: bool = True
 
     @property
     def rows(self) -> int:
@@ -200,6 +204,7 @@ class NodeDataSchema(MessageSchema):
     builds = NodeData
     tags = TupleOf(fields.Nested(TagDataSchema), required=True)
     free_bytes = fields.Integer(load_default=0)
+    logs_may_leave = fields.Boolean(load_default=True)
 
 
 class CriteriaSchema(MessageSchema):

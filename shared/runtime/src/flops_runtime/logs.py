@@ -1,22 +1,60 @@
-"""Logging, configured once by ``__main__``: to stderr, with the last lines kept for a failure."""
+"""Logging, configured once by ``__main__``: to stderr, with the last lines kept for a failure.
+
+On a terminal lines are plain and coloured. Elsewhere they are JSON, one object a line, with what
+the whole process is about: its project, actor, node, round and trace.
+"""
 
 import json
 import logging
+import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import IO, Any, Final
 
 from flops_contracts.events import LAST_LINES
 
+AUTO: Final = "auto"
+PLAIN: Final = "plain"
+JSON: Final = "json"
+STYLES: Final = (AUTO, PLAIN, JSON)
+
 _PLAIN = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_COLOURS: Final = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31;1", "DEBUG": "2"}
+
+
+class LogContext:
+    """What every line of this process says besides its message; read and written by all threads.
+
+    It is the process's and no thread's, because a service works for one project, in one round.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[str, Any] = {}
+
+    def update(self, **values: Any) -> None:
+        """Set some of it, such as ``round`` or ``trace_id``; None takes a value away."""
+        with self._lock:
+            merged = {**self._values, **values}
+            self._values = {key: one for key, one in merged.items() if one not in (None, "")}
+
+    def values(self) -> dict[str, Any]:
+        """Return all of it."""
+        with self._lock:
+            return dict(self._values)
+
+
+CONTEXT: Final = LogContext()
 
 
 class JsonFormatter(logging.Formatter):
-    """A JSON object a line: time, level, logger, message, the process's context, the extras."""
+    """A JSON object a line: time, level, logger, message, the context, and the extras."""
 
-    def __init__(self, context: Mapping[str, str]) -> None:
+    def __init__(self, context: LogContext = CONTEXT) -> None:
         super().__init__()
         self._context = context
 
@@ -28,12 +66,26 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **self._context,
+            **self._context.values(),
             **extras,
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
+
+
+class PlainFormatter(logging.Formatter):
+    """Lines for people, with the colour of their level where ``has_colours``."""
+
+    def __init__(self, *, has_colours: bool = False) -> None:
+        super().__init__(_PLAIN)
+        self._has_colours = has_colours
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line, or several with a traceback."""
+        text = super().format(record)
+        colour = _COLOURS.get(record.levelname) if self._has_colours else None
+        return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
 
 
 class LastLines(logging.Handler):
@@ -42,25 +94,52 @@ class LastLines(logging.Handler):
     def __init__(self, count: int = LAST_LINES) -> None:
         super().__init__()
         self._lines: deque[str] = deque(maxlen=count)
+        self._is_open = True
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the lines of ``record``, its traceback included."""
-        self._lines.extend(line[:1000] for line in self.format(record).splitlines())
+        if self._is_open:
+            self._lines.extend(line[:1000] for line in self.format(record).splitlines())
 
     def lines(self) -> tuple[str, ...]:
         """Return what is kept, oldest first."""
         return tuple(self._lines)
 
+    def keep_nothing(self) -> None:
+        """Forget all lines, and keep none from now on: they may not leave this node."""
+        self._is_open = False
+        self._lines.clear()
+
 
 def configure_logging(
-    level: str = "INFO", style: str = "plain", context: Mapping[str, str] | None = None
+    level: str = "INFO", style: str = AUTO, context: Mapping[str, str] | None = None
 ) -> LastLines:
     """Send all logs to stderr; return the handler that keeps the last lines."""
+    CONTEXT.update(**(context or {}))
     to_stderr = logging.StreamHandler(sys.stderr)
-    to_stderr.setFormatter(
-        JsonFormatter(context or {}) if style == "json" else logging.Formatter(_PLAIN)
-    )
+    to_stderr.setFormatter(formatter_for(sys.stderr, style, os.environ))  # noqa: TID251 - NO_COLOR
     last_lines = LastLines()
     logging.basicConfig(level=level, handlers=[to_stderr, last_lines], force=True)
     return last_lines
+
+
+def formatter_for(stream: IO[str], style: str, variables: Mapping[str, str]) -> logging.Formatter:
+    """Return what suits the stream; ``NO_COLOR`` in ``variables`` takes the colours away."""
+    is_terminal = stream.isatty()
+    if style == JSON or (style == AUTO and not is_terminal):
+        return JsonFormatter()
+    return PlainFormatter(has_colours=is_terminal and not variables.get("NO_COLOR"))
+
+
+def readable(line: str) -> str:
+    """Return a line of a log for people: JSON as ``LEVEL logger: message``, others as they are."""
+    if not line.startswith("{"):
+        return line
+    try:
+        document = json.loads(line)
+        text = f"{document['level']} {document['logger']}: {document['message']}"
+    except (KeyError, TypeError, ValueError):
+        return line
+    traceback = document.get("traceback")
+    return f"{text}\n{traceback}" if traceback else text

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -59,6 +59,8 @@ def reporting(settings: ActorSettings) -> Iterator[Reporter]:
     with ExitStack() as stack:
         stack.enter_context(StatusServer(settings.process, status))
         stack.enter_context(connection)
+        stack.enter_context(closing(reporter.logs))
+        reporter.logs.start()
         stack.enter_context(_heartbeats(reporter, settings.heartbeat_seconds))
         reporter.report(Kind.STARTED, Empty())
         yield reporter
@@ -73,6 +75,7 @@ def run_one_shot(settings: ActorSettings, work: Work) -> ExitCode:
     terminate_cleanly()
     try:
         with reporting(settings) as reporter:
+            reporter.last_lines = last_lines
             code, event_id = _run_step(reporter, work, last_lines)
             if reporter.is_acknowledged(event_id, settings.acknowledge_timeout_seconds):
                 return code
@@ -89,7 +92,12 @@ def run_one_shot(settings: ActorSettings, work: Work) -> ExitCode:
 def configure_process(settings: ActorSettings) -> LastLines:
     """Configure logging for an actor; return the handler that keeps the last lines."""
     actor = settings.actor
-    context = {"project_id": settings.subject_id, "actor": actor.instance, "node": actor.node}
+    context = {
+        "project": settings.subject_id,
+        "role": str(actor.role),
+        "actor": actor.instance,
+        "node": actor.node,
+    }
     process = settings.process
     return configure_logging(process.log_level, process.log_format, context)
 

@@ -16,6 +16,8 @@ from flops_contracts.events import (
     Notice,
     Progress,
 )
+from flops_runtime.log_shipping import LogShipper
+from flops_runtime.logs import LastLines
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import ActorSettings
 from flops_runtime.status import Status
@@ -48,6 +50,10 @@ class Reporter:
         self._acknowledged: set[str] = set()
         self._delivered: dict[str, tuple[str, bytes]] = {}
         self.status = status
+        self.logs = LogShipper(settings, connection, is_held=settings.holds_logs)
+        self.last_lines = LastLines()
+        if not settings.ships_logs:
+            self.logs.decide(may_leave=False)
 
     def listen(self) -> None:
         """Subscribe to the orders of this project; call it before the connection is made."""
@@ -77,12 +83,19 @@ class Reporter:
 
         Returns its event id; raises ``BrokerUnreachableError``.
         """
+        self.logs.flush_to_manager()
         event = self._event(kind, payload)
         topic = self._settings.topics.result(self._settings.actor.instance)
         data = encode(event)
         self._delivered[event.event_id] = (topic, data)
         self._connection.publish(topic, data, retain=True)
         return event.event_id
+
+    def decide_on_logs(self, *, may_leave: bool) -> None:
+        """Let what is logged leave this node, or keep it here, also from a failure's last lines."""
+        self.logs.decide(may_leave=may_leave)
+        if not may_leave:
+            self.last_lines.keep_nothing()
 
     def fail(self, failure: Failure) -> str:
         """Deliver why this actor gives up; like ``deliver``."""

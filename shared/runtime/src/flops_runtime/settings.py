@@ -64,7 +64,7 @@ class ProcessSettings:
     bind_address: str = "0.0.0.0"  # noqa: S104 - a container's own network
     status_port: int = STATUS_PORT
     log_level: str = "INFO"
-    log_format: str = "plain"
+    log_format: str = "auto"
 
     @classmethod
     def from_env(
@@ -93,8 +93,8 @@ class ProcessSettings:
             log_format=environment.text(
                 "FLOPS_LOG_FORMAT",
                 cls.log_format,
-                help="Plain lines, or a JSON object a line.",
-                choices=("plain", "json"),
+                help="Plain lines, or a JSON object a line; auto is plain on a terminal only.",
+                choices=("auto", "plain", "json"),
             ),
         )
 
@@ -111,6 +111,12 @@ class ActorSettings:
     process: ProcessSettings
     acknowledge_timeout_seconds: float = 60.0
     heartbeat_seconds: float = 10.0
+    ships_logs: bool = True
+
+    @property
+    def holds_logs(self) -> bool:
+        """Whether what it logs stays here until the owner of its node's data was asked."""
+        return self.actor.role is Role.LEARNER
 
     @property
     def topics(self) -> Topics:
@@ -144,5 +150,8 @@ class ActorSettings:
             ),
             heartbeat_seconds=environment.seconds(
                 "FLOPS_HEARTBEAT_SECONDS", cls.heartbeat_seconds, help="Time between heartbeats."
+            ),
+            ships_logs=environment.flag(
+                "FLOPS_SHIP_LOGS", default=True, help="Send what is logged to the manager."
             ),
         )

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from flops_runtime.logs import CONTEXT
 from flops_runtime.settings import ProcessSettings
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Status:
 
     def training(self, *, round_: int | None = None, rows: int | None = None) -> None:
         """Say which round it is, or how many rows of data are loaded; the other stays."""
+        CONTEXT.update(**({} if round_ is None else {"round": round_}))
         told = {"round": round_, "rows": rows}
         with self._lock:
             self._document.update({key: one for key, one in told.items() if one is not None})

@@ -9,6 +9,7 @@ from flops_cli.client import FlopsClient
 from flops_cli.commands.context import Context, pass_context, read_sla
 from flops_cli.commands.data import size
 from flops_cli.commands.findings import show_findings
+from flops_cli.commands.logs import logs
 from flops_cli.errors import RefusedError
 from flops_cli.results import Finding, Project, Round
 from flops_cli.watching import require_success, watch_project
@@ -104,21 +105,7 @@ def watch(context: Context, project_id: str, after: int) -> None:
         _watch(context, client, project_id, after)
 
 
-@project.command()
-@click.argument("project_id")
-@click.option("--actor", default="", help="Only this actor: an instance or a role.")
-@pass_context
-def logs(context: Context, project_id: str, actor: str) -> None:
-    """Show the last lines of each service of a project."""
-    with context.client() as client:
-        found = client.logs(project_id, actor)
-
-    def say() -> None:
-        for one in found:
-            click.echo(f"== {one.get('role')} {one.get('instance')} ({one.get('node') or '-'})")
-            click.echo("\n".join(one.get("lines") or ()))
-
-    context.show(list(found), say)
+project.add_command(logs)
 
 
 @project.command()

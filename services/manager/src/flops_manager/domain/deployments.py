@@ -76,6 +76,7 @@ class Installation:
     registry_access: RegistryAccess = RegistryAccess()
     devel_image_tag: str = ""
     log_level: str = "INFO"
+    keeps_logs: bool = True
     backend_store_url: str = ""
     artifact_store_url: str = ""
     allowed_hosts: str = ""

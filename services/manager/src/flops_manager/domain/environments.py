@@ -20,6 +20,7 @@ def actor(
         "FLOPS_MQTT_PASSWORD": installation.mqtt_password,
         "FLOPS_LOG_LEVEL": log_level,
         "FLOPS_HEARTBEAT_SECONDS": f"{installation.heartbeat_seconds:g}",
+        **({} if installation.keeps_logs else {"FLOPS_SHIP_LOGS": "false"}),
     }
 
 

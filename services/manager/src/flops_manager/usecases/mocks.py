@@ -25,6 +25,7 @@ from flops_manager.ports.stores import EventStore, MockStore, Pending, Record
 from flops_manager.usecases.answers import Page
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.changes import change, unchanged
+from flops_manager.usecases.kept_logs import KeptLogs, LogPage, LogQuery
 from flops_manager.usecases.projects import being_deleted, require_same, subject_id
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,10 @@ logger = logging.getLogger(__name__)
 class Mocks:
     """Everything that can be done with mocks."""
 
-    def __init__(self, store: MockStore, history: EventStore, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: MockStore, history: EventStore, kept: KeptLogs, now: Callable[[], datetime]
+    ) -> None:
+        self._kept = kept
         self._store = store
         self._history = history
         self._now = now
@@ -74,6 +78,10 @@ class Mocks:
         if mock.is_deleted or not caller.may_see(mock.owner):
             raise MockNotFoundError.of(mock_id)
         return mock
+
+    def lines(self, mock_id: str, caller: Caller, query: LogQuery) -> LogPage:
+        """Return lines of the provider's log, also when it is gone."""
+        return self._kept.read(self.get(mock_id, caller).id, query)
 
     def list(
         self, caller: Caller, stage: MockStage | None = None, page: int = 1, page_size: int = 50

@@ -18,7 +18,7 @@ from flops_manager.domain.errors import (
     StoreUnavailableError,
 )
 from flops_manager.domain.projects import ProjectError
-from flops_manager.ports.stores import EventStore, Pending, Record, Records
+from flops_manager.ports.stores import Pending, Record, Records
 from flops_manager.usecases.changes import Step, change, unchanged
 
 logger = logging.getLogger(__name__)
@@ -49,20 +49,27 @@ class Steps(Protocol[T]):
         """Return what it means that a command cannot be carried out."""
 
 
+class Kept(Protocol):
+    """What is kept of a project or mock besides itself: its history, its logs."""
+
+    def remove(self, subject_id: str) -> None:
+        """Forget it all; it is fine if there is nothing."""
+
+
 class Outbox(Generic[T]):
     """Empties the outboxes of projects, or of mocks."""
 
     def __init__(
         self,
         store: Records[T],
-        history: EventStore,
+        kept: tuple[Kept, ...],
         steps: Steps[T],
         now: Callable[[], datetime],
         first_rest_seconds: float = 0.2,
     ) -> None:
         self._first_rest_seconds = first_rest_seconds
         self._store = store
-        self._history = history
+        self._kept = kept
         self._steps = steps
         self._now = now
 
@@ -97,7 +104,7 @@ class Outbox(Generic[T]):
             return self._failed(subject_id, record, error, is_hopeless=not _may_pass(error))
         except Exception as error:
             # A bug must not stop the worker, nor hide: the project says what happened.
-            logger.exception("%s failed", pending.command, extra={"project_id": subject_id})
+            logger.exception("%s failed", pending.command, extra={"project": subject_id})
             return self._failed(subject_id, record, error, is_hopeless=False)
         return 0.0
 
@@ -109,9 +116,11 @@ class Outbox(Generic[T]):
     def _finish(self, subject_id: str, pending: Pending, step: Step[T] | None) -> None:
         if step is None:
             # First, so that it is tried again if this ends here; last, for what was said meanwhile.
-            self._history.remove(subject_id)
+            for kept in self._kept:
+                kept.remove(subject_id)
             self._store.remove(subject_id)
-            self._history.remove(subject_id)
+            for kept in self._kept:
+                kept.remove(subject_id)
             return
         try:
             change(self._store, subject_id, step, done=pending)
@@ -133,7 +142,7 @@ class Outbox(Generic[T]):
             pending.command,
             failures,
             error,
-            extra={"project_id": subject_id},
+            extra={"project": subject_id},
         )
         if not is_cleaning and (is_hopeless or failures >= limit):
             self._give_up(subject_id, record, error)

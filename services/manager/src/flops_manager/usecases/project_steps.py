@@ -146,7 +146,7 @@ class ProjectSteps:
             logger.info("%s is no longer wanted in %s", command.role, project.id)
             return unchanged
         if command.role is Role.BUILDER and (built := self._builds.of(project)):
-            logger.info("%s was built already", project.stage, extra={"project_id": project.id})
+            logger.info("%s was built already", project.stage, extra={"project": project.id})
             return self._record(built)
         found = {
             service.instance: self._deploy_one(project, service)
@@ -164,7 +164,7 @@ class ProjectSteps:
         return step
 
     def _deploy_one(self, project: Project, service: Service) -> Deployed:
-        logger.info("deploying %s", service.instance, extra={"project_id": project.id})
+        logger.info("deploying %s", service.instance, extra={"project": project.id})
         if service.role is Role.TRACKING_SERVER:
             return self._tracking.ensure(project.owner)
         if service.role in AGGREGATORS:
@@ -192,7 +192,7 @@ class ProjectSteps:
         there = [one for one in services if not one.is_removed]
         logs = self._last_lines(project, there)
         for service in there:
-            logger.info("undeploying %s", service.instance, extra={"project_id": project.id})
+            logger.info("undeploying %s", service.instance, extra={"project": project.id})
             self._orchestrator.undeploy(
                 application_of(project, service.role), service.instance, service.job_id
             )

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
+from typing import Final
 
 from flops_contracts.events import Event, Kind
 from flops_contracts.roles import Stage
@@ -36,10 +37,14 @@ from flops_manager.ports.stores import EventStore, Pending, ProjectStore, Record
 from flops_manager.usecases.answers import ActorLog, Finding, Page
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.changes import change, unchanged
+from flops_manager.usecases.kept_logs import KeptLogs, LogPage, LogQuery, tail
 from flops_manager.usecases.queue import Queue
 from flops_manager.usecases.survey import Survey
 
 logger = logging.getLogger(__name__)
+
+SHOWN_LINES: Final = 200
+"""Of each service, in the overview of all logs of a project."""
 
 
 def subject_id(kind: str, owner: str, idempotency_key: str) -> str:
@@ -80,8 +85,10 @@ class Projects:
         orchestrator: Orchestrator,
         survey: Survey,
         queue: Queue,
+        kept: KeptLogs,
         now: Callable[[], datetime],
     ) -> None:
+        self._kept = kept
         self._store = store
         self._history = history
         self._orchestrator = orchestrator
@@ -204,14 +211,33 @@ class Projects:
         return tuple(self._history.after(project_id, after, limit))
 
     def logs(self, project_id: str, caller: Caller, actor: str = "") -> tuple[ActorLog, ...]:
-        """Return the last lines of each service; ``actor`` narrows to an instance or a role."""
+        """Return the last lines of each service; ``actor`` narrows to an instance or a role.
+
+        They are what is kept of its log, or else what the orchestrator has of it.
+        """
         project = self.get(project_id, caller)
         wanted = [one for one in project.services if actor in {"", one.instance, one.role}]
         applications = {application_of(project, one.role) for one in wanted if not one.is_removed}
         states: dict[str, ServiceState] = {}
         for application in sorted(applications, key=str):
             states.update(self._orchestrator.states(application))
-        return tuple(_log(one, states.get(one.instance)) for one in wanted)
+        return tuple(self._log(project, one, states.get(one.instance)) for one in wanted)
+
+    def lines(self, project_id: str, caller: Caller, query: LogQuery) -> LogPage:
+        """Return lines of the actors' logs, also of those that are gone."""
+        return self._kept.read(self.get(project_id, caller).id, query)
+
+    def _log(self, project: Project, service: Service, state: ServiceState | None) -> ActorLog:
+        kept = self._kept.read(project.id, LogQuery(limit=SHOWN_LINES, actor=service.instance))
+        lines = tail(kept.lines) or (tuple(state.logs.splitlines()) if state else ())
+        return ActorLog(
+            role=service.role,
+            instance=service.instance,
+            cluster=service.cluster,
+            node=service.node,
+            is_live=state is not None,
+            lines=lines or service.last_lines,
+        )
 
     def receive(self, event: Event) -> None:
         """Store and apply what an actor said; the same message twice changes nothing.
@@ -254,16 +280,4 @@ def _seen(landscape: Landscape) -> tuple[Finding, ...]:
     return (
         Finding("nodes", bool(landscape.nodes), nodes or "No active node."),
         Finding("data", bool(tags), f"Data tags: {', '.join(tags)}." if tags else "No data yet."),
-    )
-
-
-def _log(service: Service, state: ServiceState | None) -> ActorLog:
-    lines = tuple(state.logs.splitlines()) if state else ()
-    return ActorLog(
-        role=service.role,
-        instance=service.instance,
-        cluster=service.cluster,
-        node=service.node,
-        is_live=state is not None,
-        lines=lines or service.last_lines,
     )

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from flops_contracts.events import Event
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.leases import Leases
 from flops_manager.usecases.inbox import Inbox
+from flops_manager.usecases.kept_logs import LogIntake
 from flops_manager.usecases.outbox import Outbox
 from flops_manager.usecases.rhythm import Lookout, Rhythm
 from flops_manager.usecases.watch import Watch
@@ -21,6 +23,31 @@ logger = logging.getLogger(__name__)
 
 LEASE: Final = "worker"
 AT_ONCE: Final = 10
+SWEEP_SECONDS: Final = 3600.0
+"""Between two removals of logs that were kept for long enough."""
+
+
+@dataclass(frozen=True)
+class Ears:
+    """What the active worker hears with: events by the bus, for the inbox, and logs."""
+
+    inbox: Inbox
+    bus: EventBus
+    logs: LogIntake
+
+    def open(self, receive: Callable[[Event, bool], None]) -> None:
+        """Hear; raise ``BrokerUnreachableError``, and hear nothing then."""
+        try:
+            self.bus.open(receive)
+            self.logs.open()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Hear no more; safe to call twice, and while another thread opens."""
+        self.bus.close()
+        self.logs.close()
 
 
 class Worker:
@@ -28,23 +55,21 @@ class Worker:
 
     def __init__(
         self,
-        inbox: Inbox,
+        ears: Ears,
         outboxes: tuple[Outbox[Any], ...],
         watch: Watch,
         lookout: Lookout,
-        bus: EventBus,
         leases: Leases,
         holder: str,
         rhythm: Rhythm,
     ) -> None:
+        self._ears = ears
         self._outboxes = outboxes
         self._watch = watch
-        self._bus = bus
         self._leases = leases
         self._holder = holder
         self._rhythm = rhythm
         self._lookout = lookout
-        self._inbox = inbox
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -85,7 +110,7 @@ class Worker:
                     self.turn(pool)
                     self._woken.wait(self._rhythm.poll_seconds)
                 # The pool ends with its last thread, and one may still wait for the broker.
-                self._bus.close()
+                self._ears.close()
         finally:
             self._step_down()
             self._leases.release(LEASE, self._holder)
@@ -141,9 +166,9 @@ class Worker:
             return
         try:
             if self._is_listening:
-                self._bus.ask_again()
+                self._ears.bus.ask_again()
                 return
-            self._bus.open(self._take)
+            self._ears.open(self._take)
         except FlopsError as error:
             logger.warning("cannot hear the actors: %s", error)
             return
@@ -153,7 +178,7 @@ class Worker:
             self._step_down()
 
     def _take(self, event: Event, is_mock: bool) -> None:
-        self._inbox.take(event, is_mock)
+        self._ears.inbox.take(event, is_mock)
         self.wake()
 
     def _step_down(self) -> None:
@@ -162,7 +187,7 @@ class Worker:
         self._due.pop("changes", None)
         if self._is_listening:
             self._is_listening = False
-            self._bus.close()
+            self._ears.close()
 
     def _dispatch(self, pool: Executor, outbox: Outbox[Any]) -> None:
         now = time.monotonic()
@@ -195,9 +220,17 @@ class Worker:
     def _look_around(self, pool: Executor) -> None:
         if self._is_due("changes", self._rhythm.renew_hearing_seconds):
             _submit(pool, self._hear_changes)
+        if self._is_due("old logs", SWEEP_SECONDS):
+            _submit(pool, self._sweep_logs)
         is_idle = self._watching is None or self._watching.done()
         if is_idle and self._lookout.is_due():
             self._watching = _submit(pool, self._look)
+
+    def _sweep_logs(self) -> None:
+        try:
+            self._ears.logs.sweep()
+        except FlopsError as error:
+            logger.warning("old logs are not removed: %s", error)
 
     def _hear_changes(self) -> None:
         if self._may_act():

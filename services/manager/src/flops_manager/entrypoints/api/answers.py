@@ -8,6 +8,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, pre_dump
 
+from flops_contracts.log_lines import LogLineSchema
 from flops_contracts.payloads import (
     ActorImagesSchema,
     FragmentSchema,
@@ -282,6 +283,31 @@ class LogsAnswerSchema(AnswerSchema):
     """Logs of a project's services."""
 
     logs = fields.List(fields.Nested(ActorLogSchema))
+
+
+class KeptLineSchema(LogLineSchema):
+    """A line that an actor logged."""
+
+    class Meta:
+        """marshmallow's options."""
+
+        exclude = ("number",)
+
+    seq = fields.Integer()
+    role = fields.Enum(Role, by_value=True, attribute="actor.role")
+    instance = fields.String(attribute="actor.instance")
+    cluster = fields.String(attribute="actor.cluster")
+    node = fields.String(attribute="actor.node")
+    left_out = fields.Integer(
+        metadata=_what("How many lines before this one were too many to be sent.")
+    )
+
+
+class LogLinesAnswerSchema(AnswerSchema):
+    """Lines in order; ask again with ``after=last_seq`` for what is logged later."""
+
+    lines = fields.List(fields.Nested(KeptLineSchema))
+    last_seq = fields.Integer()
 
 
 class MockAnswerSchema(AnswerSchema):

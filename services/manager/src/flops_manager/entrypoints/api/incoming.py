@@ -8,6 +8,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from flops_contracts.errors import FlopsError
+from flops_contracts.log_lines import LEVELS
 from flops_contracts.roles import MockStage, Stage
 
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -94,7 +95,30 @@ class LogsQuerySchema(QuerySchema):
     actor = fields.String(
         load_default="",
         validate=validate.Length(max=100),
-        metadata={"description": "Only this actor: the `instance` of a project's actors."},
+        metadata={"description": "Only this actor: an `instance`, or a role."},
+    )
+
+
+class LogLinesQuerySchema(LogsQuerySchema):
+    """For the lines of a project's logs; all filters hold."""
+
+    after = fields.Integer(
+        load_default=None,
+        validate=validate.Range(min=0, max=2**53),
+        metadata={"description": "Only what follows `last_seq` of an answer; else the last lines."},
+    )
+    limit = fields.Integer(load_default=200, validate=validate.Range(min=1, max=1000))
+    node = fields.String(load_default="", validate=validate.Length(max=200))
+    level = fields.String(
+        load_default="",
+        validate=validate.OneOf(("", *LEVELS)),
+        metadata={"description": "This severe or more."},
+    )
+    round = fields.Integer(load_default=None, validate=validate.Range(min=0))
+    text = fields.String(
+        load_default="",
+        validate=validate.Length(max=200),
+        metadata={"description": "In the message or the logger's name; case does not matter."},
     )
 
 

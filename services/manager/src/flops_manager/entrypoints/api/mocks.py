@@ -16,6 +16,7 @@ from flops_manager.entrypoints.api.incoming import (
     idempotency_key_of,
 )
 from flops_manager.entrypoints.api.pictures import draw_labels
+from flops_manager.entrypoints.api.projects import lines_answer, log_query
 from flops_manager.usecases.mocks import Mocks
 
 Answer = dict[str, Any]
@@ -61,6 +62,10 @@ class MockViews:
         message = f"Mock data provider {mock.id}: {mock.stage}."
         document: Answer = MockAnswerSchema().dump({"message": message, "mock": mock})
         return document
+
+    def lines(self, call: Call, mock_id: str) -> Answer:
+        """Tell what the provider logged."""
+        return lines_answer(self._mocks.lines(mock_id, call.caller, log_query(call)))
 
     def labels(self, call: Call, mock_id: str) -> Response:
         """Draw how many rows of each label each partition has."""

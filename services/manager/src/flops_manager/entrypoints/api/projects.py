@@ -9,6 +9,7 @@ from flops_contracts.sla_schemas import read_project_sla
 from flops_manager.domain.projects import Project
 from flops_manager.entrypoints.api.answers import (
     EventsAnswerSchema,
+    LogLinesAnswerSchema,
     LogsAnswerSchema,
     ProjectAnswerSchema,
     ProjectsAnswerSchema,
@@ -22,6 +23,7 @@ from flops_manager.entrypoints.api.incoming import (
     wants,
 )
 from flops_manager.entrypoints.api.streams import MEDIA_TYPE, Streams
+from flops_manager.usecases.kept_logs import KeptLine, LogPage, LogQuery
 from flops_manager.usecases.projects import Projects
 
 Answer = dict[str, Any]
@@ -92,6 +94,11 @@ class ProjectViews:
         logs = self._projects.logs(project_id, call.caller, call.query["actor"])
         return _dump(LogsAnswerSchema, f"Logs of {len(logs)} services.", logs=logs)
 
+    def lines(self, call: Call, project_id: str) -> Answer:
+        """Tell what the actors of a project logged."""
+        page = self._projects.lines(project_id, call.caller, log_query(call))
+        return lines_answer(page)
+
     def _check(self, sla: ProjectSla, call: Call) -> Answer:
         findings = self._projects.check(sla, call.caller)
         problems = [one for one in findings if not one.is_ok]
@@ -99,6 +106,23 @@ class ProjectViews:
         if problems:
             message = f"{len(problems)} of {len(findings)} checks failed; nothing was created."
         return _dump(ProjectSubmittedSchema, message, is_ok=not problems, findings=findings)
+
+
+def log_query(call: Call) -> LogQuery:
+    """Return the filters that a request for lines names."""
+    names = ("after", "limit", "actor", "node", "level", "round", "text")
+    return LogQuery(**{name: call.query[name] for name in names})
+
+
+def lines_answer(page: LogPage) -> Answer:
+    """Return the answer with lines of logs."""
+    lines = [{**vars(one.line), "actor": one.actor, **_place(one)} for one in page.lines]
+    message = f"{len(lines)} lines."
+    return _dump(LogLinesAnswerSchema, message, lines=lines, last_seq=page.last_seq)
+
+
+def _place(kept: KeptLine) -> dict[str, int]:
+    return {"seq": kept.seq, "left_out": kept.left_out}
 
 
 def _answer(project: Project) -> Answer:

@@ -17,6 +17,7 @@ from flops_manager.entrypoints.api.incoming import (
     CustomerSchema,
     DeleteQuerySchema,
     EventsQuerySchema,
+    LogLinesQuerySchema,
     LogsQuerySchema,
     MocksQuerySchema,
     PageQuerySchema,
@@ -123,6 +124,12 @@ def project_routes(views: ProjectViews) -> tuple[Route, ...]:
             query=LogsQuerySchema,
             errors=MISSING,
         ),
+        Route(
+            *("GET", f"{one}/logs/lines", views.lines, "Tell what the project's actors logged"),
+            answer=answers.LogLinesAnswerSchema,
+            query=LogLinesQuerySchema,
+            errors=MISSING,
+        ),
     )
 
 
@@ -146,6 +153,12 @@ def mock_routes(views: MockViews) -> tuple[Route, ...]:
         Route(
             *("GET", one, views.get, "Tell the full state of a mock data provider"),
             answer=answers.MockAnswerSchema,
+            errors=MISSING,
+        ),
+        Route(
+            *("GET", f"{one}/logs/lines", views.lines, "Tell what the provider logged"),
+            answer=answers.LogLinesAnswerSchema,
+            query=LogLinesQuerySchema,
             errors=MISSING,
         ),
         Route(

@@ -98,7 +98,7 @@ class Streams:
             yield from self._live(project_id, caller, after)
         except FlopsError as error:
             # The project is deleted, or the store is away: the client asks again and is told.
-            logger.info("stream ends: %s", error.reason, extra={"project_id": project_id})
+            logger.info("stream ends: %s", error.reason, extra={"project": project_id})
 
     def _live(self, project_id: str, caller: Caller, after: int) -> Iterator[str]:
         opened = spoke = looked = self._clock()

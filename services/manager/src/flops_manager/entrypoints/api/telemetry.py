@@ -93,5 +93,5 @@ def _log(response: Response, endpoint: str, seconds: float) -> None:
         seconds * 1000,
         request_id(),
         project_id,
-        extra={"request_id": request_id(), "project_id": project_id},
+        extra={"request_id": request_id(), "project": project_id},
     )

@@ -8,6 +8,7 @@ from flask import Response, redirect, render_template, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from flops_contracts.errors import FlopsError
+from flops_contracts.log_lines import LEVELS
 from flops_contracts.roles import Stage
 from flops_manager.entrypoints.api.callers import Call, Sender
 from flops_manager.entrypoints.api.incoming import last_event_of
@@ -18,6 +19,7 @@ from flops_manager.entrypoints.web.lanes import lanes_of
 from flops_manager.entrypoints.web.timeline import line_of
 from flops_manager.entrypoints.web.visitors import caller, is_partial
 from flops_manager.ports.model_servers import ModelServers
+from flops_manager.usecases.kept_logs import LogQuery, tail
 from flops_manager.usecases.projects import Projects
 
 PAGE_SIZE: Final = 25
@@ -25,6 +27,7 @@ SCANNED_PAGES: Final = 10
 """A search looks through this many pages of 100, the newest projects."""
 
 EVENTS: Final = 500
+LOG_LINES: Final = 1000
 MAX_SAMPLE_BYTES: Final = 512 * 1024
 STOP_POLLING: Final = 286
 """The status that tells htmx to ask no more."""
@@ -125,10 +128,18 @@ class ProjectPages:
         """Return the last lines of the project's services, as the filter says."""
         actor = request.args.get("actor", "")[:100]
         text = request.args.get("text", "").strip()[:100]
+        level, round_ = request.args.get("level", ""), request.args.get("round", "")
         logs = self._api.logs(call_with(actor=actor), project_id)["logs"]
         for one in logs:
             one["lines"] = [line for line in one["lines"] if text.lower() in line.lower()]
-        return render_template("project_logs.html", logs=logs, text=text)
+        if level in LEVELS or round_:
+            number = _whole(round_, 0) if round_ else None
+            query = LogQuery(None, LOG_LINES, actor, level=level, round=number, text=text)
+            page = self._projects.lines(project_id, caller(), query)
+            for one in logs:
+                own = [line for line in page.lines if line.actor.instance == one["instance"]]
+                one["lines"] = tail(own)
+        return render_template("project_logs.html", logs=logs, text=text or level or round_)
 
     def ask(self, project_id: str, verb: str) -> Page:
         """Ask whether a project is really to be cancelled or deleted."""

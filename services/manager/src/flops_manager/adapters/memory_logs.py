@@ -1,0 +1,119 @@
+"""The ports of logs in memory; they pass the ports' contracts."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from flops_contracts.log_lines import LogBatch
+from flops_manager.ports.logs import StoredBatch
+
+
+@dataclass(frozen=True)
+class _Kept:
+    stored: StoredBatch
+    at: datetime
+
+
+class MemoryLogStore:
+    """``LogStore`` in a list."""
+
+    def __init__(self) -> None:
+        self._kept: list[_Kept] = []
+        self._numbers: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def append(self, batch: LogBatch, at: datetime) -> bool:
+        """See the port."""
+        identity = (batch.project_id, batch.run, batch.lines[0].number)
+        with self._lock:
+            known = {
+                (one.stored.batch.project_id, one.stored.batch.run, _first(one.stored))
+                for one in self._kept
+            }
+            if identity in known:
+                return False
+            seq = self._numbers.get(batch.project_id, 0) + 1
+            self._numbers[batch.project_id] = seq
+            self._kept.append(_Kept(StoredBatch(seq, batch), at))
+        return True
+
+    def after(
+        self, subject_id: str, seq: int, limit: int, actor: str = "", node: str = ""
+    ) -> Sequence[StoredBatch]:
+        """See the port."""
+        found = self._found(subject_id, actor, node)
+        return [one for one in found if one.seq > seq][:limit]
+
+    def newest(
+        self, subject_id: str, limit: int, actor: str = "", node: str = ""
+    ) -> Sequence[StoredBatch]:
+        """See the port."""
+        return self._found(subject_id, actor, node)[-limit:]
+
+    def trim(self, subject_id: str, most_characters: int) -> None:
+        """See the port."""
+        left = most_characters
+        with self._lock:
+            gone = []
+            for one in reversed(self._kept):
+                if one.stored.batch.project_id == subject_id:
+                    left -= characters(one.stored.batch)
+                    if left < 0:
+                        gone.append(one)
+            self._kept = [one for one in self._kept if one not in gone]
+
+    def remove(self, subject_id: str) -> None:
+        """See the port."""
+        with self._lock:
+            self._kept = [one for one in self._kept if one.stored.batch.project_id != subject_id]
+
+    def remove_before(self, at: datetime) -> None:
+        """See the port."""
+        with self._lock:
+            self._kept = [one for one in self._kept if one.at >= at]
+
+    def _found(self, subject_id: str, actor: str, node: str) -> list[StoredBatch]:
+        with self._lock:
+            kept = [one.stored for one in self._kept if one.stored.batch.project_id == subject_id]
+        return [
+            one
+            for one in kept
+            if actor in {"", one.batch.actor.instance, one.batch.actor.role}
+            and node in {"", one.batch.actor.node}
+        ]
+
+
+class MemoryLogFeed:
+    """``LogFeed`` that tests speak into; what nobody heard waits."""
+
+    def __init__(self) -> None:
+        self._receive: Callable[[LogBatch, bool], None] | None = None
+        self._waiting: list[tuple[LogBatch, bool]] = []
+
+    def say(self, batch: LogBatch, *, is_mock: bool = False) -> None:
+        """Be an actor that logged something."""
+        if self._receive is None:
+            self._waiting.append((batch, is_mock))
+        else:
+            self._receive(batch, is_mock)
+
+    def open(self, receive: Callable[[LogBatch, bool], None]) -> None:
+        """See the port."""
+        self._receive = receive
+        waiting, self._waiting = self._waiting, []
+        for batch, is_mock in waiting:
+            receive(batch, is_mock)
+
+    def close(self) -> None:
+        """See the port."""
+        self._receive = None
+
+
+def characters(batch: LogBatch) -> int:
+    """Return how much a batch counts."""
+    return sum(len(line.message) for line in batch.lines)
+
+
+def _first(stored: StoredBatch) -> int:
+    return stored.batch.lines[0].number

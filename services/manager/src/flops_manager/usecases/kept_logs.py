@@ -1,0 +1,193 @@
+"""Keeping what actors log, and reading it: live, and when they are long gone."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from flops_contracts.events import Actor
+from flops_contracts.log_lines import LogBatch, LogLine, severity
+from flops_manager.domain.errors import MockNotFoundError, ProjectNotFoundError
+from flops_manager.ports.logs import LogFeed, LogStore, StoredBatch
+from flops_manager.ports.stores import MockStore, ProjectStore
+
+logger = logging.getLogger(__name__)
+
+KNOWN_SECONDS: Final = 30.0
+"""How long a project is taken for known without asking the store again."""
+
+TRIM_EVERY: Final = 20
+"""Batches between two looks at the size of what is kept of a project."""
+
+BATCHES_AT_ONCE: Final = 50
+MOST_BATCHES: Final = 2000
+"""Of a filter that little passes: the client asks again from where this ended."""
+
+
+@dataclass(frozen=True)
+class LogLimits:
+    """How long lines are kept, and how many characters of each project or mock; 0 days: none."""
+
+    days: int = 14
+    characters: int = 20_000_000
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """Which lines: those behind batch ``after``, or for None the last ones; all filters hold."""
+
+    after: int | None = None
+    limit: int = 200
+    actor: str = ""
+    node: str = ""
+    level: str = ""
+    round: int | None = None
+    text: str = ""
+
+    def matches(self, line: LogLine) -> bool:
+        """Say whether a line passes the filters that look into it."""
+        return (
+            (not self.level or severity(line.level) >= severity(self.level))
+            and self.round in {None, line.round}
+            and self.text.lower() in f"{line.logger} {line.message}".lower()
+        )
+
+
+@dataclass(frozen=True)
+class KeptLine:
+    """A line with who said it. ``left_out`` lines of the same process before it are missing."""
+
+    seq: int
+    actor: Actor
+    line: LogLine
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """Lines in order; what follows is asked for with ``after=last_seq``."""
+
+    lines: tuple[KeptLine, ...]
+    last_seq: int
+
+
+class KeptLogs:
+    """Stores batches within bounds, and finds lines in them."""
+
+    def __init__(
+        self,
+        store: LogStore,
+        projects: ProjectStore,
+        mocks: MockStore,
+        limits: LogLimits,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._projects = projects
+        self._mocks = mocks
+        self._limits = limits
+        self._now = now
+        self._monotonic = monotonic
+        self._known: dict[str, float] = {}
+        self._untrimmed: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def take(self, batch: LogBatch, is_mock: bool) -> None:
+        """Keep a batch of a project or mock that there is; raise ``StoreUnavailableError``."""
+        if not self._limits.days or not self._is_known(batch.project_id, is_mock=is_mock):
+            return
+        self._store.append(batch, self._now())
+        with self._lock:
+            count = self._untrimmed.get(batch.project_id, 0) + 1
+            self._untrimmed[batch.project_id] = count % TRIM_EVERY
+        if count == TRIM_EVERY:
+            self._store.trim(batch.project_id, self._limits.characters)
+
+    def read(self, subject_id: str, query: LogQuery) -> LogPage:
+        """Return the lines that pass the filters; whoever asks must be allowed to."""
+        if query.after is None:
+            return self._last(subject_id, query)
+        found: list[KeptLine] = []
+        seen: dict[str, int] = {}
+        last = query.after
+        for _ in range(MOST_BATCHES // BATCHES_AT_ONCE):
+            batches = self._store.after(subject_id, last, BATCHES_AT_ONCE, query.actor, query.node)
+            for stored in batches:
+                found += _lines(stored, query, seen)
+                last = stored.seq
+                if len(found) >= query.limit:
+                    return LogPage(tuple(found), last)
+            if len(batches) < BATCHES_AT_ONCE:
+                break
+        return LogPage(tuple(found), last)
+
+    def sweep(self) -> None:
+        """Forget what was kept for long enough."""
+        self._store.remove_before(self._now() - timedelta(days=self._limits.days))
+
+    def _last(self, subject_id: str, query: LogQuery) -> LogPage:
+        batches = self._store.newest(subject_id, BATCHES_AT_ONCE, query.actor, query.node)
+        seen: dict[str, int] = {}
+        found = [line for stored in batches for line in _lines(stored, query, seen)]
+        return LogPage(tuple(found[-query.limit :]), batches[-1].seq if batches else 0)
+
+    def _is_known(self, subject_id: str, *, is_mock: bool) -> bool:
+        now = self._monotonic()
+        if self._known.get(subject_id, 0.0) > now:
+            return True
+        store = self._mocks if is_mock else self._projects
+        try:
+            store.get(subject_id)
+        except (ProjectNotFoundError, MockNotFoundError):
+            logger.debug("nobody knows %s, whose actor logs", subject_id)
+            return False
+        self._known = {key: until for key, until in self._known.items() if until > now}
+        self._known[subject_id] = now + KNOWN_SECONDS
+        return True
+
+
+class LogIntake:
+    """Listens for logs while this manager is the active worker."""
+
+    def __init__(self, feed: LogFeed, kept: KeptLogs) -> None:
+        self._feed = feed
+        self._kept = kept
+
+    def open(self) -> None:
+        """Hear; raise ``BrokerUnreachableError``."""
+        self._feed.open(self._kept.take)
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._feed.close()
+
+    def sweep(self) -> None:
+        """Forget what is old."""
+        self._kept.sweep()
+
+
+def _lines(stored: StoredBatch, query: LogQuery, seen: dict[str, int]) -> Iterator[KeptLine]:
+    """Yield the lines that match; ``seen`` has the last number of each process so far."""
+    run = stored.batch.run
+    for line in stored.batch.lines:
+        missing = max(0, line.number - seen.get(run, line.number - 1) - 1)
+        seen[run] = line.number
+        if query.matches(line):
+            yield KeptLine(stored.seq, stored.batch.actor, line, missing)
+
+
+def tail(lines: Sequence[KeptLine]) -> tuple[str, ...]:
+    """Return lines as people read them."""
+    return tuple(one for line in lines for one in told(line).splitlines())
+
+
+def told(kept: KeptLine) -> str:
+    """Return one line, with its time, level, round and logger."""
+    line = kept.line
+    where = "" if line.round is None else f" [round {line.round}]"
+    text = f"{line.at:%H:%M:%S} {line.level}{where} {line.logger}: {line.message}"
+    return f"... {kept.left_out} lines are left out\n{text}" if kept.left_out else text

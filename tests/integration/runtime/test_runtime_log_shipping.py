@@ -1,0 +1,167 @@
+"""What an actor logs reaches the manager's store: real broker, real processes."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import closing
+
+import pytest
+
+from flops_contracts.events import Actor
+from flops_contracts.log_lines import MOST_LINES
+from flops_contracts.roles import Role
+from flops_manager.adapters.memory import memory_mocks, memory_projects
+from flops_manager.adapters.memory_logs import MemoryLogStore
+from flops_manager.adapters.mqtt_logs import MqttLogFeed
+from flops_manager.ports.stores import Record
+from flops_manager.usecases.kept_logs import KeptLogs, LogIntake, LogLimits, LogQuery
+from flops_runtime.environment import Environment
+from flops_runtime.log_shipping import WAITING_LINES, LogShipper
+from flops_runtime.logs import LogContext
+from flops_runtime.mqtt import MqttConnection
+from flops_runtime.settings import ActorSettings, MqttSettings
+from support.broker import PASSWORD, running_broker
+from support.manager_core import NOW, a_project
+from support.waiting import until
+
+PROGRAM = """
+import logging, os, threading
+from flops_contracts.roles import Role
+from flops_runtime.environment import Environment
+from flops_runtime.logs import CONTEXT
+from flops_runtime.one_shot import run_one_shot
+from flops_runtime.settings import ActorSettings
+
+def work(reporter):
+    reporter.status.training(round_=3)
+    logging.getLogger("flops_aggregator").warning("about to be killed")
+    threading.Event().wait(60)
+
+run_one_shot(ActorSettings.from_env(Environment(os.environ), Role.AGGREGATOR), work)
+"""
+
+
+@pytest.fixture(scope="module")
+def broker():
+    with running_broker() as running:
+        yield running
+
+
+@pytest.fixture
+def kept(broker):
+    """Return a manager's kept logs, which hear the broker."""
+    projects = memory_projects()
+    projects.add(Record(a_project("p1")))
+    kept = KeptLogs(MemoryLogStore(), projects, memory_mocks(), LogLimits(), lambda: NOW)
+    intake = LogIntake(MqttLogFeed(MqttSettings(broker.url, PASSWORD)), kept)
+    intake.open()
+    yield kept
+    intake.close()
+
+
+@pytest.fixture
+def shipper(broker):
+    """Return what ships the log of a builder that is connected to the broker."""
+    with MqttConnection(MqttSettings(broker.url, PASSWORD), os.urandom(4).hex()) as connection:
+        variables = {
+            "FLOPS_INSTANCE": "bld1",
+            "FLOPS_PROJECT_ID": "p1",
+            "FLOPS_STAGE": "training",
+            **broker.environment,
+        }
+        settings = ActorSettings.from_env(Environment(variables), Role.BUILDER)
+        shipper = LogShipper(settings, connection, context=LogContext())
+        with closing(shipper):
+            yield shipper
+
+
+def lines(kept, **query):
+    return kept.read("p1", LogQuery(**{"after": 0, "limit": 1000, **query})).lines
+
+
+def test_the_lines_of_an_actor_that_is_killed_are_there(kept, broker):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "FLOPS_INSTANCE": "agg1",
+        "FLOPS_PROJECT_ID": "p1",
+        "FLOPS_NODE": "n1",
+        "FLOPS_STAGE": "training",
+        "FLOPS_STATUS_PORT": "0",
+        "FLOPS_BIND_ADDRESS": "127.0.0.1",
+        **broker.environment,
+    }
+    actor = subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment)
+    try:
+        until(lambda: lines(kept, text="about to be killed"), 30, "the line")
+    finally:
+        actor.send_signal(signal.SIGKILL)
+        actor.wait(10)
+
+    (line,) = lines(kept, actor="agg1", level="WARNING", round=3)
+    assert line.actor == Actor(Role.AGGREGATOR, "agg1", "", "n1")
+
+
+def test_a_flood_is_bounded_holds_nobody_up_and_says_what_is_missing(kept, shipper):
+    shipper.start()
+    logger = logging.getLogger("flood")
+    logger.setLevel(logging.INFO)
+
+    for number in range(100_000):
+        logger.info("line %d", number)
+    assert len(shipper._lines) <= WAITING_LINES
+    shipper.flush_to_manager(10)
+
+    until(lambda: lines(kept, text="line 99999"), 20, "the last line")
+    found = lines(kept, limit=100_000, actor="bld1")
+    left_out = sum(one.left_out for one in found)
+    assert len(found) + left_out + found[0].line.number - 1 == found[-1].line.number
+    assert len(found) < 50_000
+    assert len(found) > MOST_LINES
+
+
+def test_what_is_held_leaves_when_that_is_decided(kept, shipper):
+    shipper._is_held = True
+    shipper.start()
+    logging.getLogger("held").warning("a row of data")
+    shipper.flush_to_manager(2)
+    assert lines(kept, text="a row") == ()
+
+    shipper.decide(may_leave=True)
+    shipper.flush_to_manager(5)
+    until(lambda: lines(kept, text="a row"), 10, "the line")
+
+
+def test_what_may_not_leave_never_does(kept, shipper):
+    shipper._is_held = True
+    shipper.start()
+    logging.getLogger("held").warning("a secret row")
+    shipper.decide(may_leave=False)
+    logging.getLogger("held").warning("another secret row")
+    shipper.flush_to_manager(2)
+
+    assert lines(kept, text="secret") == ()
+    assert list(shipper._lines) == []
+
+
+def test_logging_from_many_threads_numbers_each_line_once(kept, shipper):
+    shipper.start()
+    logger = logging.getLogger("many")
+
+    def log():
+        for number in range(50):
+            logger.warning("many %d", number)
+
+    threads = [threading.Thread(target=log) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    shipper.flush_to_manager(10)
+
+    until(lambda: len(lines(kept, text="many")) == 400, 20, "all lines")
+    numbers = [one.line.number for one in lines(kept, text="many")]
+    assert len(set(numbers)) == 400

@@ -1,0 +1,109 @@
+"""Logs are kept within bounds, and found again by what people look for."""
+
+from datetime import timedelta
+
+import pytest
+
+from flops_manager.adapters.memory import memory_mocks, memory_projects
+from flops_manager.adapters.memory_logs import MemoryLogStore
+from flops_manager.ports.stores import Record
+from flops_manager.usecases.kept_logs import TRIM_EVERY, KeptLogs, LogLimits, LogQuery, tail
+from support.log_batches import a_batch
+from support.manager_core import MovableClock, a_project
+
+
+@pytest.fixture
+def projects():
+    projects = memory_projects()
+    projects.add(Record(a_project("p1")))
+    return projects
+
+
+@pytest.fixture
+def clock():
+    return MovableClock()
+
+
+@pytest.fixture
+def store():
+    return MemoryLogStore()
+
+
+@pytest.fixture
+def kept(store, projects, clock):
+    return KeptLogs(store, projects, memory_mocks(), LogLimits(), clock)
+
+
+def messages(page):
+    return [one.line.message for one in page.lines]
+
+
+def test_lines_are_found_by_who_where_how_severe_when_and_what(kept):
+    kept.take(a_batch("p1", 1, "loading", "fitting", round_=1), is_mock=False)
+    kept.take(a_batch("p1", 3, "diverged", level="WARNING", round_=2), is_mock=False)
+    kept.take(a_batch("p1", 1, "elsewhere", instance="lrn1", node="n2", run="b"), is_mock=False)
+
+    def found(**query):
+        return messages(kept.read("p1", LogQuery(**query)))
+
+    assert found() == ["loading", "fitting", "diverged", "elsewhere"]
+    assert found(actor="lrn0") == ["loading", "fitting", "diverged"]
+    assert found(node="n2") == ["elsewhere"]
+    assert found(level="WARNING") == ["diverged"]
+    assert found(round=1) == ["loading", "fitting"]
+    assert found(text="FIT") == ["fitting"]
+    assert found(limit=1) == ["elsewhere"]
+
+
+def test_who_follows_gets_each_line_once(kept):
+    kept.take(a_batch("p1", 1, "one"), is_mock=False)
+    first = kept.read("p1", LogQuery(after=0))
+    kept.take(a_batch("p1", 2, "two"), is_mock=False)
+
+    second = kept.read("p1", LogQuery(after=first.last_seq))
+
+    assert (messages(first), messages(second)) == (["one"], ["two"])
+    assert messages(kept.read("p1", LogQuery(after=second.last_seq))) == []
+
+
+def test_lines_that_were_too_many_are_counted(kept):
+    kept.take(a_batch("p1", 1, "one"), is_mock=False)
+    kept.take(a_batch("p1", 501, "much later"), is_mock=False)
+
+    page = kept.read("p1", LogQuery(after=0))
+
+    assert [one.left_out for one in page.lines] == [0, 499]
+    assert "... 499 lines are left out" in tail(page.lines)
+
+
+def test_a_project_that_nobody_knows_keeps_nothing(kept, store):
+    kept.take(a_batch("gone", 1, "one"), is_mock=False)
+
+    assert store.after("gone", 0, 10) == []
+
+
+def test_of_each_project_only_so_much_is_kept(store, projects, clock):
+    kept = KeptLogs(store, projects, memory_mocks(), LogLimits(characters=50), clock)
+
+    for number in range(1, TRIM_EVERY + 1):
+        kept.take(a_batch("p1", number, "x" * 10), is_mock=False)
+
+    assert len(store.after("p1", 0, 100)) == 5
+
+
+def test_days_are_counted(kept, store, clock):
+    kept.take(a_batch("p1", 1, "old"), is_mock=False)
+    clock.pass_seconds(timedelta(days=15).total_seconds())
+    kept.take(a_batch("p1", 2, "new"), is_mock=False)
+
+    kept.sweep()
+
+    assert messages(kept.read("p1", LogQuery())) == ["new"]
+
+
+def test_with_no_days_nothing_is_kept(store, projects, clock):
+    kept = KeptLogs(store, projects, memory_mocks(), LogLimits(days=0), clock)
+
+    kept.take(a_batch("p1", 1, "one"), is_mock=False)
+
+    assert store.after("p1", 0, 10) == []

@@ -1,0 +1,85 @@
+"""What a line of a log looks like, on a terminal and elsewhere."""
+
+import io
+import json
+import logging
+import sys
+
+import pytest
+
+from flops_runtime.logs import (
+    JsonFormatter,
+    LastLines,
+    LogContext,
+    PlainFormatter,
+    formatter_for,
+    readable,
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def a_record(level=logging.WARNING, **extra):
+    record = logging.makeLogRecord(
+        {"name": "flops_learner", "levelno": level, "levelname": logging.getLevelName(level)}
+    )
+    record.msg, record.args = "lost %d rows", (3,)
+    vars(record).update(extra)
+    return record
+
+
+def test_a_line_of_json_says_what_the_process_is_about():
+    context = LogContext()
+    context.update(project="p1", actor="lrn0", node="n1", round=2, trace_id="")
+
+    line = json.loads(JsonFormatter(context).format(a_record(rows=3)))
+
+    assert (line["project"], line["actor"], line["node"], line["round"]) == ("p1", "lrn0", "n1", 2)
+    assert (line["level"], line["message"], line["rows"]) == ("WARNING", "lost 3 rows", 3)
+    assert "trace_id" not in line
+
+
+@pytest.mark.parametrize(
+    ("stream", "style", "variables", "kind", "has_colours"),
+    [
+        (Terminal(), "auto", {}, PlainFormatter, True),
+        (Terminal(), "auto", {"NO_COLOR": "1"}, PlainFormatter, False),
+        (Terminal(), "json", {}, JsonFormatter, False),
+        (io.StringIO(), "auto", {}, JsonFormatter, False),
+        (io.StringIO(), "plain", {}, PlainFormatter, False),
+    ],
+)
+def test_the_stream_decides_unless_it_was_said(stream, style, variables, kind, has_colours):
+    formatter = formatter_for(stream, style, variables)
+
+    assert type(formatter) is kind
+    assert ("\x1b[33m" in formatter.format(a_record())) is has_colours
+
+
+def test_people_read_json_as_they_read_the_rest():
+    line = JsonFormatter(LogContext()).format(a_record())
+
+    assert readable(line) == "WARNING flops_learner: lost 3 rows"
+    assert readable("plain") == "plain"
+    assert readable('{"half": ') == '{"half": '
+
+
+def test_a_traceback_stays_with_its_line():
+    try:
+        int("too hot")
+    except ValueError:
+        record = a_record(exc_info=sys.exc_info())
+
+    assert "ValueError: invalid literal" in readable(JsonFormatter(LogContext()).format(record))
+
+
+def test_what_may_not_leave_is_forgotten():
+    last = LastLines()
+    last.emit(a_record())
+    last.keep_nothing()
+    last.emit(a_record())
+
+    assert last.lines() == ()
