@@ -62,6 +62,14 @@ def test_every_round_is_in_the_project(project):
     assert project.rounds[-1].accuracy > 0.85
 
 
+def test_what_actors_logged_is_there_when_they_are_gone(world, project):
+    lines, _ = world.client.log_lines(project.id, limit=1000)
+
+    assert {one["role"] for one in lines} >= {"builder", "aggregator", "learner"}
+    assert any("loaded" in one["message"] for one in lines if one["role"] == "learner")
+    assert {one["round"] for one in lines if one["role"] == "aggregator"} >= {1, 2, 3}
+
+
 def test_the_learners_share_all_rows_and_none_twice(world, project):
     events = world.client.events(project.id)
     rows = [one.event.payload.rows for one in events if one.event.kind == "data_loaded"]

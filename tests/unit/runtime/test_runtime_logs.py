@@ -14,6 +14,7 @@ from flops_runtime.logs import (
     PlainFormatter,
     formatter_for,
     readable,
+    what_is_printed_is_logged,
 )
 
 
@@ -83,3 +84,13 @@ def test_what_may_not_leave_is_forgotten():
     last.emit(a_record())
 
     assert last.lines() == ()
+
+
+def test_what_is_printed_is_logged_line_by_line(caplog):
+    caplog.set_level(logging.INFO)
+    with what_is_printed_is_logged():
+        sys.stdout.write("epoch 1 loss 0.5\n")
+        sys.stdout.write("10%\r50%\r100%\n")
+        sys.stdout.write("not yet")
+
+    assert caplog.messages == ["epoch 1 loss 0.5", "100%"]

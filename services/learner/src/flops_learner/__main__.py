@@ -14,6 +14,7 @@ from flops_contracts.exit_codes import ExitCode
 from flops_learner.settings import Settings
 from flops_runtime.allocator import give_memory_back
 from flops_runtime.environment import Environment
+from flops_runtime.logs import what_is_printed_is_logged
 from flops_runtime.one_shot import exit_with, run_one_shot
 from flops_runtime.reporting import Reporter
 
@@ -32,7 +33,8 @@ def start() -> ExitCode:
         # Imported late: Flower takes a second, and the manager should hear of us before that.
         from flops_learner.bootstrap import learn  # noqa: PLC0415
 
-        return learn(settings, reporter)
+        with what_is_printed_is_logged():
+            return learn(settings, reporter)
 
     return run_one_shot(settings.actor, work)
 

@@ -194,9 +194,9 @@ def _logging(environment: Environment) -> dict[str, Any]:
         ),
         "log_format": environment.text(
             "FLOPS_LOG_FORMAT",
-            "plain",
-            help="Plain lines, or a JSON object a line.",
-            choices=("plain", "json"),
+            "auto",
+            help="Plain lines, or a JSON object a line; auto is plain on a terminal only.",
+            choices=("auto", "plain", "json"),
         ),
     }
 

@@ -4,6 +4,7 @@ On a terminal lines are plain and coloured. Elsewhere they are JSON, one object 
 the whole process is about: its project, actor, node, round and trace.
 """
 
+import io
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, redirect_stdout
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
@@ -20,6 +22,9 @@ AUTO: Final = "auto"
 PLAIN: Final = "plain"
 JSON: Final = "json"
 STYLES: Final = (AUTO, PLAIN, JSON)
+
+LONGEST_PRINTED: Final = 4000
+"""Of a line that does not end, such as a bar that moves, so much is remembered."""
 
 _PLAIN = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -130,6 +135,33 @@ def formatter_for(stream: IO[str], style: str, variables: Mapping[str, str]) -> 
     if style == JSON or (style == AUTO and not is_terminal):
         return JsonFormatter()
     return PlainFormatter(has_colours=is_terminal and not variables.get("NO_COLOR"))
+
+
+class PrintedLines(io.TextIOBase):
+    """A standard output whose lines are logged: users' code prints what it has to say."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__()
+        self._logger = logger
+        self._rest = ""
+
+    def writable(self) -> bool:
+        """Say that it is."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Log every line that is complete; a carriage return begins a line anew."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if shown := line.rpartition("\r")[2].rstrip():
+                self._logger.info("%s", shown)
+        self._rest = self._rest[-LONGEST_PRINTED:]
+        return len(text)
+
+
+def what_is_printed_is_logged() -> AbstractContextManager[Any]:
+    """Log what is printed within the context, as users' code does."""
+    return redirect_stdout(PrintedLines(logging.getLogger("stdout")))
 
 
 def readable(line: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from flops_cli.errors import LocalSuiteError
+from flops_runtime.logs import readable
 
 PR_SET_CHILD_SUBREAPER = 36
 TETHER = Path(__file__).with_name("tether.py")
@@ -85,7 +86,7 @@ class Child:
         """Return the end of its log."""
         try:
             with self.log.open(encoding="utf-8", errors="replace") as file:
-                return tuple(line.rstrip() for line in deque(file, maxlen=count))
+                return tuple(readable(line.rstrip()) for line in deque(file, maxlen=count))
         except FileNotFoundError:
             return ()
 

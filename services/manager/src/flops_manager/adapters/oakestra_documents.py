@@ -7,6 +7,7 @@ from typing import Any, Final
 from flops_manager.domain.deployments import ApplicationKey, Deployment
 from flops_manager.domain.nodes import Node
 from flops_manager.domain.states import Health, ServiceState
+from flops_runtime.logs import readable
 
 _HEALTH: Final = {
     "RUNNING": Health.RUNNING,
@@ -132,7 +133,7 @@ def state_from_document(document: Mapping[str, Any]) -> ServiceState:
         status=status,
         detail="" if detail == _WAITING else detail,
         public_address=str(source.get("publicip") or ""),
-        logs=_whole_lines(str(source.get("logs") or "")),
+        logs=_readable(_whole_lines(str(source.get("logs") or ""))),
     )
 
 
@@ -177,6 +178,10 @@ def node_of_cluster(document: Mapping[str, Any]) -> Node:
         vcpus=_number(document.get("vcpus")),
         memory_mb=_number(document.get("memory")),
     )
+
+
+def _readable(logs: str) -> str:
+    return "\n".join(readable(line) for line in logs.split("\n"))
 
 
 def _whole_lines(logs: str) -> str:

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -120,10 +120,10 @@ class KeptLogs:
                 found += _lines(stored, query, seen)
                 last = stored.seq
                 if len(found) >= query.limit:
-                    return LogPage(tuple(found), last)
+                    return _page(found, last)
             if len(batches) < BATCHES_AT_ONCE:
                 break
-        return LogPage(tuple(found), last)
+        return _page(found, last)
 
     def sweep(self) -> None:
         """Forget what was kept for long enough."""
@@ -133,7 +133,8 @@ class KeptLogs:
         batches = self._store.newest(subject_id, BATCHES_AT_ONCE, query.actor, query.node)
         seen: dict[str, int] = {}
         found = [line for stored in batches for line in _lines(stored, query, seen)]
-        return LogPage(tuple(found[-query.limit :]), batches[-1].seq if batches else 0)
+        page = _page(found, batches[-1].seq if batches else 0)
+        return replace(page, lines=page.lines[-query.limit :])
 
     def _is_known(self, subject_id: str, *, is_mock: bool) -> bool:
         now = self._monotonic()
@@ -168,6 +169,11 @@ class LogIntake:
     def sweep(self) -> None:
         """Forget what is old."""
         self._kept.sweep()
+
+
+def _page(found: Sequence[KeptLine], last_seq: int) -> LogPage:
+    """Return lines in the order of their times: actors send theirs a second apart."""
+    return LogPage(tuple(sorted(found, key=lambda one: one.line.at)), last_seq)
 
 
 def _lines(stored: StoredBatch, query: LogQuery, seen: dict[str, int]) -> Iterator[KeptLine]:

@@ -1,0 +1,66 @@
+"""The owner of a node decides whether learners' logs leave it: a real data server is asked."""
+
+import pytest
+
+from flops_contracts.events import Notice
+from flops_learner.bootstrap import Teller, ask_owner
+from flops_learner.settings import Settings
+from flops_runtime.environment import Environment
+from flops_runtime.logs import LastLines
+from support.broker import free_port
+from support.data_plane import a_data_server
+
+
+class Told:
+    """Stands where a learner's ``Reporter`` does, and keeps what it is told."""
+
+    def __init__(self):
+        self.decisions = []
+        self.notices = []
+        self.last_lines = LastLines()
+
+    def decide_on_logs(self, *, may_leave):
+        self.decisions.append(may_leave)
+
+    def notice(self, message):
+        self.notices.append(Notice(message).message)
+
+
+def settings_for(address):
+    environment = Environment(
+        {
+            "FLOPS_INSTANCE": "lrn0",
+            "FLOPS_PROJECT_ID": "p1",
+            "FLOPS_STAGE": "training",
+            "FLOPS_MQTT_URL": "mqtt://127.0.0.1:9",
+            "FLOPS_AGGREGATOR_ADDRESS": "127.0.0.1:9",
+            "FLOPS_GRID_TOKEN": "t",
+            "FLOPS_DATA_SERVER_ADDRESS": address,
+        }
+    )
+    settings = Settings.from_env(environment)
+    environment.check()
+    return settings
+
+
+@pytest.mark.parametrize("may_leave", [True, False])
+def test_the_owner_of_the_node_decides(tmp_path, may_leave):
+    told = Told()
+    teller = Teller(told)
+
+    with a_data_server(tmp_path, logs_may_leave=may_leave) as server:
+        ask_owner(settings_for(server.address), teller)
+    teller.raised("Traceback: row 17 is 36.6 degrees")
+
+    assert told.decisions == [may_leave]
+    assert any("row 17" in notice for notice in told.notices) is may_leave
+    assert any("owner" in notice for notice in told.notices) is not may_leave
+
+
+def test_without_an_answer_logs_stay(monkeypatch):
+    told = Told()
+    monkeypatch.setattr("flops_learner.bootstrap.OWNER_SECONDS", 0.2)
+
+    ask_owner(settings_for(f"127.0.0.1:{free_port()}"), Teller(told))
+
+    assert told.decisions == []
