@@ -57,10 +57,9 @@ def test_the_owner_of_the_node_decides(tmp_path, may_leave):
     assert any("owner" in notice for notice in told.notices) is not may_leave
 
 
-def test_without_an_answer_logs_stay(monkeypatch):
+def test_without_an_answer_logs_stay():
     told = Told()
-    monkeypatch.setattr("flops_learner.bootstrap.OWNER_SECONDS", 0.2)
 
-    ask_owner(settings_for(f"127.0.0.1:{free_port()}"), Teller(told))
+    ask_owner(settings_for(f"127.0.0.1:{free_port()}"), Teller(told), patience_seconds=0.2)
 
     assert told.decisions == []

@@ -78,7 +78,7 @@ class Teller:
         self._reporter.notice(told if self._may_tell else kept)
 
 
-def ask_owner(settings: Settings, teller: Teller) -> None:
+def ask_owner(settings: Settings, teller: Teller, patience_seconds: float = OWNER_SECONDS) -> None:
     """Ask the node's data server whether logs may leave the node; what has no say, may.
 
     A server that does not answer yet is asked for data next, and that failure is told.
@@ -89,7 +89,7 @@ def ask_owner(settings: Settings, teller: Teller) -> None:
             settings.data_server_token,
             ca_file=settings.data_server_ca_file,
         ) as server:
-            server.wait_until_reachable(OWNER_SECONDS)
+            server.wait_until_reachable(patience_seconds)
             teller.decide(logs_may_leave=server.stats().logs_may_leave)
     except DataServerUnreachableError:
         logger.info("the node's data server does not answer, so logs stay here for now")
