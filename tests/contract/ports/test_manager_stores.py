@@ -26,6 +26,7 @@ from flops_manager.domain.errors import (
     AlreadyExistsError,
     MockNotFoundError,
     ProjectNotFoundError,
+    RecordTooLargeError,
     StaleProjectError,
     StoreUnavailableError,
     UnreadableRecordError,
@@ -161,6 +162,15 @@ class TestMongoProjectStore(ProjectStoreContract):
 
         with pytest.raises(StoreUnavailableError):
             mongo_projects(database).get("p1")
+
+    def test_what_is_too_large_is_said_to_be(self, store):
+        store.add(Record(a_project("p1")))
+        record = store.get("p1")
+
+        with pytest.raises(RecordTooLargeError):
+            store.save(replace(record, subject=a_project("p1", commit="x" * 17_000_000)))
+
+        assert store.get("p1") == record
 
     def test_what_cannot_be_read_is_left_out_aloud(self, store, database, caplog):
         store.add(Record(a_project("p1"), 0, (Pending(Place()),)))

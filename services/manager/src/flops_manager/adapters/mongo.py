@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, MongoClient
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DocumentTooLarge, DuplicateKeyError, PyMongoError
 
 from flops_contracts.envelope import document_from_event, event_from_document
 from flops_contracts.errors import FlopsError
@@ -25,6 +25,7 @@ from flops_manager.domain.errors import (
     AlreadyExistsError,
     MockNotFoundError,
     ProjectNotFoundError,
+    RecordTooLargeError,
     StaleProjectError,
     StoreUnavailableError,
     UnreadableRecordError,
@@ -65,6 +66,11 @@ def translated() -> Iterator[None]:
     """Turn the driver's errors into the manager's."""
     try:
         yield
+    except DocumentTooLarge as error:
+        raise RecordTooLargeError(
+            f"The database takes no document of this size: {str(error)[:300]}",
+            hint="This is a bug in FLOps: what it keeps of a project has a bound.",
+        ) from error
     except PyMongoError as error:
         raise StoreUnavailableError(
             f"The database does not answer: {str(error)[:300]}",

@@ -59,6 +59,10 @@ class UnreadableRecordError(FlopsError):
     """What is stored is not what this version of FLOps writes."""
 
 
+class RecordTooLargeError(FlopsError):
+    """The database takes no record of this size; trying again would not help."""
+
+
 class NotYetError(FlopsError):
     """A command has to wait for its turn; that is no failure. It is tried again after a rest."""
 

@@ -44,10 +44,12 @@ from flops_manager.domain.projects import (
     Project,
     Service,
 )
+from flops_manager.domain.round_records import with_cluster_round, with_round
 
 MAX_NOTICES: Final = 50
-MAX_CLUSTER_ROUNDS: Final = 2000
-"""How many rounds of clusters are kept with a project; its history has them all."""
+LONGEST_NOTICE: Final = 4000
+MAX_DETAILED_LOSSES: Final = 20
+"""Of how many lost learners the last lines of their logs stay with the project."""
 
 
 def with_facts(  # noqa: C901, PLR0911 - a case per event
@@ -97,6 +99,8 @@ def _with_lost_learner(project: Project, event: LearnerFailed) -> Project:
     others = tuple(one for one in project.learner_failures if one.instance != event.instance)
     replaced = known[0].is_replaced if known else can_be_replaced(project, event)
     lost = replace(event, is_replaced=replaced)
+    if len(others) >= MAX_DETAILED_LOSSES:
+        lost = replace(lost, error=replace(lost.error, last_lines=()))
     after = replace(project, learner_failures=(*others, lost))
     if replaced and not known:
         after = _noted(after, f"Another is started in its place: {event.error.reason}")
@@ -216,11 +220,10 @@ def seen(service: Service, event: Event, heard_at: datetime | None = None) -> Se
 def _with_round(project: Project, service: Service, done: RoundCompleted) -> Project:
     """Return the project with a round of its aggregator, or of one of its clusters."""
     if service.role is Role.CLUSTER_AGGREGATOR:
-        return _with_cluster_round(project, ClusterRound(service.cluster, done))
+        below = with_cluster_round(project.cluster_rounds, ClusterRound(service.cluster, done))
+        return replace(project, cluster_rounds=below)
     done = replace(done, is_cycle=project.is_hierarchical)
-    others = [one for one in project.rounds if one.round != done.round]
-    rounds = sorted([*others, done], key=lambda one: one.round)
-    project = replace(project, rounds=tuple(rounds))
+    project = replace(project, rounds=with_round(project.rounds, done))
     return _noted(project, *_missing(project, done)) if done.is_cycle else project
 
 
@@ -234,15 +237,6 @@ def _missing(project: Project, cycle: RoundCompleted) -> list[str]:
     return told
 
 
-def _with_cluster_round(project: Project, done: ClusterRound) -> Project:
-    def key(one: ClusterRound) -> tuple[int, str, int]:
-        return one.completed.cycle, one.cluster, one.completed.round
-
-    others = [one for one in project.cluster_rounds if key(one) != key(done)]
-    rounds = sorted([*others, done], key=key)[-MAX_CLUSTER_ROUNDS:]
-    return replace(project, cluster_rounds=tuple(rounds))
-
-
 def _with_notice(project: Project, event: Event) -> Project:
     if event.kind is not Kind.NOTICE:
         return project
@@ -251,5 +245,6 @@ def _with_notice(project: Project, event: Event) -> Project:
 
 def _noted(project: Project, *messages: str) -> Project:
     """Return the project with what is new in ``messages`` among its notices."""
-    new = tuple(one for one in messages if one not in project.notices)
+    told = (one[:LONGEST_NOTICE] for one in messages)
+    new = tuple(one for one in told if one not in project.notices)
     return replace(project, notices=(*project.notices, *new)[-MAX_NOTICES:])

@@ -177,6 +177,11 @@ class Project:
         return training.training_cycles if self.is_hierarchical else training.training_rounds
 
     @property
+    def completed_rounds(self) -> int:
+        """The number of the last round that is known; of many, not all stay here."""
+        return self.rounds[-1].round if self.rounds else 0
+
+    @property
     def best_cycle(self) -> int | None:
         """The cycle of the best model in hierarchical mode."""
         return self.trained.best_round if self.trained and self.is_hierarchical else None

@@ -14,6 +14,7 @@ from flops_contracts.events import RESULTS, Event
 from flops_manager.domain.errors import (
     MockNotFoundError,
     ProjectNotFoundError,
+    RecordTooLargeError,
     StaleProjectError,
     StoreUnavailableError,
     UnreadableRecordError,
@@ -47,6 +48,10 @@ class Inbox:
             # Left with the broker, it and its like would soon keep everybody else's words back.
             logger.error("dropped a %s: %s", event.kind, error)  # noqa: TRY400 - that says all
             return
+        except RecordTooLargeError as error:
+            logger.error("dropped a %s: %s", event.kind, error)  # noqa: TRY400 - that says all
+            if not is_mock:
+                self._projects.end(event.project_id, error)
         if event.kind in RESULTS:
             self._bus.acknowledge(event, is_mock=is_mock)
 

@@ -5,10 +5,12 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
+from flops_contracts.errors import FlopsError
 from flops_contracts.events import Event, Kind
 from flops_contracts.roles import Stage
 from flops_contracts.sla import ProjectSla
@@ -29,8 +31,9 @@ from flops_manager.domain.project_events import (
     CancelRequested,
     DeleteRequested,
     RetryRequested,
+    StepFailed,
 )
-from flops_manager.domain.projects import Placement, Project, Service
+from flops_manager.domain.projects import Placement, Project, ProjectError, Service
 from flops_manager.domain.states import ServiceState
 from flops_manager.ports.orchestrator import Orchestrator
 from flops_manager.ports.stores import EventStore, Pending, ProjectStore, Record, StoredEvent
@@ -226,6 +229,24 @@ class Projects:
     def lines(self, project_id: str, caller: Caller, query: LogQuery) -> LogPage:
         """Return lines of the actors' logs, also of those that are gone."""
         return self._kept.read(self.get(project_id, caller).id, query)
+
+    def end(self, project_id: str, cause: FlopsError) -> None:
+        """Let a project fail whose record cannot be stored as it would be, without its details."""
+
+        def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
+            if project.stage.is_final:
+                return unchanged(project)
+            lean = replace(project, rounds=(), cluster_rounds=(), notices=(), learner_failures=())
+            why = ProjectError(
+                reason=cause.reason,
+                hint=cause.hint,
+                stage=project.stage,
+                error=type(cause).__name__,
+                at=self._now(),
+            )
+            return transition(lean, StepFailed(project.stage, why), self._now())
+
+        change(self._store, project_id, step)
 
     def _log(self, project: Project, service: Service, state: ServiceState | None) -> ActorLog:
         kept = self._kept.read(project.id, LogQuery(limit=SHOWN_LINES, actor=service.instance))

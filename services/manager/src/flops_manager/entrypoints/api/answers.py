@@ -123,7 +123,7 @@ class ProjectSummarySchema(Schema):
     ml_model_flavor = fields.String(attribute="sla.ml_model_flavor")
     waiting = fields.String(metadata=_what("What it waits for, and at which position."))
     rounds_completed = fields.Function(
-        lambda project: len(project.rounds), metadata={"type": "integer"}
+        lambda project: project.completed_rounds, metadata={"type": "integer"}
     )
     rounds = fields.Integer(
         attribute="expected_rounds", metadata=_what("In hierarchical mode: cycles.")

@@ -40,6 +40,7 @@ STATUS: Final[dict[type[FlopsError], HTTPStatus]] = {
     domain.KeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     domain.TooManyProjectsError: HTTPStatus.TOO_MANY_REQUESTS,
     domain.UnreadableRecordError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    domain.RecordTooLargeError: HTTPStatus.INSUFFICIENT_STORAGE,
     domain.ServiceAddressTakenError: HTTPStatus.CONFLICT,
     domain.OrchestratorRefusedError: HTTPStatus.BAD_GATEWAY,
     domain.ModelServerError: HTTPStatus.BAD_GATEWAY,
