@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from flops_contracts.envelope import decode, encode
 from flops_contracts.events import RESULTS, Acknowledged, Actor, Event, Kind
 from flops_contracts.roles import Role
 from flops_contracts.topics import project_topics
+from flops_grid.exchange import Presence
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MqttSettings
 from support.broker import PASSWORD, Broker, free_port, running_broker
@@ -205,6 +207,17 @@ def running_world(folder: Path) -> Iterator[World]:
         connection.subscribe(project_topics(PROJECT).all_events, manager.hear)
         stack.enter_context(connection)
         yield World(folder, broker, manager, stack)
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+@pytest.fixture
+def presences() -> list[Presence]:
+    return []
 
 
 @pytest.fixture

@@ -1,42 +1,24 @@
-"""Peers that freeze, that are not who they say, that send rubbish, and that have much to send."""
+"""Peers that freeze, that send rubbish, and that have much to send."""
 
 import contextlib
-import datetime as dt
-import ipaddress
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import grpc
-import numpy as np
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from flwr.app import ArrayRecord, Message, MessageType, RecordDict
-from flwr.clientapp import ClientApp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flops_grid.client import serve_client_app
-from flops_grid.errors import AggregatorUnreachableError
-from flops_grid.exchange import node_id_of
 from flops_grid.server import StreamGrid
-from flops_grid.settings import METHOD, GridSettings, LinkSettings
-from flops_grid.tls import TlsFiles
+from flops_grid.settings import METHOD, GridSettings
 from flops_grid.wire import PROTOCOL, FrameKind, frame, note
-from flops_runtime.environment import BadSettingsError
 from support.answers import answers
+from support.peers import TOKEN, a_message, join
 from support.waiting import until
-
-TOKEN = "for-this-test"
-QUICK = LinkSettings(unreachable_seconds=3, connect_seconds=2, first_pause_seconds=0.05)
 
 LEARNER = """
 import sys
@@ -49,33 +31,6 @@ def train(message, context):
     return Message(RecordDict({"arrays": message.content["arrays"]}), reply_to=message)
 serve_client_app(app, sys.argv[1], sys.argv[2], sys.argv[3])
 """
-
-
-def an_echo():
-    app = ClientApp()
-
-    @app.train()
-    def train(message, _context):
-        return Message(RecordDict({"arrays": message.content["arrays"]}), reply_to=message)
-
-    return app
-
-
-def a_message(grid, name, floats=1):
-    arrays = ArrayRecord([np.arange(floats, dtype=np.float32)])
-    content = RecordDict({"arrays": arrays})
-    return grid.create_message(content, MessageType.TRAIN, node_id_of(name), "")
-
-
-@pytest.fixture
-def threads():
-    with ThreadPoolExecutor(4) as pool:
-        yield pool
-
-
-@pytest.fixture
-def presences():
-    return []
 
 
 @pytest.fixture
@@ -91,11 +46,6 @@ def process(grid):
     yield running
     running.kill()
     running.wait(10)
-
-
-def join(threads, grid, name, tls=None, app=None):
-    address = f"127.0.0.1:{grid.port}"
-    return threads.submit(serve_client_app, app or an_echo(), address, name, TOKEN, QUICK, tls)
 
 
 def test_a_stopped_learner_is_noticed_within_ten_seconds(grid, process, presences):
@@ -142,7 +92,7 @@ def then_wait(first, release):
 
 
 def test_a_large_transfer_to_one_does_not_starve_another(grid, process, threads):
-    join(threads, grid, "quick")
+    join(threads, grid.port, "quick")
     grid.wait_for_learners(2, 60)
     large = threads.submit(answers, grid, [a_message(grid, "other", 30_000_000)], timeout=100)
 
@@ -163,7 +113,7 @@ def test_a_large_transfer_to_one_does_not_starve_another(grid, process, threads)
     ],
 )
 def test_what_is_not_even_grpc_harms_nobody(grid, threads, rubbish):
-    join(threads, grid, "good")
+    join(threads, grid.port, "good")
     grid.wait_for_learners(1, 10)
 
     with socket.create_connection(("127.0.0.1", grid.port), 5) as line:
@@ -202,88 +152,3 @@ def test_whatever_a_peer_sends_the_grid_goes_on(grid, greets, rubbish):
 
     assert grid.wait_for_learners(0, 0) is not None
     assert grid._server is not None
-
-
-class Authority:
-    """Makes certificates for the loopback and writes them down."""
-
-    def __init__(self, folder: Path, name: str = "ca") -> None:
-        self._folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.file = str(folder / f"{name}.pem")
-        Path(self.file).write_bytes(self._signed(self._name, self._key, is_ca=True))
-
-    def files(self, name: str) -> TlsFiles:
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        (self._folder / f"{name}.pem").write_bytes(self._signed(subject, key))
-        (self._folder / f"{name}.key").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        certificate, secret = self._folder / f"{name}.pem", self._folder / f"{name}.key"
-        return TlsFiles(str(certificate), str(secret), self.file)
-
-    def _signed(self, subject, key, *, is_ca=False):
-        now = dt.datetime.now(dt.UTC)
-        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-            .sign(self._key, hashes.SHA256())
-            .public_bytes(serialization.Encoding.PEM)
-        )
-
-
-@pytest.fixture
-def authority(tmp_path):
-    return Authority(tmp_path)
-
-
-def a_secure_grid(authority):
-    credentials = authority.files("aggregator").server_credentials()
-    return StreamGrid("127.0.0.1:0", TOKEN, credentials=credentials)
-
-
-def test_learners_with_a_certificate_of_the_ca_work_over_mutual_tls(authority, threads):
-    with a_secure_grid(authority) as grid:
-        join(threads, grid, "one", authority.files("learner"))
-
-        assert grid.wait_for_learners(1, 10) == ["one"]
-        assert answers(grid, [a_message(grid, "one", 999)], timeout=10)[0].has_content()
-
-
-def test_a_learner_without_a_certificate_is_not_let_in(authority, threads):
-    with a_secure_grid(authority) as grid:
-        end = join(threads, grid, "one", TlsFiles(ca=authority.file))
-
-        with pytest.raises(AggregatorUnreachableError):
-            end.result(30)
-        assert grid.wait_for_learners(1, 0) == []
-
-
-def test_a_learner_does_not_believe_an_aggregator_of_another_ca(authority, tmp_path, threads):
-    other = Authority(tmp_path, "other-ca")
-    with a_secure_grid(authority) as grid:
-        end = join(threads, grid, "one", other.files("learner"))
-
-        with pytest.raises(AggregatorUnreachableError):
-            end.result(30)
-
-
-@pytest.mark.parametrize(
-    "files", [TlsFiles(certificate="a.pem"), TlsFiles(ca="x"), TlsFiles("a", "b")]
-)
-def test_files_that_are_missing_are_bad_settings(files):
-    with pytest.raises(BadSettingsError):
-        files.server_credentials()

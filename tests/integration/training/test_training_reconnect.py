@@ -1,24 +1,20 @@
 """A learner behind a line that breaks: work and results survive it, and nothing runs twice."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
-from flwr.app import Message, MessageType, RecordDict
+from flwr.app import Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from flops_grid.client import serve_client_app
 from flops_grid.errors import AggregatorUnreachableError
 from flops_grid.server import StreamGrid
-from flops_grid.settings import GridSettings, LinkSettings
+from flops_grid.settings import GridSettings
 from support.answers import answers
 from support.breakable_line import BreakableLine
 from support.broker import free_port
+from support.peers import TOKEN, a_message, join
 from support.waiting import until
-
-TOKEN = "for-this-test"
-QUICK = LinkSettings(unreachable_seconds=2, first_pause_seconds=0.05, keepalive_seconds=1)
 
 
 @dataclass
@@ -39,17 +35,6 @@ class SlowApp:
         self.began.set()
         self.may_end.wait(20)
         return Message(RecordDict(), reply_to=message)
-
-
-@pytest.fixture
-def threads():
-    with ThreadPoolExecutor(4) as pool:
-        yield pool
-
-
-@pytest.fixture
-def presences():
-    return []
 
 
 @pytest.fixture
@@ -74,22 +59,12 @@ def app():
     slow.may_end.set()
 
 
-def join(threads, app, line):
-    address = f"127.0.0.1:{line.port}"
-    return threads.submit(serve_client_app, app.client_app(), address, "one", TOKEN, QUICK)
-
-
-def a_message(grid):
-    (node_id,) = grid.get_node_ids()
-    return grid.create_message(RecordDict(), MessageType.TRAIN, node_id, "")
-
-
 def test_a_result_computed_while_the_line_was_cut_arrives_and_nothing_runs_twice(
     grid, line, app, threads, presences
 ):
-    join(threads, app, line)
+    join(threads, line.port, "one", app=app.client_app())
     grid.wait_for_learners(1, 10)
-    answer = threads.submit(answers, grid, [a_message(grid)], timeout=20)
+    answer = threads.submit(answers, grid, [a_message(grid, "one")], timeout=20)
     app.began.wait(10)
 
     line.cut()
@@ -105,19 +80,19 @@ def test_work_that_was_sent_while_the_learner_was_away_reaches_it_when_it_is_bac
     grid, line, app, threads, presences
 ):
     app.may_end.set()
-    join(threads, app, line)
+    join(threads, line.port, "one", app=app.client_app())
     grid.wait_for_learners(1, 10)
     line.cut()
     until(lambda: len(presences) >= 2, what="joined, left")
 
-    (reply,) = grid.send_and_receive([a_message(grid)], timeout=15)
+    (reply,) = grid.send_and_receive([a_message(grid, "one")], timeout=15)
 
     assert reply.has_content()
     grid.close()
 
 
 def test_a_frozen_learner_is_noticed_within_seconds(grid, line, app, threads, presences):
-    join(threads, app, line)
+    join(threads, line.port, "one", app=app.client_app())
     grid.wait_for_learners(1, 10)
 
     line.freeze()
@@ -129,11 +104,9 @@ def test_a_frozen_learner_is_noticed_within_seconds(grid, line, app, threads, pr
 
 
 def test_a_learner_gives_up_when_nobody_answers_for_too_long(app, threads):
-    end = threads.submit(
-        serve_client_app, app.client_app(), f"127.0.0.1:{free_port()}", "one", TOKEN, QUICK
-    )
+    end = join(threads, free_port(), "one", app=app.client_app())
 
-    with pytest.raises(AggregatorUnreachableError, match="for 2 s"):
+    with pytest.raises(AggregatorUnreachableError, match="for 3 s"):
         end.result(20)
 
 
@@ -144,10 +117,10 @@ def test_a_learner_that_leaves_is_missed_at_once(grid, line, threads, presences)
     def train(_message, _context):
         raise SystemExit("I have to go")
 
-    end = threads.submit(serve_client_app, leaving, f"127.0.0.1:{line.port}", "one", TOKEN, QUICK)
+    end = join(threads, line.port, "one", app=leaving)
     grid.wait_for_learners(1, 10)
 
-    (reply,) = grid.send_and_receive([a_message(grid)], timeout=5)
+    (reply,) = grid.send_and_receive([a_message(grid, "one")], timeout=5)
 
     assert "I have to go" in reply.error.reason
     with pytest.raises(SystemExit):

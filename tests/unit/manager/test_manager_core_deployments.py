@@ -79,6 +79,22 @@ def test_the_builder_of_actors():
     }
 
 
+@pytest.mark.parametrize(
+    ("role", "expects"),
+    [(Role.AGGREGATOR, ""), (Role.LEARNER, "aggregator.0123456789ab.flops")],
+)
+def test_with_tls_an_actor_gets_its_own_key_and_whom_to_expect(role, expects):
+    project = at_stage(2)
+    installation = replace(INSTALLATION, grid_tls_secret="random")
+
+    told = describe(project, project.present(role)[0], installation, AGGREGATOR).environment
+
+    assert told["FLOPS_GRID_TLS_NAME"] == expects
+    assert all(
+        told[f"FLOPS_GRID_TLS_{one}"].startswith("pem:") for one in ("CERTIFICATE", "KEY", "CA")
+    )
+
+
 def test_the_aggregator():
     deployment = described(at_stage(2), Role.AGGREGATOR, address=AGGREGATOR)
 

@@ -245,7 +245,20 @@ def _installation(
             "",
             help="Token that the data servers ask for; learners and mock data providers get it.",
         ),
+        grid_tls_secret=_grid_tls_secret(environment),
     )
+
+
+def _grid_tls_secret(environment: Environment) -> str:
+    is_on = environment.flag(
+        "FLOPS_GRID_TLS", False, help="Whether aggregators and learners speak mutual TLS."
+    )
+    secret = environment.text(
+        "FLOPS_GRID_TLS_SECRET",
+        REQUIRED if is_on else "",
+        help="Random text that the keys of all projects' grids follow from; with FLOPS_GRID_TLS.",
+    )
+    return secret if is_on else ""
 
 
 def _registry_access(environment: Environment) -> RegistryAccess:

@@ -1,25 +1,30 @@
-"""TLS between an aggregator and its learners, from certificate files in PEM format.
+"""TLS between an aggregator and its learners, from certificates in PEM format.
 
 One rule for both ends: a certificate with its key says who one is, a CA says whom one believes. An
 aggregator with a certificate speaks TLS; with a CA it lets in only who has a certificate of it. A
 learner with a CA speaks TLS; with a certificate it shows that.
+
+Each is a file, or the text itself on one line: ``pem:`` and its Base64.
 """
 
-from dataclasses import dataclass
+from base64 import b64decode
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import grpc
 
 from flops_runtime.environment import BadSettingsError, Environment
 
+INLINE: Final = "pem:"
+
 
 @dataclass(frozen=True)
 class TlsFiles:
-    """Where the files are, empty for none; ``name`` is the aggregator's if not its address."""
+    """Where they are, empty for none; ``name`` is the aggregator's if not its address."""
 
     certificate: str = ""
-    key: str = ""
+    key: str = field(default="", repr=False)
     ca: str = ""
     name: str = ""
 
@@ -28,11 +33,13 @@ class TlsFiles:
         """Read them; the caller calls ``environment.check()``."""
         return cls(
             certificate=environment.text(
-                "FLOPS_GRID_TLS_CERTIFICATE", "", help="Own certificate for the grid: a PEM file."
+                "FLOPS_GRID_TLS_CERTIFICATE",
+                "",
+                help="Own certificate for the grid: a PEM file, or pem: and Base64.",
             ),
-            key=environment.text("FLOPS_GRID_TLS_KEY", "", help="Its key: a PEM file."),
+            key=environment.text("FLOPS_GRID_TLS_KEY", "", help="Its key, likewise."),
             ca=environment.text(
-                "FLOPS_GRID_TLS_CA", "", help="Whose certificates to believe: a PEM file."
+                "FLOPS_GRID_TLS_CA", "", help="Whose certificates to believe, likewise."
             ),
             name=environment.text(
                 "FLOPS_GRID_TLS_NAME", "", help="Name in the aggregator's certificate."
@@ -73,6 +80,11 @@ class TlsFiles:
 def _read(file: str) -> bytes | None:
     if not file:
         return None
+    if file.startswith(INLINE):
+        try:
+            return b64decode(file.removeprefix(INLINE), validate=True)
+        except ValueError as error:
+            raise BadSettingsError("a certificate or key for the grid is no Base64") from error
     try:
         return Path(file).read_bytes()
     except OSError as error:

@@ -48,6 +48,7 @@ class Secrets:
 
     broker_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     root_password: str = field(default="Admin", repr=False)
+    grid_tls: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
 
 class Suite:
@@ -194,6 +195,8 @@ class Suite:
             "FLOPS_MONGO_URL": self.network.mongo_url,
             "FLOPS_MQTT_URL": f"mqtt://{USER}@{address}:{BROKER_PORT}",
             "FLOPS_MQTT_PASSWORD": self.secrets.broker_password,
+            "FLOPS_GRID_TLS": "on",
+            "FLOPS_GRID_TLS_SECRET": self.secrets.grid_tls,
             "FLOPS_BACKEND_STORE_URL": f"sqlite:///{self._state}/mlflow-{{customer}}.db",
             "FLOPS_ARTIFACT_STORE_URL": f"{self._state}/artifacts/{{customer}}",
             "FLOPS_IMAGE_REGISTRY": REGISTRY,

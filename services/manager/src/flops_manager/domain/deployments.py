@@ -83,6 +83,7 @@ class Installation:
     join_timeout_seconds: int = 120
     heartbeat_seconds: float = 10
     data_server_token: str = field(default="", repr=False)
+    grid_tls_secret: str = field(default="", repr=False)
 
     def image(self, folder: str, *, is_devel: bool = False) -> str:
         """Return the image of one of FLOps' own services."""

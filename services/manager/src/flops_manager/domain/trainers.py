@@ -19,6 +19,7 @@ from flops_manager.domain.deployments import (
     memory_mb,
 )
 from flops_manager.domain.environments import at_data_servers, in_project, json_of, tracking_url
+from flops_manager.domain.grid_keys import aggregator_name, learner_name, member
 from flops_manager.domain.nodes import LEARNER_ADDON
 from flops_manager.domain.projects import Project, Service
 from flops_manager.domain.services import placements_of
@@ -78,6 +79,7 @@ def describe_aggregator(
         **in_project(project, service, installation),
         **grid(project, service, installation).environment(),
         **_parent(project, service),
+        **_identity(project, service, installation),
         "FLOPS_MLFLOW_URL": tracking_url(project),
         "FLOPS_EXPERIMENT_NAME": experiment_of(project),
         "FLOPS_MODEL_NAME": _repository_name(sla.ml_repo_url),
@@ -107,6 +109,7 @@ def describe_learner(project: Project, service: Service, installation: Installat
         **at_data_servers(installation),
         "FLOPS_AGGREGATOR_ADDRESS": _dialled(_aggregator_of(project, service)),
         "FLOPS_GRID_TOKEN": _token(project, service.cluster if project.is_hierarchical else ""),
+        **_identity(project, service, installation),
         "FLOPS_DATA_TAGS": ",".join(project.sla.training_configuration.data_tags),
         "FLOPS_LEARNER_INDEX": str(place.node_index),
         "FLOPS_NODE_LEARNERS": str(place.node_learners),
@@ -177,6 +180,20 @@ def _parent(project: Project, service: Service) -> dict[str, str]:
         "FLOPS_PARENT_ADDRESS": _dialled(project.present(Role.AGGREGATOR)),
         "FLOPS_PARENT_TOKEN": _token(project, ""),
     }
+
+
+def _identity(project: Project, service: Service, installation: Installation) -> dict[str, str]:
+    """Return the actor's certificate and key, if the grids speak TLS."""
+    if not installation.grid_tls_secret:
+        return {}
+    root = aggregator_name(project)
+    name, expects = root, ""
+    if service.role is Role.CLUSTER_AGGREGATOR:
+        name, expects = aggregator_name(project, service.cluster), root
+    elif service.role is Role.LEARNER:
+        cluster = service.cluster if project.is_hierarchical else ""
+        name, expects = learner_name(project), aggregator_name(project, cluster)
+    return member(installation.grid_tls_secret, project, name, expects).environment()
 
 
 def _aggregator_of(project: Project, learner: Service) -> tuple[Service, ...]:

@@ -1,0 +1,110 @@
+"""Who is who in a project's grids: a certificate authority of the project, and what it signs.
+
+Nothing is stored: every key follows from the installation's secret and names, so that whoever is
+deployed again is who it was, and no document has a key in it. An actor gets its own key only; from
+what it has, no other follows.
+"""
+
+import datetime as dt
+from base64 import b64encode
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.x509.oid import NameOID
+
+from flops_manager.domain.projects import Project
+
+YEARS: Final = dt.timedelta(days=3650)
+SKEW: Final = dt.timedelta(days=1)
+"""How far a node's clock may be behind."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One actor's part: certificate, key and authority in PEM, and whom it expects to reach."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    authority: bytes
+    expects: str
+
+    def environment(self) -> dict[str, str]:
+        """Return it as the actor is told, each on one line."""
+        return {
+            "FLOPS_GRID_TLS_CERTIFICATE": _line(self.certificate),
+            "FLOPS_GRID_TLS_KEY": _line(self.key),
+            "FLOPS_GRID_TLS_CA": _line(self.authority),
+            "FLOPS_GRID_TLS_NAME": self.expects,
+        }
+
+
+def aggregator_name(project: Project, cluster: str = "") -> str:
+    """Return the name in the certificate of the project's aggregator, or of a cluster's."""
+    who = f"cluster{sha256(cluster.encode()).hexdigest()[:12]}" if cluster else "aggregator"
+    return f"{who}.{project.id}.flops"
+
+
+def learner_name(project: Project) -> str:
+    """Return the name in the certificates of the project's learners."""
+    return f"learner.{project.id}.flops"
+
+
+def member(secret: str, project: Project, name: str, expects: str) -> Member:
+    """Return who ``name`` is, for an actor that dials ``expects``."""
+    authority, own = (_key(secret, project, one) for one in ("authority", name))
+    return Member(
+        certificate=_certificate(project, name, own, authority),
+        key=own.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ),
+        authority=_certificate(project, "authority", authority, authority),
+        expects=expects,
+    )
+
+
+def _key(secret: str, project: Project, name: str) -> ec.EllipticCurvePrivateKey:
+    # 16 bytes more than needed: then the remainder is as good as uniform (FIPS 186-5, A.2.1).
+    derived = HKDF(hashes.SHA256(), 48, salt=project.id.encode(), info=name.encode()).derive(
+        secret.encode()
+    )
+    curve = ec.SECP256R1()
+    value = int.from_bytes(derived, "big") % (curve.group_order - 1) + 1
+    return ec.derive_private_key(value, curve)
+
+
+def _certificate(
+    project: Project,
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    authority: ec.EllipticCurvePrivateKey,
+) -> bytes:
+    issuer = _named(f"authority.{project.id}.flops")
+    is_authority = key is authority
+    return (
+        x509.CertificateBuilder()
+        .subject_name(issuer if is_authority else _named(name))
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(int.from_bytes(sha256(f"{project.id}/{name}".encode()).digest()[:16], "big"))
+        .not_valid_before(project.created_at - SKEW)
+        .not_valid_after(project.created_at + YEARS)
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(authority, hashes.SHA256(), ecdsa_deterministic=True)
+        .public_bytes(serialization.Encoding.PEM)
+    )
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _line(pem: bytes) -> str:
+    return f"pem:{b64encode(pem).decode()}"
