@@ -125,3 +125,18 @@ def test_a_learner_that_leaves_is_missed_at_once(grid, line, threads, presences)
     assert "I have to go" in reply.error.reason
     with pytest.raises(SystemExit):
         end.result(10)
+
+
+def test_a_transfer_that_is_cut_goes_on_where_it_was(grid, line, threads):
+    end = join(threads, line.port, "one")
+    grid.wait_for_learners(1, 10)
+    answer = threads.submit(answers, grid, [a_message(grid, "one", 10_000_000)], timeout=60)
+    until(lambda: grid.moved().down > 20_000_000, what="half of it went down")
+
+    line.cut()
+
+    assert answer.result(60)[0].has_content()
+    # What was under way when the line was cut is sent again, not the half that had arrived.
+    assert grid.moved().down < 50_000_000
+    grid.close()
+    end.result(10)

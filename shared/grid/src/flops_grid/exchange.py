@@ -26,6 +26,7 @@ from flops_grid.wire import FrameKind, size_of
 logger = logging.getLogger(__name__)
 
 LOST: Final = "the connection was lost"
+LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -276,11 +277,11 @@ class Exchange:
         with self._changed:
             while not any(one in self._replies or self._is_lost(one) for one in message_ids):
                 self._check()
-                left = 1.0 if end is None else min(1.0, end - self._clock())
+                left = math.inf if end is None else end - self._clock()
                 if left <= 0:
                     return
-                # At most a second, because grace ends without a notification.
-                self._changed.wait(left)
+                # Not for long, because grace ends without a notification.
+                self._changed.wait(min(left, LOOK_SECONDS, max(0.01, self._grace_seconds)))
 
     def _forget(self, message_ids: Iterable[str]) -> None:
         """Wait for these no longer; a late reply will be dropped."""

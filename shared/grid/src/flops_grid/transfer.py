@@ -1,8 +1,9 @@
 """Messages as frames, and frames as messages: each end has a ``Sender`` and an ``Assembler``.
 
-A message is a ``HEAD`` frame (its description) and as many ``BODY`` frames as its arrays need. What
-a line has carried already is not sent again: arrays of the last message on it are named by their
-position, and a transfer that was interrupted goes on where the receiver says it has got to.
+A message is a ``HEAD`` frame (its description) and as many ``BODY`` frames as its arrays need, each
+of which says where it begins. What a line has carried already is not sent again: arrays of the last
+message on it are named by their position, and a transfer that was interrupted goes on where the
+receiver says it has got to.
 """
 
 import json
@@ -29,6 +30,7 @@ from flops_grid.wire import (
 )
 
 _LENGTH: Final = struct.Struct(">I")
+_OFFSET: Final = struct.Struct(">Q")
 
 
 @dataclass(frozen=True)
@@ -136,9 +138,10 @@ def _frames(
         return
     yield frame(FrameKind.HEAD, *start)
     for position, chunk in _cut(body, skip):
+        parts: list[bytes | memoryview] = [_OFFSET.pack(position), *chunk]
         if position not in checksums:
-            checksums[position] = checksum_of(FrameKind.BODY, *chunk)
-        yield frame(FrameKind.BODY, *chunk, checksum=checksums[position])
+            checksums[position] = checksum_of(FrameKind.BODY, *parts)
+        yield frame(FrameKind.BODY, *parts, checksum=checksums[position])
 
 
 def _cut(buffers: list[bytes], skip: int) -> Iterator[tuple[int, list[memoryview]]]:
@@ -185,6 +188,12 @@ class _Incoming:
     @property
     def missing(self) -> list[int]:
         return [i for i, buffer in enumerate(self.buffers) if buffer is None]
+
+    def next_part(self, payload: memoryview) -> memoryview:
+        """Return the bytes of a ``BODY``: its checksum covers where they begin."""
+        if len(payload) < _OFFSET.size or _OFFSET.unpack_from(payload)[0] != self.received:
+            raise WireError("a part of a message is not the one that comes next")
+        return payload[_OFFSET.size :]
 
     def take(self, payload: memoryview) -> None:
         """Add the next bytes of the body."""
@@ -236,6 +245,8 @@ class Assembler:
             payload = self._begin(payload)
         elif kind is not FrameKind.BODY or self._incoming is None:
             raise WireError(f"{kind.name} is not what comes next")
+        else:
+            payload = self._incoming.next_part(payload)
         incoming = self._incoming
         assert incoming is not None  # noqa: S101 - for mypy: it has just begun
         incoming.take(payload)

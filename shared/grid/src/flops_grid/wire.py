@@ -17,7 +17,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRec
 from flops_grid.errors import WireError
 from flops_grid.flower_internals import message_with_metadata, metadata_values
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 # A heartbeat waits for the frame before it: on a line of 1 Mbit/s one of this size takes 2 s.
 FRAME_BYTES: Final = 256 * 1024
 HEAD_BYTES: Final = 4 * 1024 * 1024
