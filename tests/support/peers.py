@@ -7,8 +7,8 @@ from flwr.app import ArrayRecord, Context, Message, MessageType, RecordDict
 from flwr.clientapp import ClientApp
 
 from flops_grid.client import serve_client_app
-from flops_grid.exchange import node_id_of
 from flops_grid.link import Ended
+from flops_grid.seats import node_id_of
 from flops_grid.server import StreamGrid
 from flops_grid.settings import LinkSettings
 from flops_grid.tls import TlsFiles

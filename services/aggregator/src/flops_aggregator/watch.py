@@ -4,7 +4,7 @@ import logging
 from typing import Protocol
 
 from flops_contracts.events import Kind, LearnerPresence, RoundCompleted, RoundStarted
-from flops_grid.exchange import Presence
+from flops_grid.seats import Presence
 from flops_runtime.reporting import Reporter
 
 logger = logging.getLogger(__name__)

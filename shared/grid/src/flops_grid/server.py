@@ -16,10 +16,11 @@ from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
 from flops_grid.errors import WireError
-from flops_grid.exchange import Acknowledge, Exchange, Goodbye, NameTakenError, Presence, Seat
+from flops_grid.exchange import Exchange, NameTakenError
 from flops_grid.flower_internals import Run, empty_run, take_identity
 from flops_grid.intake import Intake
 from flops_grid.pulse import Pulse
+from flops_grid.seats import Acknowledge, Goodbye, Presence, Seat
 from flops_grid.settings import SERVICE, GridSettings, grpc_options
 from flops_grid.traffic import Moved, Traffic
 from flops_grid.transfer import Checksums, Held, Sender
