@@ -73,6 +73,11 @@ class World:
         )
         return self.client.project(project_id)
 
+    def children(self) -> list[psutil.Process]:
+        """Return everything that the orchestrator of this world started."""
+        root = next(one for one in self.suite.children if one.name == "local-oakestra")
+        return psutil.Process(root.pid).children(recursive=True)
+
     def process_of(self, instance: str) -> psutil.Process:
         """Return the process of a service, by its name."""
         for process in psutil.process_iter():
