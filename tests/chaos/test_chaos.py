@@ -27,6 +27,7 @@ from support.chaos import (
     finish,
     is_over,
     runs,
+    tracked,
 )
 from support.suite import a_project_sla
 from support.waiting import until
@@ -120,6 +121,7 @@ def test_a_disturbed_project_keeps_the_promise(world, repository, undisturbed, r
         assert project.stage is Stage.COMPLETED
         assert len(project.rounds) == len(reference.rounds)
         assert project.rounds[-1].accuracy == pytest.approx(reference.rounds[-1].accuracy, abs=0.1)
+        assert tracked(world, project) == {one.round: one.accuracy for one in project.rounds}
     until(
         lambda: world.is_gone(project_id, "flops_project_observer"),
         GONE_WITHIN_SECONDS,

@@ -1,6 +1,7 @@
 """Projects that are disturbed while they run: what they train, and who works for them."""
 
 import psutil
+import requests
 
 from support.waiting import until
 
@@ -54,3 +55,18 @@ def is_over(world, project_id):
 def finish(world, project_id):
     until(lambda: is_over(world, project_id), ENDS_WITHIN_SECONDS, f"{project_id} ends")
     return world.client.project(project_id)
+
+
+def tracked(world, project):
+    """Return the accuracy of each round as MLflow has it; a server that was killed is waited for."""
+    query = {"run_id": project.document["trained"]["run_id"], "metric_key": "accuracy"}
+
+    def history():
+        url = f"{world.client.tracking().url}/api/2.0/mlflow/metrics/get-history"
+        try:
+            answer = requests.get(url, params=query, timeout=10)
+        except requests.RequestException:
+            return None
+        return answer.json()["metrics"] if answer.ok else None
+
+    return {one["step"]: one["value"] for one in until(history, 60, "MLflow answers")}
