@@ -58,7 +58,7 @@ def finish(world, project_id):
 
 
 def tracked(world, project):
-    """Return the accuracy of each round as MLflow has it; a server that was killed is waited for."""
+    """Return the accuracy of each round in MLflow; a server that was killed is waited for."""
     query = {"run_id": project.document["trained"]["run_id"], "metric_key": "accuracy"}
 
     def history():
