@@ -372,7 +372,7 @@ def test_findings_are_json_for_programs(shell, manager, tmp_path, capsys):
 
     assert main(["project", "check", str(file), "--json"]) == CliExitCode.REFUSED
 
-    assert json.loads(capsys.readouterr().out) == [finding]
+    assert json.loads(capsys.readouterr().out) == [{**finding, "where": ""}]
 
 
 def test_watching_as_json_is_an_event_a_line_and_the_project_last(shell, manager, capsys):

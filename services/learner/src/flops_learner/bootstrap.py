@@ -1,6 +1,7 @@
 """The learner's work from its first step to its result; everything is wired here."""
 
 import logging
+import threading
 from typing import Final
 
 from flops_contracts.errors import FlopsError
@@ -27,7 +28,8 @@ def learn(settings: Settings, reporter: Reporter) -> tuple[Kind, Finished]:
     """Load model and data, answer the aggregator until it says goodbye, return the result."""
     route_logs()
     teller = Teller(reporter)
-    ask_owner(settings, teller)
+    # Beside everything else: a data server that is away is told when its data are wanted.
+    threading.Thread(target=ask_owner, args=(settings, teller), name="owner", daemon=True).start()
     data_source.use(_data_source(settings, reporter))
     reporter.progress("loading the model")
     model = load_user_model()
@@ -54,7 +56,7 @@ class Teller:
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
-        self._may_tell = True
+        self._may_tell = False
 
     def decide(self, *, logs_may_leave: bool) -> None:
         """Hear whether the owner of the node lets logs leave it; tracebacks are part of them."""
