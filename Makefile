@@ -127,16 +127,32 @@ clean: ## Remove everything that was installed or produced
 	rm -rf $(HOME_DIR) $(DEV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@find shared services compose docs tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# What is below makes the three environments that the targets above need.
+# What is below makes the three environments that the targets above need. Two makes in one checkout
+# take turns: the second finds what the first has made. `flops local install` holds the same lock.
+
+INSTALL_LOCK := $(HOME_DIR)/install.lock
+FLOCK := $(shell command -v flock)
 
 $(UV): bootstrap.lock
+$(CLI)/.installed: $(UV) services/cli/requirements.lock
+$(DEV)/.installed: $(UV) requirements.lock
+
+ifndef MY_TURN
+$(UV) $(CLI)/.installed $(DEV)/.installed:
+	@mkdir -p $(HOME_DIR)
+ifneq ($(FLOCK),)
+	@$(FLOCK) -n $(INSTALL_LOCK) true || echo "Waiting for another installation in this checkout ..."
+endif
+	@$(if $(FLOCK),$(FLOCK) -w 3600 $(INSTALL_LOCK)) $(MAKE) -s MY_TURN=1 $@
+else
+$(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "FLOps needs Python 3.11 or newer; set PYTHON=...")'
 	@echo "Preparing uv ..."
 	@$(PYTHON) -m venv --clear $(HOME_DIR)/bootstrap
 	@$(HOME_DIR)/bootstrap/bin/pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
 	@touch $@
 
-$(CLI)/.installed: $(UV) services/cli/requirements.lock
+$(CLI)/.installed:
 	@echo "Preparing the flops command ..."
 	@$(UV) venv --quiet --clear --python $(PYTHON) $(CLI)
 	@$(UV) pip sync --quiet --require-hashes --python $(CLI) services/cli/requirements.lock
@@ -146,10 +162,11 @@ $(CLI)/.installed: $(UV) services/cli/requirements.lock
 	  'sys.exit(main())' > $(CLI)/bin/flops && chmod +x $(CLI)/bin/flops
 	@touch $@
 
-$(DEV)/.installed: $(UV) requirements.lock
+$(DEV)/.installed:
 	@echo "Preparing the developers' environment ..."
 	@$(UV) venv --quiet --clear --python $(PYTHON) $(DEV)
 	@$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(DEV) requirements.lock
 	@for site in $(DEV)/lib/python3*/site-packages; do \
 	  printf '%s\n' $(abspath $(SOURCES)) > $$site/flops.pth; done
 	@touch $@
+endif

