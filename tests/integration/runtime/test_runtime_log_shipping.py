@@ -147,6 +147,28 @@ def test_what_may_not_leave_never_does(kept, shipper):
     assert list(shipper._lines) == []
 
 
+def test_nothing_leaves_while_it_is_being_decided(kept, shipper):
+    shipper._is_held = True
+    shipper.start()
+    logger = logging.getLogger("race")
+    stop = threading.Event()
+
+    def send():
+        while not stop.is_set():
+            shipper._send_all()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    for number in range(500):
+        logger.warning("private %d", number)
+    shipper.decide(may_leave=False)
+    logger.warning("private to the end")
+    stop.set()
+    sender.join()
+
+    assert lines(kept, text="private") == ()
+
+
 def test_logging_from_many_threads_numbers_each_line_once(kept, shipper):
     shipper.start()
     logger = logging.getLogger("many")

@@ -102,7 +102,8 @@ def test_data_that_cannot_be_loaded_fail_the_learner_with_file_and_line(world):
     failure = world.manager.heard(Kind.FAILED)[0].payload
     assert failure.reason.startswith("set_model_data raised ValueError")
     assert failure.where.startswith("model_manager.py:")
-    assert any("Traceback" in line for line in failure.last_lines)
+    # Nobody is at the node's data server who could say that the lines may leave.
+    assert failure.last_lines == ()
 
 
 def test_an_aggregator_without_learners_gives_up_and_says_who_came(world):

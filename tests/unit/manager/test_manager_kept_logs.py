@@ -107,3 +107,11 @@ def test_with_no_days_nothing_is_kept(store, projects, clock):
     kept.take(a_batch("p1", 1, "one"), is_mock=False)
 
     assert store.after("p1", 0, 10) == []
+
+
+def test_an_old_error_is_found_behind_many_lines(kept):
+    kept.take(a_batch("p1", 1, "broke", level="ERROR"), is_mock=False)
+    for number in range(2, 202):
+        kept.take(a_batch("p1", number, "fine"), is_mock=False)
+
+    assert messages(kept.read("p1", LogQuery(level="ERROR"))) == ["broke"]

@@ -8,7 +8,6 @@ from flops_contracts.errors import FlopsError
 from flops_contracts.events import DataLoaded, Finished, Kind
 from flops_contracts.sla import DataSplit
 from flops_flight.client import DataServer
-from flops_flight.errors import DataServerUnreachableError
 from flops_grid.client import serve_client_app
 from flops_grid.flower_internals import route_logs
 from flops_grid.settings import LinkSettings
@@ -20,16 +19,26 @@ from flops_utils import data_source
 
 logger = logging.getLogger(__name__)
 
+ANSWER_SECONDS: Final = 2.0
 OWNER_SECONDS: Final = 60.0
 """As long as the data are waited for."""
 
 
 def learn(settings: Settings, reporter: Reporter) -> tuple[Kind, Finished]:
     """Load model and data, answer the aggregator until it says goodbye, return the result."""
-    route_logs()
     teller = Teller(reporter)
     # Beside everything else: a data server that is away is told when its data are wanted.
-    threading.Thread(target=ask_owner, args=(settings, teller), name="owner", daemon=True).start()
+    owner = threading.Thread(target=ask_owner, args=(settings, teller), name="owner", daemon=True)
+    owner.start()
+    try:
+        return _learn(settings, reporter, teller)
+    finally:
+        # What fails at once may still tell its last lines, if the owner lets them leave.
+        owner.join(ANSWER_SECONDS)
+
+
+def _learn(settings: Settings, reporter: Reporter, teller: "Teller") -> tuple[Kind, Finished]:
+    route_logs()
     data_source.use(_data_source(settings, reporter))
     reporter.progress("loading the model")
     model = load_user_model()
@@ -81,10 +90,7 @@ class Teller:
 
 
 def ask_owner(settings: Settings, teller: Teller, patience_seconds: float = OWNER_SECONDS) -> None:
-    """Ask the node's data server whether logs may leave the node; what has no say, may.
-
-    A server that does not answer yet is asked for data next, and that failure is told.
-    """
+    """Ask the node's data server whether logs may leave the node; without an answer they stay."""
     try:
         with DataServer(
             settings.data_server_address,
@@ -93,11 +99,8 @@ def ask_owner(settings: Settings, teller: Teller, patience_seconds: float = OWNE
         ) as server:
             server.wait_until_reachable(patience_seconds)
             teller.decide(logs_may_leave=server.stats().logs_may_leave)
-    except DataServerUnreachableError:
-        logger.info("the node's data server does not answer, so logs stay here for now")
     except FlopsError as error:
-        logger.info("the node's data server has no say on logs: %s", error)
-        teller.decide(logs_may_leave=True)
+        logger.info("logs stay here, for the node's data server did not say otherwise: %s", error)
 
 
 def _data_source(settings: Settings, reporter: Reporter) -> data_source.DataSource:

@@ -80,10 +80,15 @@ class LogShipper(logging.Handler):
 
     def decide(self, *, may_leave: bool) -> None:
         """Send what was held back, or forget it and everything that follows."""
-        self._is_held = False
-        if not may_leave:
-            self._is_open = False
-            self._lines.clear()
+        # Who logs holds the same lock, and who sends must not come in between.
+        self.acquire()
+        try:
+            if not may_leave:
+                self._is_open = False
+                self._lines.clear()
+            self._is_held = not may_leave
+        finally:
+            self.release()
 
     def flush_to_manager(self, timeout_seconds: float = FLUSH_SECONDS) -> None:
         """Send what waits before something final is said; give up after ``timeout_seconds``."""

@@ -141,12 +141,17 @@ def _run_step(reporter: Reporter, work: Work, last_lines: LastLines) -> tuple[Ex
         kind, payload = work(reporter)
     except FlopsError as error:
         logger.error("%s", error, exc_info=error.__cause__)  # noqa: TRY400 - the cause is what helps
-        return error.exit_code, reporter.fail(failure_of(error, last_lines.lines()))
+        return error.exit_code, reporter.fail(failure_of(error, _may_leave(reporter, last_lines)))
     except Exception as error:
         logger.exception("unexpected failure")
-        return ExitCode.BUG, reporter.fail(failure_of(error, last_lines.lines()))
+        return ExitCode.BUG, reporter.fail(failure_of(error, _may_leave(reporter, last_lines)))
     reporter.status.doing("waiting for the manager to confirm")
     return ExitCode.DONE, reporter.deliver(kind, payload)
+
+
+def _may_leave(reporter: Reporter, last_lines: LastLines) -> tuple[str, ...]:
+    """Return the last lines; none while the owner of the node has not let them leave it."""
+    return last_lines.lines() if reporter.lines_may_leave else ()
 
 
 @contextmanager

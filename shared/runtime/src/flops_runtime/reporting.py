@@ -52,6 +52,7 @@ class Reporter:
         self.status = status
         self.logs = LogShipper(settings, connection, is_held=settings.holds_logs)
         self.last_lines = LastLines()
+        self.lines_may_leave = not settings.holds_logs
         if not settings.ships_logs:
             self.logs.decide(may_leave=False)
 
@@ -93,6 +94,7 @@ class Reporter:
 
     def decide_on_logs(self, *, may_leave: bool) -> None:
         """Let what is logged leave this node, or keep it here, also from a failure's last lines."""
+        self.lines_may_leave = may_leave
         self.logs.decide(may_leave=may_leave)
         if not may_leave:
             self.last_lines.keep_nothing()

@@ -47,6 +47,11 @@ class LogQuery:
     round: int | None = None
     text: str = ""
 
+    @property
+    def looks_into_lines(self) -> bool:
+        """Whether single lines are filtered, so that the last that pass may be long ago."""
+        return bool(self.level or self.text or self.round is not None)
+
     def matches(self, line: LogLine) -> bool:
         """Say whether a line passes the filters that look into it."""
         return (
@@ -130,7 +135,8 @@ class KeptLogs:
         self._store.remove_before(self._now() - timedelta(days=self._limits.days))
 
     def _last(self, subject_id: str, query: LogQuery) -> LogPage:
-        batches = self._store.newest(subject_id, BATCHES_AT_ONCE, query.actor, query.node)
+        looked_at = MOST_BATCHES if query.looks_into_lines else BATCHES_AT_ONCE
+        batches = self._store.newest(subject_id, looked_at, query.actor, query.node)
         seen: dict[str, int] = {}
         found = [line for stored in batches for line in _lines(stored, query, seen)]
         page = _page(found, batches[-1].seq if batches else 0)
