@@ -1,8 +1,10 @@
 """Everything together: an engine, base images for it, FLOps' images, and the suite."""
 
+import json
 import os
 import socket
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
@@ -87,9 +89,14 @@ class Bench:
 
     @property
     def bridge_address(self) -> str:
-        """The engine's own address on its default bridge: containers reach this machine there."""
-        form = "{{(index .IPAM.Config 0).Gateway}}"
-        return self.engine.docker("network", "inspect", "bridge", "--format", form).strip()
+        """The engine's own address on its default bridge: containers reach this machine there.
+
+        An engine that made the bridge itself, at its very first start, leaves the gateway out; it
+        took the first address of the subnet.
+        """
+        form = "{{json (index .IPAM.Config 0)}}"
+        bridge = json.loads(self.engine.docker("network", "inspect", "bridge", "--format", form))
+        return bridge.get("Gateway") or str(ip_network(bridge["Subnet"])[1])
 
     def publish(self, port: int) -> str:
         """Return docker's words for publishing a port everywhere, or on its bridge where taken."""
