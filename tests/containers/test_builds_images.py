@@ -271,7 +271,7 @@ def test_a_push_that_breaks_is_told_and_the_next_project_builds_anew(builder, re
     registry.start(largest_file="60000")
     try:
         with pytest.raises(ImageStoreError, match="pushing"):
-            builder.actors(repository)
+            builder.actors(repository, FLOPS_REGISTRY_PATIENCE_SECONDS="1")
     finally:
         registry.stop()
         registry.start()

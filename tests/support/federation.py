@@ -96,7 +96,9 @@ class MemoryGrid:
 
     def send_and_receive(self, messages: list[Message], **_: Any) -> list[Message]:
         replies = []
-        for number, message in enumerate(messages):
+        # Strategies draw their clients by chance; here they answer in the order of their names.
+        in_order = sorted(messages, key=lambda one: one.metadata.dst_node_id)
+        for number, message in enumerate(in_order):
             set_message_id(message, str(number))
             client = self.clients[self.name_of(message.metadata.dst_node_id)]
             reply = client.answer(over_the_wire(message))

@@ -29,11 +29,11 @@ class HostileRegistry:
     Where several fit, the longest counts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.calls: list[str] = []
         self.logins: list[str] = []
         self._answers: dict[str, list[Answer]] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self.address = f"127.0.0.1:{self._server.server_port}"
 
     def on(self, call: str, *answers: Answer) -> None:

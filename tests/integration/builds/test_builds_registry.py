@@ -1,6 +1,7 @@
 """A registry that refuses, breaks or is away: what the builder says, and what it leaves there."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from hashlib import sha256
 from urllib.parse import quote
 
@@ -8,6 +9,7 @@ import pytest
 
 from flops_image_builder.adapters.assembly import Assembly
 from flops_image_builder.adapters.distribution import Distribution, Place
+from flops_image_builder.adapters.refusals import Patience
 from flops_image_builder.adapters.registry import Registry, RegistrySettings, RemoteImage
 from flops_image_builder.domain.errors import ImageStoreError
 from flops_image_builder.domain.recipes import Recipe
@@ -25,8 +27,9 @@ def hostile():
         yield registry
 
 
-def a_registry(address, logins=None):
-    distribution = Distribution(logins or {}, frozenset({address}), pause_seconds=0.01)
+def a_registry(address, logins=None, seconds=0.0):
+    patience = Patience(seconds, first_pause_seconds=0.01)
+    distribution = Distribution(logins or {}, frozenset({address}), patience)
     return Registry(distribution, RegistrySettings(address, tls=False))
 
 
@@ -82,6 +85,19 @@ def test_a_registry_that_stays_broken_is_asked_three_times(hostile):
         a_registry(hostile.address).has(f"{hostile.address}/o/r/learner:t")
 
     assert len(hostile.calls) == 3
+
+
+def test_a_registry_that_comes_back_in_time_is_asked_until_it_does():
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(a_registry(address, seconds=60).has, f"{address}/o/r/learner:t")
+        assert not wait([found], timeout=0.5).done
+        comes_back = HostileRegistry(port)
+        comes_back.on("GET /manifests/t", Answer(200, "{}"))
+        with comes_back.running():
+            assert found.result(60)
 
 
 def test_a_registry_that_is_away_is_told():

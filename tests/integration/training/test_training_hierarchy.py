@@ -190,6 +190,49 @@ def test_a_cluster_that_is_cut_off_costs_its_cycle_and_joins_again(tree):
     assert rows[1] == {"north": "", "south": ""}
 
 
+def test_a_round_ends_with_the_first_answers_and_who_was_late_joins_the_next(tree):
+    root = tree.root()
+    slow = Learner(add=9.0)
+    for name, learner in (("one", Learner()), ("two", Learner()), ("slow", slow)):
+        tree.learner(name, root, learner)
+    root.grid.wait_for_learners(3, 10)
+    slow.may_end.clear()
+
+    (result,) = train(root, rounds=1, take_first=2, min_fit=2)
+    slow.may_end.set()
+    (again,) = train(root, rounds=1, min_fit=3)
+    root.grid.close()
+
+    np.testing.assert_allclose([result[0], again[0]], [1.0, 11 / 3])
+    first, second = root.watch.completed
+    assert [row.learner for row in first.learners if row.is_surplus] == ["slow"]
+    assert not any(row.error for row in (*first.learners, *second.learners))
+    assert not any(row.is_surplus for row in second.learners)
+
+
+def test_a_cycle_ends_with_the_first_clusters_and_each_with_its_first_learners(tree):
+    root = tree.root()
+    late, slow = Learner(add=9.0), Learner(add=5.0)
+    north = tree.cluster("north", root.grid.port, take_first=1)
+    south = tree.cluster("south", root.grid.port)
+    tree.learner("one", north, Learner())
+    tree.learner("late", north, late)
+    tree.learner("two", south, slow)
+    north.grid.wait_for_learners(2, 10)
+    root.grid.wait_for_learners(2, 10)
+    late.may_end.clear()
+    slow.may_end.clear()
+
+    (result,) = train(root, rounds=1, take_first=1)
+    late.may_end.set()
+    slow.may_end.set()
+    root.grid.close()
+
+    np.testing.assert_allclose(result, 1.0)
+    assert [row.learner for row in root.watch.completed[0].learners if row.is_surplus] == ["south"]
+    assert [row.learner for row in north.watch.completed[0].learners if row.is_surplus] == ["late"]
+
+
 def test_what_the_parent_no_longer_waits_for_is_dropped_for_what_it_wants_now(tree):
     root = tree.root()
     slow = Learner()

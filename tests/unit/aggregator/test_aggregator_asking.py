@@ -87,5 +87,31 @@ def test_the_first_answers_are_enough():
     _, _, watch = run(clients, take_first=2)
 
     assert watch.completed[0].metrics["learners"] == 2
-    assert "the first 2 were enough" in {row.error for row in watch.completed[0].learners}
+    rows = watch.completed[0].learners
+    assert [(row.error, row.is_surplus) for row in rows] == [("", False), ("", False), ("", True)]
     assert watch.notices == []
+
+
+def test_a_failure_among_the_first_answers_is_told_though_others_were_enough():
+    clients = {"a": Learner(error=ERROR), "b": Learner(), "c": Learner(), "d": Learner()}
+
+    _, _, watch = run(clients, take_first=2)
+
+    rows = watch.completed[0].learners
+    assert [(row.error, row.is_surplus) for row in rows] == [
+        ("fit_model raised", False),
+        ("", False),
+        ("", False),
+        ("", True),
+    ]
+    assert watch.notices[0] == "round 1 goes on without some to train. a: fit_model raised"
+
+
+def test_below_the_first_that_would_be_enough_nobody_is_surplus():
+    clients = {"a": Learner(), "b": Learner(error=ERROR), "c": Learner(is_silent=True)}
+
+    _, _, watch = run(clients, take_first=2)
+
+    rows = watch.completed[0].learners
+    assert not any(row.is_surplus for row in rows)
+    assert [bool(row.error) for row in rows] == [False, True, True]

@@ -5,6 +5,7 @@ fails is asked again at once only if the round cannot do without; otherwise in t
 that fails ``FAILURES`` times in a row is left out of the rounds that follow until it has been away.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -113,7 +114,8 @@ class Asking:
         asked = {message.metadata.dst_node_id: message for message in messages}
         failed: dict[int, Message] = {}
         good, pending = 0, list(asked.values())
-        while pending:
+        enough = self._training.take_first or math.inf
+        while pending and good < enough:
             for reply in self._asked_once(pending, end):
                 node_id = reply.metadata.src_node_id
                 self._count(reply)
@@ -123,9 +125,10 @@ class Asking:
                 failed.pop(node_id, None)
                 good += 1
                 yield reply
-                if good == self._training.take_first:
-                    return
-            pending = self._again(asked, failed, good, end)
+                if good == enough:
+                    break
+            else:
+                pending = self._again(asked, failed, good, end)
         yield from failed.values()
 
     def _asked_once(self, messages: list[Message], end: float) -> Iterator[Message]:

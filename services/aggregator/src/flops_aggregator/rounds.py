@@ -45,8 +45,8 @@ class Evaluated:
 class Round:
     """Filled in step by step; ``began`` is on the clock, ``asked`` are who works now, by node id.
 
-    ``moved`` is what the grid had carried when it began. Outside of the rounds there is
-    ``is_evaluation_only``, after the last one.
+    ``moved`` is what the grid had carried when it began, and ``surplus`` are those whose answers
+    were no longer needed. Outside of the rounds, after the last one, it ``is_evaluation_only``.
     """
 
     number: int = 0
@@ -58,6 +58,7 @@ class Round:
     fits: Numbers = field(default_factory=dict)
     evaluations: Numbers = field(default_factory=dict)
     errors: dict[str, LearnerError] = field(default_factory=dict)
+    surplus: set[str] = field(default_factory=set)
 
     @property
     def samples(self) -> float:
@@ -83,7 +84,7 @@ class Round:
     @property
     def rows(self) -> tuple[LearnerRound, ...]:
         """What each client did, also those that failed."""
-        names = sorted({*self.fits, *self.evaluations, *self.errors})
+        names = sorted({*self.fits, *self.evaluations, *self.errors, *self.surplus})
         return tuple(self._row(name) for name in names)
 
     def _row(self, name: str) -> LearnerRound:
@@ -95,6 +96,7 @@ class Round:
             fit_seconds=fit.get(FIT_SECONDS, 0.0),
             evaluate_seconds=evaluation.get(EVALUATE_SECONDS, 0.0),
             error=str(error) if error else "",
+            is_surplus=name in self.surplus,
         )
 
 

@@ -276,11 +276,11 @@ class SupervisedStrategy(Strategy):
             else:
                 good[name] = metrics_of(reply)
         this, timeout = self._round, self._training.round_timeout_seconds
-        first = self._training.take_first
-        is_full = bool(first) and len(good) >= first
-        why = f"the first {first} were enough" if is_full else f"no answer within {timeout:g} s"
-        for name in set(this.asked.values()) - set(good) - set(errors):
-            errors[name] = LearnerError(why)
+        late = set(this.asked.values()) - set(good) - set(errors)
+        if 0 < self._training.take_first <= len(good):
+            this.surplus |= late
+        else:
+            errors |= {one: LearnerError(f"no answer within {timeout:g} s") for one in late}
         for name, metrics in good.items():
             if odd := [key for key, value in metrics.items() if not math.isfinite(value)]:
                 this.errors[name] = LearnerError(f"{' and '.join(odd)} is not a number")
@@ -288,7 +288,7 @@ class SupervisedStrategy(Strategy):
         if len(good) < minimum:
             told = f"{self._what}: {len(good)} of at least {minimum} {self._whom} could {verb}"
             raise too_few(told, self._asking.left_out | errors, self._place, this.number)
-        if errors and not is_full:
+        if errors:
             listed = "; ".join(f"{name}: {error}" for name, error in sorted(errors.items()))
             self._watch.noticed(f"{self._what} goes on without some to {verb}. {listed}"[:4000])
         return good

@@ -56,6 +56,7 @@ class ProjectFailure:
     cluster: str = ""
     round: int | None = None
     cycle: int | None = None
+    exit_code: int | None = None
     last_lines: tuple[str, ...] = ()
 
     @property
@@ -68,7 +69,11 @@ class ProjectFailure:
             f"of cluster {self.cluster}" if self.cluster else "",
         ]
         who = " ".join(part for part in parts if part)
-        counted = (("cycle", self.cycle), ("round", self.round))
+        counted = (
+            ("cycle", self.cycle),
+            ("round", self.round),
+            ("exit code", self.exit_code),
+        )
         when = [f"{name} {number}" for name, number in counted if number is not None]
         stage = [f"in stage {self.stage}"] if self.stage else []
         return ", ".join([" ".join([who, *stage]).strip(), *when])
@@ -280,5 +285,6 @@ def _failure(document: Document | None) -> ProjectFailure | None:
         cluster=str(document.get("cluster") or ""),
         round=document.get("round"),
         cycle=document.get("cycle"),
+        exit_code=document.get("exit_code"),
         last_lines=tuple(document.get("last_lines") or ()),
     )

@@ -123,7 +123,7 @@ def _parts(settings: Settings, variables: Mapping[str, str], workspace: Path) ->
     else:
         storage = None if settings.store == Path() else settings.store
         access = variables_of(settings.registry, workspace)
-        buildah = Buildah(commands, settings.buildah, storage, access)
+        buildah = Buildah(commands, settings.buildah, storage, access, settings.registry.patience)
         registry = Registry(_distribution(settings.registry), settings.registry)
         base, platforms = _target(settings)
         engine = containers = BuildahEngine(
@@ -142,7 +142,7 @@ def _parts(settings: Settings, variables: Mapping[str, str], workspace: Path) ->
 
 def _distribution(settings: RegistrySettings) -> Distribution:
     plain = frozenset() if settings.tls else frozenset(settings.hosts)
-    return Distribution(logins_of(settings), plain)
+    return Distribution(logins_of(settings), plain, settings.patience)
 
 
 def _target(settings: Settings) -> tuple[str, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from typing import Final
 from flops_contracts.roles import Role
 from flops_image_builder.adapters.buildah import DRIVERS, BuildahSettings
 from flops_image_builder.adapters.git import GitSettings
+from flops_image_builder.adapters.refusals import Patience
 from flops_image_builder.adapters.registry import RegistrySettings
 from flops_image_builder.adapters.uv import UvSettings
 from flops_image_builder.usecases.build_actors import ActorsOrder
@@ -171,6 +172,13 @@ def _registry_access(environment: Environment) -> RegistrySettings:
             "FLOPS_IMAGE_REGISTRY_USER", "", help="User of the registry, without an authfile."
         ),
         password=environment.text("FLOPS_IMAGE_REGISTRY_PASSWORD", "", help="Their password."),
+        patience=Patience(
+            environment.seconds(
+                "FLOPS_REGISTRY_PATIENCE_SECONDS",
+                Patience.seconds,
+                help="How long a registry that is away is asked again.",
+            )
+        ),
     )
 
 

@@ -284,7 +284,7 @@ def _limits(environment: Environment) -> Limits:
         scheduling_seconds=environment.seconds(
             "FLOPS_SCHEDULING_TIMEOUT_SECONDS",
             defaults.scheduling_seconds,
-            help="How long a service may wait until it runs.",
+            help="How long a service may wait until it runs; one that a node has gets three tries.",
         ),
         placing_seconds=environment.seconds(
             "FLOPS_PLACING_TIMEOUT_SECONDS",

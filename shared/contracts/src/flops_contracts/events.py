@@ -203,13 +203,17 @@ class RoundStarted:
 
 @dataclass(frozen=True)
 class LearnerRound:
-    """What one learner did in a round: samples trained on, seconds of its own work, or an error."""
+    """What one learner did in a round: samples trained on, seconds of its own work, or an error.
+
+    ``is_surplus``: it was asked, but others had answered before it, and they were enough.
+    """
 
     learner: str
     samples: int = 0
     fit_seconds: float = 0.0
     evaluate_seconds: float = 0.0
     error: str = ""
+    is_surplus: bool = False
 
 
 @dataclass(frozen=True)

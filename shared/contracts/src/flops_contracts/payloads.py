@@ -179,6 +179,7 @@ class LearnerRoundSchema(MessageSchema):
     fit_seconds = fields.Float(load_default=0.0)
     evaluate_seconds = fields.Float(load_default=0.0)
     error = _text()
+    is_surplus = fields.Boolean(load_default=False)
 
 
 class RoundCompletedSchema(MessageSchema):

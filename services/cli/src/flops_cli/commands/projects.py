@@ -185,6 +185,10 @@ def _show_project(context: Context, found: Project) -> None:
     for name, value in facts.items():
         if value:
             click.echo(f"{name + ':':<16} {value}")
+    if found.failure and found.failure.last_lines:
+        click.echo("last lines:")
+        for line in found.failure.last_lines:
+            click.echo(f"  {line}")
     if found.rounds:
         name = "CYCLE" if any(one.is_cycle for one in found.rounds) else "ROUND"
         context.table((name, *MEASURED), round_rows(found))
@@ -197,11 +201,12 @@ def _show_project(context: Context, found: Project) -> None:
             *(str(one.get(key) or "-") for key in ("role", "instance", "status")),
             _node(one),
             _did(one),
+            *(_count(one.get(key)) for key in ("round", "rows", "memory_mb")),
         )
         for one in actors
     ]
     if rows:
-        context.table(("ROLE", "INSTANCE", "STATUS", "NODE", "LAST STATE"), rows)
+        context.table(ACTOR_COLUMNS, rows)
 
 
 def _node(actor: Mapping[str, Any]) -> str:
@@ -213,6 +218,15 @@ def _node(actor: Mapping[str, Any]) -> str:
 def _did(actor: Mapping[str, Any]) -> str:
     return str(actor.get("state") or "-")
 
+
+def _count(number: float | None) -> str:
+    return "-" if number is None else f"{number:.0f}"
+
+
+ACTOR_COLUMNS: Final = (
+    *("ROLE", "INSTANCE", "STATUS", "NODE", "LAST STATE"),
+    *("ROUND", "ROWS", "MEMORY MB"),
+)
 
 MEASURED: Final = ("ACCURACY", "LOSS", "SECONDS", "DOWN", "UP")
 

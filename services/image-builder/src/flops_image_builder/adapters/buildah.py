@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
-
 from flops_image_builder.adapters.commands import (
     CommandMissingError,
     Commands,
@@ -18,8 +16,10 @@ from flops_image_builder.adapters.commands import (
 )
 from flops_image_builder.adapters.refusals import (
     DISK_FULL,
+    PATIENT,
     REFUSED,
     ImageAbsentError,
+    Patience,
     TransientError,
     says,
     store_error,
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 DRIVERS: Final = ("auto", "overlay", "vfs")
 SHORT_SECONDS: Final = 60.0
-ATTEMPTS: Final = 3
 _MESSAGE = re.compile(r'^time="[^"]*" level=\w+ msg="(?P<text>.*)"$', re.MULTILINE)
 _ABSENT: Final = ("manifest unknown", "name unknown", "not found")
 _TRANSIENT: Final = (
@@ -75,7 +74,9 @@ class Buildah:
         settings: BuildahSettings,
         storage: Path | None,
         variables: Mapping[str, str],
+        patience: Patience = PATIENT,
     ) -> None:
+        self._patience = patience
         self._commands = commands
         self._settings = settings
         self._storage = storage
@@ -145,16 +146,10 @@ class Buildah:
 
         Raises ``ImageAbsentError`` and ``ImageStoreError``.
         """
-        retrying = Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_fixed(1),
-            retry=retry_if_exception_type(TransientError),
-            reraise=True,
-        )
         try:
-            return retrying(self._transfer, what, argv)
+            return self._patience.retrying(what)(self._transfer, what, argv)
         except TransientError as error:
-            raise store_error(what, reason_of(error.args[0])) from None
+            raise store_error(what, str(error)) from None
         except CommandTimeoutError as error:
             raise ImageStoreError(
                 f"{what} took too long: {error}",
@@ -167,8 +162,7 @@ class Buildah:
             return finished.output
         text = finished.errors
         if says(text, _TRANSIENT) and not says(text, DISK_FULL):
-            logger.warning("%s failed and is tried again: %s", what, reason_of(finished))
-            raise TransientError(finished)
+            raise TransientError(reason_of(finished))
         if says(text, _ABSENT):
             raise ImageAbsentError(reason_of(finished))
         raise store_error(what, reason_of(finished))

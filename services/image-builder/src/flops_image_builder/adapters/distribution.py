@@ -3,7 +3,6 @@
 Tokens are asked for where a registry says so; what may pass by itself is tried again.
 """
 
-import logging
 import re
 import ssl
 from collections.abc import Callable, Mapping
@@ -15,11 +14,14 @@ from typing import Any, BinaryIO, Final, TypeVar
 from urllib.parse import urljoin
 
 import requests
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from flops_image_builder.adapters.refusals import ImageAbsentError, TransientError, store_error
-
-logger = logging.getLogger(__name__)
+from flops_image_builder.adapters.refusals import (
+    PATIENT,
+    ImageAbsentError,
+    Patience,
+    TransientError,
+    store_error,
+)
 
 T = TypeVar("T")
 
@@ -32,7 +34,6 @@ _OPTION = re.compile(r'(\w+)="([^"]*)"')
 _TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
 _CREATED: Final = 201
 _CHUNK: Final = 1 << 20
-ATTEMPTS: Final = 3
 TIMEOUT_SECONDS: Final = (10.0, 120.0)
 """To connect, and until the registry says the next word."""
 
@@ -64,11 +65,11 @@ class Distribution:
         self,
         logins: Mapping[str, str],
         plain: frozenset[str] = frozenset(),
-        pause_seconds: float = 1.0,
+        patience: Patience = PATIENT,
     ) -> None:
         self._logins = logins
         self._plain = plain
-        self._pause_seconds = pause_seconds
+        self._patience = patience
         self._tokens: dict[Place, str] = {}
         self._session = requests.Session()
         # The authorities that all other programs of this machine trust.
@@ -128,19 +129,8 @@ class Distribution:
         return self._retrying(what, lambda: self._attempt(method, place, path, **more))
 
     def _retrying(self, what: str, work: Callable[[], T]) -> T:
-        retrying = Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_fixed(self._pause_seconds),
-            retry=retry_if_exception_type(TransientError),
-            before_sleep=lambda state: logger.warning(
-                "%s failed and is tried again: %s",
-                what,
-                state.outcome and state.outcome.exception(),
-            ),
-            reraise=True,
-        )
         try:
-            return retrying(work)
+            return self._patience.retrying(what)(work)
         except TransientError as error:
             raise store_error(what, str(error)) from error
 

@@ -1,8 +1,27 @@
 """What registries and disks say when they refuse, and what to tell people then."""
 
+import logging
+from dataclasses import dataclass
 from typing import Final
 
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    stop_all,
+    wait_exponential,
+)
+
 from flops_image_builder.domain.errors import ImageStoreError
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS: Final = 3
+"""The least, however long each of them takes."""
+
+LONGEST_PAUSE_SECONDS: Final = 20.0
 
 DISK_FULL: Final = ("no space left on device", "disk quota exceeded")
 REFUSED: Final = ("unauthorized", "authentication required", "denied", "forbidden")
@@ -23,6 +42,32 @@ class ImageAbsentError(Exception):
 
 class TransientError(Exception):
     """Worth another attempt."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """For how many seconds a registry that is away is asked again; the pauses in between double."""
+
+    seconds: float = 120.0
+    first_pause_seconds: float = 1.0
+
+    def retrying(self, what: str) -> Retrying:
+        """Return what calls again after a ``TransientError``, which is raised in the end."""
+
+        def tell(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            logger.warning("%s failed and is tried again: %s", what, error)
+
+        return Retrying(
+            stop=stop_all(stop_after_attempt(ATTEMPTS), stop_after_delay(self.seconds)),
+            wait=wait_exponential(multiplier=self.first_pause_seconds, max=LONGEST_PAUSE_SECONDS),
+            retry=retry_if_exception_type(TransientError),
+            before_sleep=tell,
+            reraise=True,
+        )
+
+
+PATIENT: Final = Patience()
 
 
 def says(text: str, signs: tuple[str, ...]) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from flops_image_builder.adapters.distribution import Distribution, Place, place_of
-from flops_image_builder.adapters.refusals import ImageAbsentError
+from flops_image_builder.adapters.refusals import PATIENT, ImageAbsentError, Patience
 from flops_image_builder.domain.errors import ImageStoreError
 
 
@@ -25,6 +25,7 @@ class RegistrySettings:
     auth_file: str = ""
     user: str = ""
     password: str = field(default="", repr=False)
+    patience: Patience = PATIENT
 
     def here(self, reference: str) -> str:
         """Return the reference by which the builder reaches one of the registry's images."""

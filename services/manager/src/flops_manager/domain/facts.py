@@ -9,6 +9,7 @@ from flops_contracts.events import (
     ActorsBuilt,
     Event,
     Failure,
+    Heartbeat,
     Kind,
     ModelBuilt,
     ModelServing,
@@ -206,11 +207,18 @@ def _serves(event: Event) -> bool:
 
 def seen(service: Service, event: Event, heard_at: datetime | None = None) -> Service:
     """Return the service with the sign of life that ``event`` is."""
-    state = DONE if event.kind in RESULTS else service.state
+    if isinstance(beat := event.payload, Heartbeat):
+        service = replace(
+            service,
+            state=beat.state,
+            round=beat.round,
+            memory_mb=beat.memory_mb,
+            rows=service.rows if beat.rows is None else beat.rows,
+        )
     return replace(
         service,
         last_heartbeat=heard_at or event.at,
-        state=event.payload.state if event.kind is Kind.HEARTBEAT else state,
+        state=DONE if event.kind in RESULTS else service.state,
         starts=service.starts + (event.kind is Kind.STARTED),
         cluster=service.cluster or event.actor.cluster,
         node=service.node or event.actor.node,

@@ -8,6 +8,7 @@ from flops_contracts.roles import Role, Stage
 from flops_manager.domain.projects import (
     DIED,
     LOST,
+    NOT_STARTED,
     SILENT,
     LearnerFailed,
     Project,
@@ -94,7 +95,7 @@ def can_be_redeployed(service: Service, error: ProjectError) -> bool:
 
 
 def _may_pass(error: ProjectError, passing: Container[int | None]) -> bool:
-    return error.error in {DIED, SILENT} or error.exit_code in passing
+    return error.error in {DIED, NOT_STARTED, SILENT} or error.exit_code in passing
 
 
 def replaced_before(project: Project, slot: Service) -> tuple[Service, ...]:

@@ -20,7 +20,7 @@ def lost(
     """Return what it means that a service of the present stage is lost."""
     service = project.service(instance)
     if error.round is None:
-        error = replace(error, round=_current_round(project))
+        error = replace(error, round=current_round(project))
     if service is not None and service.role in REPLACEABLE:
         return LearnerFailed(instance, error)
     if service is not None and can_be_redeployed(service, error):
@@ -71,7 +71,7 @@ def too_many_starts(service: Service, at: datetime) -> ProjectError:
     return error_of(service, reason, at, hint="Look at its log; it may lack memory.")
 
 
-def _current_round(project: Project) -> int | None:
+def current_round(project: Project) -> int | None:
     """Return the round that a classic training is in, as far as was heard."""
     progress = project.progress
     if project.stage is not Stage.TRAINING or progress is None or progress.unit != "rounds":

@@ -7,18 +7,24 @@ from typing import Final
 
 from flops_contracts.roles import Stage
 from flops_manager.domain.learners import REPLACEABLE
-from flops_manager.domain.losses import error_of
+from flops_manager.domain.lifecycle import RUNS_IN
+from flops_manager.domain.losses import current_round, error_of
 from flops_manager.domain.projects import (
     DIED,
     DONE,
     LOST,
+    NOT_STARTED,
     PLANNED,
     SILENT,
     Project,
     ProjectError,
     Service,
 )
-from flops_manager.domain.scheduling_hints import hint_when_refused, hint_when_silent
+from flops_manager.domain.scheduling_hints import (
+    NODE_SCHEDULED,
+    hint_when_refused,
+    hint_when_silent,
+)
 from flops_manager.domain.services import FOR_GOOD
 from flops_manager.domain.states import Health, ServiceState
 
@@ -81,12 +87,26 @@ def overdue(
         return None
     last = f" The last that was heard: {project.progress.message}." if project.progress else ""
     last = f" {project.waiting}" if project.waiting else last
-    return ProjectError(
-        reason=f"The stage {project.stage} did not end within {seconds:.0f} s.{last}",
-        stage=project.stage,
-        hint="Look at the logs of its actors, then retry.",
-        at=now,
+    reason = f"The stage {project.stage} did not end within {seconds:.0f} s.{last}"
+    waits_for = holding_up(project)
+    if waits_for is None:
+        return ProjectError(reason, project.stage, "Look at the manager's log, then retry.", at=now)
+    return error_of(
+        waits_for,
+        f"{reason} It waited for the {waits_for.role} {waits_for.instance}, which "
+        + (f"said last: {waits_for.state}." if waits_for.state else "said nothing."),
+        now,
+        hint="Look at its logs, then retry.",
+        round=current_round(project),
     )
+
+
+def holding_up(project: Project) -> Service | None:
+    """Return whom the project's stage waits for: who does not run, or whose result ends it."""
+    there = watched(project)
+    idle = [one for one in there if one.running_since is None]
+    leaders = [one for one in there if one.role is next(iter(RUNS_IN[project.stage]), None)]
+    return next(iter((*idle, *leaders)), None)
 
 
 def watched(project: Project) -> tuple[Service, ...]:
@@ -160,6 +180,8 @@ def loss(
                 f"{name} is still {state.status or 'unscheduled'} after {waited:.0f} s{detail}."
             )
             hint = hint_when_silent(state.status)
+            # It may be the node: another deployment finds what is fetched already, or another node.
+            error = NOT_STARTED if state.status == NODE_SCHEDULED else ""
         case _:
             return None
     code = _EXIT_CODE.search(state.detail)

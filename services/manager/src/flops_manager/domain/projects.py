@@ -20,6 +20,9 @@ LOST: Final = "LOST"
 DIED: Final = "ServiceDiedError"
 """The class of errors of services that ended without a word of their own."""
 
+NOT_STARTED: Final = "ServiceNotStartedError"
+"""The class of errors of services that their node has, but does not start."""
+
 SILENT: Final = "ServiceSilentError"
 """The class of errors of services that still run, but give no sign of life."""
 
@@ -41,8 +44,9 @@ class Service:
 
     ``instance`` is its name at the orchestrator and ``status`` the orchestrator's word for its
     state (or ``PLANNED``, ``REMOVED``); ``address`` is where other services reach it, and
-    ``public_address`` where everybody else does. ``state`` is what its last heartbeat said,
-    ``starts`` how often it began: a one-shot that dies is restarted by the orchestrator.
+    ``public_address`` where everybody else does. ``state``, ``round``, ``memory_mb`` (10^6 bytes)
+    and ``rows`` (of data) are what its last heartbeat said, ``starts`` how often it began: a
+    one-shot that dies is restarted by the orchestrator.
     ``redeployed`` counts how often the manager deployed it anew under the same name, and
     ``lost_by`` is the message that last led to it, if one did.
     """
@@ -57,6 +61,9 @@ class Service:
     public_address: str = ""
     status: str = PLANNED
     state: str = ""
+    round: int | None = None
+    memory_mb: float | None = None
+    rows: int | None = None
     index: int = 0
     attempt: int = 0
     starts: int = 0

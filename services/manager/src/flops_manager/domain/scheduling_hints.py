@@ -21,12 +21,15 @@ _REFUSED: Final = {
     ),
 }
 
+NODE_SCHEDULED: Final = "NODE_SCHEDULED"
+"""The status of a service whose node is decided, but does not run it yet."""
+
 _SILENT: Final = {
     "CLUSTER_SCHEDULED": (
         "The cluster found no node: it is full or gone, which the orchestrator never tells. "
         "Look at the cluster's scheduler, or retry, to place anew."
     ),
-    "NODE_SCHEDULED": (
+    NODE_SCHEDULED: (
         "The node has it, but does not start it: it may still pull the image; "
         "look at its NodeEngine."
     ),

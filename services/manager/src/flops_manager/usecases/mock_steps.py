@@ -19,10 +19,11 @@ from flops_manager.domain.mock_lifecycle import MockEvent, mock_transition
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.placement import place_mock
 from flops_manager.domain.project_events import Placed, StepFailed
-from flops_manager.domain.projects import REMOVED, ProjectError
-from flops_manager.ports.orchestrator import Orchestrator
+from flops_manager.domain.projects import REMOVED, ProjectError, Service
+from flops_manager.ports.orchestrator import Deployed, Orchestrator
 from flops_manager.usecases.announcements import Announcements
 from flops_manager.usecases.changes import Step, unchanged
+from flops_manager.usecases.origins import about, located
 from flops_manager.usecases.survey import Survey
 
 
@@ -73,7 +74,7 @@ class MockSteps:
 
     def give_up(self, mock: Mock, error: ProjectError) -> Step[Mock]:
         """Return what it means that a command cannot be carried out."""
-        return self._record(StepFailed(mock.stage, error))
+        return self._record(StepFailed(mock.stage, located(error, mock.services)))
 
     def _record(self, event: MockEvent) -> Step[Mock]:
         return lambda mock: mock_transition(mock, event, self._now())
@@ -81,12 +82,7 @@ class MockSteps:
     def _deploy(self, mock: Mock) -> Step[Mock]:
         if mock.stage.is_final or mock.is_deleted:
             return unchanged
-        jobs = {
-            one.instance: self._orchestrator.deploy(
-                describe_mock(mock, one, self._installation)
-            ).job_id
-            for one in mock.services
-        }
+        jobs = {one.instance: self._deploy_one(mock, one).job_id for one in mock.services}
 
         def step(current: Mock) -> tuple[Mock, tuple[Command, ...]]:
             for one in current.services:
@@ -102,6 +98,10 @@ class MockSteps:
             return current, ()
 
         return step
+
+    def _deploy_one(self, mock: Mock, service: Service) -> Deployed:
+        with about(service):
+            return self._orchestrator.deploy(describe_mock(mock, service, self._installation))
 
     def _undeploy(self, mock: Mock) -> Step[Mock]:
         for one in mock.services:

@@ -46,7 +46,7 @@ class Steps(Protocol[T]):
         """Return the subject with what it waits for."""
 
     def give_up(self, subject: T, error: ProjectError, /) -> Step[T]:
-        """Return what it means that a command cannot be carried out."""
+        """Return what it means that a command cannot be carried out; see ``located``."""
 
 
 class Kept(Protocol):
@@ -168,6 +168,7 @@ class Outbox(Generic[T]):
             where=error.where if isinstance(error, FlopsError) else "",
             stage=str(getattr(record.subject, "stage", "")),
             error=type(error).__name__,
+            instance=error.origin if isinstance(error, FlopsError) else "",
             at=self._now(),
         )
         self._finish(subject_id, pending, self._steps.give_up(record.subject, why))

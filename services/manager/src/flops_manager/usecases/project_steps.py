@@ -55,6 +55,7 @@ from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.announcements import Announcements
 from flops_manager.usecases.builds import Builds
 from flops_manager.usecases.changes import Step, unchanged
+from flops_manager.usecases.origins import about, located
 from flops_manager.usecases.queue import Queue
 from flops_manager.usecases.tracking import Tracking
 
@@ -126,6 +127,7 @@ class ProjectSteps:
 
     def give_up(self, project: Project, error: ProjectError) -> Step[Project]:
         """Return what it means that a command cannot be carried out."""
+        error = located(error, project.services)
         for service in project.services:
             if service.status == PLANNED and replaced_before(project, service):
                 # Nobody can be put in the place of who was lost there.
@@ -165,11 +167,12 @@ class ProjectSteps:
 
     def _deploy_one(self, project: Project, service: Service) -> Deployed:
         logger.info("deploying %s", service.instance, extra={"project": project.id})
-        if service.role is Role.TRACKING_SERVER:
-            return self._tracking.ensure(project.owner)
-        if service.role in AGGREGATORS:
-            return self._deploy_aggregator(project, service)
-        return self._orchestrator.deploy(describe(project, service, self._installation))
+        with about(service):
+            if service.role is Role.TRACKING_SERVER:
+                return self._tracking.ensure(project.owner)
+            if service.role in AGGREGATORS:
+                return self._deploy_aggregator(project, service)
+            return self._orchestrator.deploy(describe(project, service, self._installation))
 
     def _deploy_aggregator(self, project: Project, service: Service) -> Deployed:
         """Deploy it where nobody is, or else where its learners look for the one before it."""

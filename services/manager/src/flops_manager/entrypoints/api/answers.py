@@ -55,6 +55,15 @@ class ActorStateSchema(Schema):
     stage = fields.String(metadata=_what("The stage it was started for."))
     status = fields.String(metadata=_what("The orchestrator's word; PLANNED before, REMOVED after"))
     state = fields.String(metadata=_what("What it said in its last heartbeat."))
+    round = fields.Integer(
+        allow_none=True, metadata=_what("Its heartbeat: the round that is under way or was last.")
+    )
+    memory_mb = fields.Float(
+        allow_none=True, metadata=_what("Its heartbeat: resident memory, in 10^6 bytes.")
+    )
+    rows = fields.Integer(
+        allow_none=True, metadata=_what("Its heartbeat: how many rows of data it loaded.")
+    )
     cluster = fields.String()
     node = fields.String()
     address = fields.String(metadata=_what("Where other services reach it."))

@@ -19,7 +19,10 @@ WIDTH: Final = 100
 
 @dataclass(frozen=True)
 class Cell:
-    """One round of one learner; an ``error`` or nothing at all means that it dropped out."""
+    """One round of one learner; an ``error`` or nothing at all means that it dropped out.
+
+    Who is ``is_surplus`` was too late to be needed.
+    """
 
     fit: float = 0.0
     evaluate: float = 0.0
@@ -28,6 +31,7 @@ class Cell:
     error: str = ""
     is_slow: bool = False
     is_absent: bool = False
+    is_surplus: bool = False
 
     @property
     def bars(self) -> list[tuple[str, float, float]]:
@@ -49,6 +53,8 @@ class Cell:
             return "took no part"
         if self.error:
             return f"failed: {self.error}"
+        if self.is_surplus:
+            return "not needed: others had answered before"
         times = (
             f"fit {span(self.fit)}, evaluate {span(self.evaluate)}, "
             f"wait and transfer {span(self.wait)}"
@@ -144,7 +150,7 @@ def _column(one: dict[str, Any]) -> dict[str, Cell]:
     works = [
         learner["fit_seconds"] + learner["evaluate_seconds"]
         for learner in one["learners"]
-        if not learner["error"]
+        if not learner["error"] and not learner["is_surplus"]
     ]
     usual = median(works) if works else 0.0
     return {
@@ -162,6 +168,7 @@ def _cell(learner: dict[str, Any], seconds: float, usual: float) -> Cell:
         samples=learner["samples"],
         error=learner["error"],
         is_slow=work > SLOW * usual and work - usual > NOTICEABLE_SECONDS,
+        is_surplus=learner["is_surplus"],
     )
 
 

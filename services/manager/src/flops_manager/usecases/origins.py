@@ -1,0 +1,26 @@
+"""Which service it was about, when a command for several could not be carried out."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from flops_contracts.errors import FlopsError
+from flops_manager.domain.projects import ProjectError, Service
+
+
+@contextmanager
+def about(service: Service) -> Iterator[None]:
+    """Let what goes wrong inside say that it began with ``service``."""
+    try:
+        yield
+    except FlopsError as error:
+        error.origin = error.origin or service.instance
+        raise
+
+
+def located(error: ProjectError, services: Iterable[Service]) -> ProjectError:
+    """Return the error with role and place of its ``instance``, if that is among ``services``."""
+    for one in services:
+        if one.instance == error.instance:
+            return replace(error, role=one.role, cluster=one.cluster, node=one.node)
+    return error
