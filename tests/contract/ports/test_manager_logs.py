@@ -46,6 +46,16 @@ class LogStoreContract:
         assert [one.batch for one in store.newest("p1", 10, node="n1")] == [here]
         assert len(store.after("p1", 0, 10, actor="learner")) == 2
 
+    def test_the_last_number_of_a_process_is_that_of_the_batches_before(self, store):
+        for number, text in ((1, "one"), (2, "two"), (9, "nine")):
+            store.append(a_batch("p1", number, text), NOW)
+        store.append(a_batch("p1", 1, "another process", run="b"), NOW)
+        third = store.after("p1", 0, 10)[2]
+
+        assert store.last_number("p1", third.batch.run, third.seq) == 2
+        assert store.last_number("p1", third.batch.run, 1) is None
+        assert store.last_number("p2", third.batch.run, third.seq) is None
+
     def test_the_oldest_beyond_a_size_go(self, store):
         for number in range(1, 6):
             store.append(a_batch("p1", number, "x" * 10), NOW)

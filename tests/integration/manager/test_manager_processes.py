@@ -232,3 +232,14 @@ def test_a_worker_that_waits_for_its_database_ends_when_it_is_told_to(tmp_path):
         worker.terminate()
 
     assert worker.wait(10) == 0
+
+
+def test_every_line_of_both_processes_is_json_also_gunicorns(manager):
+    until(lambda: manager.is_ready(manager.status_port), 20, "the worker is ready")
+    manager.end()
+
+    logged = [(manager.folder / f"{name}.log").read_text() for name in ("api", "worker")]
+
+    lines = [json.loads(line) for line in "".join(logged).splitlines()]
+    assert "gunicorn.error" in {line["logger"] for line in lines}
+    assert {line["level"] for line in lines} <= {"INFO", "WARNING"}

@@ -76,6 +76,16 @@ def test_lines_that_were_too_many_are_counted(kept):
     assert "... 499 lines are left out" in tail(page.lines)
 
 
+def test_lines_that_are_missing_between_two_pages_are_counted_too(kept):
+    kept.take(a_batch("p1", 1, "one"), is_mock=False)
+    first = kept.read("p1", LogQuery(after=0))
+    kept.take(a_batch("p1", 501, "much later"), is_mock=False)
+
+    (line,) = kept.read("p1", LogQuery(after=first.last_seq)).lines
+
+    assert (line.line.message, line.left_out) == ("much later", 499)
+
+
 def test_a_project_that_nobody_knows_keeps_nothing(kept, store):
     kept.take(a_batch("gone", 1, "one"), is_mock=False)
 

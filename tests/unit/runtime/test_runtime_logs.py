@@ -16,6 +16,7 @@ from flops_runtime.logs import (
     readable,
     what_is_printed_is_logged,
 )
+from flops_runtime.redaction import Secrets
 
 
 class Terminal(io.StringIO):
@@ -84,6 +85,42 @@ def test_what_may_not_leave_is_forgotten():
     last.emit(a_record())
 
     assert last.lines() == ()
+
+
+def test_no_line_says_a_secret_of_this_process(tmp_path):
+    (tmp_path / "token").write_text("from-a-file-123\n")
+    variables = {
+        "FLOPS_GRID_TOKEN": "token-of-the-grid",
+        "FLOPS_DATA_SERVER_TOKEN_FILE": str(tmp_path / "token"),
+        "FLOPS_MONGO_URL": "mongodb://flops:p%40ssword9@store:10027/flops",
+        "FLOPS_LOG_LEVEL": "DEBUG-not-secret",
+        "AWS_SECRET_ACCESS_KEY": "an-artifact-key",
+        "FLOPS_SHORT_TOKEN": "abc",
+    }
+    context = LogContext(Secrets(variables))
+    record = a_record()
+    said = "token-of-the-grid from-a-file-123 p@ssword9 an-artifact-key DEBUG-not-secret abc"
+    record.msg, record.args = "%s", (said,)
+
+    line = json.loads(JsonFormatter(context).format(record))
+    last = LastLines(context=context)
+    last.emit(record)
+
+    hidden = "*** *** *** *** DEBUG-not-secret abc"
+    assert line["message"] == hidden
+    assert last.lines() == (f"WARNING flops_learner: {hidden}",)
+    assert hidden in PlainFormatter(context=context).format(record)
+
+
+def test_no_traceback_says_a_secret():
+    context = LogContext(Secrets({"FLOPS_GRID_TOKEN": "token-of-the-grid"}))
+    try:
+        int("token-of-the-grid")
+    except ValueError:
+        record = a_record(exc_info=sys.exc_info())
+
+    assert "token-of-the-grid" not in JsonFormatter(context).format(record)
+    assert "token-of-the-grid" not in PlainFormatter(context=context).format(record)
 
 
 def test_what_is_printed_is_logged_line_by_line(caplog):

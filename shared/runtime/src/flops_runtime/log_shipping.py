@@ -62,9 +62,9 @@ class LogShipper(logging.Handler):
         told = self._context.values()
         message = record.getMessage()
         if record.exc_info:
-            message += "\n" + _TRACEBACKS.formatException(
-                record.exc_info
-            )  # The handler's own lock is held, so numbers and places agree.
+            message += "\n" + _TRACEBACKS.formatException(record.exc_info)
+        message = self._context.secrets.hide(message)
+        # The handler's own lock is held, so numbers and places agree.
         self._number += 1
         self._lines.append(
             LogLine(

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import IO, Any, Final
 
 from flops_contracts.events import LAST_LINES
+from flops_runtime.redaction import Secrets
 
 AUTO: Final = "auto"
 PLAIN: Final = "plain"
@@ -27,6 +28,7 @@ LONGEST_PRINTED: Final = 4000
 """Of a line that does not end, such as a bar that moves, so much is remembered."""
 
 _PLAIN = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_SHORT = "%(levelname)s %(name)s: %(message)s"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _COLOURS: Final = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31;1", "DEBUG": "2"}
 
@@ -35,11 +37,13 @@ class LogContext:
     """What every line of this process says besides its message; read and written by all threads.
 
     It is the process's and no thread's, because a service works for one project, in one round.
+    ``secrets`` are what no line says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets | None = None) -> None:
         self._lock = threading.Lock()
         self._values: dict[str, Any] = {}
+        self.secrets = secrets or Secrets()
 
     def update(self, **values: Any) -> None:
         """Set some of it, such as ``round`` or ``trace_id``; None takes a value away."""
@@ -70,25 +74,28 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self._context.secrets.hide(record.getMessage()),
             **self._context.values(),
             **extras,
         }
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = self._context.secrets.hide(self.formatException(record.exc_info))
         return json.dumps(line, default=str)
 
 
 class PlainFormatter(logging.Formatter):
     """Lines for people, with the colour of their level where ``has_colours``."""
 
-    def __init__(self, *, has_colours: bool = False) -> None:
-        super().__init__(_PLAIN)
+    def __init__(
+        self, *, has_colours: bool = False, form: str = _PLAIN, context: LogContext = CONTEXT
+    ) -> None:
+        super().__init__(form)
         self._has_colours = has_colours
+        self._context = context
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line, or several with a traceback."""
-        text = super().format(record)
+        text = self._context.secrets.hide(super().format(record))
         colour = _COLOURS.get(record.levelname) if self._has_colours else None
         return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
 
@@ -96,11 +103,11 @@ class PlainFormatter(logging.Formatter):
 class LastLines(logging.Handler):
     """Keeps the last lines that were logged, for the ``failed`` event."""
 
-    def __init__(self, count: int = LAST_LINES) -> None:
+    def __init__(self, count: int = LAST_LINES, context: LogContext = CONTEXT) -> None:
         super().__init__()
         self._lines: deque[str] = deque(maxlen=count)
         self._is_open = True
-        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        self.setFormatter(PlainFormatter(form=_SHORT, context=context))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the lines of ``record``, its traceback included."""
@@ -121,9 +128,11 @@ def configure_logging(
     level: str = "INFO", style: str = AUTO, context: Mapping[str, str] | None = None
 ) -> LastLines:
     """Send all logs to stderr; return the handler that keeps the last lines."""
+    variables = os.environ  # noqa: TID251 - NO_COLOR, and what must not be logged
     CONTEXT.update(**(context or {}))
+    CONTEXT.secrets = Secrets(variables)
     to_stderr = logging.StreamHandler(sys.stderr)
-    to_stderr.setFormatter(formatter_for(sys.stderr, style, os.environ))  # noqa: TID251 - NO_COLOR
+    to_stderr.setFormatter(formatter_for(sys.stderr, style, variables))
     last_lines = LastLines()
     logging.basicConfig(level=level, handlers=[to_stderr, last_lines], force=True)
     return last_lines

@@ -51,6 +51,12 @@ class MemoryLogStore:
         """See the port."""
         return self._found(subject_id, actor, node)[-limit:]
 
+    def last_number(self, subject_id: str, run: str, before: int) -> int | None:
+        """See the port."""
+        found = self._found(subject_id, "", "")
+        numbers = [one.batch.lines[-1].number for one in found if _is_before(one, run, before)]
+        return max(numbers, default=None)
+
     def trim(self, subject_id: str, most_characters: int) -> None:
         """See the port."""
         left = most_characters
@@ -113,6 +119,10 @@ class MemoryLogFeed:
 def characters(batch: LogBatch) -> int:
     """Return how much a batch counts."""
     return sum(len(line.message) for line in batch.lines)
+
+
+def _is_before(stored: StoredBatch, run: str, before: int) -> bool:
+    return stored.batch.run == run and stored.seq < before
 
 
 def _first(stored: StoredBatch) -> int:

@@ -72,6 +72,13 @@ class MongoLogStore:
             found = tuple(self._logs.find(wanted).sort("seq", DESCENDING).limit(limit))
         return [_stored(one) for one in reversed(found)]
 
+    def last_number(self, subject_id: str, run: str, before: int) -> int | None:
+        """See the port."""
+        wanted = {"subject_id": subject_id, "batch.run": run, "seq": {"$lt": before}}
+        with translated():
+            found = self._logs.find_one(wanted, {"batch": 1}, sort=[("first", DESCENDING)])
+        return batch_from_document(found["batch"]).lines[-1].number if found else None
+
     def trim(self, subject_id: str, most_characters: int) -> None:
         """See the port."""
         left = most_characters

@@ -4,6 +4,8 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from flops_manager.bootstrap import build
@@ -26,6 +28,16 @@ class StreamingWorker(ThreadWorker):
         super().handle_exit(sig, frame)
 
 
+class RootLogger(Logger):
+    """Leaves what gunicorn says to the handlers of all other lines, instead of to its own."""
+
+    def setup(self, cfg: Config) -> None:
+        """Set the levels, and take gunicorn's handlers away."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 class ApiServer(BaseApplication):
     """Serves the API until SIGTERM; each of its processes wires a core of its own."""
 
@@ -44,6 +56,7 @@ class ApiServer(BaseApplication):
             "graceful_timeout": GRACE_SECONDS,
             "timeout": 60,
             "accesslog": None,
+            "logger_class": RootLogger,
             "loglevel": settings.process.log_level.lower(),
             "proc_name": "flops-manager-api",
             "control_socket_disable": True,

@@ -38,6 +38,9 @@ class LogStore(Protocol):
     ) -> Sequence[StoredBatch]:
         """Return the last ``limit`` batches, in order; ``actor`` and ``node`` as in ``after``."""
 
+    def last_number(self, subject_id: str, run: str, before: int) -> int | None:
+        """Return the number of the last line of a process in batches below ``before``, if any."""
+
     def trim(self, subject_id: str, most_characters: int) -> None:
         """Remove the oldest batches beyond so many characters of messages."""
 

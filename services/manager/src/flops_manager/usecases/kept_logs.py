@@ -122,7 +122,7 @@ class KeptLogs:
         for _ in range(MOST_BATCHES // BATCHES_AT_ONCE):
             batches = self._store.after(subject_id, last, BATCHES_AT_ONCE, query.actor, query.node)
             for stored in batches:
-                found += _lines(stored, query, seen)
+                found += self._lines(stored, query, seen)
                 last = stored.seq
                 if len(found) >= query.limit:
                     return _page(found, last)
@@ -138,9 +138,27 @@ class KeptLogs:
         looked_at = MOST_BATCHES if query.looks_into_lines else BATCHES_AT_ONCE
         batches = self._store.newest(subject_id, looked_at, query.actor, query.node)
         seen: dict[str, int] = {}
-        found = [line for stored in batches for line in _lines(stored, query, seen)]
+        found = [line for stored in batches for line in self._lines(stored, query, seen)]
         page = _page(found, batches[-1].seq if batches else 0)
         return replace(page, lines=page.lines[-query.limit :])
+
+    def _lines(
+        self, stored: StoredBatch, query: LogQuery, seen: dict[str, int]
+    ) -> Iterator[KeptLine]:
+        """Yield the lines that match; ``seen`` has the last number of each process so far.
+
+        Before the first of a process on this page there may be a page that has the others.
+        """
+        batch = stored.batch
+        if batch.run not in seen:
+            before = self._store.last_number(batch.project_id, batch.run, stored.seq)
+            # What is the oldest that is kept may well have been trimmed: that is no loss to tell.
+            seen[batch.run] = batch.lines[0].number - 1 if before is None else before
+        for line in batch.lines:
+            missing = max(0, line.number - seen[batch.run] - 1)
+            seen[batch.run] = line.number
+            if query.matches(line):
+                yield KeptLine(stored.seq, batch.actor, line, missing)
 
     def _is_known(self, subject_id: str, *, is_mock: bool) -> bool:
         now = self._monotonic()
@@ -180,16 +198,6 @@ class LogIntake:
 def _page(found: Sequence[KeptLine], last_seq: int) -> LogPage:
     """Return lines in the order of their times: actors send theirs a second apart."""
     return LogPage(tuple(sorted(found, key=lambda one: one.line.at)), last_seq)
-
-
-def _lines(stored: StoredBatch, query: LogQuery, seen: dict[str, int]) -> Iterator[KeptLine]:
-    """Yield the lines that match; ``seen`` has the last number of each process so far."""
-    run = stored.batch.run
-    for line in stored.batch.lines:
-        missing = max(0, line.number - seen.get(run, line.number - 1) - 1)
-        seen[run] = line.number
-        if query.matches(line):
-            yield KeptLine(stored.seq, stored.batch.actor, line, missing)
 
 
 def tail(lines: Sequence[KeptLine]) -> tuple[str, ...]:
