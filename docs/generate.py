@@ -9,6 +9,7 @@ from typing import Any
 
 import api_reference
 import messages_reference
+import metrics_reference
 import sla_reference
 from flops_contracts.exit_codes import EXPLANATIONS, ExitCode
 from flops_manager.domain import lifecycle_page
@@ -97,6 +98,7 @@ PAGES = {
     "adr/README.md": decisions_page,
     "api-reference.md": api_reference.render,
     "messages.md": messages_reference.render,
+    "metrics.md": metrics_reference.render,
     "sla-reference.md": sla_reference.render,
     "settings.md": settings_page,
     "exit-codes.md": exit_codes_page,

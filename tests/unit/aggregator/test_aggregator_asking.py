@@ -9,6 +9,7 @@ from flops_aggregator.errors import TooFewLearnersError
 from flops_contracts.exit_codes import ExitCode
 from flops_grid.errors import LearnerError, UserCodeError
 from flops_grid.flower_internals import take_identity
+from support.counting import Changes
 from support.federation import Learner, MemoryGrid, a_training, run
 
 ERROR = LearnerError("fit_model raised", "UserCodeError", exit_code=ExitCode.USER_CODE_FAILED)
@@ -37,6 +38,16 @@ def test_who_is_needed_is_asked_again_in_the_same_round():
 
     assert [row.error for row in watch.completed[0].learners] == ["", ""]
     assert len(clumsy.seen) == 4
+
+
+def test_replies_are_counted_by_how_they_ended():
+    changes = Changes()
+
+    run({"a": Learner(), "b": Clumsy(failures=2)}, min_fit=2)
+
+    counted = "flops_aggregator_replies_total"
+    assert changes.of(counted, outcome="failed") == 2
+    assert changes.of(counted, outcome="good") == 4
 
 
 def test_who_is_not_needed_is_asked_again_in_the_next_round():

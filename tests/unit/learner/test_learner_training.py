@@ -13,6 +13,7 @@ from flops_grid.user_model import UserModel
 from flops_learner.settings import Settings
 from flops_learner.training import Training
 from flops_runtime.environment import BadSettingsError, Environment
+from support.counting import Changes
 
 
 class ModelManager:
@@ -97,6 +98,28 @@ def test_rounds_and_samples_are_counted_for_the_result(training):
     ask(training, "train", [np.zeros(2)])
 
     assert (training.rounds, training.samples) == (2, 12)
+
+
+def test_what_is_trained_is_counted(training):
+    changes = Changes()
+
+    ask(training, "train", [np.zeros(2)])
+    ask(training, "evaluate", [np.zeros(2)])
+
+    assert changes.of("flops_learner_trained_samples_total") == 12
+    assert changes.of("flops_learner_fit_seconds_sum") == 1
+    assert changes.of("flops_learner_evaluate_seconds_sum") == 1
+
+
+def test_what_the_users_code_raises_is_counted_by_what_it_did(training, manager):
+    changes = Changes()
+    manager.fit_model = lambda: 1 / 0
+
+    with pytest.raises(UserCodeError):
+        ask(training, "train", [np.zeros(2)])
+
+    assert changes.of("flops_learner_errors_total", task="fit") == 1
+    assert changes.of("flops_learner_errors_total", task="evaluate") == 0
 
 
 def test_what_the_users_code_raises_leaves_the_app(training, manager):

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from flwr.app import Message
 
+from flops_aggregator.metrics import REPLIES
 from flops_aggregator.settings import TrainingSettings
 from flops_grid.errors import LearnerError
 from flops_grid.traffic import Moved
@@ -164,6 +165,7 @@ class Asking:
 
     def _count(self, reply: Message) -> None:
         node_id = reply.metadata.src_node_id
+        REPLIES.labels("failed" if reply.has_error() else "good").inc()
         if not reply.has_error():
             self._failures.pop(node_id, None)
             return

@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import Any
 
 from flops_aggregator.cluster import Cluster
+from flops_aggregator.metrics import count_traffic
 from flops_aggregator.nested_tracking import NestedTracking
 from flops_aggregator.place import Place
 from flops_aggregator.run_finder import PROJECT_TAG, ROOT_TAG
@@ -17,6 +18,7 @@ from flops_grid.flower_internals import route_logs
 from flops_grid.link import Link, Peer
 from flops_grid.server import StreamGrid
 from flops_grid.settings import GridSettings, LinkSettings
+from flops_grid.traffic import Traffic
 from flops_grid.user_model import load_user_model
 from flops_runtime.reporting import Reporter
 
@@ -98,6 +100,7 @@ def _grid(settings: Settings, watch: Watch) -> StreamGrid:
         GridSettings.for_learners(settings.training.learners),
         watch=watch.presence_changed,
         credentials=settings.tls.server_credentials(),
+        traffic=Traffic(count_traffic),
     )
 
 

@@ -1,17 +1,42 @@
-"""Numbers over several learners."""
+"""What an aggregator says at /metrics."""
 
-import math
-from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from flops_grid.traffic import Moved
+from flops_runtime.metrics import WORK_SECONDS
+
+ROUNDS: Final = Counter("flops_aggregator_rounds", "Rounds, or cycles of a root, that are over.")
+ROUND_SECONDS: Final = Histogram(
+    "flops_aggregator_round_seconds",
+    "Time of a round, or of a root's cycle.",
+    buckets=WORK_SECONDS,
+)
+CLIENTS: Final = Gauge("flops_aggregator_clients", "Learners, or aggregators below, that joined.")
+EXPECTED: Final = Gauge("flops_aggregator_expected_clients", "Those that were started.")
+REPLIES: Final = Counter(
+    "flops_aggregator_replies",
+    "Answers to what was asked: good, failed (the client said so, or it cannot be used), late "
+    "(none in time) or spare (others were enough).",
+    ["outcome"],
+)
+SENT: Final = Counter("flops_aggregator_sent_bytes", "Bytes of frames sent to clients.")
+RECEIVED: Final = Counter("flops_aggregator_received_bytes", "Bytes of frames from clients.")
+CHECKPOINT_SECONDS: Final = Histogram(
+    "flops_aggregator_checkpoint_seconds",
+    "Time to write a checkpoint and store it.",
+    buckets=WORK_SECONDS,
+)
+CHECKPOINT_ERRORS: Final = Counter(
+    "flops_aggregator_checkpoint_errors", "Checkpoints that could not be stored."
+)
+TRACKING_BACKLOG: Final = Gauge(
+    "flops_aggregator_tracking_backlog_rounds", "Rounds that MLflow has not got yet."
+)
 
 
-def weighted_mean(pairs: Iterable[tuple[float, float]]) -> float | None:
-    """Return the mean of (value, weight) pairs; None without weight or with a value that is none.
-
-    One learner's NaN is not left out: the mean would tell of a model that works everywhere.
-    """
-    known = list(pairs)
-    weight = math.fsum(weight for _, weight in known)
-    if weight <= 0:
-        return None
-    mean = math.fsum(value * weight for value, weight in known) / weight
-    return mean if math.isfinite(mean) else None
+def count_traffic(moved: Moved) -> None:
+    """Add what a line has carried."""
+    SENT.inc(moved.down)
+    RECEIVED.inc(moved.up)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from flwr.app import ArrayRecord
 
-from flops_aggregator.metrics import weighted_mean
+from flops_aggregator.means import weighted_mean
 from flops_contracts.events import LearnerRound, RoundCompleted, RoundStarted
 from flops_grid.errors import LearnerError
 from flops_grid.records import ACCURACY, EVALUATE_SECONDS, FIT_SECONDS, LOSS, SAMPLES, TRAIN_LOSS

@@ -22,6 +22,7 @@ from flops_aggregator.causes import too_few
 from flops_aggregator.checkpoints import NO_MEMORY, Checkpoint, Memory
 from flops_aggregator.dtypes import with_dtypes_of
 from flops_aggregator.folding import Fold, fold_for, is_large
+from flops_aggregator.metrics import REPLIES
 from flops_aggregator.place import Place
 from flops_aggregator.replies import (
     checked_evaluate_replies,
@@ -279,8 +280,10 @@ class SupervisedStrategy(Strategy):
         late = set(this.asked.values()) - set(good) - set(errors)
         if 0 < self._training.take_first <= len(good):
             this.surplus |= late
+            REPLIES.labels("spare").inc(len(late))
         else:
             errors |= {one: LearnerError(f"no answer within {timeout:g} s") for one in late}
+            REPLIES.labels("late").inc(len(late))
         for name, metrics in good.items():
             if odd := [key for key, value in metrics.items() if not math.isfinite(value)]:
                 this.errors[name] = LearnerError(f"{' and '.join(odd)} is not a number")

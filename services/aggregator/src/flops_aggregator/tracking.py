@@ -21,6 +21,7 @@ from flops_aggregator.background import PAUSE_SECONDS, Background
 from flops_aggregator.checkpoint_store import CheckpointStore
 from flops_aggregator.checkpoints import Checkpoint
 from flops_aggregator.errors import ModelUnusableError, TrackingUnreachableError
+from flops_aggregator.metrics import CHECKPOINT_ERRORS, CHECKPOINT_SECONDS, TRACKING_BACKLOG
 from flops_aggregator.mlflow_server import MlflowServer, RunArtifacts, is_away
 from flops_aggregator.publishing import BestModel, Publishing, published
 from flops_aggregator.run_finder import RunFinder, end_children
@@ -137,6 +138,7 @@ class MlflowTracking:
         if len(self._backlog) == MAX_BACKLOG:
             logger.warning("MLflow was away for so long that the oldest round is lost")
         self._backlog.append((int(time.time() * 1000), replace(completed, learners=())))
+        TRACKING_BACKLOG.set(len(self._backlog))
         self._background.soon("MLflow lacks rounds for now", self._write_rounds)
 
     def publish(self, best: BestModel) -> Trained:
@@ -211,7 +213,8 @@ class MlflowTracking:
     def _save(self) -> None:
         newest, self._newest = self._newest, None
         if newest and self._run_id:
-            self._store(self._run_id).save(newest)
+            with CHECKPOINT_ERRORS.count_exceptions(), CHECKPOINT_SECONDS.time():
+                self._store(self._run_id).save(newest)
 
     def _clear_checkpoints(self) -> None:
         self._newest = None
@@ -239,6 +242,7 @@ class MlflowTracking:
                 # Of too many, the oldest may be gone meanwhile.
                 if self._backlog and self._backlog[0] is one:
                     self._backlog.popleft()
+            TRACKING_BACKLOG.set(len(self._backlog))
 
 
 def step_of(completed: RoundCompleted) -> int:

@@ -3,6 +3,7 @@
 import logging
 from typing import Protocol
 
+from flops_aggregator.metrics import CLIENTS, EXPECTED, ROUND_SECONDS, ROUNDS
 from flops_contracts.events import Kind, LearnerPresence, RoundCompleted, RoundStarted
 from flops_grid.seats import Presence
 from flops_runtime.reporting import Reporter
@@ -27,10 +28,12 @@ class Watch:
         self._reporter = reporter
         self._book = book
         self._expected = expected
+        EXPECTED.set(expected)
 
     def presence_changed(self, presence: Presence) -> None:
         """Report a learner that came or went."""
         kind = Kind.LEARNER_JOINED if presence.is_present else Kind.LEARNER_LEFT
+        CLIENTS.set(presence.present)
         logger.info("%s: %s (%d)", kind, presence.learner, presence.present)
         self._reporter.report(
             kind,
@@ -56,6 +59,8 @@ class Watch:
             completed.accuracy,
             completed.seconds,
         )
+        ROUNDS.inc()
+        ROUND_SECONDS.observe(completed.seconds)
         self._book.record_round(completed)
         self._reporter.report(Kind.ROUND_COMPLETED, completed)
 

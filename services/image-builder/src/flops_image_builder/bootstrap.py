@@ -4,6 +4,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from platform import machine
 from typing import Any, Final
@@ -40,6 +41,7 @@ from flops_image_builder.adapters.sites import Sites
 from flops_image_builder.adapters.uv import Uv, UvSettings
 from flops_image_builder.domain.findings import Finding
 from flops_image_builder.domain.platforms import platform_of
+from flops_image_builder.metrics import counted
 from flops_image_builder.ports import ImageEngine, Interpreters, Reports
 from flops_image_builder.settings import BUNDLES, InspectionSettings, Settings
 from flops_image_builder.usecases.build_actors import ActorsOrder, BuildActors
@@ -75,12 +77,14 @@ def work(settings: Settings, variables: Mapping[str, str]) -> Work:
             workspace = Path(name)
             parts = _parts(settings, variables, workspace)
             project = settings.actor.subject_id
-            if settings.actors:
-                actors = _build_actors(parts, settings.actors, workspace, reports)
+            if order := settings.actors:
+                actors = counted("actors", partial(_build_actors, parts, order, workspace, reports))
                 return _noted(parts.engine, actors_note(project), Kind.ACTORS_BUILT, actors)
-            if settings.model:
-                model = _build_model(parts, settings, settings.model, workspace, reports)
-                note = model_note(project, settings.model.run_id)
+            if wanted := settings.model:
+                model = counted(
+                    "model", partial(_build_model, parts, settings, wanted, workspace, reports)
+                )
+                note = model_note(project, wanted.run_id)
                 return _noted(parts.engine, note, Kind.MODEL_BUILT, model)
         raise ValueError("the settings hold no order")
 

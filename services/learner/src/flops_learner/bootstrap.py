@@ -12,6 +12,7 @@ from flops_grid.client import serve_client_app
 from flops_grid.flower_internals import route_logs
 from flops_grid.settings import LinkSettings
 from flops_grid.user_model import load_user_model
+from flops_learner.metrics import ROWS
 from flops_learner.settings import Settings
 from flops_learner.training import Training, leave_out_of_garbage
 from flops_runtime.reporting import Reporter
@@ -106,6 +107,7 @@ def ask_owner(settings: Settings, teller: Teller, patience_seconds: float = OWNE
 def _data_source(settings: Settings, reporter: Reporter) -> data_source.DataSource:
     def report(rows: int, size: int, columns: tuple[str, ...]) -> None:
         reporter.status.training(rows=rows)
+        ROWS.set(rows)
         reporter.report(Kind.DATA_LOADED, DataLoaded(rows, size, tuple(columns)))
 
     return data_source.DataSource(

@@ -28,6 +28,7 @@ from flops_grid.records import (
     parameters_from_arrays,
 )
 from flops_grid.user_model import UserModel
+from flops_learner import metrics as counted
 
 TRACEBACK_CHARACTERS: Final = 3000
 Answer = Callable[[Message, Context], Message]
@@ -81,15 +82,16 @@ class Training:
     def client_app(self) -> ClientApp:
         """Return the app that answers the aggregator; what the user's code raises leaves it."""
         app = ClientApp()
-        app.train(mods=[self._compression])(self._telling(self._train))
-        app.evaluate()(self._telling(self._evaluate))
+        app.train(mods=[self._compression])(self._telling("fit", self._train))
+        app.evaluate()(self._telling("evaluate", self._evaluate))
         return app
 
-    def _telling(self, answer: Answer) -> Answer:
+    def _telling(self, task: str, answer: Answer) -> Answer:
         def answer_or_tell(message: Message, context: Context) -> Message:
             try:
                 return answer(message, context)
             except UserCodeError as error:
+                counted.ERRORS.labels(task).inc()
                 lines = "".join(traceback.format_exception(error.__cause__ or error))
                 self._listener.raised(f"{error}\n{lines[-TRACEBACK_CHARACTERS:]}")
                 raise
@@ -109,10 +111,12 @@ class Training:
         # Libraries leave copies of the data behind in cycles of references, which few objects never
         # make Python look for: they would pile up over the rounds.
         gc.collect()
-        metrics[FIT_SECONDS] = self._clock() - began
+        metrics[FIT_SECONDS] = seconds = self._clock() - began
+        counted.FIT.observe(seconds)
         arrays = arrays_from_parameters(self._model.parameters())
         self.rounds += 1
         self.samples = int(metrics[SAMPLES])  # type: ignore[arg-type] # it is the count from above
+        counted.SAMPLES.inc(self.samples)
         self._listener.doing("waiting for the aggregator")
         return Message(RecordDict({ARRAYS: arrays, METRICS: metrics}), reply_to=message)
 
@@ -121,12 +125,14 @@ class Training:
         self._take_parameters(message)
         began = self._clock()
         evaluation = self._model.evaluate()
+        seconds = self._clock() - began
+        counted.EVALUATE.observe(seconds)
         metrics = MetricRecord(
             {
                 SAMPLES: evaluation.samples,
                 LOSS: evaluation.loss,
                 ACCURACY: evaluation.accuracy,
-                EVALUATE_SECONDS: self._clock() - began,
+                EVALUATE_SECONDS: seconds,
             }
         )
         self._listener.doing("waiting for the aggregator")

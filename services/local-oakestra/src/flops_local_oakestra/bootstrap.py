@@ -40,6 +40,7 @@ def build(settings: Settings, variables: Mapping[str, str]) -> Root:
     users = hashed(settings.users, utc_now().strftime("%d/%m/%Y %H:%M"))
     return Root(
         accounts=Accounts(users, Rs256Tokens(new_key(), utc_now)),
+        catalogue=catalogue,
         applications=Applications(catalogue, services, new_id),
         services=services,
         deployments=deployments,

@@ -56,7 +56,7 @@ def serving(settings: Settings, registry: CollectorRegistry = REGISTRY) -> Itera
         volume.open()
         stack.callback(volume.close)
         http = stack.enter_context(StatusServer(settings.process, status, pages.page))
-        metrics = Metrics(registry, memory)
+        metrics = Metrics(registry, memory, lambda: volume.free_bytes)
         server = _listening(settings, store, metrics)
         stack.callback(server.end)
         stack.enter_context(_sweeping(store, settings.limits.idle_seconds))

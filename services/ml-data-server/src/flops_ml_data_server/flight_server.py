@@ -65,7 +65,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         self, context: flight.ServerCallContext, criteria: bytes
     ) -> Iterator[flight.FlightInfo]:
         """List complete fragments; empty criteria list all."""
-        with _translated():
+        with self._translated():
             listed = self._store.fragments(caller_of(context), decode_criteria(criteria))
             return iter([_info(one) for one in listed])
 
@@ -73,14 +73,14 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         self, context: flight.ServerCallContext, descriptor: flight.FlightDescriptor
     ) -> flight.FlightInfo:
         """Describe one fragment by its name."""
-        with _translated():
+        with self._translated():
             return _info(self._store.find(caller_of(context), _path(descriptor)))
 
     def get_schema(
         self, context: flight.ServerCallContext, descriptor: flight.FlightDescriptor
     ) -> flight.SchemaResult:
         """Return the columns of one fragment."""
-        with _translated():
+        with self._translated():
             found = self._store.find(caller_of(context), _path(descriptor))
             return flight.SchemaResult(found.schema)
 
@@ -88,7 +88,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         self, context: flight.ServerCallContext, ticket: flight.Ticket
     ) -> flight.FlightDataStream:
         """Stream a fragment, or a range of its rows."""
-        with _translated():
+        with self._translated():
             fragment, batches = self._store.read(caller_of(context), decode_ticket(ticket.ticket))
         self._metrics.downloads.inc()
         return flight.GeneratorStream(fragment.schema, self._counted(batches))
@@ -103,7 +103,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         """Store a fragment: under the name in the path, or under one made from its content."""
         outcome = "refused"
         try:
-            with _translated():
+            with self._translated():
                 stored = self._stored(context, descriptor, reader)
                 outcome = "stored"
             if descriptor.command:
@@ -119,14 +119,16 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         self, context: flight.ServerCallContext, action: flight.Action
     ) -> Iterator[flight.Result]:
         """Carry out one of ``ACTIONS``."""
-        with _translated():
+        with self._translated():
             body = action.body.to_pybytes() if action.body is not None else b""
             return iter([flight.Result(self._answer(caller_of(context), action.type, body))])
 
     def _answer(self, caller: Caller, action: str, body: bytes) -> bytes:
         match action:
             case "claim":
-                return encode(self._store.claim(caller, decode(Claim, body)))
+                share = self._store.claim(caller, decode(Claim, body))
+                self._metrics.claims.inc()
+                return encode(share)
             case "stats":
                 return encode(self._store.stats())
             case "health":
@@ -169,13 +171,27 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         return last_message
 
     def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[flight.FlightDataStream]:
-        with _translated(), self._store.volume.memory.transfer():
+        with self._translated(), self._store.volume.memory.transfer():
             for batch in batches:
                 if self._closing.is_set():
                     raise DataServerUnreachableError("the data server is ending")
                 self._metrics.sent_bytes.inc(batch.nbytes)
                 # A stream of its own, because pyarrow sends dictionaries only at a stream's begin.
                 yield flight.RecordBatchStream(pa.Table.from_batches([batch]))
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except FlopsError as error:
+            logger.warning("refused: %s", error)
+            self._metrics.rejected.labels(type(error).__name__).inc()
+            raise flight_error(error) from error
+        except OSError as error:
+            logger.exception("the volume fails")
+            self._metrics.rejected.labels("VolumeFailed").inc()
+            refusal = DataRejectedError(f"the volume of the data server fails: {error}")
+            raise flight_error(refusal) from error
 
 
 def _chunks(reader: flight.MetadataRecordBatchReader) -> Iterator[flight.FlightStreamChunk]:
@@ -222,16 +238,3 @@ def _info(fragment: StoredFragment) -> flight.FlightInfo:
 
 def _told(fragment: StoredFragment) -> Fragment:
     return Fragment(str(fragment.name), fragment.rows, fragment.bytes)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except FlopsError as error:
-        logger.warning("refused: %s", error)
-        raise flight_error(error) from error
-    except OSError as error:
-        logger.exception("the volume fails")
-        refusal = DataRejectedError(f"the volume of the data server fails: {error}")
-        raise flight_error(refusal) from error

@@ -36,6 +36,11 @@ class Memory:
         return self._held
 
     @property
+    def transfers(self) -> int:
+        """How many uploads and downloads are under way."""
+        return self._transfers
+
+    @property
     def share_bytes(self) -> int:
         """What each of the present transfers may hold."""
         return max(SMALLEST_SHARE, self._max_bytes // max(1, self._transfers))

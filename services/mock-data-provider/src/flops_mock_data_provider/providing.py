@@ -12,6 +12,7 @@ from flops_contracts.events import DataProvided, Fragment, Kind
 from flops_flight.client import BATCH_BYTES, DataServer
 from flops_mock_data_provider import partitions, sources
 from flops_mock_data_provider.errors import UnsplittableError
+from flops_mock_data_provider.metrics import EMPTY, LOAD_SECONDS, SEND_SECONDS, SENT_ROWS
 from flops_mock_data_provider.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
     ) as server:
         server.wait_until_reachable(REACH_SECONDS)
         reports.progress(f"loading {request.source or request.dataset_name}")
-        dataset = sources.load(request, settings.builtin_datasets, settings.load_timeout_seconds)
+        with LOAD_SECONDS.time():
+            dataset = sources.load(
+                request, settings.builtin_datasets, settings.load_timeout_seconds
+            )
         parts = partitions.split(
             dataset, request.partitioner, request.number_of_partitions, request.seed
         )
@@ -60,6 +64,7 @@ def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
                 fragment = _send(server, request.data_tag, part)
                 fragments.append(replace(fragment, partition=number, node=_node(settings)))
             else:
+                EMPTY.inc()
                 reports.notice(f"partition {number} is empty and was not sent")
             reports.progress("sending partitions", done, len(own), "partitions")
     if own and not fragments:
@@ -112,7 +117,9 @@ def _send(server: DataServer, tag: str, part: "Dataset") -> Fragment:
     labels = label_count(part)
     schema = part.features.arrow_schema
     batches = _batches(part, schema, labels)
-    fragment = server.upload(tag, pa.RecordBatchReader.from_batches(schema, batches))
+    with SEND_SECONDS.time():
+        fragment = server.upload(tag, pa.RecordBatchReader.from_batches(schema, batches))
+    SENT_ROWS.inc(fragment.rows)
     return replace(fragment, labels=dict(sorted(labels.counts.items())))
 
 

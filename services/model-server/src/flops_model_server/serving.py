@@ -21,7 +21,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from flops_contracts.events import Kind, ModelServing
 from flops_model_server.errors import ModelUnusableError, PortTakenError
 from flops_model_server.flavors import TorchModel
+from flops_model_server.metrics import count_prediction
 from flops_model_server.settings import Settings
+from flops_runtime.asgi import Watched
 from flops_runtime.reporting import Reporter
 
 logger = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ def serve(settings: Settings, reporter: Reporter) -> tuple[Kind, Any]:
             target=_announce, args=(address, port, reporter), name="announce", daemon=True
         ).start()
         config = uvicorn.Config(
-            application,
+            Watched(application, count_prediction),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,

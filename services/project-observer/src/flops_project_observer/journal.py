@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flops_contracts.envelope import MalformedMessageError, decode, document_from_event
+from flops_project_observer.metrics import EVENTS, IGNORED
 from flops_runtime.story import line_of
 
 LONGEST_LAST_LINES = 5
@@ -41,6 +42,7 @@ class Journal:
         try:
             event = decode(data)
         except MalformedMessageError as error:
+            IGNORED.inc()
             self._tell(f"ignored a message: {error}"[:200])
             return
         line = line_of(event)
@@ -54,6 +56,7 @@ class Journal:
         with self._lock:
             self._entries.append(Entry(self._next_number, line, document))
             self._next_number += 1
+        EVENTS.labels(event.kind).inc()
         self._tell(line)
 
     def after(self, number: int) -> tuple[Entry, ...]:

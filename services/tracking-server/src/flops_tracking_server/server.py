@@ -12,7 +12,9 @@ from types import FrameType
 import uvicorn
 
 from flops_contracts.exit_codes import ExitCode
+from flops_runtime.asgi import Watched
 from flops_runtime.status import Status
+from flops_tracking_server.metrics import count_request
 from flops_tracking_server.mlflow_settings import ARTIFACTS_THROUGH_THE_SERVER
 from flops_tracking_server.settings import Settings
 
@@ -59,7 +61,7 @@ def serve(settings: Settings, status: Status) -> None:
         settings.backend_store_url, settings.backend_store_url, ARTIFACTS_THROUGH_THE_SERVER
     )
     config = uvicorn.Config(
-        app,
+        Watched(app, count_request),
         host=settings.process.bind_address,
         port=settings.port,
         log_config=None,

@@ -43,6 +43,7 @@ class StreamGrid(Grid):
         settings: GridSettings | None = None,
         watch: Callable[[Presence], None] = lambda _: None,
         credentials: grpc.ServerCredentials | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self._address = address
         self._token = token
@@ -55,7 +56,7 @@ class StreamGrid(Grid):
         )
         self._exchange = Exchange(self._settings.grace_seconds, watch, intake=self._intake)
         self._checksums = Checksums()
-        self._traffic = Traffic()
+        self._traffic = traffic or Traffic()
         self._pulse = Pulse(self._settings.silence_seconds)
         self._threads: ThreadPoolExecutor | None = None
         self._server: grpc.Server | None = None

@@ -1,6 +1,6 @@
 """How many bytes an aggregator's lines have carried."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Lock
 
@@ -12,32 +12,39 @@ class Moved:
     down: int = 0
     up: int = 0
 
+    def __add__(self, more: "Moved") -> "Moved":
+        return Moved(self.down + more.down, self.up + more.up)
+
     def __sub__(self, before: "Moved") -> "Moved":
         return Moved(self.down - before.down, self.up - before.up)
 
 
 class Traffic:
-    """The sum over all lines, whose threads count here."""
+    """The sum over all lines, whose threads count here; ``hear`` is told of each frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, hear: Callable[[Moved], None] = lambda _: None) -> None:
+        self._hear = hear
         self._lock = Lock()
-        self._down = self._up = 0
+        self._moved = Moved()
 
     def moved(self) -> Moved:
         """Return what was moved so far."""
         with self._lock:
-            return Moved(self._down, self._up)
+            return self._moved
 
     def counted_down(self, frames: Iterator[bytes]) -> Iterator[bytes]:
         """Give the frames that are sent, and count them."""
         for data in frames:
-            with self._lock:
-                self._down += len(data)
+            self._count(Moved(down=len(data)))
             yield data
 
     def counted_up(self, frames: Iterator[bytes]) -> Iterator[bytes]:
         """Give the frames that arrive, and count them."""
         for data in frames:
-            with self._lock:
-                self._up += len(data)
+            self._count(Moved(up=len(data)))
             yield data
+
+    def _count(self, moved: Moved) -> None:
+        with self._lock:
+            self._moved += moved
+        self._hear(moved)

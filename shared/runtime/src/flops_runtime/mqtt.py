@@ -15,6 +15,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
+from flops_runtime.metrics import CLOSED, DOWN, MQTT_RECEIVED, UP, MqttLine
 from flops_runtime.settings import MqttSettings
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class MqttConnection:
             manual_ack=True,
         )
         self._is_persistent = is_persistent
+        self._line = MqttLine()
 
     def __enter__(self) -> Self:
         self.connect()
@@ -105,7 +107,9 @@ class MqttConnection:
             client.tls_set(ca_certs=settings.ca_file or None, cert_reqs=ssl.CERT_REQUIRED)
         client.on_connect = self._subscribe_all
         client.on_disconnect = self._forget_connection
+        client.on_publish = lambda *_: self._line.confirmed()
         client.reconnect_delay_set(min_delay=1, max_delay=10)
+        self._line.is_now(DOWN)
         client.connect_async(settings.host, settings.port, keepalive=KEEPALIVE_SECONDS)
         client.loop_start()
         is_woken = self._connected.wait(settings.connect_timeout_seconds)
@@ -119,6 +123,7 @@ class MqttConnection:
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Send with QoS 1; return when the broker has it, or raise ``BrokerUnreachableError``."""
+        self._line.handed_over()
         message = self._client.publish(topic, payload, qos=1, retain=retain)
         try:
             message.wait_for_publish(PUBLISH_TIMEOUT_SECONDS)
@@ -133,6 +138,7 @@ class MqttConnection:
 
         The one way to publish from within ``receive``, which the connection's thread waits for.
         """
+        self._line.handed_over()
         self._client.publish(topic, payload, qos=1, retain=retain)
 
     def close(self) -> None:
@@ -142,19 +148,24 @@ class MqttConnection:
         with self._end:  # paho's own end is not made for two threads at once
             self._client.disconnect()
             self._client.loop_stop()
+        self._line.is_now(CLOSED)
 
     def _deliver_to(self, receive: Receive, *, only_retained: bool) -> Callable[..., None]:
         def deliver(client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+            outcome = "taken"
             try:
                 if message.retain or not only_retained:
                     receive(message.topic, bytes(message.payload))
             except FlopsError as error:
                 logger.warning("could not take a message on %s: %s", message.topic, error)
-                if self._is_persistent:
-                    return
+                outcome = "left" if self._is_persistent else "dropped"
             except Exception:
                 # An exception would end paho's thread, and with it every later message.
                 logger.exception("dropped a message on %s", message.topic)
+                outcome = "dropped"
+            MQTT_RECEIVED.labels(outcome).inc()
+            if outcome == "left":
+                return
             client.ack(message.mid, message.qos)
 
         return deliver
@@ -174,8 +185,10 @@ class MqttConnection:
         for topic in self._subscriptions:
             client.subscribe(topic, qos=1)
         self._connected_at = time.monotonic()
+        self._line.is_now(UP)
         self._connected.set()
 
     def _forget_connection(self, *_: object) -> None:
         if not self._is_closing:
             self._connected.clear()
+            self._line.is_now(DOWN)

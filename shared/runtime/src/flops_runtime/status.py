@@ -7,7 +7,7 @@ and should bring as few of their own as can be.
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
 from flops_runtime.logs import CONTEXT
 from flops_runtime.settings import ProcessSettings
@@ -103,13 +103,19 @@ MAX_BODY_BYTES: Final = 64 * 1024
 class StatusServer:
     """Serves a ``Status`` from a thread of its own, from ``start`` to ``close``.
 
-    A service with an API of its own small enough for this server gives its ``pages``.
+    A service with an API of its own small enough for this server gives its ``pages``. Its metrics
+    are those in ``registries``.
     """
 
     def __init__(
-        self, settings: ProcessSettings, status: Status, pages: Pages = lambda _: None
+        self,
+        settings: ProcessSettings,
+        status: Status,
+        pages: Pages = lambda _: None,
+        registries: Sequence[CollectorRegistry] = (REGISTRY,),
     ) -> None:
         self._settings = settings
+        self._registries = registries
         self._status = status
         self._pages = pages
         self._server: ThreadingHTTPServer | None = None
@@ -133,13 +139,13 @@ class StatusServer:
 
     def start(self) -> None:
         """Listen; raises ``OSError`` when the port is taken."""
-        status, pages = self._status, self._pages
+        status, pages, registries = self._status, self._pages, self._registries
 
         class Answer(BaseHTTPRequestHandler):
             timeout = 10
 
             def do_GET(self) -> None:
-                code, kind, body = _answer(status, self.path.partition("?")[0])
+                code, kind, body = _answer(status, registries, self.path.partition("?")[0])
                 if code is HTTPStatus.NOT_FOUND:
                     return self._answer_own()
                 return self._send(code, kind, body)
@@ -196,9 +202,11 @@ def _request(handler: BaseHTTPRequestHandler) -> Request:
     )
 
 
-def _answer(status: Status, path: str) -> tuple[HTTPStatus, str, bytes]:
+def _answer(
+    status: Status, registries: Sequence[CollectorRegistry], path: str
+) -> tuple[HTTPStatus, str, bytes]:
     if path == "/metrics":
-        return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest()
+        return HTTPStatus.OK, CONTENT_TYPE_LATEST, b"".join(map(generate_latest, registries))
     documents: dict[str, tuple[HTTPStatus, dict[str, Any]]] = {
         "/healthz": (HTTPStatus.OK, {"message": "ok"}),
         "/readyz": (

@@ -22,6 +22,7 @@ from flops_image_builder.domain.plan import (
 )
 from flops_image_builder.domain.pythons import Interpreter
 from flops_image_builder.domain.references import actor_image, content_tag
+from flops_image_builder.metrics import phase
 from flops_image_builder.ports import (
     ImageEngine,
     Interpreters,
@@ -73,19 +74,25 @@ class BuildActors:
         learner = self._engine.base(order.learner_base)
         aggregator = self._engine.base(order.aggregator_base)
         reports.progress("Cloning the ML repository", 0, STEPS, "steps")
-        checkout = self._repositories.fetch(order.url, order.ref, self._workspace / "repository")
+        with phase("clone"):
+            checkout = self._repositories.fetch(
+                order.url, order.ref, self._workspace / "repository"
+            )
         reports.progress("Checking the ML repository", 1, STEPS, "steps")
-        facts = facts_from_files(self._repositories.read(checkout))
-        python = python_of(facts, self._interpreters, reports)
+        with phase("check"):
+            facts = facts_from_files(self._repositories.read(checkout))
+            python = python_of(facts, self._interpreters, reports)
         reports.progress("Resolving the dependencies", 2, STEPS, "steps")
-        platforms = self._engine.platforms(order.platforms)
-        locks = self._resolve(facts, python, platforms, (learner, aggregator), reports)
+        with phase("resolve"):
+            platforms = self._engine.platforms(order.platforms)
+            locks = self._resolve(facts, python, platforms, (learner, aggregator), reports)
         plan = plan_actors(order, checkout, facts, python, locks, (learner, aggregator))
         logger.info("the plan:\n%s", render(plan))
         is_there = all(self._engine.has(image.reference) for image in plan.images)
         if not is_there:
             reports.progress("Building the images", 3, STEPS, "steps")
-            self._engine.build(plan, reports)
+            with phase("build"):
+                self._engine.build(plan, reports)
         reports.progress("The images are there", STEPS, STEPS, "steps")
         images = ActorImages(*(image.reference for image in plan.images))
         digest = locks.aggregator.digest

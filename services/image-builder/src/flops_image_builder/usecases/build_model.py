@@ -27,6 +27,7 @@ from flops_image_builder.domain.requirements import (
     from_requirements_txt,
     without_own_packages,
 )
+from flops_image_builder.metrics import phase
 from flops_image_builder.ports import ImageEngine, Interpreters, ModelSource, Reports, Resolver
 from flops_image_builder.usecases.resolving import Resolving
 
@@ -74,24 +75,28 @@ class BuildModel:
             return ModelBuilt(reference, reused=True)
         base = self._engine.base(order.server_base)
         reports.progress("Downloading the trained model", 0, STEPS, "steps")
-        model = self._models.download(order.model_uri, self._workspace / "model")
-        code, trained_with = self._engine.contents(order.actors_image, self._workspace / "actors")
+        with phase("download"):
+            model = self._models.download(order.model_uri, self._workspace / "model")
+            actors = self._workspace / "actors"
+            code, trained_with = self._engine.contents(order.actors_image, actors)
         reports.progress("Resolving the model's dependencies", 1, STEPS, "steps")
-        python = self._choose_python(model)
-        users = _dependencies(model, trained_with)
-        full = Resolving(self._resolver, python).together(users, base.requirements)
-        others = self._engine.platforms(order.platforms)[1:]
-        elsewhere = {
-            platform: Resolving(self._resolver, replace(python, platform=platform))
-            .again(full, users, base.requirements)
-            .lock
-            for platform in others
-        }
+        with phase("resolve"):
+            python = self._choose_python(model)
+            users = _dependencies(model, trained_with)
+            full = Resolving(self._resolver, python).together(users, base.requirements)
+            others = self._engine.platforms(order.platforms)[1:]
+            elsewhere = {
+                platform: Resolving(self._resolver, replace(python, platform=platform))
+                .again(full, users, base.requirements)
+                .lock
+                for platform in others
+            }
         contents = {CODE: code, MODEL: model}
         plan = plan_model(order, base, python, full.lock, contents, elsewhere)
         logger.info("the plan:\n%s", render(plan))
         reports.progress("Building the model's image", 2, STEPS, "steps")
-        self._engine.build(plan, reports)
+        with phase("build"):
+            self._engine.build(plan, reports)
         reports.progress("The image is there", STEPS, STEPS, "steps")
         return ModelBuilt(reference)
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from flask import Flask, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from flask import Flask, Response, request
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from flops_local_oakestra.entrypoints.answers import answer_all_errors
 from flops_local_oakestra.entrypoints.applications_api import (
@@ -18,6 +18,7 @@ from flops_local_oakestra.entrypoints.services_api import (
     service_blueprint,
     services_blueprint,
 )
+from flops_local_oakestra.metrics import RootMetrics
 from flops_local_oakestra.usecases.root import Root
 
 MAX_BODY_BYTES: Final = 4 << 20
@@ -37,11 +38,21 @@ def root_app(root: Root, is_ready: Callable[[], bool]) -> Flask:
     app.register_blueprint(instances_blueprint(root.accounts, root.deployments))
     app.register_blueprint(services_blueprint(root.accounts, root.services))
     app.register_blueprint(clusters_blueprint(root.resources))
-    _serve_health(app, is_ready)
+    metrics = RootMetrics(root.catalogue.instances_in)
+    _count_requests(app, metrics)
+    _serve_health(app, is_ready, metrics)
     return app
 
 
-def _serve_health(app: Flask, is_ready: Callable[[], bool]) -> None:
+def _count_requests(app: Flask, metrics: RootMetrics) -> None:
+    @app.after_request
+    def count(response: Response) -> Response:
+        method = request.method if request.url_rule else "other"
+        metrics.requests.labels(method, str(response.status_code)).inc()
+        return response
+
+
+def _serve_health(app: Flask, is_ready: Callable[[], bool], counted: RootMetrics) -> None:
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
         return {"message": "ok"}
@@ -52,4 +63,5 @@ def _serve_health(app: Flask, is_ready: Callable[[], bool]) -> None:
 
     @app.get("/metrics")
     def metrics() -> Response:
-        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+        body = generate_latest(REGISTRY) + generate_latest(counted.registry)
+        return Response(body, content_type=CONTENT_TYPE_LATEST)

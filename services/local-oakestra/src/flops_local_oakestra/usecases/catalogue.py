@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flops_local_oakestra.domain.documents import Application, Service
+from flops_local_oakestra.domain.statuses import Status
 
 
 @dataclass
@@ -45,3 +46,9 @@ class Catalogue:
         """Return the service with this name, whoever owns it: names are global."""
         named = (entry for entry in self.services.values() if entry.job_name == job_name)
         return next(named, None)
+
+    def instances_in(self, status: Status) -> int:
+        """Return how many instances have this status."""
+        with self.lock:
+            instances = (one for service in self.services.values() for one in service.instances)
+            return sum(one.status is status for one in instances)

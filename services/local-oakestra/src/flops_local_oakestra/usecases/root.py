@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flops_local_oakestra.ports.runtime import Runtime
 from flops_local_oakestra.usecases.accounts import Accounts
 from flops_local_oakestra.usecases.applications import Applications
+from flops_local_oakestra.usecases.catalogue import Catalogue
 from flops_local_oakestra.usecases.data_servers import DataServers
 from flops_local_oakestra.usecases.deployments import Deployments
 from flops_local_oakestra.usecases.hooks import Hooks
@@ -18,6 +19,7 @@ class Root:
     """The use cases of one root and of the clusters below it."""
 
     accounts: Accounts
+    catalogue: Catalogue
     applications: Applications
     services: Services
     deployments: Deployments

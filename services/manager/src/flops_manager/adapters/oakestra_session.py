@@ -22,6 +22,7 @@ from tenacity import (
 )
 
 from flops_manager.domain.errors import OrchestratorRefusedError, OrchestratorUnavailableError
+from flops_manager.metrics import ROOT_REQUESTS, ROOT_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -102,14 +103,20 @@ class OakestraSession:
     def _send(
         self, method: str, path: str, document: Any = None, token: str = ""
     ) -> requests.Response:
-        with reaching(self._url):
-            return self._http.request(
-                method,
-                f"{self._url}{path}",
-                json=document,
-                headers={"Authorization": f"Bearer {token}"} if token else {},
-                timeout=TIMEOUT_SECONDS,
-            )
+        outcome = "unreachable"
+        try:
+            with reaching(self._url), ROOT_SECONDS.labels(method).time():
+                answer = self._http.request(
+                    method,
+                    f"{self._url}{path}",
+                    json=document,
+                    headers={"Authorization": f"Bearer {token}"} if token else {},
+                    timeout=TIMEOUT_SECONDS,
+                )
+            outcome = _outcome(answer)
+        finally:
+            ROOT_REQUESTS.labels(method, outcome).inc()
+        return answer
 
     def _valid_token(self) -> str:
         with self._lock:
@@ -225,6 +232,12 @@ def understanding(where: str) -> Iterator[None]:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise nonsense(where) from error
+
+
+def _outcome(answer: requests.Response) -> str:
+    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "failed"
+    return "ok" if answer.ok else "refused"
 
 
 def _is_about_the_token(answer: requests.Response) -> bool:

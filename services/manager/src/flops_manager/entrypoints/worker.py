@@ -8,6 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
+from prometheus_client import REGISTRY
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -18,6 +19,7 @@ from tenacity import (
 
 from flops_manager.bootstrap import build, prepare_store
 from flops_manager.domain.errors import StoreUnavailableError
+from flops_manager.metrics import WORKER
 from flops_manager.settings import Settings
 from flops_manager.usecases.worker import Worker
 from flops_runtime.status import Status, StatusServer
@@ -82,7 +84,8 @@ def work(settings: Settings) -> None:
     # While it waits for the database there is nothing to tidy up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    with StatusServer(settings.process, WorkerStatus(worker)):
+    registries = (REGISTRY, WORKER)
+    with StatusServer(settings.process, WorkerStatus(worker), registries=registries):
         persistently(lambda: prepare_store(settings), STORE_PATIENCE_SECONDS)
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)

@@ -7,6 +7,7 @@ from datetime import datetime
 from flops_contracts.events import Actor, Event, Kind, StageChanged
 from flops_contracts.roles import Role
 from flops_manager.domain.commands import Announce
+from flops_manager.metrics import STAGE_CHANGES
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.stores import EventStore
 
@@ -37,3 +38,4 @@ class Announcements:
         )
         self._history.append(subject_id, event)
         self._bus.publish(event, is_mock=is_mock)
+        STAGE_CHANGES.labels(what, command.stage).inc()

@@ -19,6 +19,7 @@ from flops_manager.domain.errors import (
     StoreUnavailableError,
     UnreadableRecordError,
 )
+from flops_manager.metrics import EVENTS
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.projects import Projects
@@ -39,19 +40,24 @@ class Inbox:
 
     def take(self, event: Event, is_mock: bool) -> None:
         """Take one message. What is confirmed is stored; what cannot be stored is not confirmed."""
+        outcome = "applied"
         try:
             self._store(event, is_mock=is_mock)
         except (ProjectNotFoundError, MockNotFoundError):
             # Its project was deleted, so nobody needs it; confirmed, the actor can end.
             logger.info("nobody knows %s, who says %s", event.project_id, event.kind)
+            outcome = "unknown"
         except UnreadableRecordError as error:
+            EVENTS.labels(event.kind, "dropped").inc()
             # Left with the broker, it and its like would soon keep everybody else's words back.
             logger.error("dropped a %s: %s", event.kind, error)  # noqa: TRY400 - that says all
             return
         except RecordTooLargeError as error:
             logger.error("dropped a %s: %s", event.kind, error)  # noqa: TRY400 - that says all
+            outcome = "dropped"
             if not is_mock:
                 self._projects.end(event.project_id, error)
+        EVENTS.labels(event.kind, outcome).inc()
         if event.kind in RESULTS:
             self._bus.acknowledge(event, is_mock=is_mock)
 

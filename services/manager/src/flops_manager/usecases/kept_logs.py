@@ -11,6 +11,7 @@ from typing import Final
 from flops_contracts.events import Actor
 from flops_contracts.log_lines import LogBatch, LogLine, severity
 from flops_manager.domain.errors import MockNotFoundError, ProjectNotFoundError
+from flops_manager.metrics import LOG_BATCHES
 from flops_manager.ports.logs import LogFeed, LogStore, StoredBatch
 from flops_manager.ports.stores import MockStore, ProjectStore
 
@@ -103,6 +104,7 @@ class KeptLogs:
 
     def take(self, batch: LogBatch, is_mock: bool) -> None:
         """Keep a batch of a project or mock that there is; raise ``StoreUnavailableError``."""
+        LOG_BATCHES.inc()
         if not self._limits.days or not self._is_known(batch.project_id, is_mock=is_mock):
             return
         self._store.append(batch, self._now())

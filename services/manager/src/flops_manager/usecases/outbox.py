@@ -18,6 +18,7 @@ from flops_manager.domain.errors import (
     StoreUnavailableError,
 )
 from flops_manager.domain.projects import ProjectError
+from flops_manager.metrics import COMMAND_ATTEMPTS, COMMAND_SECONDS, COMMANDS
 from flops_manager.ports.stores import Pending, Record, Records
 from flops_manager.usecases.changes import Step, change, unchanged
 
@@ -96,9 +97,11 @@ class Outbox(Generic[T]):
         pending = record.todo[0]
         logger.debug("%s: %s", subject_id, pending.command)
         try:
-            step = self._steps.carry_out(record.subject, pending.command)
-            self._finish(subject_id, pending, step)
+            with COMMAND_SECONDS.labels(_kind(pending)).time():
+                step = self._steps.carry_out(record.subject, pending.command)
+                self._finish(subject_id, pending, step)
         except NotYetError as error:
+            _count(pending, "waiting")
             return self._wait(subject_id, error)
         except FlopsError as error:
             return self._failed(subject_id, record, error, is_hopeless=not _may_pass(error))
@@ -106,6 +109,8 @@ class Outbox(Generic[T]):
             # A bug must not stop the worker, nor hide: the project says what happened.
             logger.exception("%s failed", pending.command, extra={"project": subject_id})
             return self._failed(subject_id, record, error, is_hopeless=False)
+        _count(pending, "done")
+        COMMAND_ATTEMPTS.labels(_kind(pending)).observe(pending.failures + 1)
         return 0.0
 
     def _wait(self, subject_id: str, error: NotYetError) -> float:
@@ -146,7 +151,10 @@ class Outbox(Generic[T]):
         )
         if not is_cleaning and (is_hopeless or failures >= limit):
             self._give_up(subject_id, record, error)
+            _count(pending, "given_up")
+            COMMAND_ATTEMPTS.labels(_kind(pending)).observe(failures)
             return 0.0
+        _count(pending, "failed")
         self._remember(subject_id, pending, failures)
         doubled: float = self._first_rest_seconds * 2.0 ** min(failures - 1, 10)
         return min(doubled, LONGEST_REST_SECONDS)
@@ -172,6 +180,14 @@ class Outbox(Generic[T]):
             at=self._now(),
         )
         self._finish(subject_id, pending, self._steps.give_up(record.subject, why))
+
+
+def _kind(pending: Pending) -> str:
+    return type(pending.command).__name__
+
+
+def _count(pending: Pending, outcome: str) -> None:
+    COMMANDS.labels(_kind(pending), outcome).inc()
 
 
 def _may_pass(error: FlopsError) -> bool:

@@ -1,12 +1,14 @@
 """Watching what runs: services that died without a word, and stages that take too long."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from flops_contracts.roles import Stage
 from flops_manager.domain.commands import Command
 from flops_manager.domain.deployments import ApplicationKey, application_of, helper
 from flops_manager.domain.errors import (
@@ -32,6 +34,7 @@ from flops_manager.domain.observations import (
 from flops_manager.domain.project_events import ProjectEvent, StepFailed
 from flops_manager.domain.projects import Project, ProjectError, Service
 from flops_manager.domain.states import ServiceState
+from flops_manager.metrics import LOOK_SECONDS, PROJECTS
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.orchestrator import Orchestrator
 from flops_manager.ports.stores import MockStore, ProjectStore
@@ -88,11 +91,13 @@ class Watch:
         """Count time from now on: until now nobody watched."""
         self._began = self._now()
 
+    @LOOK_SECONDS.time()
     def look(self) -> None:
         """Look once at everything that is going on or only just ended; record what that means."""
         ended_after = self._now() - timedelta(seconds=SETTLING_SECONDS)
         projects = tuple(self._projects.active(ended_after))
         mocks = tuple(self._mocks.active(ended_after))
+        _count(projects)
         sight = self._sight(_applications(projects, mocks))
         for project in projects:
             with suppress(ProjectNotFoundError):
@@ -163,6 +168,13 @@ class Watch:
         if (now - max(self._began, mock.created_at)).total_seconds() <= seconds:
             return None
         return ProjectError(f"No data were provided within {seconds:.0f} s.", mock.stage, at=now)
+
+
+def _count(projects: Iterable[Project]) -> None:
+    stages = Counter(one.stage for one in projects)
+    for stage in Stage:
+        if not stage.is_final:
+            PROJECTS.labels(str(stage)).set(stages[stage])
 
 
 def _moved(

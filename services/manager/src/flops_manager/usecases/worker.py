@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import Event
+from flops_manager import metrics
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.leases import Leases
 from flops_manager.usecases.inbox import Inbox
@@ -122,8 +123,9 @@ class Worker:
             if not self._is_leader:
                 return
             self._keep_listening(pool)
-            for outbox in self._outboxes:
-                self._dispatch(pool, outbox)
+            busy = sum(self._dispatch(pool, outbox) for outbox in self._outboxes)
+            metrics.BUSY_OUTBOXES.set(busy)
+            metrics.RESTING_OUTBOXES.set(len(self._resting))
             self._look_around(pool)
         except FlopsError as error:
             # The store is away; the next turn tries again.
@@ -148,6 +150,7 @@ class Worker:
             self._step_down()
         self._is_leader = holds
         self._lease_until = asked_at + seconds
+        metrics.LEASE_HELD.set(holds)
 
     def _keep_listening(self, pool: Executor) -> None:
         """Connect to the bus in the background: a broker that is away must not cost the lease."""
@@ -174,6 +177,7 @@ class Worker:
             return
         self._due["ask"] = time.monotonic() + self._rhythm.ask_again_seconds
         self._is_listening = True
+        metrics.HEARING.set(1)
         if not self._is_leader or self._stopping.is_set():
             self._step_down()
 
@@ -183,20 +187,23 @@ class Worker:
 
     def _step_down(self) -> None:
         self._is_leader = False
+        metrics.stand_by()
         self._lookout.stop()
         self._due.pop("changes", None)
         if self._is_listening:
             self._is_listening = False
             self._ears.close()
 
-    def _dispatch(self, pool: Executor, outbox: Outbox[Any]) -> None:
-        now = time.monotonic()
-        for subject_id in outbox.busy():
+    def _dispatch(self, pool: Executor, outbox: Outbox[Any]) -> int:
+        """Begin what is due; return how many have something to do."""
+        now, busy = time.monotonic(), outbox.busy()
+        for subject_id in busy:
             with self._lock:
                 if subject_id in self._busy or self._resting.get(subject_id, 0.0) > now:
                     continue
                 self._busy.add(subject_id)
             _submit(pool, partial(self._drain, outbox, subject_id))
+        return len(busy)
 
     def _drain(self, outbox: Outbox[Any], subject_id: str) -> None:
         rest = self._rhythm.bus_retry_seconds

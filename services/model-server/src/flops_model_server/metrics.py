@@ -1,0 +1,27 @@
+"""What a model server says at /metrics."""
+
+from typing import Final
+
+from prometheus_client import Counter, Histogram
+
+from flops_runtime.asgi import Scope
+
+INVOCATIONS: Final = "/invocations"
+
+PREDICTIONS: Final = Counter(
+    "flops_model_predictions",
+    "Requests for predictions by outcome: ok, refused (4xx) or failed (5xx).",
+    ["outcome"],
+)
+PREDICTION_SECONDS: Final = Histogram(
+    "flops_model_prediction_seconds", "Time to answer a request for predictions."
+)
+
+
+def count_prediction(scope: Scope, status: int, seconds: float) -> None:
+    """Count a request if it is one for predictions."""
+    if scope["path"] != INVOCATIONS:
+        return
+    outcome = "ok" if status < 400 else "refused" if status < 500 else "failed"
+    PREDICTIONS.labels(outcome).inc()
+    PREDICTION_SECONDS.observe(seconds)

@@ -1,0 +1,64 @@
+"""An application that is watched answers as before, and each answer is told."""
+
+import asyncio
+
+import pytest
+
+from flops_runtime.asgi import Watched
+
+
+def ask(application, kind="http"):
+    """Send a request; return what was sent back."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request"}
+
+    asyncio.run(application({"type": kind, "method": "GET", "path": "/"}, receive, send))
+    return sent
+
+
+async def teapot(_scope, _receive, send):
+    await send({"type": "http.response.start", "status": 418, "headers": []})
+    await send({"type": "http.response.body", "body": b"short"})
+
+
+async def broken(_scope, _receive, _send):
+    raise RuntimeError("broken")
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+def watched(application, told):
+    return Watched(
+        application, lambda scope, status, _seconds: told.append((scope["path"], status))
+    )
+
+
+def test_the_answer_passes_unchanged(told):
+    assert ask(watched(teapot, told)) == ask(teapot)
+
+
+def test_the_status_is_told(told):
+    ask(watched(teapot, told))
+
+    assert told == [("/", 418)]
+
+
+def test_an_application_that_raises_is_told_as_an_error(told):
+    with pytest.raises(RuntimeError, match="broken"):
+        ask(watched(broken, told))
+
+    assert told == [("/", 500)]
+
+
+def test_what_is_no_request_is_not_told(told):
+    ask(watched(teapot, told), kind="lifespan")
+
+    assert told == []
