@@ -23,7 +23,8 @@ servers at 11028, all others at the port of their status API (`FLOPS_STATUS_PORT
 what is listed here, each has the `process_` and `python_` metrics of Prometheus' Python client.
 
 No label holds the name of a project, a user or a node: which of them it is about says the target
-that was scraped, so that the number of series does not grow with the work done.
+that was scraped, so that the number of series does not grow with the work done. A dashboard and
+alerts: [observability.md](observability.md).
 """
 
 

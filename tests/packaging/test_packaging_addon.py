@@ -14,7 +14,14 @@ from marshmallow import Schema, fields
 ROOT = Path(__file__).parents[2]
 MANIFEST = json.loads((ROOT / "addon" / "manifest.json").read_text())
 SERVICES = {one["service_name"]: one for one in MANIFEST["services"]}
-COMPOSE = yaml.safe_load((ROOT / "compose" / "management.yml").read_text())["services"]
+COMPOSE = {
+    name: one
+    for name, one in yaml.safe_load((ROOT / "compose" / "management.yml").read_text())[
+        "services"
+    ].items()
+    # What is in a profile runs only where somebody asks for it.
+    if not one.get("profiles")
+}
 
 # How the parts are called in compose's network, and in the one of a root's addons.
 OF_COMPOSE = {

@@ -2,13 +2,32 @@
 
 import re
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+ROW = re.compile(r"^\| `(flops_\w+)` \| (\w+) \| ([^|]*) \|", re.MULTILINE)
 SHARED = "Connections to the broker"
 WITHOUT_MQTT = re.compile(r"Of every service but (.+)\.")
+
+
+@dataclass(frozen=True)
+class Documented:
+    """What docs/metrics.md says of a metric."""
+
+    kind: str
+    labels: frozenset[str]
+
+
+def documented_metrics() -> dict[str, Documented]:
+    """Return every metric of docs/metrics.md by its name."""
+    rows = ROW.findall(PAGE.read_text(encoding="utf-8"))
+    return {
+        name: Documented(kind, frozenset(re.findall(r"`(\w+)`", labels)))
+        for name, kind, labels in rows
+    }
 
 
 def documented() -> dict[str, set[str]]:
