@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from flops_ml_data_server import durable
 from flops_ml_data_server.callers import Caller
+from flops_ml_data_server.durable import GroupSync
 
 FOLDER: Final = ".audit"
 PUT: Final = "put"
@@ -36,6 +38,7 @@ class Audit:
         self._folder = volume / FOLDER
         self._now = now
         self._lock = threading.Lock()
+        self._syncs: dict[Path, GroupSync] = {}
 
     def add(self, action: str, caller: Caller, what: str, **facts: Any) -> None:
         """Write that ``caller`` did ``action`` to ``what``; raises ``OSError``.
@@ -54,10 +57,16 @@ class Audit:
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
             try:
                 os.write(descriptor, line)
-                if action != READ:
-                    os.fdatasync(descriptor)
             finally:
                 os.close(descriptor)
+            sync = self._sync_of(path)
+        if action != READ:
+            sync()
+
+    def _sync_of(self, path: Path) -> GroupSync:
+        if path not in self._syncs:
+            self._syncs = {path: GroupSync(lambda: durable.sync(path))}
+        return self._syncs[path]
 
     def entries(self, tag: str = "", limit: int = 100) -> list[dict[str, Any]]:
         """Return the last entries, newest first; of one tag, if one is given."""

@@ -73,9 +73,11 @@ class _ColumnDigest:
         kind = array.type
         if pa.types.is_null(kind):
             return
-        if pa.types.is_large_binary(kind) or pa.types.is_large_string(kind):
-            lengths = pc.binary_length(array).fill_null(0).cast(pa.int64())
-            self._lengths.update(_values(lengths))
+        if _has_heap(kind):
+            lengths = pc.binary_length(array)
+            # Each call of a compute function costs more than hashing a small batch.
+            lengths = lengths.fill_null(0) if array.null_count else lengths
+            self._lengths.update(_values(lengths.cast(pa.int64())))
             self._own.update(_heap(array))
         else:
             self._own.update(_values(array))
@@ -108,11 +110,20 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
         return pa.list_(pa.struct([kind.key_field, kind.item_field]))
     if types.is_boolean(kind):
         return pa.uint8()
-    if types.is_binary(kind) or types.is_binary_view(kind):
+    if types.is_binary_view(kind):
         return pa.large_binary()
-    if types.is_string(kind) or types.is_string_view(kind):
+    if types.is_string_view(kind):
         return pa.large_string()
     return kind
+
+
+def _has_heap(kind: pa.DataType) -> bool:
+    types = pa.types
+    small, large = (
+        (types.is_binary, types.is_string),
+        (types.is_large_binary, types.is_large_string),
+    )
+    return any(is_a(kind) for is_a in (*small, *large))
 
 
 def _values(array: pa.Array) -> memoryview:
@@ -128,9 +139,10 @@ def _values(array: pa.Array) -> memoryview:
 
 
 def _heap(array: pa.Array) -> memoryview:
-    """Return the bytes that a large_binary array's values share."""
+    """Return the bytes that an array's values share."""
     _, offsets, heap = array.buffers()
     if heap is None or len(array) == 0:
         return memoryview(b"")
-    ends = memoryview(offsets).cast("q")
+    is_large = pa.types.is_large_binary(array.type) or pa.types.is_large_string(array.type)
+    ends = memoryview(offsets).cast("q" if is_large else "i")
     return memoryview(heap)[ends[array.offset] : ends[array.offset + len(array)]]

@@ -16,6 +16,7 @@ from typing import Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
 
 from flops_flight.errors import DataRejectedError
 from flops_ml_data_server import durable
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 PREFIX: Final = ".upload-"
 DIGEST_KEY: Final = b"flops_xxh3"
 MAX_HELD_BATCHES: Final = 1024
+_LOCAL: Final = LocalFileSystem()
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class PendingFragment:
     ) -> None:
         self.path = folder / f"{PREFIX}{uuid.uuid4().hex}"
         self.rows = 0
-        self._schema = schema
+        self.schema = schema
         self._codec = codec
         self._limits = limits
         self._memory = memory
@@ -71,10 +73,12 @@ class PendingFragment:
         self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
-        _check_columns(self._schema)
+        _check_columns(self.schema)
         with self._refusals():
-            options = writer_options(self._schema, self._codec)
-            self._writer = pq.ParquetWriter(self.path, self._schema, **options)
+            options = writer_options(self.schema, self._codec)
+            self._writer = pq.ParquetWriter(
+                str(self.path), self.schema, filesystem=_LOCAL, **options
+            )
         return self
 
     def __exit__(
@@ -106,16 +110,23 @@ class PendingFragment:
         """Write what is left, down to the disk; return the digest of the content."""
         with self._lock:
             self._check_time()
-            self._flush()
-            digest = self._digest.hexdigest()
-            if self._writer is not None:
-                with self._refusals():
-                    self._writer.add_key_value_metadata({DIGEST_KEY: digest.encode()})
-                    self._writer.close()
-                    self._check_limits(0)
-                    durable.sync(self.path)
+            # One processor's work in one turn: threads that take turns within it cost more.
+            with self._memory.encoding():
+                self._write_held()
+                digest = self._close()
+            with self._refusals():
+                durable.sync(self.path)
             self._heard = math.inf
             return digest
+
+    def _close(self) -> str:
+        digest = self._digest.hexdigest()
+        if self._writer is not None:
+            with self._refusals():
+                self._writer.add_key_value_metadata({DIGEST_KEY: digest.encode()})
+                self._writer.close()
+                self._check_limits(0)
+        return digest
 
     def check_quota(self, beside_bytes: Callable[[], int]) -> None:
         """Raise ``DataRejectedError`` if the tag, with what it has already, gets too large."""
@@ -166,11 +177,15 @@ class PendingFragment:
         self._held, self._held_bytes = joined, after
 
     def _flush(self) -> None:
+        with self._memory.encoding():
+            self._write_held()
+
+    def _write_held(self) -> None:
         if not self._held or self._writer is None:
             return
         self._check_limits(self._held_bytes)
-        group = pa.Table.from_batches(self._held, self._schema)
-        with self._refusals(), self._memory.encoding():
+        group = pa.Table.from_batches(self._held, self.schema)
+        with self._refusals():
             for batch in group.to_batches():
                 self._digest.update(batch)
             self._writer.write_table(group, row_group_size=ROW_GROUP_ROWS)

@@ -51,6 +51,7 @@ class Volume:
         self._limits = limits or Limits()
         self._pending: set[PendingFragment] = set()
         self._publishing = threading.Lock()
+        self._sync = durable.GroupSync(lambda: durable.sync_folder(folder))
         self._footers: dict[str, tuple[_Version, StoredFragment | None]] = {}
         self._lock = -1
 
@@ -130,8 +131,13 @@ class Volume:
                 if os.path.lexists(target):
                     raise DataRejectedError(f"{target.name} is taken by a file that is no fragment")
                 pending.check_quota(lambda: self._bytes_of(name.tag))
-                durable.rename(pending.path, target)
-                return self.find(target.name)
+                size = pending.path.stat().st_size
+                pending.path.replace(target)
+        # Not one by one: many uploads may end at once. The first copy may be as young as this.
+        self._sync()
+        if existing is None:
+            stored_name = parse_fragment_name(target.name)
+            return StoredFragment(stored_name, target, pending.rows, size, pending.schema, digest)
         if content_digest(existing) != digest:
             raise DataRejectedError(
                 f"{target.name} is taken by other data",
@@ -143,9 +149,10 @@ class Volume:
         """Remove a fragment; raise like ``find``. Who reads it now reads it to its end."""
         fragment = self.find(name)
         try:
-            durable.remove(fragment.path)
+            fragment.path.unlink()
         except FileNotFoundError as error:
             raise NoDataError(f"there is no fragment {name}") from error
+        self._sync()
         self._footers.pop(name, None)
 
     def _bytes_of(self, tag: str) -> int:

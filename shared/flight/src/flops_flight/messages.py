@@ -214,8 +214,8 @@ class CriteriaSchema(MessageSchema):
     data_tags = TupleOf(fields.String(), load_default=None, allow_none=True)
 
 
-_SCHEMAS: Final[dict[type[Any], type[MessageSchema]]] = {
-    schema.builds: schema
+_SCHEMAS: Final[dict[type[Any], MessageSchema]] = {
+    schema.builds: schema()
     for schema in (
         ClaimSchema,
         FragmentSchema,
@@ -232,12 +232,12 @@ M = TypeVar("M", Claim, Fragment, NodeData, Part, Share, Upload, UploadEnd)
 
 def encode(message: Message) -> bytes:
     """Return ``message`` as JSON."""
-    return json.dumps(_SCHEMAS[type(message)]().dump(message)).encode()
+    return json.dumps(_SCHEMAS[type(message)].dump(message)).encode()
 
 
 def decode(kind: type[M], data: bytes) -> M:
     """Return the message in ``data``; raise ``InvalidRequestError``."""
-    message: M = _load(_SCHEMAS[kind](), data, kind.__name__)
+    message: M = _load(_SCHEMAS[kind], data, kind.__name__)
     return message
 
 

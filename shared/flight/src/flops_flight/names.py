@@ -5,6 +5,7 @@ A tag may hold dots, so names are read from their end.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from flops_contracts.sla_schemas import DATA_TAG
@@ -36,6 +37,7 @@ def fragment_name(tag: str, digest: str) -> str:
     return str(parse_fragment_name(f"{tag}.{digest}.parquet"))
 
 
+@lru_cache(4096)
 def parse_fragment_name(name: str) -> FragmentName:
     """Take ``name`` apart; raise ``DataRejectedError`` for anything but a plain, valid name."""
     match = _NAME.match(name)
