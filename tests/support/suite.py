@@ -122,13 +122,15 @@ class World:
 
 
 @contextmanager
-def running_world(state: Path, topology: Sequence[Mapping[str, Any]] = ()) -> Iterator[World]:
+def running_world(
+    state: Path, topology: Sequence[Mapping[str, Any]] = (), **variables: str
+) -> Iterator[World]:
     """Start the suite in a network of its own, and stop everything afterwards."""
     suite = Suite(
         installed_places(),
         find_network(NETWORKS),
         state,
-        dict(os.environ),
+        {**os.environ, **variables},
         lambda _: None,
         topology,
     )

@@ -5,12 +5,14 @@ them anew; the difference is then part of the commit, for all who read those mes
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from marshmallow import Schema
 
 from flops_contracts.envelope import document_from_event
+from flops_contracts.events import Kind
 from flops_contracts.sla_schemas import MockSlaSchema, ProjectSlaSchema
 from flops_manager.entrypoints.api import answers
 from flops_manager.usecases.answers import Removed, TrackingServer
@@ -19,6 +21,7 @@ from support.wire_samples import MOCK_ID, MOCK_SLA, PAYLOADS, PROJECT_ID, PROJEC
 
 GOLDENS = Path(__file__).parents[1] / "contract" / "wire" / "goldens"
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PAGE = {"page": 1, "page_size": 20, "total": 1}
 SERVER, REMOVED = TrackingServer("http://192.0.2.9:7027", True), Removed(projects=2, mocks=1)
 
@@ -63,7 +66,8 @@ def documents() -> dict[str, Any]:
         f"answer-{name}": schema().dump({"message": "A sentence for people.", **values})
         for name, (schema, values) in API_ANSWERS.items()
     }
-    return {**events, **slas, **api}
+    traced = {"traced-event": document_from_event(replace(an_event(Kind.STARTED), trace=TRACE))}
+    return {**events, **traced, **slas, **api}
 
 
 def text_of(document: Any) -> str:

@@ -52,7 +52,11 @@ def test_every_kind_has_a_payload_schema():
 
 
 def test_the_envelope_has_the_fields_of_its_golden():
-    assert set(EnvelopeSchema().fields) == set(golden("event-started"))
+    assert set(EnvelopeSchema().fields) == set(golden("traced-event"))
+
+
+def test_the_trace_is_there_only_where_somebody_traces():
+    assert set(golden("traced-event")) - set(golden("event-started")) == {"trace"}
 
 
 def test_the_golden_project_sla_is_read_as_it_was_meant():

@@ -1,6 +1,7 @@
 """Every kind of message survives the wire; everything else is refused."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -25,6 +26,16 @@ def an_event(kind=Kind.NOTICE, payload=None):
 
 def test_an_event_survives_the_wire():
     assert decode(encode(an_event())) == an_event()
+
+
+def test_the_trace_travels_with_an_event():
+    traced = replace(an_event(), trace="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+
+    assert decode(encode(traced)) == traced
+
+
+def test_without_a_trace_the_wire_is_as_it_was():
+    assert "trace" not in json.loads(encode(an_event()))
 
 
 def test_every_kind_has_a_payload():

@@ -267,6 +267,16 @@ def test_a_mock_data_provider():
     }
 
 
+def test_actors_are_told_the_trace_of_their_project_and_where_it_goes():
+    installation = replace(INSTALLATION, otlp_endpoint="http://collector:4318")
+    project = replace(at_stage(1), trace="00-1-2-01")
+
+    deployment = describe(project, project.present(Role.BUILDER)[0], installation)
+
+    assert deployment.environment["FLOPS_TRACEPARENT"] == "00-1-2-01"
+    assert deployment.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
+
+
 def test_a_verbose_project_logs_more():
     deployment = described(at_stage(1, verbose=True), Role.BUILDER)
 

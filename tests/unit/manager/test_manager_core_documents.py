@@ -96,6 +96,7 @@ PROJECTS = st.builds(
     progress=st.none() | st.just(Progress("round 1 of 3", 1, 3, "rounds")),
     notices=LINES,
     is_deleted=st.booleans(),
+    trace=TEXTS,
 )
 COMMANDS_TO_DO = st.lists(
     st.sampled_from(

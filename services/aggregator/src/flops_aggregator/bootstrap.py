@@ -20,6 +20,7 @@ from flops_grid.server import StreamGrid
 from flops_grid.settings import GridSettings, LinkSettings
 from flops_grid.traffic import Traffic
 from flops_grid.user_model import load_user_model
+from flops_runtime import tracing
 from flops_runtime.reporting import Reporter
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,8 @@ def lead(settings: Settings, reporter: Reporter) -> Trained:
             place = Place(run_id=tracking.run_id)
             best = train(training, model, grid, watch, place, tracking, reporter.progress)
         reporter.progress("storing the best model")
-        return tracking.publish(best)
+        with tracing.span("store the best model"):
+            return tracking.publish(best)
 
 
 def serve_parent(settings: Settings, parent: ParentSettings, reporter: Reporter) -> Finished:

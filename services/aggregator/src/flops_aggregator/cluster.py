@@ -38,14 +38,18 @@ from flops_grid.records import (
     METRICS,
     RUN,
     SAMPLES,
+    TRACE,
     TRAIN_LOSS,
     WANTS_TRAIN_LOSS,
     arrays_of,
     config_in,
 )
 from flops_grid.server import StreamGrid
+from flops_runtime import tracing
 
 logger = logging.getLogger(__name__)
+
+Answer = Callable[[Message, Context], Message]
 
 SUPERSEDED = "the parent wants something else by now, or has ended"
 SET_BY_ROUNDS = "server-round"
@@ -107,8 +111,8 @@ class Cluster:
     def client_app(self) -> ClientApp:
         """Return the app that answers the parent."""
         app = ClientApp()
-        app.train(mods=[self._compression])(self._train)
-        app.evaluate()(self._evaluate)
+        app.train(mods=[self._compression])(_traced("cycle", self._train))
+        app.evaluate()(_traced("evaluate", self._evaluate))
         return app
 
     def _train(self, message: Message, _context: Context) -> Message:
@@ -196,6 +200,16 @@ class Cluster:
             wants_train_loss=bool(config.get(WANTS_TRAIN_LOSS)),
             clock=self._clock,
         )
+
+
+def _traced(name: str, answer: Answer) -> Answer:
+    """Let what is done below be part of the parent's cycle in a trace."""
+
+    def answer_traced(message: Message, context: Context) -> Message:
+        with tracing.span(name, str(_config(message).get(TRACE, ""))):
+            return answer(message, context)
+
+    return answer_traced
 
 
 def _cycle(message: Message) -> int:

@@ -11,6 +11,7 @@ from flops_contracts.events import LearnerRound, RoundCompleted, RoundStarted
 from flops_grid.errors import LearnerError
 from flops_grid.records import ACCURACY, EVALUATE_SECONDS, FIT_SECONDS, LOSS, SAMPLES, TRAIN_LOSS
 from flops_grid.traffic import Moved
+from flops_runtime.tracing import NO_SPAN, Span
 
 Numbers = dict[str, dict[str, float]]
 """The metrics that each client answered, by its name."""
@@ -58,6 +59,7 @@ class Round:
     fits: Numbers = field(default_factory=dict)
     evaluations: Numbers = field(default_factory=dict)
     errors: dict[str, LearnerError] = field(default_factory=dict)
+    span: Span = NO_SPAN
     surplus: set[str] = field(default_factory=set)
 
     @property

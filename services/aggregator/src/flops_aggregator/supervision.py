@@ -36,7 +36,8 @@ from flops_aggregator.strategy_state import kept_of, random_state
 from flops_contracts.events import BYTES_DOWN, BYTES_UP, RoundCompleted, RoundStarted
 from flops_grid.errors import LearnerError
 from flops_grid.file_memory import moved_to_files
-from flops_grid.records import ARRAYS, EXCHANGE, RUN, SAMPLES
+from flops_grid.records import ARRAYS, EXCHANGE, RUN, SAMPLES, TRACE
+from flops_runtime import tracing
 
 
 class SupervisedStrategy(Strategy):
@@ -92,7 +93,10 @@ class SupervisedStrategy(Strategy):
         if is_large(arrays):
             arrays = moved_to_files(arrays)
         timeout = self._training.round_timeout_seconds
-        return self.start(grid, arrays, left, timeout, train_config=config).arrays
+        try:
+            return self.start(grid, arrays, left, timeout, train_config=config).arrays
+        finally:
+            self._round.span.end()
 
     def start(self, grid: Any, *arguments: Any, **named: Any) -> Result:
         """Run Flower's loop with a grid that asks again, and leaves out."""
@@ -111,6 +115,7 @@ class SupervisedStrategy(Strategy):
         self._round = Round(number, self._clock(), self._learners.moved(), arrays)
         present = self._wait_for_enough(self._training.min_fit)
         rounds, is_cycle = self._training.rounds, self._learners.has_aggregators()
+        self._round.span = tracing.begin(self._what)
         self._watch.round_started(RoundStarted(number, rounds, self._cycle, is_cycle))
         told = self._told(config)
 
@@ -175,6 +180,7 @@ class SupervisedStrategy(Strategy):
         completed = self._completed(found)
         self._history.append(replace(completed, learners=()))
         self._watch.round_completed(completed)
+        self._round.span.end()
         if self._round.number % self._training.checkpoint_every_rounds == 0 or self._is_last:
             self._keep(self._checkpoint())
         return metrics
@@ -229,9 +235,11 @@ class SupervisedStrategy(Strategy):
 
     def _told(self, config: ConfigRecord) -> ConfigRecord:
         """Return what the clients are told, with what aggregators among them have to know."""
-        if not self._learners.has_aggregators():
-            return ConfigRecord(dict(config))
-        return ConfigRecord({**config, EXCHANGE: self._exchange, RUN: self._place.run_id()})
+        trace = self._round.span.traceparent or tracing.current()
+        told = {**config, **({TRACE: trace} if trace else {})}
+        if self._learners.has_aggregators():
+            told |= {EXCHANGE: self._exchange, RUN: self._place.run_id()}
+        return ConfigRecord(told)
 
     def _typed(self, arrays: ArrayRecord, checked: list[Message]) -> ArrayRecord:
         usable = [

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from prometheus_client import Counter, Histogram
 
 from flops_contracts.events import ActorsBuilt, ModelBuilt
+from flops_runtime import tracing
 from flops_runtime.metrics import WORK_SECONDS
 
 Built = TypeVar("Built", ActorsBuilt, ModelBuilt)
@@ -23,8 +24,8 @@ PHASE_SECONDS: Final = Histogram(
 
 @contextmanager
 def phase(name: str) -> Iterator[None]:
-    """Measure one phase of the build."""
-    with PHASE_SECONDS.labels(name).time():
+    """Measure one phase of the build, which is a span of its own in a trace."""
+    with tracing.span(name), PHASE_SECONDS.labels(name).time():
         yield
 
 

@@ -15,6 +15,7 @@ from flops_grid.user_model import load_user_model
 from flops_learner.metrics import ROWS
 from flops_learner.settings import Settings
 from flops_learner.training import Training, leave_out_of_garbage
+from flops_runtime import tracing
 from flops_runtime.reporting import Reporter
 from flops_utils import data_source
 
@@ -42,9 +43,11 @@ def _learn(settings: Settings, reporter: Reporter, teller: "Teller") -> tuple[Ki
     route_logs()
     data_source.use(_data_source(settings, reporter))
     reporter.progress("loading the model")
-    model = load_user_model()
+    with tracing.span("load the model"):
+        model = load_user_model()
     reporter.progress("loading the data")
-    model.load_data()
+    with tracing.span("load the data"):
+        model.load_data()
     leave_out_of_garbage()
     training = Training(model, teller)
     reporter.progress("joining the aggregator")
@@ -121,4 +124,5 @@ def _data_source(settings: Settings, reporter: Reporter) -> data_source.DataSour
         token=settings.data_server_token,
         ca_file=settings.data_server_ca_file,
         customer=settings.customer,
+        trace=tracing.current,
     )

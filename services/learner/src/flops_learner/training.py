@@ -20,6 +20,7 @@ from flops_grid.records import (
     LOSS,
     METRICS,
     SAMPLES,
+    TRACE,
     TRAIN_LOSS,
     WANTS_TRAIN_LOSS,
     arrays_from_parameters,
@@ -29,6 +30,7 @@ from flops_grid.records import (
 )
 from flops_grid.user_model import UserModel
 from flops_learner import metrics as counted
+from flops_runtime import tracing
 
 TRACEBACK_CHARACTERS: Final = 3000
 Answer = Callable[[Message, Context], Message]
@@ -89,7 +91,8 @@ class Training:
     def _telling(self, task: str, answer: Answer) -> Answer:
         def answer_or_tell(message: Message, context: Context) -> Message:
             try:
-                return answer(message, context)
+                with tracing.span(task, str(_config(message).get(TRACE, ""))):
+                    return answer(message, context)
             except UserCodeError as error:
                 counted.ERRORS.labels(task).inc()
                 lines = "".join(traceback.format_exception(error.__cause__ or error))

@@ -10,6 +10,7 @@ from flops_manager.usecases.kept_logs import LogLimits
 from flops_manager.usecases.rhythm import Rhythm
 from flops_runtime.environment import REQUIRED, Environment
 from flops_runtime.settings import MqttSettings, ProcessSettings
+from flops_runtime.tracing import TraceSettings
 
 API_PORT = 5072
 HOOK_PORT = 5075
@@ -31,6 +32,7 @@ class Settings:
     process: ProcessSettings
     mqtt: MqttSettings
     installation: Installation
+    traces: TraceSettings
     limits: Limits
     rhythm: Rhythm
     oakestra_url: str
@@ -67,13 +69,20 @@ class Settings:
         """Read them; the caller calls ``environment.check()``."""
         mqtt = MqttSettings.from_env(environment)
         process = ProcessSettings.from_env(environment)
+        traces = TraceSettings.from_env(environment)
         limits = _limits(environment)
         log_limits = _log_limits(environment)
         return cls(
             process=process,
             mqtt=mqtt,
+            traces=traces,
             installation=replace(
                 _installation(environment, mqtt, process),
+                otlp_endpoint=environment.text(
+                    "FLOPS_ACTOR_OTLP_ENDPOINT",
+                    traces.endpoint,
+                    help="The OpenTelemetry collector as actors reach it.",
+                ),
                 heartbeat_seconds=limits.heartbeat_seconds,
                 keeps_logs=log_limits.days > 0,
             ),

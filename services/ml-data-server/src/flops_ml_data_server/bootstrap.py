@@ -25,6 +25,7 @@ from flops_ml_data_server.rules import Rulebook
 from flops_ml_data_server.settings import Settings
 from flops_ml_data_server.store import Store
 from flops_ml_data_server.volume import Volume
+from flops_runtime import tracing
 from flops_runtime.logs import configure_logging
 from flops_runtime.one_shot import TerminationRequested, terminate_cleanly
 from flops_runtime.status import Status, StatusServer
@@ -98,11 +99,14 @@ def run(settings: Settings) -> ExitCode:
     process = settings.process
     configure_logging(process.log_level, process.log_format)
     terminate_cleanly()
+    tracing.start(settings.traces, "ml-data-server", **{"flops.node": settings.node})
     try:
         with serving(settings):
             threading.Event().wait()
     except (TerminationRequested, KeyboardInterrupt):
         logger.info("asked to end")
+    finally:
+        tracing.stop()
     return ExitCode.TERMINATED
 
 

@@ -9,7 +9,12 @@ from pyarrow import flight
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
-from flops_flight.messages import CLIENT_HEADER, CUSTOMER_HEADER, PROJECT_HEADER
+from flops_flight.messages import (
+    CLIENT_HEADER,
+    CUSTOMER_HEADER,
+    PROJECT_HEADER,
+    TRACE_HEADER,
+)
 
 MIDDLEWARE: Final = "caller"
 OPERATOR: Final = "operator"
@@ -76,11 +81,12 @@ _TOLD: Final = (CLIENT_HEADER, PROJECT_HEADER, CUSTOMER_HEADER)
 
 
 class _Known(flight.ServerMiddleware):  # type: ignore[misc] # pyarrow has no types
-    """Keeps who makes the call."""
+    """Keeps who makes the call, and what it is part of."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, trace: str) -> None:
         super().__init__()
         self.caller = caller
+        self.trace = trace
 
 
 class Identify(flight.ServerMiddlewareFactory):  # type: ignore[misc] # pyarrow has no types
@@ -96,7 +102,8 @@ class Identify(flight.ServerMiddlewareFactory):  # type: ignore[misc] # pyarrow 
         """Let the call through or raise ``FlightUnauthenticatedError``."""
         plain = {key.lower(): _text(values[-1]) for key, values in headers.items() if values}
         try:
-            return _Known(self._doorkeeper.caller(plain, peer=""))
+            caller = self._doorkeeper.caller(plain, peer="")
+            return _Known(caller, plain.get(TRACE_HEADER, "")[:MAX_NAME])
         except TokenRefusedError as error:
             raise flight.FlightUnauthenticatedError(error.reason) from error
 
@@ -112,6 +119,12 @@ def caller_of(context: flight.ServerCallContext) -> Caller:
         _text(context.peer()),
         caller.is_operator,
     )
+
+
+def trace_of(context: flight.ServerCallContext) -> str:
+    """Return the traceparent that a call of Flight brings; empty if it brings none."""
+    known = context.get_middleware(MIDDLEWARE)
+    return known.trace if known is not None else ""
 
 
 def _text(value: str | bytes) -> str:

@@ -31,11 +31,12 @@ from flops_flight.messages import (
     encode,
 )
 from flops_flight.names import FragmentName, parse_fragment_name
-from flops_ml_data_server.callers import Caller, caller_of
+from flops_ml_data_server.callers import Caller, caller_of, trace_of
 from flops_ml_data_server.fragments import StoredFragment
 from flops_ml_data_server.metrics import Metrics
 from flops_ml_data_server.store import Store
 from flops_ml_data_server.uploads import PendingFragment
+from flops_runtime import tracing
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,9 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         with self._translated():
             fragment, batches = self._store.read(caller_of(context), decode_ticket(ticket.ticket))
         self._metrics.downloads.inc()
-        return flight.GeneratorStream(fragment.schema, self._counted(batches))
+        parent = trace_of(context)
+        span = tracing.begin("read", parent, rows=fragment.rows) if parent else tracing.NO_SPAN
+        return flight.GeneratorStream(fragment.schema, self._counted(batches, span))
 
     def do_put(
         self,
@@ -103,7 +106,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         """Store a fragment: under the name in the path, or under one made from its content."""
         outcome = "refused"
         try:
-            with self._translated():
+            with self._translated(), tracing.continued(trace_of(context), "store"):
                 stored = self._stored(context, descriptor, reader)
                 outcome = "stored"
             if descriptor.command:
@@ -119,7 +122,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         self, context: flight.ServerCallContext, action: flight.Action
     ) -> Iterator[flight.Result]:
         """Carry out one of ``ACTIONS``."""
-        with self._translated():
+        with self._translated(), tracing.continued(trace_of(context), str(action.type)[:50]):
             body = action.body.to_pybytes() if action.body is not None else b""
             return iter([flight.Result(self._answer(caller_of(context), action.type, body))])
 
@@ -170,8 +173,10 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
                 last_message = chunk.app_metadata.to_pybytes()
         return last_message
 
-    def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[flight.FlightDataStream]:
-        with self._translated(), self._store.volume.memory.transfer():
+    def _counted(
+        self, batches: Iterator[pa.RecordBatch], span: tracing.Span
+    ) -> Iterator[flight.FlightDataStream]:
+        with self._translated(), self._store.volume.memory.transfer(), span:
             for batch in batches:
                 if self._closing.is_set():
                     raise DataServerUnreachableError("the data server is ending")

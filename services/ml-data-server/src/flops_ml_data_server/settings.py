@@ -10,6 +10,7 @@ from flops_ml_data_server.rules import TagRules
 from flops_ml_data_server.uploads import Limits
 from flops_runtime.environment import BadSettingsError, Environment
 from flops_runtime.settings import MqttSettings, ProcessSettings
+from flops_runtime.tracing import NO_TRACES, TraceSettings
 
 FLIGHT_PORT = 11027
 HTTP_PORT = 11028
@@ -36,6 +37,7 @@ class Settings:
     tls_key: str = field(default="", repr=False)
     node: str = ""
     mqtt: MqttSettings | None = None
+    traces: TraceSettings = NO_TRACES
     logs_may_leave: bool = True
 
     @classmethod
@@ -74,6 +76,7 @@ class Settings:
             tls_key=environment.text("FLOPS_TLS_KEY", "", help="Its key, PEM text."),
             node=environment.text("FLOPS_NODE", "", help="Name of this node; empty: its host's."),
             mqtt=_mqtt(environment),
+            traces=TraceSettings.from_env(environment),
             logs_may_leave=environment.flag(
                 "FLOPS_LOGS_MAY_LEAVE",
                 default=True,

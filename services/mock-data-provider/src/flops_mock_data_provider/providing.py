@@ -10,10 +10,12 @@ import pyarrow.compute as pc
 
 from flops_contracts.events import DataProvided, Fragment, Kind
 from flops_flight.client import BATCH_BYTES, DataServer
+from flops_flight.messages import Identity
 from flops_mock_data_provider import partitions, sources
 from flops_mock_data_provider.errors import UnsplittableError
 from flops_mock_data_provider.metrics import EMPTY, LOAD_SECONDS, SEND_SECONDS, SENT_ROWS
 from flops_mock_data_provider.settings import Settings
+from flops_runtime import tracing
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -43,10 +45,11 @@ def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
         settings.data_server_address,
         settings.data_server_token,
         ca_file=settings.data_server_ca_file,
+        identity=Identity(trace=tracing.current()),
     ) as server:
         server.wait_until_reachable(REACH_SECONDS)
         reports.progress(f"loading {request.source or request.dataset_name}")
-        with LOAD_SECONDS.time():
+        with tracing.span("load the dataset"), LOAD_SECONDS.time():
             dataset = sources.load(
                 request, settings.builtin_datasets, settings.load_timeout_seconds
             )

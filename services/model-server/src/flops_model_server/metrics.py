@@ -18,6 +18,11 @@ PREDICTION_SECONDS: Final = Histogram(
 )
 
 
+def trace_predictions(scope: Scope) -> str:
+    """Return what a request's span is called; empty for what is no prediction."""
+    return "predict" if scope["path"] == INVOCATIONS else ""
+
+
 def count_prediction(scope: Scope, status: int, seconds: float) -> None:
     """Count a request if it is one for predictions."""
     if scope["path"] != INVOCATIONS:

@@ -21,8 +21,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from flops_contracts.events import Kind, ModelServing
 from flops_model_server.errors import ModelUnusableError, PortTakenError
 from flops_model_server.flavors import TorchModel
-from flops_model_server.metrics import count_prediction
+from flops_model_server.metrics import count_prediction, trace_predictions
 from flops_model_server.settings import Settings
+from flops_runtime import tracing
 from flops_runtime.asgi import Watched
 from flops_runtime.reporting import Reporter
 
@@ -40,7 +41,8 @@ def serve(settings: Settings, reporter: Reporter) -> tuple[Kind, Any]:
     Raises ``ModelUnusableError`` or ``PortTakenError``; it never returns.
     """
     reporter.progress("Loading the model", 0, 1)
-    application = scoring_server.init(load(settings.model_path))
+    with tracing.span("load the model"):
+        application = scoring_server.init(load(settings.model_path))
     with _listening(settings) as listener:
         port: int = listener.getsockname()[1]
         address = settings.actor.process.bind_address
@@ -48,7 +50,7 @@ def serve(settings: Settings, reporter: Reporter) -> tuple[Kind, Any]:
             target=_announce, args=(address, port, reporter), name="announce", daemon=True
         ).start()
         config = uvicorn.Config(
-            Watched(application, count_prediction),
+            Watched(application, count_prediction, trace_predictions),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,

@@ -25,12 +25,16 @@ class EnvelopeSchema(MessageSchema):
     kind = fields.Enum(Kind, by_value=True, required=True)
     at = fields.AwareDateTime(required=True, format="iso")
     payload = fields.Dict(required=True)
+    trace = fields.String(load_default="", validate=validate.Length(max=64))
 
 
 def document_from_event(event: Event) -> dict[str, Any]:
     """Return ``event`` as a JSON-compatible dict."""
     document: dict[str, Any] = EnvelopeSchema(exclude=("payload",)).dump(event)
     document["payload"] = PAYLOADS[event.kind]().dump(event.payload)
+    if not event.trace:
+        # As ever, where nobody traces.
+        del document["trace"]
     return document
 
 

@@ -75,7 +75,10 @@ class Actor:
 
 @dataclass(frozen=True)
 class Event:
-    """One message. ``project_id`` is the mock's id on mock topics; ``at`` is UTC."""
+    """One message. ``project_id`` is the mock's id on mock topics; ``at`` is UTC.
+
+    ``trace`` is the traceparent of what it comes from, where traces are on.
+    """
 
     event_id: str
     project_id: str
@@ -84,6 +87,7 @@ class Event:
     kind: Kind
     at: datetime
     payload: Any
+    trace: str = ""
 
 
 @dataclass(frozen=True)

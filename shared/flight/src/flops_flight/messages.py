@@ -24,6 +24,7 @@ DROP: Final = "drop_dataset"
 CLIENT_HEADER: Final = "flops-client"
 PROJECT_HEADER: Final = "flops-project"
 CUSTOMER_HEADER: Final = "flops-customer"
+TRACE_HEADER: Final = "traceparent"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Identity:
     client: str = ""
     project_id: str = ""
     customer: str = ""
+    trace: str = ""
+    """The traceparent of what the call is part of, where traces are on."""
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return the headers that say so."""
@@ -40,6 +43,7 @@ class Identity:
             CLIENT_HEADER: self.client,
             PROJECT_HEADER: self.project_id,
             CUSTOMER_HEADER: self.customer,
+            TRACE_HEADER: self.trace,
         }
         return [(name.encode(), value.encode()) for name, value in told.items() if value]
 

@@ -33,6 +33,9 @@ EXCHANGE: Final = f"{INTERNAL}exchange"
 RUN: Final = f"{INTERNAL}run"
 """The sender's run in MLflow, for those of its clients to be nested in; empty if not known yet."""
 
+TRACE: Final = f"{INTERNAL}trace"
+"""The traceparent of the round that the message is part of, where traces are on."""
+
 Parameters = list[NDArray[Any]]
 
 

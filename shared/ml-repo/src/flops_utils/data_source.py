@@ -28,6 +28,7 @@ class DataSource:
 
     ``shared`` learners each get all rows with the data tags; the others get disjoint shares.
     Data beyond ``memory_bytes`` are mapped from disk; 0 is half of the memory that is free.
+    ``trace`` says which trace the data server's part belongs to.
     """
 
     server_address: str
@@ -42,6 +43,7 @@ class DataSource:
     connect_timeout_seconds: float = 60.0
     memory_bytes: int = 0
     customer: str = ""
+    trace: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,9 @@ def load_dataset() -> "datasets.Dataset":
         source.server_address,
         source.token,
         ca_file=source.ca_file,
-        identity=Identity(project_id=source.project_id, customer=source.customer),
+        identity=Identity(
+            project_id=source.project_id, customer=source.customer, trace=source.trace()
+        ),
     ) as server:
         server.wait_until_reachable(source.connect_timeout_seconds)
         share = _share(server, source)

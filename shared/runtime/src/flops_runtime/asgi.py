@@ -4,6 +4,8 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from flops_runtime import tracing
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -13,12 +15,22 @@ Answered = Callable[[Scope, int, float], None]
 """Hears of a request, the status of its answer, and the seconds until that was complete."""
 
 
-class Watched:
-    """The application, with somebody told of each HTTP request; 500 is one without an answer."""
+Names = Callable[[Scope], str]
+"""Says what a request's span is called; no request without a name is traced."""
 
-    def __init__(self, application: Application, answered: Answered) -> None:
+
+class Watched:
+    """The application, with somebody told of each HTTP request; 500 is one without an answer.
+
+    A request that brings a ``traceparent`` is a span of that trace.
+    """
+
+    def __init__(
+        self, application: Application, answered: Answered, names: Names = lambda _: ""
+    ) -> None:
         self._application = application
         self._answered = answered
+        self._names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does."""
@@ -33,6 +45,13 @@ class Watched:
             await send(message)
 
         try:
-            await self._application(scope, receive, note)
+            name = self._names(scope)
+            with tracing.continued(_trace_of(scope) if name else "", name):
+                await self._application(scope, receive, note)
         finally:
             self._answered(scope, status, time.perf_counter() - began)
+
+
+def _trace_of(scope: Scope) -> str:
+    headers: dict[bytes, bytes] = dict(scope.get("headers", ()))
+    return headers.get(tracing.HEADER.encode(), b"").decode("latin-1")[:64]

@@ -17,6 +17,7 @@ from typing import Any
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import Empty, Failure, Heartbeat, Kind
 from flops_contracts.exit_codes import ExitCode
+from flops_runtime import tracing
 from flops_runtime.environment import BadSettingsError
 from flops_runtime.logs import LastLines, configure_logging
 from flops_runtime.mqtt import MqttConnection
@@ -73,10 +74,12 @@ def run_one_shot(settings: ActorSettings, work: Work) -> ExitCode:
     """
     last_lines = configure_process(settings)
     terminate_cleanly()
+    start_traces(settings)
     try:
         with reporting(settings) as reporter:
             reporter.last_lines = last_lines
-            code, event_id = _run_step(reporter, work, last_lines)
+            with tracing.of_process(settings.actor.role):
+                code, event_id = _run_step(reporter, work, last_lines)
             if reporter.is_acknowledged(event_id, settings.acknowledge_timeout_seconds):
                 return code
             logger.error("nobody confirmed the result (%s)", event_id)
@@ -87,6 +90,15 @@ def run_one_shot(settings: ActorSettings, work: Work) -> ExitCode:
     except TerminationRequested:
         logger.info("asked to end")
         return ExitCode.TERMINATED
+    finally:
+        tracing.stop()
+
+
+def start_traces(settings: ActorSettings) -> None:
+    """Switch traces on where they are, for an actor of a project or mock."""
+    actor = settings.actor
+    about = {"flops.subject": settings.subject_id, "service.instance.id": actor.instance}
+    tracing.start(settings.traces, actor.role, **about)
 
 
 def configure_process(settings: ActorSettings) -> LastLines:
@@ -97,6 +109,7 @@ def configure_process(settings: ActorSettings) -> LastLines:
         "role": str(actor.role),
         "actor": actor.instance,
         "node": actor.node,
+        "trace_id": tracing.trace_id_of(settings.traces.parent),
     }
     process = settings.process
     return configure_logging(process.log_level, process.log_format, context)

@@ -16,6 +16,7 @@ from flops_contracts.events import (
     Notice,
     Progress,
 )
+from flops_runtime import tracing
 from flops_runtime.log_shipping import LogShipper
 from flops_runtime.logs import LastLines
 from flops_runtime.mqtt import MqttConnection
@@ -127,6 +128,7 @@ class Reporter:
             kind=kind,
             at=self._now(),
             payload=payload,
+            trace=tracing.current(),
         )
 
     def _take(self, _topic: str, data: bytes) -> None:

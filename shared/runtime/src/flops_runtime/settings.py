@@ -7,6 +7,7 @@ from flops_contracts.events import Actor
 from flops_contracts.roles import Role
 from flops_contracts.topics import Topics, mock_topics, project_topics
 from flops_runtime.environment import Environment
+from flops_runtime.tracing import NO_TRACES, TraceSettings
 
 STATUS_PORT = 5080
 
@@ -112,6 +113,7 @@ class ActorSettings:
     acknowledge_timeout_seconds: float = 60.0
     heartbeat_seconds: float = 10.0
     ships_logs: bool = True
+    traces: TraceSettings = NO_TRACES
 
     @property
     def holds_logs(self) -> bool:
@@ -154,4 +156,5 @@ class ActorSettings:
             ships_logs=environment.flag(
                 "FLOPS_SHIP_LOGS", default=True, help="Send what is logged to the manager."
             ),
+            traces=TraceSettings.from_env(environment),
         )

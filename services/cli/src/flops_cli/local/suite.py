@@ -204,6 +204,7 @@ class Suite:
             "FLOPS_IMAGE_PREFIX": PREFIX,
             "FLOPS_IMAGE_TAG": TAG,
             "FLOPS_API_PORT": str(API_PORT),
+            **where_traces_go(self._variables),
         }
         command = [python, "-m", "flops_manager"]
         return (
@@ -213,7 +214,7 @@ class Suite:
 
 
 def surroundings(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return how the outside is reached from here: proxies and certificates.
+    """Return how the outside is reached from here: proxies, certificates, and who takes traces.
 
     The loopback is never reached through a proxy.
     """
@@ -226,7 +227,13 @@ def surroundings(variables: Mapping[str, str]) -> dict[str, str]:
     }
     direct = variables.get("NO_PROXY") or variables.get("no_proxy") or ""
     local = ",".join(part for part in (direct, "localhost", "127.0.0.0/8") if part)
-    return {**found, "NO_PROXY": local, "no_proxy": local}
+    return {**found, **where_traces_go(variables), "NO_PROXY": local, "no_proxy": local}
+
+
+def where_traces_go(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what switches traces on, if somebody did."""
+    name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    return {name: variables[name]} if variables.get(name) else {}
 
 
 def learner_nodes(topology: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:

@@ -200,6 +200,7 @@ class ProjectSchema(MessageSchema):
     waiting = _text()
     notices = TupleOf(fields.String(), load_default=())
     takes_runs_along = fields.Boolean(load_default=False)
+    trace = _text()
     is_deleted = fields.Boolean(load_default=False)
 
 
@@ -219,6 +220,7 @@ class MockSchema(MessageSchema):
     error = _maybe(ProjectErrorSchema)
     progress = _maybe(ProgressSchema)
     is_deleted = fields.Boolean(load_default=False)
+    trace = _text()
 
 
 def document_from_record(record: Record[Any], schema: MessageSchema) -> dict[str, Any]:

@@ -84,6 +84,7 @@ class Installation:
     heartbeat_seconds: float = 10
     data_server_token: str = field(default="", repr=False)
     grid_tls_secret: str = field(default="", repr=False)
+    otlp_endpoint: str = ""
 
     def image(self, folder: str, *, is_devel: bool = False) -> str:
         """Return the image of one of FLOps' own services."""

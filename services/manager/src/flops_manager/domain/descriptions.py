@@ -76,7 +76,7 @@ def describe_mock(mock: Mock, service: Service, installation: Installation) -> D
     wanted = mock.sla.mock_data_configuration
     environment = {
         "FLOPS_MOCK_ID": mock.id,
-        **actor(service, MockStage.PROVIDING, installation, installation.log_level),
+        **actor(service, MockStage.PROVIDING, installation, installation.log_level, mock.trace),
         **at_data_servers(installation),
         "FLOPS_DATASET_NAME": wanted.dataset_name,
         "FLOPS_NUMBER_OF_PARTITIONS": str(wanted.number_of_partitions),

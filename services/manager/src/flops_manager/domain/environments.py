@@ -8,10 +8,15 @@ from flops_manager.domain.projects import Project, Service
 
 
 def actor(
-    service: Service, stage: str, installation: Installation, log_level: str
+    service: Service, stage: str, installation: Installation, log_level: str, trace: str
 ) -> dict[str, str]:
     """Return who an actor is and how it reports."""
+    traces = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": installation.otlp_endpoint,
+        "FLOPS_TRACEPARENT": trace,
+    }
     return {
+        **(traces if trace else {}),
         "FLOPS_INSTANCE": service.instance,
         "FLOPS_STAGE": stage,
         "FLOPS_CLUSTER": service.cluster,
@@ -29,7 +34,7 @@ def in_project(project: Project, service: Service, installation: Installation) -
     level = "DEBUG" if project.sla.verbose else installation.log_level
     return {
         "FLOPS_PROJECT_ID": project.id,
-        **actor(service, service.stage, installation, level),
+        **actor(service, service.stage, installation, level, project.trace),
     }
 
 

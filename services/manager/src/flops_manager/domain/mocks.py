@@ -13,7 +13,7 @@ from flops_manager.domain.projects import ProjectError, Service
 class Mock:
     """The whole state of one mock: a provider for each node that its partitions are spread over.
 
-    ``provided`` are the instances that are done.
+    ``provided`` are the instances that are done; ``trace`` is as a project's.
     """
 
     id: str
@@ -28,6 +28,7 @@ class Mock:
     error: ProjectError | None = None
     progress: Progress | None = None
     is_deleted: bool = False
+    trace: str = ""
 
     def find_service(self, instance: str) -> Service | None:
         """Return the service of that name."""

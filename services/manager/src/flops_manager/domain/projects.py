@@ -141,6 +141,7 @@ class Project:
     those of its aggregator: in hierarchical mode cycles, with ``cluster_rounds`` in them.
     ``takes_runs_along`` says that what is in MLflow is deleted with it.
     ``waiting`` says what keeps it from going on, if something does that is no failure.
+    ``trace`` is the traceparent of the request that began it, where traces are on.
     """
 
     id: str
@@ -171,6 +172,7 @@ class Project:
     notices: tuple[str, ...] = ()
     is_deleted: bool = False
     takes_runs_along: bool = False
+    trace: str = ""
 
     @property
     def is_hierarchical(self) -> bool:

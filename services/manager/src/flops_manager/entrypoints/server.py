@@ -12,6 +12,7 @@ from flops_manager.bootstrap import build
 from flops_manager.entrypoints.api.app import create_app
 from flops_manager.entrypoints.api.serving import STREAMS
 from flops_manager.settings import Settings
+from flops_runtime import tracing
 
 GRACE_SECONDS = 8
 """A container is killed ten seconds after SIGTERM."""
@@ -67,6 +68,7 @@ class ApiServer(BaseApplication):
 
     def load(self) -> Any:
         """Return the app; called in each process."""
+        tracing.start(self._settings.traces, "manager-api")
         return create_app(build(self._settings), self._settings)
 
 

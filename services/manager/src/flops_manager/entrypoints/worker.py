@@ -22,6 +22,7 @@ from flops_manager.domain.errors import StoreUnavailableError
 from flops_manager.metrics import WORKER
 from flops_manager.settings import Settings
 from flops_manager.usecases.worker import Worker
+from flops_runtime import tracing
 from flops_runtime.status import Status, StatusServer
 
 logger = logging.getLogger(__name__)
@@ -84,9 +85,11 @@ def work(settings: Settings) -> None:
     # While it waits for the database there is nothing to tidy up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+    tracing.start(settings.traces, "manager-worker")
     registries = (REGISTRY, WORKER)
     with StatusServer(settings.process, WorkerStatus(worker), registries=registries):
         persistently(lambda: prepare_store(settings), STORE_PATIENCE_SECONDS)
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         worker.run()
+    tracing.stop()

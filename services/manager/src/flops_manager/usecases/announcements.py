@@ -10,6 +10,7 @@ from flops_manager.domain.commands import Announce
 from flops_manager.metrics import STAGE_CHANGES
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.stores import EventStore
+from flops_runtime import tracing
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Announcements:
             kind=Kind.STAGE_CHANGED,
             at=self._now(),
             payload=StageChanged(command.stage, command.previous, command.reason, command.hint),
+            trace=tracing.current(),
         )
         self._history.append(subject_id, event)
         self._bus.publish(event, is_mock=is_mock)

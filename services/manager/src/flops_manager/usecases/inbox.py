@@ -10,7 +10,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from flops_contracts.events import RESULTS, Event
+from flops_contracts.events import RESULTS, Event, Kind
 from flops_manager.domain.errors import (
     MockNotFoundError,
     ProjectNotFoundError,
@@ -23,11 +23,15 @@ from flops_manager.metrics import EVENTS
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.projects import Projects
+from flops_runtime import tracing
 
 logger = logging.getLogger(__name__)
 
 STORE_PATIENCE_SECONDS: Final = 15.0
 """The broker's connection waits meanwhile, and is thrown out if it waits much longer."""
+
+_SMALL_TALK: Final = frozenset({Kind.HEARTBEAT, Kind.PROGRESS})
+"""What is said so often that it is no part of a trace."""
 
 
 class Inbox:
@@ -41,8 +45,10 @@ class Inbox:
     def take(self, event: Event, is_mock: bool) -> None:
         """Take one message. What is confirmed is stored; what cannot be stored is not confirmed."""
         outcome = "applied"
+        trace = "" if event.kind in _SMALL_TALK else event.trace
         try:
-            self._store(event, is_mock=is_mock)
+            with tracing.continued(trace, f"event {event.kind}"):
+                self._store(event, is_mock=is_mock)
         except (ProjectNotFoundError, MockNotFoundError):
             # Its project was deleted, so nobody needs it; confirmed, the actor can end.
             logger.info("nobody knows %s, who says %s", event.project_id, event.kind)

@@ -27,6 +27,7 @@ from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.changes import change, unchanged
 from flops_manager.usecases.kept_logs import KeptLogs, LogPage, LogQuery
 from flops_manager.usecases.projects import being_deleted, require_same, subject_id
+from flops_runtime import tracing
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Mocks:
                 stage=MockStage.SUBMITTED,
                 created_at=now,
                 updated_at=now,
+                trace=tracing.current(),
             )
         )
         try:

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from flops_contracts.errors import FlopsError
 from flops_manager.domain.commands import Command, Remove, Undeploy, UndeployLost
@@ -21,6 +22,7 @@ from flops_manager.domain.projects import ProjectError
 from flops_manager.metrics import COMMAND_ATTEMPTS, COMMAND_SECONDS, COMMANDS
 from flops_manager.ports.stores import Pending, Record, Records
 from flops_manager.usecases.changes import Step, change, unchanged
+from flops_runtime import tracing
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ class Outbox(Generic[T]):
         pending = record.todo[0]
         logger.debug("%s: %s", subject_id, pending.command)
         try:
-            with COMMAND_SECONDS.labels(_kind(pending)).time():
+            with _traced(record.subject, pending), COMMAND_SECONDS.labels(_kind(pending)).time():
                 step = self._steps.carry_out(record.subject, pending.command)
                 self._finish(subject_id, pending, step)
         except NotYetError as error:
@@ -180,6 +182,11 @@ class Outbox(Generic[T]):
             at=self._now(),
         )
         self._finish(subject_id, pending, self._steps.give_up(record.subject, why))
+
+
+def _traced(subject: Any, pending: Pending) -> AbstractContextManager[Any]:
+    about = {"flops.subject": subject.id, "failures": pending.failures}
+    return tracing.continued(subject.trace, _kind(pending), **about)
 
 
 def _kind(pending: Pending) -> str:

@@ -43,6 +43,7 @@ from flops_manager.usecases.changes import change, unchanged
 from flops_manager.usecases.kept_logs import KeptLogs, LogPage, LogQuery, tail
 from flops_manager.usecases.queue import Queue
 from flops_manager.usecases.survey import Survey
+from flops_runtime import tracing
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ class Projects:
                 created_at=now,
                 updated_at=now,
                 grid_token=secrets.token_hex(16),
+                trace=tracing.current(),
             )
         )
         if idempotency_key and (first := self._first(project, caller)):

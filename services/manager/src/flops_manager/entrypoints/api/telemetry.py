@@ -8,6 +8,7 @@ import logging
 import re
 import time
 import uuid
+from contextlib import ExitStack
 from typing import Final
 
 from flask import Flask, Response, g, has_app_context, request
@@ -20,6 +21,8 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
+
+from flops_runtime import tracing
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ class Telemetry:
         """Begin to observe the requests of ``app``."""
         app.before_request(_begin)
         app.after_request(self._end)
+        app.teardown_request(_end_span)
 
     def exposition(self) -> Response:
         """Return this app's metrics and those of the process."""
@@ -76,8 +80,21 @@ class Telemetry:
 
 def _begin() -> None:
     g.started = time.perf_counter()
+    g.span = ExitStack()
+    if request.url_rule is not None:
+        # What only looks is a span where the caller traces it: pages look again and again.
+        given = request.headers.get(tracing.HEADER, "")[:64]
+        name = f"{request.method} {request.url_rule.rule}"
+        if given:
+            g.span.enter_context(tracing.continued(given, name))
+        elif request.method not in {"GET", "HEAD", "OPTIONS"}:
+            g.span.enter_context(tracing.span(name))
     given = request.headers.get(REQUEST_ID, "")
     g.request_id = given if _GIVEN_ID.match(given) else uuid.uuid4().hex[:12]
+
+
+def _end_span(_error: BaseException | None) -> None:
+    g.span.close()
 
 
 def _log(response: Response, endpoint: str, seconds: float) -> None:

@@ -1,0 +1,142 @@
+"""One trace from the request that started a project to the served model, by all who took part."""
+
+import pytest
+import requests
+
+from flops_cli.local.held_out import fetch_samples
+from flops_contracts.roles import Stage
+from support.collector import running_collector
+from support.suite import a_project_sla, a_repository, running_world
+from support.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
+STEPS = ["build_image_for_trained_model", "deploy_trained_model_image"]
+MODEL_SERVER = "flops-model_server"
+WORKER = "flops-manager-worker"
+
+
+@pytest.fixture(scope="module")
+def collector():
+    with running_collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def world(collector, tmp_path_factory):
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
+    with running_world(tmp_path_factory.mktemp("suite"), **variables) as world:
+        world.provide("mnist", partitions=2)
+        yield world
+
+
+@pytest.fixture(scope="module")
+def project(world, tmp_path_factory):
+    repository = a_repository(tmp_path_factory.mktemp("repositories") / "mnist")
+    training = {"training_rounds": 2, "min_available_clients": 2}
+    sla = a_project_sla(repository, training_configuration=training, post_training_steps=STEPS)
+    return world.finished(world.client.submit_project(sla))
+
+
+@pytest.fixture(scope="module")
+def trace(world, collector, project):
+    """Return the id of the project's trace, when everybody has sent what belongs to it."""
+    assert (project.stage, project.failure) == (Stage.COMPLETED, None)
+    first = next(one for one in collector.spans() if one.name == "POST /api/flops/projects")
+    late = {(MODEL_SERVER, "load the model"), (WORKER, "Locate"), (WORKER, "event model_serving")}
+    until(
+        lambda: late <= {(one.service, one.name) for one in collector.spans(first.trace)},
+        what="the last spans",
+    )
+    return first.trace
+
+
+def test_everybody_who_took_part_is_in_the_trace(collector, trace):
+    assert collector.services(trace) >= {
+        "flops-manager-api",
+        WORKER,
+        "flops-builder",
+        "flops-aggregator",
+        "flops-learner",
+        "flops-ml-data-server",
+        MODEL_SERVER,
+    }
+
+
+@pytest.mark.parametrize(
+    ("service", "names"),
+    [
+        (WORKER, {"CreateApplications", "Place", "Deploy", "Undeploy", "Locate"}),
+        (WORKER, {"event actors_built", "event trained", "event model_serving"}),
+        ("flops-builder", {"builder", "clone", "check", "resolve", "download"}),
+        ("flops-aggregator", {"aggregator", "round 1", "round 2", "store the best model"}),
+        ("flops-learner", {"learner", "load the model", "load the data", "fit", "evaluate"}),
+        ("flops-ml-data-server", {"claim", "read"}),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_a_service_tells_its_part(collector, trace, service, names):
+    assert collector.names(service, trace) >= names
+
+
+def test_the_trace_is_one_tree(collector, trace):
+    spans = collector.spans(trace)
+    known = {one.id for one in spans}
+
+    assert [one.name for one in spans if not one.parent] == ["POST /api/flops/projects"]
+    # What still runs, the model server, sends its own span when it ends.
+    assert len({one.parent for one in spans if one.parent} - known) == 1
+
+
+@pytest.mark.parametrize(
+    ("child", "parents"),
+    [("fit", {"round 1", "round 2"}), ("evaluate", {"round 1", "round 2"})],
+)
+def test_a_learners_work_is_part_of_the_aggregators_round(collector, trace, child, parents):
+    spans = {one.id: one for one in collector.spans(trace)}
+    above = [spans[one.parent] for one in spans.values() if one.name == child]
+
+    assert {(one.service, one.name) for one in above} == {
+        ("flops-aggregator", name) for name in parents
+    }
+
+
+def test_what_a_data_server_does_is_part_of_a_learners_loading(collector, trace):
+    spans = {one.id: one for one in collector.spans(trace)}
+    above = [spans[one.parent] for one in spans.values() if one.name in {"claim", "read"}]
+
+    assert {(one.service, one.name) for one in above} == {("flops-learner", "load the data")}
+
+
+@pytest.mark.parametrize("name", ["manager-worker", "learner", "aggregator"])
+def test_log_lines_name_the_trace(world, trace, name):
+    logs = [path.read_text() for path in world.state.rglob("*.log*") if path.is_file()]
+
+    told = [text for text in logs if f'"trace_id": "{trace}"' in text]
+
+    assert any(f"flops_{name.partition('-')[0]}" in text for text in told)
+
+
+def test_mock_data_have_a_trace_of_their_own(collector, project):
+    spans = collector.spans()
+    (first,) = (one for one in spans if one.name == "POST /api/flops/mocks")
+
+    assert collector.services(first.trace) >= {"flops-mock_data_provider", "flops-ml-data-server"}
+    assert "store" in collector.names("flops-ml-data-server", first.trace)
+
+
+def test_a_prediction_is_part_of_the_callers_trace_and_of_no_other(collector, world, project):
+    samples = fetch_samples(world.suite.network.data_server(1), "mnist")
+    url = f"{project.model_url}/invocations"
+    document = {"inputs": [list(map(float, one)) for one in samples.inputs[:3]]}
+
+    for headers in ({}, {"traceparent": PARENT}):
+        answer = requests.post(url, json=document, headers=headers, timeout=30)
+        assert answer.ok, answer.text
+
+    until(lambda: collector.names(MODEL_SERVER, TRACE), what="the prediction's span")
+    assert [one.parent for one in collector.spans() if one.name == "predict"] == [
+        "00f067aa0ba902b7"
+    ]

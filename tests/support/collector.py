@@ -1,0 +1,96 @@
+"""A collector of traces: OTLP over HTTP on the loopback, in this process."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A span, and who sent it; ``parent`` is empty for the first of a trace."""
+
+    service: str
+    name: str
+    trace: str
+    id: str
+    parent: str
+    is_error: bool
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+class Collector:
+    """What arrived, and the address to send to."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._spans: list[Collected] = []
+        self.endpoint = ""
+
+    def take(self, body: bytes) -> None:
+        """Keep the spans of one request."""
+        found = [
+            Collected(
+                service=_attributes(resource.resource)["service.name"],
+                name=span.name,
+                trace=span.trace_id.hex(),
+                id=span.span_id.hex(),
+                parent=span.parent_span_id.hex(),
+                is_error=span.status.code == 2,
+                attributes=_attributes(span),
+            )
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+        with self._lock:
+            self._spans += found
+
+    def spans(self, trace: str = "") -> list[Collected]:
+        """Return all spans so far, or those of one trace."""
+        with self._lock:
+            return [one for one in self._spans if trace in {"", one.trace}]
+
+    def services(self, trace: str) -> set[str]:
+        """Return who sent spans of a trace."""
+        return {one.service for one in self.spans(trace)}
+
+    def names(self, service: str, trace: str = "") -> set[str]:
+        """Return how a service's spans are called."""
+        return {one.name for one in self.spans(trace) if one.service == service}
+
+
+def _attributes(owner: Any) -> dict[str, Any]:
+    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in owner.attributes}
+
+
+@contextmanager
+def running_collector() -> Iterator[Collector]:
+    """Listen on a free port of the loopback until the end of the context."""
+    collector = Collector()
+
+    class Receive(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            collector.take(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/x-protobuf")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receive)
+    collector.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield collector
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
