@@ -75,7 +75,7 @@ def test_tls_serves_who_trusts_the_certificate_and_nobody_else(tmp_path):
     (tmp_path / "ca.pem").write_text(certificate)
 
     with a_data_server(tmp_path / "volume", tls_certificate=certificate, tls_key=key) as node:
-        with node.client(ca_file=str(tmp_path / "ca.pem")) as server:
+        with node.client(ca=(tmp_path / "ca.pem").read_text()) as server:
             server.upload("mnist", a_table())
         with (
             node.client(call_timeout_seconds=3) as plain,

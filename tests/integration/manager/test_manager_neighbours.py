@@ -194,7 +194,8 @@ def test_a_data_server_tells_what_it_holds(tmp_path):
         stats = FlightDataServers().stats(world.address)
 
         assert list(stats) == ["mnist"]
-        assert stats["mnist"] == TagStats(30, 1, stats["mnist"].bytes)
+        assert stats["mnist"] == TagStats(30, 1, stats["mnist"].bytes, stats["mnist"].columns)
+        assert stats["mnist"].columns
 
 
 def test_a_data_server_that_is_away_holds_nothing_known():

@@ -161,7 +161,9 @@ def test_a_builder_gets_into_the_registry():
 
 def test_who_reads_and_writes_data_gets_into_the_data_servers():
     project = at_stage(2)
-    installation = replace(INSTALLATION, data_server_token="only-for-this-test")
+    installation = replace(
+        INSTALLATION, data_server_token="only-for-this-test", data_server_ca="a certificate"
+    )
     mock = a_mock()
     provider = Service(Role.MOCK_DATA_PROVIDER, "mdpx1", MockStage.PROVIDING)
 
@@ -173,6 +175,9 @@ def test_who_reads_and_writes_data_gets_into_the_data_servers():
     assert provided.environment["FLOPS_DATA_SERVER_TOKEN"] == "only-for-this-test"
     assert "only-for-this-test" not in repr(learner) + repr(provided) + repr(installation)
     assert "FLOPS_DATA_SERVER_TOKEN" not in aggregator.environment
+    for told in (learner, provided):
+        assert told.environment["FLOPS_DATA_SERVER_CA"] == "a certificate"
+    assert "FLOPS_DATA_SERVER_CA" not in aggregator.environment
 
 
 @pytest.mark.parametrize("flavor", ["pytorch", "tensorflow", "keras"])

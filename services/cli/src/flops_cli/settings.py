@@ -19,7 +19,7 @@ class Settings:
     repository: Path | None
     data_server: str
     data_server_token: str = field(repr=False)
-    data_server_ca_file: str
+    data_server_ca: str
 
     @classmethod
     def from_env(cls, environment: Environment) -> "Settings":
@@ -44,8 +44,10 @@ class Settings:
             data_server_token=environment.text(
                 "FLOPS_DATA_SERVER_TOKEN", "", help="Token that it asks for, if any."
             ),
-            data_server_ca_file=environment.text(
-                "FLOPS_DATA_SERVER_CA_FILE", "", help="Certificate authority (PEM); turns TLS on."
+            data_server_ca=environment.text(
+                "FLOPS_DATA_SERVER_CA",
+                "",
+                help="Certificate authority of the data server (PEM); turns TLS on.",
             ),
         )
         environment.check()

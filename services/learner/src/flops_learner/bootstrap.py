@@ -99,7 +99,7 @@ def ask_owner(settings: Settings, teller: Teller, patience_seconds: float = OWNE
         with DataServer(
             settings.data_server_address,
             settings.data_server_token,
-            ca_file=settings.data_server_ca_file,
+            ca=settings.data_server_ca,
         ) as server:
             server.wait_until_reachable(patience_seconds)
             teller.decide(logs_may_leave=server.stats().logs_may_leave)
@@ -122,7 +122,7 @@ def _data_source(settings: Settings, reporter: Reporter) -> data_source.DataSour
         shared=settings.data_split is DataSplit.SHARED,
         on_loaded=report,
         token=settings.data_server_token,
-        ca_file=settings.data_server_ca_file,
+        ca=settings.data_server_ca,
         customer=settings.customer,
         trace=tracing.current,
     )

@@ -24,7 +24,7 @@ class Settings:
     aggregator_timeout_seconds: float
     tls: TlsFiles
     data_server_token: str = field(default="", repr=False)
-    data_server_ca_file: str = ""
+    data_server_ca: str = ""
     customer: str = ""
 
     @classmethod
@@ -68,8 +68,10 @@ class Settings:
             data_server_token=environment.text(
                 "FLOPS_DATA_SERVER_TOKEN", "", help="Token that the data server wants."
             ),
-            data_server_ca_file=environment.text(
-                "FLOPS_DATA_SERVER_CA_FILE", "", help="Authority to trust; asks for TLS."
+            data_server_ca=environment.text(
+                "FLOPS_DATA_SERVER_CA",
+                "",
+                help="Certificate authority of the data server (PEM); turns TLS on.",
             ),
             customer=environment.text(
                 "FLOPS_CUSTOMER", "", help="Whose project it is, for data that not all may use."

@@ -121,7 +121,9 @@ def build(settings: Settings) -> App:
             OakestraSession(settings.oakestra_url, account), settings.resource_port
         ),
         changes=_changes(settings),
-        data_servers=FlightDataServers(settings.data_server_token, settings.data_server_ca_file),
+        data_servers=FlightDataServers(
+            settings.data_server_token, settings.installation.data_server_ca
+        ),
         images=_images(settings),
         runs=MlflowRuns(),
         bus=MqttEventBus(settings.mqtt, utc_now),

@@ -43,7 +43,6 @@ class Settings:
     oakestra_key_url: str = ""
     hooks: HookSettings | None = None
     resource_port: int = 11012
-    data_server_ca_file: str = ""
     registry_ca_file: str = ""
     image_store: str = ""
     placement: PlacementMode = PlacementMode.AUTO
@@ -130,9 +129,6 @@ def _oakestra(environment: Environment) -> dict[str, Any]:
             11012,
             help="Port of the clusters' resource APIs.",
             maximum=65535,
-        ),
-        "data_server_ca_file": environment.text(
-            "FLOPS_DATA_SERVER_CA_FILE", "", help="Certificate authority of the data servers."
         ),
         "placement": _placement(environment),
     }
@@ -253,6 +249,11 @@ def _installation(
             "FLOPS_DATA_SERVER_TOKEN",
             "",
             help="Token that the data servers ask for; learners and mock data providers get it.",
+        ),
+        data_server_ca=environment.text(
+            "FLOPS_DATA_SERVER_CA",
+            "",
+            help="Certificate authority of the data servers (PEM); turns TLS on for who asks them.",
         ),
         grid_tls_secret=_grid_tls_secret(environment),
     )

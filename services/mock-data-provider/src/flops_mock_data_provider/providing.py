@@ -44,7 +44,7 @@ def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
     with DataServer(
         settings.data_server_address,
         settings.data_server_token,
-        ca_file=settings.data_server_ca_file,
+        ca=settings.data_server_ca,
         identity=Identity(trace=tracing.current()),
     ) as server:
         server.wait_until_reachable(REACH_SECONDS)

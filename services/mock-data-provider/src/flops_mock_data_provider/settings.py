@@ -24,7 +24,7 @@ class Settings:
     request: MockDataConfiguration
     data_server_address: str = DATA_SERVER
     data_server_token: str = field(default="", repr=False)
-    data_server_ca_file: str = ""
+    data_server_ca: str = ""
     node_index: int = 0
     builtin_datasets: Path = Path()
     load_timeout_seconds: float = 1800.0
@@ -41,8 +41,10 @@ class Settings:
             data_server_token=environment.text(
                 "FLOPS_DATA_SERVER_TOKEN", "", help="Token that the data server wants."
             ),
-            data_server_ca_file=environment.text(
-                "FLOPS_DATA_SERVER_CA_FILE", "", help="Authority to trust; asks for TLS."
+            data_server_ca=environment.text(
+                "FLOPS_DATA_SERVER_CA",
+                "",
+                help="Certificate authority of the data server (PEM); turns TLS on.",
             ),
             node_index=environment.whole(
                 "FLOPS_NODE_INDEX", 0, help="Which of FLOPS_NODES this one is, from 0."

@@ -52,7 +52,8 @@ def _pause(seconds: float) -> None:
 class DataServer:
     """A data server by ``host:port``. The connection is made by the first call.
 
-    A ``ca_file`` (PEM) asks for TLS; ``token`` is what the server may demand of its clients.
+    The certificate of an authority, ``ca`` (PEM), asks for TLS; ``token`` is what the server may
+    demand of its clients.
     ``identity`` says who asks, for tags that not everybody may use and for the audit log.
     """
 
@@ -61,7 +62,7 @@ class DataServer:
         address: str,
         token: str = "",
         *,
-        ca_file: str = "",
+        ca: str = "",
         identity: Identity = NOBODY,
         call_timeout_seconds: float = CALL_TIMEOUT_SECONDS,
         transfer_timeout_seconds: float = TRANSFER_TIMEOUT_SECONDS,
@@ -69,7 +70,7 @@ class DataServer:
     ) -> None:
         self.address = address
         self._token = token
-        self._ca_file = ca_file
+        self._ca = ca
         self._identity = identity
         self._call_timeout_seconds = call_timeout_seconds
         self._transfer_timeout_seconds = transfer_timeout_seconds
@@ -209,12 +210,11 @@ class DataServer:
 
     def _flight(self) -> flight.FlightClient:
         if self._connection is None:
-            scheme = "grpc+tls" if self._ca_file else "grpc"
+            scheme = "grpc+tls" if self._ca else "grpc"
             # A proxy of the surroundings must not get between a learner and its own node.
             options: dict[str, Any] = {"generic_options": [("grpc.enable_http_proxy", 0)]}
-            if self._ca_file:
-                with open(self._ca_file, "rb") as file:  # noqa: PTH123 - bytes, as pyarrow wants
-                    options["tls_root_certs"] = file.read()
+            if self._ca:
+                options["tls_root_certs"] = self._ca.encode()
             self._connection = flight.connect(f"{scheme}://{self.address}", **options)
         return self._connection
 

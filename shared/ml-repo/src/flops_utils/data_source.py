@@ -39,7 +39,7 @@ class DataSource:
     shared: bool = False
     on_loaded: OnLoaded | None = None
     token: str = field(default="", repr=False)
-    ca_file: str = ""
+    ca: str = ""
     connect_timeout_seconds: float = 60.0
     memory_bytes: int = 0
     customer: str = ""
@@ -99,7 +99,7 @@ def source_from(variables: Mapping[str, str]) -> DataSource | FileSource:
             node_learners=int(variables.get("FLOPS_NODE_LEARNERS", "1")),
             shared=split == DataSplit.SHARED or not project_id,
             token=variables.get("FLOPS_DATA_SERVER_TOKEN", ""),
-            ca_file=variables.get("FLOPS_DATA_SERVER_CA_FILE", ""),
+            ca=_authority(variables),
             memory_bytes=int(variables.get("FLOPS_DATASET_MEMORY_MB", "0")) * 10**6,
             customer=variables.get("FLOPS_CUSTOMER", ""),
         )
@@ -107,3 +107,9 @@ def source_from(variables: Mapping[str, str]) -> DataSource | FileSource:
         raise NoDataSourceError(
             f"FLOPS_LEARNER_INDEX, _NODE_LEARNERS or _DATASET_MEMORY_MB: {error}"
         ) from error
+
+
+def _authority(variables: Mapping[str, str]) -> str:
+    file = variables.get("FLOPS_DATA_SERVER_CA_FILE", "")
+    written = Path(file).read_text(encoding="utf-8") if file else ""
+    return variables.get("FLOPS_DATA_SERVER_CA", "") or written

@@ -31,7 +31,7 @@ def load_dataset() -> "datasets.Dataset":
     with DataServer(
         source.server_address,
         source.token,
-        ca_file=source.ca_file,
+        ca=source.ca,
         identity=Identity(
             project_id=source.project_id, customer=source.customer, trace=source.trace()
         ),

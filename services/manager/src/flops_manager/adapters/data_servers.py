@@ -15,9 +15,9 @@ TIMEOUT_SECONDS: Final = 3.0
 class FlightDataServers:
     """Asks the data server of a node for its ``stats``."""
 
-    def __init__(self, token: str = "", ca_file: str = "") -> None:
+    def __init__(self, token: str = "", ca: str = "") -> None:
         self._token = token
-        self._ca_file = ca_file
+        self._ca = ca
 
     def stats(self, address: str) -> Mapping[str, TagStats] | None:
         """Return what is held by tag, or None if nobody answers in time."""
@@ -28,11 +28,14 @@ class FlightDataServers:
             with DataServer(
                 address,
                 self._token,
-                ca_file=self._ca_file,
+                ca=self._ca,
                 call_timeout_seconds=TIMEOUT_SECONDS,
             ) as server:
                 tags = server.stats().tags
         except FlopsError as error:
             logger.warning("no stats from %s: %s", address, error)
             return None
-        return {one.tag: TagStats(one.rows, one.fragments, one.bytes) for one in tags}
+        return {
+            one.tag: TagStats(one.rows, one.fragments, one.bytes, one.columns, one.is_uniform)
+            for one in tags
+        }

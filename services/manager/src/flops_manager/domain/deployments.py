@@ -83,6 +83,7 @@ class Installation:
     join_timeout_seconds: int = 120
     heartbeat_seconds: float = 10
     data_server_token: str = field(default="", repr=False)
+    data_server_ca: str = ""
     grid_tls_secret: str = field(default="", repr=False)
     otlp_endpoint: str = ""
 

@@ -39,9 +39,12 @@ def in_project(project: Project, service: Service, installation: Installation) -
 
 
 def at_data_servers(installation: Installation) -> dict[str, str]:
-    """Return what learners and mock data providers show a data server, if it asks."""
-    token = installation.data_server_token
-    return {"FLOPS_DATA_SERVER_TOKEN": token} if token else {}
+    """Return what learners and mock data providers show a data server, and whom they trust."""
+    told = {
+        "FLOPS_DATA_SERVER_TOKEN": installation.data_server_token,
+        "FLOPS_DATA_SERVER_CA": installation.data_server_ca,
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def tracking_url(project: Project) -> str:

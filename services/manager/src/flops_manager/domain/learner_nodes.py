@@ -7,6 +7,7 @@ from typing import Final
 
 from flops_contracts.roles import Role
 from flops_contracts.sla import DataSplit, ProjectSla, ResourceConstraints
+from flops_manager.domain.columns import Held, require_alike
 from flops_manager.domain.errors import NoRoomError, NotPlaceableError
 from flops_manager.domain.nodes import LEARNER_ADDON, Landscape, Node, TagStats
 from flops_manager.domain.projects import Placement
@@ -98,6 +99,12 @@ def _candidates(
     )
     if not found:
         raise NotPlaceableError(_no_data(tags, known, data), hint=_no_data_hint(tags))
+    require_alike(
+        Held(node.label, tag, data[node.label][tag])
+        for node in (one.node for one in found)
+        for tag in tags
+        if tag in data[node.label]
+    )
     return found
 
 

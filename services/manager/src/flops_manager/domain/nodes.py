@@ -21,11 +21,16 @@ class PlacementMode(StrEnum):
 
 @dataclass(frozen=True)
 class TagStats:
-    """What a data server holds under one tag."""
+    """What a data server holds under one tag: ``columns`` are Arrow types by name.
+
+    Without ``is_uniform``, the fragments do not agree on them.
+    """
 
     rows: int
     fragments: int = 0
     bytes: int = 0
+    columns: Mapping[str, str] = field(default_factory=dict)
+    is_uniform: bool = True
 
 
 @dataclass(frozen=True)

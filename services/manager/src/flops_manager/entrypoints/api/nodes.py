@@ -15,6 +15,14 @@ class TagStatsSchema(Schema):
     rows = fields.Integer()
     fragments = fields.Integer()
     bytes = fields.Integer()
+    columns = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={"description": "Arrow's types by the columns' names."},
+    )
+    is_uniform = fields.Boolean(
+        metadata={"description": "Whether all fragments have these columns."}
+    )
 
 
 class NodeSchema(Schema):

@@ -1,0 +1,78 @@
+"""Whether the data of all nodes fit one model: the same columns, of the same kinds."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from flops_manager.domain.errors import NotPlaceableError
+from flops_manager.domain.nodes import TagStats
+
+_SAME: Final = (
+    # A dictionary is a way to store values, not another kind of value.
+    (re.compile(r"dictionary<values=(.*?), indices=\w+, ordered=\d>"), r"\1"),
+    (re.compile(r"\blarge_"), ""),
+    (re.compile(r"\b(string|binary)_view\b"), r"\1"),
+    (re.compile(r"\bu?int(8|16|32|64)\b"), "whole number"),
+    (re.compile(r"\b(halffloat|float|double)\b"), "number"),
+    (re.compile(r"\bfixed_size_list<(.*)>\[\d+\]"), r"list<\1>"),
+    (re.compile(r"\b(element|item): "), "item: "),
+)
+"""Types that arrive in a user's code as the same: widths of numbers, ways to store texts, lists."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a node holds under a tag."""
+
+    node: str
+    tag: str
+    stats: TagStats
+
+
+def require_alike(held: Iterable[Held]) -> None:
+    """Raise ``NotPlaceableError`` unless all that learners would train on has the same columns."""
+    compared = [one for one in held if one.stats.rows]
+    for one in compared:
+        if not one.stats.is_uniform:
+            raise NotPlaceableError(
+                f"The fragments tagged '{one.tag}' on {one.node} have different columns.",
+                hint="Drop those that are wrong ('flops data list'), or give them another tag.",
+            )
+    # Data servers of 2024 tell no columns.
+    told = [one for one in compared if one.stats.columns]
+    for other in told[1:]:
+        if unlike := _difference(told[0], other):
+            raise NotPlaceableError(
+                f"The data do not fit together: {unlike}.",
+                hint="List tags whose data agree, or push data of another shape under another tag.",
+            )
+
+
+def _difference(one: Held, other: Held) -> str:
+    """Return the first difference in words, or nothing."""
+    kinds, others = kinds_of(one.stats.columns), kinds_of(other.stats.columns)
+    for name in (*kinds, *others):
+        if name not in others or name not in kinds:
+            has, has_not = (one, other) if name in kinds else (other, one)
+            return f"'{name}' is a column of {_where(has)}, but not of {_where(has_not)}"
+    for name, kind in kinds.items():
+        if kind != others[name]:
+            types = one.stats.columns[name], other.stats.columns[name]
+            return f"'{name}' is {types[0]} in {_where(one)}, but {types[1]} in {_where(other)}"
+    return ""
+
+
+def kinds_of(columns: Mapping[str, str]) -> dict[str, str]:
+    """Return what the columns hold, whatever the width of numbers or the way to store texts."""
+    return {name: _kind(kind) for name, kind in columns.items()}
+
+
+def _kind(kind: str) -> str:
+    for pattern, plain in _SAME:
+        kind = pattern.sub(plain, kind)
+    return kind
+
+
+def _where(held: Held) -> str:
+    return f"'{held.tag}' on {held.node}"
