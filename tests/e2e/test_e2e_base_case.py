@@ -7,6 +7,7 @@ import requests
 
 from flops_cli.local.held_out import fetch_samples, predict
 from flops_contracts.roles import Stage
+from support.exposed import value
 from support.suite import a_project_sla, a_repository
 from support.waiting import until
 
@@ -110,6 +111,18 @@ def test_nothing_of_the_project_runs_but_its_model_and_its_observer(world, proje
     until(lambda: world.is_gone(project.id, *staying), 20)
 
     assert world.processes_of(project.id) == sorted(staying)
+
+
+def test_the_worker_counts_what_it_did(world, project):
+    url = f"http://{world.suite.network.address}:5080/metrics"
+    text = requests.get(url, timeout=30).text
+
+    completed = {"of": "project", "stage": str(project.stage)}
+    assert value(text, "flops_manager_stage_changes_total", **completed) >= 1
+    assert value(text, "flops_manager_commands_total", kind="Deploy", outcome="done") >= 4
+    assert value(text, "flops_manager_events_total", kind="trained", outcome="applied") >= 1
+    assert value(text, "flops_manager_lease_held") == 1
+    assert value(text, "flops_mqtt_connections", state="up") >= 2
 
 
 def test_equal_code_is_not_built_again(world, project, tmp_path):

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Collected:
     id: str
     parent: str
     is_error: bool
+    error: str
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -30,6 +32,7 @@ class Collector:
         self._lock = threading.Lock()
         self._spans: list[Collected] = []
         self.endpoint = ""
+        self.bodies: list[bytes] = []
 
     def take(self, body: bytes) -> None:
         """Keep the spans of one request."""
@@ -40,7 +43,8 @@ class Collector:
                 trace=span.trace_id.hex(),
                 id=span.span_id.hex(),
                 parent=span.parent_span_id.hex(),
-                is_error=span.status.code == 2,
+                is_error=span.status.code == Status.STATUS_CODE_ERROR,
+                error=span.status.message,
                 attributes=_attributes(span),
             )
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans
@@ -49,6 +53,7 @@ class Collector:
         ]
         with self._lock:
             self._spans += found
+            self.bodies.append(body)
 
     def spans(self, trace: str = "") -> list[Collected]:
         """Return all spans so far, or those of one trace."""

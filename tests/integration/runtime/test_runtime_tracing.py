@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -95,10 +96,20 @@ def test_only_what_belongs_to_somebodys_trace_is_continued(traced):
 
 
 def test_what_is_raised_is_noted(traced):
-    with pytest.raises(ValueError, match="broken"), tracing.span("fails"):
-        raise ValueError("broken")
+    with pytest.raises(ValueError, match="a row"), tracing.span("fails"):
+        raise ValueError("a row of somebody's data")
 
-    assert traced()["fails"].is_error
+    failed = traced()["fails"]
+    assert (failed.is_error, failed.error) == (True, "ValueError")
+
+
+def test_what_an_exception_says_stays_where_it_was_raised(traced, collector):
+    with suppress(ValueError), tracing.span("fails"):
+        raise ValueError("a row of somebody's data")
+
+    traced()
+    assert not [body for body in collector.bodies if b"somebody" in body]
+    assert collector.bodies
 
 
 @pytest.mark.parametrize("parent", ["", "nonsense", "00-0-0-00", "00-" + "g" * 32 + "-1-01"])

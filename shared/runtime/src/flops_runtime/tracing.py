@@ -101,14 +101,25 @@ class Traces:
         """Return the traceparent of this thread's span, or else of the process."""
         return self._traceparent(self._api.get_current_span()) or self.parent
 
-    def span(
-        self, name: str, parent: str, attributes: dict[str, Attribute]
-    ) -> AbstractContextManager[Any]:
-        """Return a context that is a span; an exception that leaves it is noted in it."""
-        span: AbstractContextManager[Any] = self._tracer.start_as_current_span(
-            name, self._context(parent), attributes=attributes
-        )
-        return span
+    @contextmanager
+    def span(self, name: str, parent: str, attributes: dict[str, Attribute]) -> Iterator[None]:
+        """Make the context a span, and note which kind of exception leaves it.
+
+        Only its kind: what user code raises may hold rows, and the owner of a node decides
+        whether that leaves it.
+        """
+        with self._tracer.start_as_current_span(
+            name,
+            self._context(parent),
+            attributes=attributes,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield
+            except BaseException as error:
+                span.set_status(self._api.StatusCode.ERROR, type(error).__name__)
+                raise
 
     def begin(self, name: str, parent: str, attributes: dict[str, Attribute]) -> Span:
         """Begin a span that no context of this thread stands for."""
