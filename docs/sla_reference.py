@@ -8,12 +8,8 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 
 from api_reference import fields_table
 from flops_contracts.partitioners import PARTITIONERS
-from flops_contracts.sla_schemas import (
-    REQUIRED_PARAMETERS,
-    STRATEGIES,
-    MockSlaSchema,
-    ProjectSlaSchema,
-)
+from flops_contracts.sla_schemas import MockSlaSchema, ProjectSlaSchema
+from flops_contracts.strategies import STRATEGIES, Parameter
 
 _INTRODUCTION = """# Reference of the SLAs
 
@@ -40,12 +36,17 @@ def render() -> str:
 def _strategies() -> Iterator[str]:
     yield "## Strategies"
     yield ""
-    yield "| `strategy.name` | parameters |"
-    yield "| --- | --- |"
-    for name, parameters in STRATEGIES.items():
-        required = REQUIRED_PARAMETERS.get(name, frozenset())
-        told = (f"`{one}`{' (required)' if one in required else ''}" for one in sorted(parameters))
-        yield f"| `{name}` | {', '.join(told) or 'none'} |"
+    yield "| `strategy.name` | what it does | parameters | `min_fit_clients` | source |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, facts in STRATEGIES.items():
+        told = "; ".join(_parameter(*one) for one in facts.parameters.items())
+        least = facts.least_words or "any"
+        yield f"| `{name}` | {facts.does} | {told or 'none'} | {least} | {facts.source} |"
+
+
+def _parameter(name: str, one: Parameter) -> str:
+    default = "required" if one.default is None else f"default {one.default:g}"
+    return f"`{name}`: {one.meaning}; {one.words}, {default}"
 
 
 def _partitioners() -> Iterator[str]:

@@ -30,9 +30,12 @@ from flops_contracts.events import (
 )
 from flops_contracts.roles import Role
 from flops_contracts.sla import (
+    BestBy,
     Compression,
     DataSplit,
+    Direction,
     Flavor,
+    Metric,
     MockDataConfiguration,
     MockSla,
     Mode,
@@ -41,6 +44,7 @@ from flops_contracts.sla import (
     PostTrainingStep,
     ProjectSla,
     ResourceConstraints,
+    StrategyChoice,
     TrainingConfiguration,
 )
 
@@ -167,7 +171,7 @@ PROJECT_SLA = ProjectSla(
     ),
     post_training_steps=(PostTrainingStep.BUILD, PostTrainingStep.DEPLOY),
     resource_constraints=ResourceConstraints(memory=100, vcpus=1, storage=0),
-    strategy=Parametrised("FedProx", {"proximal_mu": 0.5}),
+    strategy=StrategyChoice("FedProx", {"proximal_mu": 0.5}, BestBy(Metric.LOSS, Direction.MIN)),
     round_timeout_seconds=600,
     learners=2,
     data_split=DataSplit.SHARED,

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flops_aggregator.best_model import RoundModel, is_better
+from flops_contracts.sla import HIGHEST_ACCURACY, BestBy, Direction, Metric
 
 METRIC = st.one_of(st.none(), st.floats())
 METRICS = st.lists(st.tuples(METRIC, METRIC), max_size=8)
@@ -22,9 +23,9 @@ def rounds(*metrics):
     ]
 
 
-def best_of(models):
+def best_of(models, rule=HIGHEST_ACCURACY):
     """Return who is left when each in turn replaces the best so far, as after every round."""
-    return reduce(lambda best, one: one if is_better(one, best) else best, models, None)
+    return reduce(lambda best, one: one if is_better(one, best, rule) else best, models, None)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,24 @@ def best_of(models):
 )
 def test_the_best_round_has_the_highest_accuracy_then_the_lowest_loss(metrics, winner):
     assert best_of(rounds(*metrics)).round == winner
+
+
+@pytest.mark.parametrize(
+    ("rule", "metrics", "winner"),
+    [
+        (BestBy(Metric.LOSS, Direction.MIN), [(0.5, 1.0), (0.9, 2.0), (0.7, 0.1)], 3),
+        (BestBy(Metric.LOSS, Direction.MIN), [(0.5, 1.0), (0.9, 1.0)], 2),
+        (BestBy(Metric.LOSS, Direction.MIN), [(0.5, math.nan), (0.1, 9.0)], 2),
+        (BestBy(Metric.LOSS, Direction.MIN), [(None, 2.0), (None, 1.0)], 2),
+        (BestBy(Metric.LOSS, Direction.MIN), [(0.5, -math.inf), (0.5, 1.0)], 2),
+        # An "accuracy" that is an error, say, and a "loss" that is a score.
+        (BestBy(Metric.ACCURACY, Direction.MIN), [(0.5, 1.0), (0.2, 9.0)], 2),
+        (BestBy(Metric.ACCURACY, Direction.MIN), [(0.2, 9.0), (0.2, 1.0)], 2),
+        (BestBy(Metric.LOSS, Direction.MAX), [(0.5, 1.0), (0.9, 2.0), (0.9, 0.1)], 2),
+    ],
+)
+def test_the_best_round_is_found_by_the_rule_that_was_asked_for(rule, metrics, winner):
+    assert best_of(rounds(*metrics), rule).round == winner
 
 
 def test_rounds_without_any_number_have_no_winner():

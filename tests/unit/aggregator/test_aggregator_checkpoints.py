@@ -8,7 +8,7 @@ import pytest
 from flops_aggregator.checkpoint_store import CheckpointStore, FolderArtifacts
 from flops_aggregator.checkpoints import Checkpoint, Memory
 from flops_contracts.sla import Parametrised
-from flops_contracts.sla_schemas import REQUIRED_PARAMETERS, STRATEGIES
+from flops_contracts.strategies import STRATEGIES
 from flops_grid.flower_internals import take_identity
 from support.federation import Learner, run
 
@@ -38,7 +38,7 @@ def learners():
 
 
 def train(name, memory):
-    parameters = dict.fromkeys(REQUIRED_PARAMETERS.get(name, ()), 0.1)
+    parameters = dict.fromkeys(STRATEGIES[name].required, 0.1)
     if name == "FedAvgM":
         parameters = {"server_momentum": 0.9}
     strategy = Parametrised(name, parameters)

@@ -9,7 +9,7 @@ from flops_aggregator.checkpoints import Memory
 from flops_aggregator.errors import TooFewLearnersError
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.sla import Parametrised
-from flops_contracts.sla_schemas import REQUIRED_PARAMETERS, STRATEGIES
+from flops_contracts.strategies import STRATEGIES
 from flops_grid.errors import LearnerError, UserCodeError
 from flops_grid.flower_internals import take_identity
 from support.federation import Learner, MemoryCluster, MemoryRuns, run
@@ -51,7 +51,7 @@ def test_one_cluster_gives_what_classic_mode_gives_in_as_many_rounds(cycles, rou
 
 @pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"QFedAvg"}))
 def test_one_cluster_gives_what_classic_mode_gives_with_any_strategy(name):
-    asked = Parametrised(name, dict.fromkeys(REQUIRED_PARAMETERS.get(name, ()), 0.25))
+    asked = Parametrised(name, dict.fromkeys(STRATEGIES[name].required, 0.25))
     learners = {letter: Learner(fit=towards(n**2)) for n, letter in enumerate("abcde")}
 
     classic, _, _ = run(learners, rounds=6, strategy=asked)

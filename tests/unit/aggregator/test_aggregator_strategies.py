@@ -11,7 +11,7 @@ from flops_aggregator.settings import Settings, TrainingSettings
 from flops_aggregator.strategies import build_strategy, train_config
 from flops_contracts.roles import Role
 from flops_contracts.sla import Parametrised
-from flops_contracts.sla_schemas import REQUIRED_PARAMETERS, STRATEGIES
+from flops_contracts.strategies import STRATEGIES
 from flops_runtime.environment import BadSettingsError, Environment
 
 WHOLE = {"num_malicious_nodes": 1, "num_nodes_to_select": 1}
@@ -31,7 +31,7 @@ def test_the_table_has_exactly_the_numbers_that_the_strategy_takes(name):
     taken = inspect.signature(getattr(flower, name)).parameters
     numbers = {key for key, one in taken.items() if one.annotation in (int, float)}
 
-    assert numbers - COMMON == STRATEGIES[name]
+    assert numbers - COMMON == set(STRATEGIES[name].parameters)
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
@@ -39,12 +39,33 @@ def test_the_required_parameters_are_those_without_a_default(name):
     taken = inspect.signature(getattr(flower, name)).parameters.values()
     required = {one.name for one in taken if one.default is inspect.Parameter.empty}
 
-    assert required == REQUIRED_PARAMETERS.get(name, frozenset())
+    # FedProx with Flower's default would be FedAvg, and nobody would know.
+    assert STRATEGIES[name].required - required == ({"proximal_mu"} if name == "FedProx" else set())
+    assert required <= STRATEGIES[name].required
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_the_defaults_of_the_table_are_flowers_own(name):
+    taken = inspect.signature(getattr(flower, name)).parameters
+
+    for key, parameter in STRATEGIES[name].parameters.items():
+        if parameter.default is not None:
+            assert parameter.default == taken[key].default
+            assert parameter.admits(parameter.default)
+
+
+def test_the_table_has_every_strategy_of_flowers_that_averages_parameters():
+    classes = {one for one in flower.__all__ if isinstance(getattr(flower, one), type)}
+    wrappers = {one for one in classes if one.startswith("DifferentialPrivacy")}
+    no_averages = {"FedXgbBagging", "FedXgbCyclic"}
+    others = {"Result", "Strategy"}
+
+    assert classes - wrappers - no_averages - others == set(STRATEGIES)
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_a_strategy_is_built_from_all_its_parameters(name):
-    parameters = {key: float(WHOLE.get(key, 0.25)) for key in STRATEGIES[name]}
+    parameters = {key: float(WHOLE.get(key, 0.25)) for key in STRATEGIES[name].parameters}
 
     strategy = build_strategy(asked(name, **parameters))
 

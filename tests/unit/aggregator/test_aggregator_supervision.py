@@ -9,7 +9,7 @@ from flwr.app import ArrayRecord
 from flops_aggregator.errors import TooFewLearnersError
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.sla import Parametrised
-from flops_contracts.sla_schemas import REQUIRED_PARAMETERS, STRATEGIES
+from flops_contracts.strategies import STRATEGIES
 from flops_grid.errors import LearnerError, UserCodeError
 from flops_grid.flower_internals import take_identity
 from support.federation import Learner, run
@@ -143,7 +143,7 @@ def test_the_best_rounds_parameters_are_those_that_were_evaluated():
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_every_strategy_runs_over_learners_of_which_one_fails(name):
-    parameters = dict.fromkeys(REQUIRED_PARAMETERS.get(name, ()), 0.1)
+    parameters = dict.fromkeys(STRATEGIES[name].required, 0.1)
     learners = {letter: Learner(fit=0.5) for letter in "abcde"} | {"f": Learner(error=USER_ERROR)}
 
     result, _, _ = run(learners, rounds=2, strategy=Parametrised(name, parameters))

@@ -146,7 +146,7 @@ class Heard:
     """Remembers what a learner tells."""
 
     def __init__(self):
-        self.rounds, self.raises = [], []
+        self.rounds, self.raises, self.notices = [], [], []
 
     def doing(self, state):
         pass
@@ -156,6 +156,9 @@ class Heard:
 
     def raised(self, told):
         self.raises.append(told)
+
+    def noticed(self, told):
+        self.notices.append(told)
 
 
 def test_code_that_raises_is_told_with_its_traceback_and_still_an_error(manager):
@@ -170,6 +173,45 @@ def test_code_that_raises_is_told_with_its_traceback_and_still_an_error(manager)
     (told,) = heard.raises
     assert told.startswith("fit_model raised ZeroDivisionError: division by zero")
     assert "Traceback (most recent call last)" in told
+
+
+def test_a_strategy_whose_help_nobody_gives_is_told_once(manager):
+    heard = Heard()
+    training = Training(UserModel(manager, Path.cwd()), heard)
+
+    for number in (1, 2):
+        ask(training, "train", [np.zeros(1)], **{"server-round": number, "proximal-mu": 0.1})
+
+    (told,) = heard.notices
+    assert told.startswith("The strategy sends proximal-mu to fit_model, which has no parameter")
+
+
+class HelpfulManager(ModelManager):
+    """Stays near the parameters that it was sent, as FedProx wants it."""
+
+    def fit_model(self, config):
+        sent = self.parameters
+        self.parameters = [array + 1 / (1 + config["proximal-mu"]) for array in sent]
+        return 12
+
+
+def test_fit_model_gets_what_the_strategy_sends_if_it_has_a_config():
+    heard = Heard()
+    training = Training(UserModel(HelpfulManager(), Path.cwd()), heard)
+
+    reply = ask(training, "train", [np.zeros(1)], **{"server-round": 1, "proximal-mu": 1.0})
+
+    np.testing.assert_allclose(reply.content["arrays"].to_numpy_ndarrays()[0], 0.5)
+    assert heard.notices == []
+
+
+def test_without_help_wanted_nothing_is_told(manager):
+    heard = Heard()
+    training = Training(UserModel(manager, Path.cwd()), heard)
+
+    ask(training, "train", [np.zeros(1)], **{"server-round": 1})
+
+    assert heard.notices == []
 
 
 class LeakyManager(ModelManager):

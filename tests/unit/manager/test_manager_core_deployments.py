@@ -114,6 +114,7 @@ def test_the_aggregator():
         "FLOPS_TAKE_FIRST": "0",
         "FLOPS_CHECKPOINT_EVERY_ROUNDS": "1",
         "FLOPS_COMPRESSION": "none",
+        "FLOPS_BEST_BY": "accuracy max",
         "FLOPS_MLFLOW_URL": f"http://{TRACKING}:7027",
         "FLOPS_EXPERIMENT_NAME": "mnist-sklearn-0123456789ab",
         "FLOPS_MODEL_NAME": "mnist-sklearn",

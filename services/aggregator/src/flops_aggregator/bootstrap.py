@@ -115,6 +115,7 @@ def _parameters(training: TrainingSettings) -> dict[str, Any]:
         "min_evaluate_clients": training.min_evaluate,
         "compression": str(training.compression),
         "strategy": training.strategy.name,
+        "best_by": f"{training.best_by.metric} {training.best_by.direction}",
         **{f"strategy.{key}": value for key, value in training.strategy.parameters.items()},
     }
 

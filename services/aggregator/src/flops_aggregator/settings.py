@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flops_contracts.roles import Role
-from flops_contracts.sla import RETURN_SECONDS, Compression, Flavor, Parametrised
+from flops_contracts.sla import (
+    HIGHEST_ACCURACY,
+    RETURN_SECONDS,
+    BestBy,
+    Compression,
+    Direction,
+    Flavor,
+    Metric,
+    Parametrised,
+)
 from flops_grid.tls import TlsFiles
 from flops_runtime.environment import REQUIRED, Environment
 from flops_runtime.settings import ActorSettings
@@ -68,6 +77,7 @@ class TrainingSettings:
     take_first: int = 0
     checkpoint_every_rounds: int = 1
     compression: Compression = Compression.NONE
+    best_by: BestBy = HIGHEST_ACCURACY
 
     @classmethod
     def from_env(cls, environment: Environment) -> "TrainingSettings":
@@ -115,6 +125,7 @@ class TrainingSettings:
                 environment, "FLOPS_CHECKPOINT_EVERY_ROUNDS", 1, "Rounds from one to the next."
             ),
             compression=_compression(environment),
+            best_by=_best_by(environment),
         )
 
 
@@ -187,6 +198,19 @@ def _compression(environment: Environment) -> Compression:
         choices=tuple(Compression),
     )
     return Compression(found) if found in set(Compression) else Compression.NONE
+
+
+def _best_by(environment: Environment) -> BestBy:
+    known = [BestBy(metric, direction) for metric in Metric for direction in Direction]
+    rules = {f"{one.metric} {one.direction}": one for one in known}
+    default = HIGHEST_ACCURACY
+    found = environment.text(
+        "FLOPS_BEST_BY",
+        f"{default.metric} {default.direction}",
+        help="By which metric, and which end of it, the best round is found.",
+        choices=tuple(rules),
+    )
+    return rules.get(found, default)
 
 
 def _strategy(document: Any) -> Parametrised:

@@ -1,7 +1,7 @@
 """From the name and parameters in an SLA to a strategy of Flower's."""
 
 import inspect
-from typing import Any, Final
+from typing import Any
 
 from flwr.app import ConfigRecord
 from flwr.serverapp import strategy as flower
@@ -9,16 +9,10 @@ from flwr.serverapp.strategy import Strategy
 
 from flops_aggregator.settings import TrainingSettings
 from flops_contracts.sla import Compression, Parametrised
-from flops_contracts.sla_schemas import STRATEGIES
+from flops_contracts.strategies import STRATEGIES
 from flops_grid.compression import COMPRESSION
 from flops_grid.records import ARRAYS, CONFIG, SAMPLES, WANTS_TRAIN_LOSS
 from flops_runtime.environment import BadSettingsError
-
-NEED_TRAIN_LOSS: Final = frozenset({"QFedAvg"})
-"""They weigh a learner by the loss of the parameters it was sent, so learners must report it."""
-
-TAKE_STEPS: Final = frozenset({"FedAdagrad", "FedAdam", "FedAvgM", "FedYogi", "QFedAvg"})
-"""They move from the last parameters by a step of their own instead of taking an average."""
 
 
 def build_strategy(training: TrainingSettings) -> Strategy:
@@ -43,7 +37,7 @@ def build_strategy(training: TrainingSettings) -> Strategy:
     except (TypeError, ValueError) as error:
         raise BadSettingsError(
             f"{asked.name} refuses its parameters {dict(asked.parameters)}: {error}",
-            hint=f"It takes {sorted(STRATEGIES[asked.name]) or 'none'}.",
+            hint=f"It takes {sorted(STRATEGIES[asked.name].parameters) or 'none'}.",
         ) from error
     return strategy
 
@@ -51,7 +45,7 @@ def build_strategy(training: TrainingSettings) -> Strategy:
 def train_config(training: TrainingSettings) -> ConfigRecord:
     """Return what learners have to know besides what the strategy tells them itself."""
     config = ConfigRecord()
-    if training.strategy.name in NEED_TRAIN_LOSS:
+    if STRATEGIES[training.strategy.name].needs_train_loss:
         config[WANTS_TRAIN_LOSS] = True
     if training.compression is not Compression.NONE:
         config[COMPRESSION] = str(training.compression)

@@ -31,9 +31,9 @@ from flops_aggregator.replies import (
 )
 from flops_aggregator.rounds import Evaluated, Round, RoundWatch
 from flops_aggregator.settings import TrainingSettings
-from flops_aggregator.strategies import NEED_TRAIN_LOSS, TAKE_STEPS
 from flops_aggregator.strategy_state import kept_of, random_state
 from flops_contracts.events import BYTES_DOWN, BYTES_UP, RoundCompleted, RoundStarted
+from flops_contracts.strategies import STRATEGIES
 from flops_grid.errors import LearnerError
 from flops_grid.file_memory import moved_to_files
 from flops_grid.records import ARRAYS, EXCHANGE, RUN, SAMPLES, TRACE
@@ -66,7 +66,8 @@ class SupervisedStrategy(Strategy):
         self._watch = watch
         self._place = place
         self._keep = memory.keep
-        self._wants_train_loss = wants_train_loss or training.strategy.name in NEED_TRAIN_LOSS
+        self._facts = STRATEGIES[training.strategy.name]
+        self._wants_train_loss = wants_train_loss or self._facts.needs_train_loss
         self._clock = clock
         self._asking = Asking(training, learners, watch.waits, clock)
         since = memory.since
@@ -175,7 +176,7 @@ class SupervisedStrategy(Strategy):
         metrics = self._inner.aggregate_evaluate(self._exchange, checked)
         model = RoundModel(self._round.number, self._round.arrays, found.loss, found.accuracy)
         # Below a parent the best round is for it to tell: it asks everybody.
-        if self._place.is_root and is_better(model, self.best):
+        if self._place.is_root and is_better(model, self.best, self._training.best_by):
             self.best = model
         completed = self._completed(found)
         self._history.append(replace(completed, learners=()))
@@ -247,7 +248,7 @@ class SupervisedStrategy(Strategy):
             for reply in checked
             if reply.has_content()
         ]
-        takes_steps = self._training.strategy.name in TAKE_STEPS
+        takes_steps = self._facts.takes_steps
         return with_dtypes_of(arrays, self._round.arrays, usable, takes_steps=takes_steps)
 
     def _wait_for_enough(self, minimum: int) -> Grid:

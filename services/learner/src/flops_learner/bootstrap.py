@@ -87,6 +87,10 @@ class Teller:
         self._reporter.status.doing(f"training round {round_}")
         self._reporter.status.training(round_=round_)
 
+    def noticed(self, told: str) -> None:
+        """Tell the user."""
+        self._reporter.notice(told)
+
     def raised(self, told: str) -> None:
         """Tell the user that their code raised, though the learner goes on."""
         kept = "user code raised; the owner of this node keeps the traceback on it"

@@ -48,6 +48,9 @@ class Listener(Protocol):
     def raised(self, told: str) -> None:
         """Hear that the user's code raised, with the traceback."""
 
+    def noticed(self, told: str) -> None:
+        """Hear what the user should know, though nothing failed."""
+
 
 class Nobody:
     """Is not interested."""
@@ -61,8 +64,13 @@ class Nobody:
     def raised(self, told: str) -> None:
         """Do nothing."""
 
+    def noticed(self, told: str) -> None:
+        """Do nothing."""
+
 
 NOBODY: Final = Nobody()
+ROUND: Final = "server-round"
+"""What Flower's strategies call the number of the round in what they tell clients."""
 
 
 class Training:
@@ -103,14 +111,16 @@ class Training:
 
     def _train(self, message: Message, _context: Context) -> Message:
         config = _config(message)
-        number = config.get("server-round", self.rounds + 1)
+        number = config.get(ROUND, self.rounds + 1)
         self._listener.training(number if isinstance(number, int) else self.rounds + 1)
         self._take_parameters(message)
         metrics = MetricRecord()
         if config.get(WANTS_TRAIN_LOSS):
             metrics[TRAIN_LOSS] = self._model.evaluate().loss
+        told = _of_strategy(config)
+        self._check_help(told)
         began = self._clock()
-        metrics[SAMPLES] = self._model.fit(_of_strategy(config))
+        metrics[SAMPLES] = self._model.fit(told)
         # Libraries leave copies of the data behind in cycles of references, which few objects never
         # make Python look for: they would pile up over the rounds.
         gc.collect()
@@ -140,6 +150,15 @@ class Training:
         )
         self._listener.doing("waiting for the aggregator")
         return Message(RecordDict({METRICS: metrics}), reply_to=message)
+
+    def _check_help(self, told: dict[str, Any]) -> None:
+        """Say so when a strategy wants help that the user's code cannot give: it gets no config."""
+        wanted = ", ".join(sorted(set(told) - {ROUND}))
+        if wanted and not self.rounds and not self._model.takes_config:
+            self._listener.noticed(
+                f"The strategy sends {wanted} to fit_model, which has no parameter config: "
+                "without this help it trains like FedAvg."
+            )
 
     def _take_parameters(self, message: Message) -> None:
         arrays = arrays_of(message.content)

@@ -69,6 +69,40 @@ class Parametrised:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
+@unique
+class Metric(StrEnum):
+    """What a round is measured by: means over its learners, weighted by samples."""
+
+    ACCURACY = "accuracy"
+    LOSS = "loss"
+
+
+@unique
+class Direction(StrEnum):
+    """Which end of a metric is the good one."""
+
+    MAX = "max"
+    MIN = "min"
+
+
+@dataclass(frozen=True)
+class BestBy:
+    """By what the best round is found; among equals the other metric decides, in its usual way."""
+
+    metric: Metric = Metric.ACCURACY
+    direction: Direction = Direction.MAX
+
+
+HIGHEST_ACCURACY: Final = BestBy()
+
+
+@dataclass(frozen=True)
+class StrategyChoice(Parametrised):
+    """How parameters are combined, and which round's are kept."""
+
+    best_by: BestBy = HIGHEST_ACCURACY
+
+
 @dataclass(frozen=True)
 class TrainingConfiguration:
     """How to train; in hierarchical mode the minima count per cluster.
@@ -130,7 +164,7 @@ class ProjectSla:
     training_configuration: TrainingConfiguration = field(default_factory=TrainingConfiguration)
     post_training_steps: tuple[PostTrainingStep, ...] = ()
     resource_constraints: ResourceConstraints = field(default_factory=ResourceConstraints)
-    strategy: Parametrised = field(default_factory=lambda: Parametrised("FedAvg"))
+    strategy: StrategyChoice = field(default_factory=lambda: StrategyChoice("FedAvg"))
     round_timeout_seconds: int = 3600
     learners: int = 1
     data_split: DataSplit = DataSplit.EXCLUSIVE

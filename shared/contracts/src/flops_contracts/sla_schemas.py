@@ -19,9 +19,12 @@ from flops_contracts.errors import FlopsError
 from flops_contracts.partitioners import PARTITIONERS, parameter_problems, partitioner_problem
 from flops_contracts.schemas import DataclassSchema, TupleOf
 from flops_contracts.sla import (
+    BestBy,
     Compression,
     DataSplit,
+    Direction,
     Flavor,
+    Metric,
     MockDataConfiguration,
     MockSla,
     Mode,
@@ -30,39 +33,17 @@ from flops_contracts.sla import (
     PostTrainingStep,
     ProjectSla,
     ResourceConstraints,
+    StrategyChoice,
     TrainingConfiguration,
 )
+from flops_contracts.strategies import STRATEGIES, least_clients
+from flops_contracts.strategies import parameter_problems as strategy_problems
 
 DATA_TAG: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z"
 """What a data tag looks like; it becomes part of a file name, so it holds no path."""
 
 MAX_LEARNERS: Final = 1000
 MAX_ROUNDS: Final = 10_000
-
-STRATEGIES: Final[dict[str, frozenset[str]]] = {
-    "FedAvg": frozenset(),
-    "FedProx": frozenset({"proximal_mu"}),
-    "FedAdam": frozenset({"eta", "eta_l", "beta_1", "beta_2", "tau"}),
-    "FedYogi": frozenset({"eta", "eta_l", "beta_1", "beta_2", "tau"}),
-    "FedAdagrad": frozenset({"eta", "eta_l", "tau"}),
-    "FedAvgM": frozenset({"server_learning_rate", "server_momentum"}),
-    "FedMedian": frozenset(),
-    "FedTrimmedAvg": frozenset({"beta"}),
-    "Krum": frozenset({"num_malicious_nodes"}),
-    "MultiKrum": frozenset({"num_malicious_nodes", "num_nodes_to_select"}),
-    "Bulyan": frozenset({"num_malicious_nodes"}),
-    "QFedAvg": frozenset({"client_learning_rate", "q"}),
-}
-"""The strategies of Flower's message API that need no help of the user's code, and what they take.
-
-FedProx is plain averaging unless the repository's ``fit_model`` takes a ``config`` and applies the
-``proximal-mu`` in it.
-"""
-
-REQUIRED_PARAMETERS: Final[dict[str, frozenset[str]]] = {
-    "QFedAvg": frozenset({"client_learning_rate"}),
-}
-"""The parameters that Flower has no default for."""
 
 
 class InvalidSlaError(FlopsError):
@@ -121,30 +102,32 @@ class ParametrisedSchema(SlaSchema):
     parameters = fields.Dict(keys=fields.String(), load_default=dict)
 
 
+class BestBySchema(SlaSchema):
+    """See ``BestBy``."""
+
+    builds = BestBy
+    metric = fields.Enum(Metric, by_value=True, load_default=Metric.ACCURACY)
+    direction = fields.Enum(Direction, by_value=True, load_default=None)
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> BestBy:
+        """Take a metric's usual direction where none is told."""
+        usual = Direction.MIN if data["metric"] is Metric.LOSS else Direction.MAX
+        return BestBy(data["metric"], data["direction"] or usual)
+
+
 class StrategySchema(ParametrisedSchema):
     """A strategy by the name of its class in ``flwr.serverapp.strategy``."""
 
+    builds = StrategyChoice
     name = fields.String(required=True, validate=validate.OneOf(sorted(STRATEGIES)))
-    parameters = fields.Dict(keys=fields.String(), values=fields.Float(), load_default=dict)
+    best_by = fields.Nested(BestBySchema, load_default=BestBy)
 
     @validates_schema
-    def refuse_foreign_parameters(self, data: Any, **_: Any) -> None:
-        """Report every parameter that the strategy does not take."""
-        takes = sorted(STRATEGIES[data["name"]])
-        foreign = sorted(set(data["parameters"]) - set(takes))
-        if foreign:
-            takes_what = ", ".join(takes) or "no parameters"
-            problem = f"{data['name']} takes {takes_what}, not {', '.join(foreign)}."
-            raise ValidationError(problem, field_name="parameters")
-
-    @validates_schema
-    def demand_parameters(self, data: Any, **_: Any) -> None:
-        """Report every parameter that the strategy cannot do without."""
-        required = REQUIRED_PARAMETERS.get(data["name"], frozenset())
-        missing = sorted(required - set(data["parameters"]))
-        if missing:
-            problem = f"{data['name']} needs {', '.join(missing)}."
-            raise ValidationError(problem, field_name="parameters")
+    def check_parameters(self, data: Any, **_: Any) -> None:
+        """Report every parameter that is foreign, missing or out of its range."""
+        if problems := strategy_problems(data["name"], data["parameters"]):
+            raise ValidationError(problems, field_name="parameters")
 
 
 class TrainingConfigurationSchema(SlaSchema):
@@ -208,7 +191,7 @@ class ProjectSlaSchema(SlaSchema):
     resource_constraints = fields.Nested(
         ResourceConstraintsSchema, load_default=ResourceConstraints
     )
-    strategy = fields.Nested(StrategySchema, load_default=lambda: Parametrised("FedAvg"))
+    strategy = fields.Nested(StrategySchema, load_default=lambda: StrategyChoice("FedAvg"))
     round_timeout_seconds = _strict_count(3600, 7 * 24 * 3600)
     learners = fields.Integer(
         load_default=None, strict=True, validate=validate.Range(min=1, max=MAX_LEARNERS)
@@ -232,6 +215,19 @@ class ProjectSlaSchema(SlaSchema):
         if learners is not None and learners < minima:
             problem = f"{learners} learners can never meet a minimum of {minima} clients."
             raise ValidationError(problem, field_name="learners")
+
+    @validates_schema
+    def check_strategy(self, data: Any, **_: Any) -> None:
+        """Refuse a strategy that cannot do with so few answers what it is there for."""
+        chosen, training = data["strategy"], data["training_configuration"]
+        least = least_clients(chosen.name, chosen.parameters)
+        if training.min_fit_clients < least:
+            facts = STRATEGIES[chosen.name]
+            problem = (
+                f"{chosen.name} needs {least} answers in each round ({facts.least_words}: "
+                f"{facts.source}), but min_fit_clients is {training.min_fit_clients}."
+            )
+            raise ValidationError(problem, field_name="strategy")
 
     @validates("ml_repo_url")
     def refuse_secrets(self, value: str, **_: Any) -> None:

@@ -85,7 +85,7 @@ class UserModel:
 
     def fit(self, config: Mapping[str, Any]) -> int:
         """Train; return the number of samples. ``config`` reaches a ``fit_model`` that takes it."""
-        extra = {"config": dict(config)} if self._takes_config() else {}
+        extra = {"config": dict(config)} if self.takes_config else {}
         samples = self._run("fit_model", **extra)
         if not _is_count(samples) or samples < 1:
             raise self._wrong("fit_model", "the number of training samples, at least 1", samples)
@@ -112,7 +112,9 @@ class UserModel:
             raise UserCodeError(f"{CLASS} has no method {name}", where=where)
         return _call(self._folder, name, method, *arguments, **named)
 
-    def _takes_config(self) -> bool:
+    @property
+    def takes_config(self) -> bool:
+        """Whether ``fit_model`` wants to know what the strategy tells."""
         try:
             return "config" in inspect.signature(self._manager.fit_model).parameters
         except (AttributeError, TypeError, ValueError):

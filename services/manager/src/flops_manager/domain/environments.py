@@ -3,6 +3,7 @@
 import json
 
 from flops_contracts.roles import Role
+from flops_contracts.sla import Parametrised
 from flops_manager.domain.deployments import TRACKING_PORT, Installation
 from flops_manager.domain.projects import Project, Service
 
@@ -53,6 +54,7 @@ def tracking_url(project: Project) -> str:
     return f"http://{servers[0].address}:{TRACKING_PORT}" if servers else ""
 
 
-def json_of(named: object) -> str:
+def json_of(named: Parametrised) -> str:
     """Return a strategy or partitioner as a variable holds it."""
-    return json.dumps(vars(named), sort_keys=True, default=dict)
+    document = {"name": named.name, "parameters": dict(named.parameters)}
+    return json.dumps(document, sort_keys=True)

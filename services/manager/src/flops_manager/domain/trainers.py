@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from flops_contracts.roles import Role
-from flops_contracts.sla import Compression, Parametrised
+from flops_contracts.sla import HIGHEST_ACCURACY, BestBy, Compression, Parametrised
 from flops_manager.domain.deployments import (
     GRID_PORT,
     Deployment,
@@ -45,6 +45,7 @@ class Grid:
     take_first: int = 0
     checkpoint_every_rounds: int = 1
     compression: Compression = Compression.NONE
+    best_by: BestBy = HIGHEST_ACCURACY
 
     def environment(self) -> dict[str, str]:
         """Return it as the aggregator is told."""
@@ -63,6 +64,7 @@ class Grid:
             "FLOPS_TAKE_FIRST": str(self.take_first),
             "FLOPS_CHECKPOINT_EVERY_ROUNDS": str(self.checkpoint_every_rounds),
             "FLOPS_COMPRESSION": self.compression,
+            "FLOPS_BEST_BY": f"{self.best_by.metric} {self.best_by.direction}",
         }
 
 
@@ -143,6 +145,7 @@ def _of_learners(project: Project, service: Service, installation: Installation)
         min_fit=training.min_fit_clients,
         min_evaluate=training.min_evaluate_clients,
         strategy=sla.strategy,
+        best_by=sla.strategy.best_by,
         round_timeout_seconds=sla.round_timeout_seconds,
         join_timeout_seconds=installation.join_timeout_seconds,
         take_first=training.take_first_clients,
@@ -162,6 +165,7 @@ def _of_clusters(project: Project, _service: Service, installation: Installation
         min_fit=training.min_clusters,
         min_evaluate=training.min_clusters,
         strategy=Parametrised("FedAvg"),
+        best_by=sla.strategy.best_by,
         round_timeout_seconds=sla.cycle_timeout_seconds,
         # A cluster's aggregator may itself wait so long for its learners.
         join_timeout_seconds=2 * installation.join_timeout_seconds,
