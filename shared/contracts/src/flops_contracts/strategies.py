@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from numbers import Real
 from typing import Any, Final
 
 
@@ -29,7 +28,11 @@ class Parameter:
 
     def admits(self, value: Any) -> bool:
         """Say whether ``value`` may be given."""
-        if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not math.isfinite(value)
+        ):
             return False
         above = self.low < value if self.is_low_open else self.low <= value
         below = value < self.high if self.is_high_open else value <= self.high
