@@ -4,12 +4,14 @@ import contextlib
 import itertools
 import os
 import resource
+import struct
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +21,7 @@ from flops_flight.client import DataServer
 from flops_flight.errors import DataRejectedError, DataServerUnreachableError, NoDataError
 from flops_flight.messages import Part
 from flops_ml_data_server.uploads import Limits
+from support import flight_wire
 from support.broker import free_port
 from support.data_plane import a_data_server, a_table
 from support.waiting import until
@@ -75,22 +78,90 @@ def test_a_batch_of_another_schema_ends_the_upload(node):
         assert sum(one.rows for one in server.list_fragments()) == 0
 
 
-def test_a_corrupted_stream_is_refused(node, server):
-    """Bytes that are no Arrow at all, sent through the wire protocol by hand."""
-    import grpc  # noqa: PLC0415 - the one test that speaks it
-
-    with grpc.insecure_channel(node.address) as channel:
-        put = channel.stream_stream(
-            "/arrow.flight.protocol.FlightService/DoPut",
-            request_serializer=bytes,
-            response_deserializer=bytes,
-        )
-        garbage = [b"\x0a\x04\x08\x01\x1a\x00", os.urandom(1000), b"", b"\xa2\x3e\x03abc"]
-        for message in garbage:
-            with pytest.raises(grpc.RpcError):
-                list(put(iter([message]), timeout=10))
+def test_what_is_no_arrow_at_all_is_refused(node):
+    garbage = [b"\x0a\x04\x08\x01\x1a\x00", os.urandom(1000), b"", b"\xa2\x3e\x03abc"]
+    for message in garbage:
+        with pytest.raises(grpc.RpcError):
+            flight_wire.put(node.address, [message])
 
     assert_untouched(node)
+
+
+WORDS = pa.record_batch({"x": ["ab", "cd", "efg"] * 10})
+HEALTHY = flight_wire.body_of(WORDS)
+AFTER_OFFSETS = HEALTHY[31 * 4 :]
+
+
+def offsets(*values):
+    return struct.pack("<31i", *values) + AFTER_OFFSETS
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        HEALTHY[: len(HEALTHY) // 2],
+        b"",
+        offsets(0, *[10**8] * 30),
+        offsets(0, *[-(10**8)] * 29, 70),
+        offsets(0, *[2 * 10**9] * 29, 70),
+        HEALTHY[:128] + b"\xff" * (len(HEALTHY) - 128),
+    ],
+    ids=["half", "nothing", "too far", "negative", "too far in between", "no text"],
+)
+def test_a_damaged_batch_is_refused_and_followed_nowhere(process_node, body):
+    """Arrow believes in offsets: without a look at them first, one of these ends the process."""
+    with pytest.raises(grpc.RpcError, match=r"damaged|cannot be read"):
+        flight_wire.put(process_node.address, flight_wire.upload_of(NAME, WORDS, body))
+
+    assert_untouched(process_node)
+
+
+def test_indices_beyond_their_dictionary_are_refused(process_node):
+    """The dictionary is left out: then every index is beyond it."""
+    words = pa.record_batch({"x": pa.array(["a", "b"]).dictionary_encode()})
+    body = flight_wire.body_of(words)
+
+    with pytest.raises(grpc.RpcError):
+        flight_wire.put(process_node.address, flight_wire.upload_of(NAME, words, body))
+
+    assert_untouched(process_node)
+
+
+def test_a_link_is_no_fragment_whoever_asks(node, server):
+    secret = node.volume.parent / "secret.parquet"
+    pq.write_table(a_table(), secret)
+    before = secret.read_bytes()
+    (node.volume / NAME).symlink_to(secret)
+
+    with pytest.raises(NoDataError):
+        server.download(NAME)
+    with pytest.raises(NoDataError):
+        server.drop(NAME)
+    with flight.connect(f"grpc://{node.address}") as client:
+        writer = begun(client, a_table(first=7).schema)
+        writer.write_table(a_table(first=7))
+        with pytest.raises(pa.ArrowException, match="taken"):
+            writer.close()
+
+    assert server.list_fragments() == ()
+    assert secret.read_bytes() == before
+
+
+def test_many_more_senders_than_memory_for_them_all_succeed(tmp_path):
+    """As those in the field send, who know nothing of waiting or trying again."""
+    with a_data_server(tmp_path / "volume", max_bytes=8 * 10**6) as node:
+
+        def send(number):
+            table = pa.table({"x": [os.urandom(500_000)]})
+            with flight.connect(f"grpc://{node.address}") as client:
+                writer = begun(client, table.schema, f"mnist.{number:032x}.parquet")
+                writer.write_table(table)
+                writer.close()
+
+        with ThreadPoolExecutor(40) as pool:
+            list(pool.map(send, range(40)))
+
+        assert len(node.visible()) == 40
 
 
 def test_a_client_that_stops_half_way_keeps_nothing(tmp_path):

@@ -91,7 +91,8 @@ class PendingFragment:
             self._discard()
 
     def append(self, batch: pa.RecordBatch) -> None:
-        """Take in a batch; raise ``DataRejectedError`` when a limit is reached."""
+        """Take in a batch; raise ``DataRejectedError`` for a damaged one, and beyond a limit."""
+        _check_buffers(batch)
         with self._lock:
             self._check_time()
             self._heard = self._now()
@@ -234,6 +235,14 @@ def remove_leftovers(folder: Path) -> int:
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
+
+
+def _check_buffers(batch: pa.RecordBatch) -> None:
+    """Look at every offset and index: Arrow follows them blindly, out of its buffers and all."""
+    try:
+        batch.validate(full=True)
+    except pa.ArrowException as error:
+        raise DataRejectedError(f"a batch is damaged: {error}") from error
 
 
 def _check_columns(schema: pa.Schema) -> None:
