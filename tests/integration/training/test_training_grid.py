@@ -106,6 +106,18 @@ def a_hello(name="raw", **changes):
     return note(FrameKind.HELLO, hello)
 
 
+def test_how_long_a_reply_took_to_arrive_is_measured(grid, threads):
+    join(threads, grid, an_app(), "one")
+    grid.wait_for_learners(1, 10)
+    (node_id,) = grid.get_node_ids()
+
+    before = grid.upload_seconds(node_id)
+    (reply,) = answers(grid, [a_message(grid, arrays=[np.zeros(5_000_000)])], timeout=30)
+
+    assert reply.has_content()
+    assert (before, grid.upload_seconds(node_id) > 0) == (0.0, True)
+
+
 def test_fedavg_over_two_learners_is_the_mean_weighted_by_samples(grid, threads):
     join(threads, grid, an_app(add=1, samples=10), "one")
     join(threads, grid, an_app(add=4, samples=30), "two")

@@ -149,3 +149,9 @@ def test_every_strategy_runs_over_learners_of_which_one_fails(name):
     result, _, _ = run(learners, rounds=2, strategy=Parametrised(name, parameters))
 
     assert np.isfinite(result[0]).all()
+
+
+def test_each_row_says_how_long_its_parameters_took_to_arrive():
+    _, _, watch = run({"a": Learner(), "b": Learner()})
+
+    assert [row.upload_seconds for row in watch.completed[0].learners] == [0.01, 0.02]

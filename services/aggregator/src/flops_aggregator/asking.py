@@ -34,6 +34,9 @@ class Clients(Protocol):
     def name_of(self, node_id: int) -> str:
         """Return the name of one."""
 
+    def upload_seconds(self, node_id: int) -> float:
+        """Return how long the last reply of one took to arrive."""
+
     def has_aggregators(self) -> bool:
         """Say whether they are aggregators with learners of their own."""
 

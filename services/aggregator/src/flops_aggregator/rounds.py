@@ -46,6 +46,7 @@ class Evaluated:
 class Round:
     """Filled in step by step; ``began`` is on the clock, ``asked`` are who works now, by node id.
 
+    ``uploads`` are the seconds that each client's parameters took to arrive,
     ``moved`` is what the grid had carried when it began, and ``surplus`` are those whose answers
     were no longer needed. Outside of the rounds, after the last one, it ``is_evaluation_only``.
     """
@@ -61,6 +62,7 @@ class Round:
     errors: dict[str, LearnerError] = field(default_factory=dict)
     span: Span = NO_SPAN
     surplus: set[str] = field(default_factory=set)
+    uploads: dict[str, float] = field(default_factory=dict)
 
     @property
     def samples(self) -> float:
@@ -98,6 +100,7 @@ class Round:
             fit_seconds=fit.get(FIT_SECONDS, 0.0),
             evaluate_seconds=evaluation.get(EVALUATE_SECONDS, 0.0),
             error=str(error) if error else "",
+            upload_seconds=self.uploads.get(name, 0.0),
             is_surplus=name in self.surplus,
         )
 

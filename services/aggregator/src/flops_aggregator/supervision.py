@@ -139,6 +139,10 @@ class SupervisedStrategy(Strategy):
         this = self._round
         checked = self._in_order(replies)
         this.fits = self._usable(checked, "train", self._training.min_fit)
+        node_ids = [reply.metadata.src_node_id for reply in checked]
+        this.uploads = {
+            self._learners.name_of(one): self._learners.upload_seconds(one) for one in node_ids
+        }
         self.samples.append(this.samples)
         if self._wants_train_loss and len(self.samples) == 1:
             self.first_train_loss = this.train_loss

@@ -209,6 +209,7 @@ class RoundStarted:
 class LearnerRound:
     """What one learner did in a round: samples trained on, seconds of its own work, or an error.
 
+    ``upload_seconds`` are from the first byte of its parameters to the last, as they arrived.
     ``is_surplus``: it was asked, but others had answered before it, and they were enough.
     """
 
@@ -216,6 +217,7 @@ class LearnerRound:
     samples: int = 0
     fit_seconds: float = 0.0
     evaluate_seconds: float = 0.0
+    upload_seconds: float = 0.0
     error: str = ""
     is_surplus: bool = False
 

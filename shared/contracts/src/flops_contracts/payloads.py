@@ -178,6 +178,7 @@ class LearnerRoundSchema(MessageSchema):
     samples = _count()
     fit_seconds = fields.Float(load_default=0.0)
     evaluate_seconds = fields.Float(load_default=0.0)
+    upload_seconds = fields.Float(load_default=0.0)
     error = _text()
     is_surplus = fields.Boolean(load_default=False)
 

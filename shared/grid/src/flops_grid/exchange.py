@@ -36,6 +36,7 @@ class _Node:
     last_seat: Seat | None = None
     lost_at: float = 0.0
     reason: str = ""
+    upload_seconds: float = 0.0
 
 
 class NameTakenError(Exception):
@@ -133,11 +134,15 @@ class Exchange:
                     node.seat.outbox.put(message)
         return ids
 
-    def answer(self, seat: Seat, reply: Message) -> None:
-        """Take a learner's reply; what nobody waits for (any more) is acknowledged and dropped."""
+    def answer(self, seat: Seat, reply: Message, upload_seconds: float = 0.0) -> None:
+        """Take a learner's reply; what nobody waits for (any more) is acknowledged and dropped.
+
+        ``upload_seconds`` is how long it took to arrive.
+        """
         message_id = reply.metadata.reply_to_message_id
         seat.owed.discard(message_id)
         with self._changed:
+            self._nodes[seat.node_id].upload_seconds = upload_seconds
             pending = self._pending.get(message_id)
             if pending and pending.metadata.dst_node_id == seat.node_id:
                 again = self._replies.get(message_id)
@@ -237,6 +242,12 @@ class Exchange:
         with self._changed:
             node = self._nodes.get(node_id)
             return node.name if node else f"node {node_id}"
+
+    def upload_seconds(self, node_id: int) -> float:
+        """Return how long a learner's last reply took to arrive; 0 if there was none."""
+        with self._changed:
+            node = self._nodes.get(node_id)
+            return node.upload_seconds if node else 0.0
 
     def wait_for(self, count: int, timeout_seconds: float) -> list[str]:
         """Wait until ``count`` learners are connected; return the names of those that are.

@@ -117,6 +117,10 @@ class StreamGrid(Grid):
         """Return a learner's name."""
         return self._exchange.name_of(node_id)
 
+    def upload_seconds(self, node_id: int) -> float:
+        """Return how long a learner's last reply took from its first byte to its last."""
+        return self._exchange.upload_seconds(node_id)
+
     def has_aggregators(self) -> bool:
         """Say whether those that joined are aggregators themselves."""
         return self._exchange.has_aggregators()
@@ -267,7 +271,7 @@ class StreamGrid(Grid):
 
     def _read_frames(self, seat: Seat, frames: Iterator[bytes]) -> tuple[str, bool]:
         """Take what the learner sends; return the reason of its leave, and whether it took one."""
-        entered = 0
+        entered, began = 0, 0.0
         try:
             for data in frames:
                 seat.heard = time.monotonic()
@@ -276,12 +280,14 @@ class StreamGrid(Grid):
                     return str(read_note(payload).get("reason", ""))[:500], True
                 if kind is FrameKind.BEAT:
                     continue
+                began = began or seat.heard
                 message, size = seat.feed(kind, payload)
                 entered = entered or self._let_in(seat, size)
                 if message:
                     # Whoever takes the reply makes the room free again.
                     entered = 0
-                    self._exchange.answer(seat, message)
+                    self._exchange.answer(seat, message, time.monotonic() - began)
+                    began = 0.0
         finally:
             self._intake.leave(entered)
         return "", False

@@ -25,6 +25,7 @@ class Cell:
     """
 
     fit: float = 0.0
+    upload: float = 0.0
     evaluate: float = 0.0
     wait: float = 0.0
     samples: int = 0
@@ -36,11 +37,11 @@ class Cell:
     @property
     def bars(self) -> list[tuple[str, float, float]]:
         """Kind, start and width of each part, of a hundred."""
-        total = self.fit + self.evaluate + self.wait
+        total = self.fit + self.upload + self.evaluate + self.wait
         if total <= 0:
             return []
         parts, start = [], 0.0
-        for kind in ("fit", "evaluate", "wait"):
+        for kind in ("fit", "upload", "evaluate", "wait"):
             width = WIDTH * getattr(self, kind) / total
             parts.append((kind, round(start, 2), round(width, 2)))
             start += width
@@ -56,8 +57,8 @@ class Cell:
         if self.is_surplus:
             return "not needed: others had answered before"
         times = (
-            f"fit {span(self.fit)}, evaluate {span(self.evaluate)}, "
-            f"wait and transfer {span(self.wait)}"
+            f"fit {span(self.fit)}, upload {span(self.upload)}, "
+            f"evaluate {span(self.evaluate)}, wait {span(self.wait)}"
         )
         return f"{times}, {self.samples} samples" + (", slow" if self.is_slow else "")
 
@@ -148,7 +149,7 @@ def _label(one: dict[str, Any]) -> str:
 
 def _column(one: dict[str, Any]) -> dict[str, Cell]:
     works = [
-        learner["fit_seconds"] + learner["evaluate_seconds"]
+        learner["fit_seconds"] + learner["upload_seconds"] + learner["evaluate_seconds"]
         for learner in one["learners"]
         if not learner["error"] and not learner["is_surplus"]
     ]
@@ -160,9 +161,11 @@ def _column(one: dict[str, Any]) -> dict[str, Cell]:
 
 def _cell(learner: dict[str, Any], seconds: float, usual: float) -> Cell:
     fit, evaluate = learner["fit_seconds"], learner["evaluate_seconds"]
-    work = fit + evaluate
+    upload = learner["upload_seconds"]
+    work = fit + upload + evaluate
     return Cell(
         fit=fit,
+        upload=upload,
         evaluate=evaluate,
         wait=max(seconds - work, 0.0),
         samples=learner["samples"],
