@@ -97,15 +97,18 @@ class StreamGrid(Grid):
         self._server = server
 
     def close(self, reason: str = "") -> None:
-        """Say goodbye to every learner and stop; bounded in time, and safe to call twice."""
-        if self._server:
+        """Say goodbye to every learner and stop; bounded in time, and safe to call twice.
+
+        Two threads may do so at once: whoever takes the server ends it.
+        """
+        server, self._server = self._server, None
+        if server:
             self._exchange.say_goodbye(reason, self._settings.goodbye_seconds)
-            self._server.stop(1).wait(5)
-            self._server = None
+            server.stop(1).wait(5)
             self._pulse.stop()
-        if self._threads:
-            self._threads.shutdown(wait=True, cancel_futures=True)
-            self._threads = None
+        threads, self._threads = self._threads, None
+        if threads:
+            threads.shutdown(wait=True, cancel_futures=True)
         for reader in list(self._readers):
             reader.join(5)
 
