@@ -119,7 +119,6 @@ def test_a_flood_is_bounded_holds_nobody_up_and_says_what_is_missing(kept, shipp
     found = lines(kept, limit=100_000, actor="bld1")
     left_out = sum(one.left_out for one in found)
     assert len(found) + left_out + found[0].line.number - 1 == found[-1].line.number
-    assert len(found) < 50_000
     assert len(found) > MOST_LINES
 
 
