@@ -65,11 +65,11 @@ def test_it_keeps_what_edge_devices_send_over_a_restart(
     assert [found.total_records for found in client.list_flights(TAGS)] == [3]
 
 
-def test_it_ends_within_ten_seconds(
+def test_it_ends_when_it_is_asked_to(
     engine: Engine, client: flight.FlightClient, command: tuple[str, ...]
 ) -> None:
-    # docker would kill it after a minute only.
-    engine.docker("stop", "--time", "60", "ml_data_server", seconds=10)
+    # docker would kill it after a minute only; on a busy machine it takes seconds itself.
+    engine.docker("stop", "--time", "60", "ml_data_server", seconds=40)
     still_there = engine.docker("ps", "--all", "--quiet", "--filter", "name=ml_data_server")
     engine.docker(*command)
 
