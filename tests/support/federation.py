@@ -10,6 +10,7 @@ from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
 from flops_aggregator.checkpoints import NO_MEMORY, Checkpoint, Memory
 from flops_aggregator.cluster import Cluster
 from flops_aggregator.place import Place
+from flops_aggregator.protection import build_protection
 from flops_aggregator.settings import TrainingSettings
 from flops_aggregator.strategies import build_strategy, train_config
 from flops_aggregator.strategy_state import give
@@ -142,6 +143,7 @@ class MemoryRuns:
     own: str = ""
     parents: list[str] = field(default_factory=list)
     kept: list[Checkpoint] = field(default_factory=list)
+    noted: int = 0
 
     def nest_in(self, parent_run_id: str) -> None:
         self.parents.append(parent_run_id)
@@ -154,6 +156,12 @@ class MemoryRuns:
 
     def save_soon(self, checkpoint: Checkpoint) -> None:
         self.kept.append(checkpoint)
+
+    def releases(self) -> int:
+        return self.noted
+
+    def note_releases(self, count: int) -> None:
+        self.noted = count
 
 
 class MemoryCluster:
@@ -184,6 +192,7 @@ def run(
     clients: Mapping[str, Client],
     first: Arrays | None = None,
     memory: Memory = NO_MEMORY,
+    book: MemoryRuns | None = None,
     **changes: Any,
 ) -> tuple[Arrays, SupervisedStrategy, MemoryWatch]:
     """Run a root's training over ``clients``; return its last arrays, its strategy and watch."""
@@ -191,9 +200,13 @@ def run(
     grid: Any = MemoryGrid(clients)
     place = Place(run_id=lambda: "run of the root")
     inner = build_strategy(training)
+    protection = build_protection(training, book or MemoryRuns())
     if memory.since:
         give(inner, training.strategy.name, memory.since.strategy)
-    strategy = SupervisedStrategy(inner, training, grid, watch, place, memory=memory)
+        protection.give(memory.since.strategy)
+    strategy = SupervisedStrategy(
+        inner, training, grid, watch, place, memory=memory, protection=protection
+    )
     arrays = memory.since.arrays if memory.since else None
     first = first or [np.zeros(3, np.float32)]
     result = strategy.run(grid, arrays or ArrayRecord(first), train_config(training))

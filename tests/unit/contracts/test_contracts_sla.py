@@ -134,7 +134,7 @@ def test_what_is_no_object_is_refused(document):
     [
         ({"post_training_steps": ["deploy_trained_model_image"]}, "post_training_steps"),
         ({"learners": 1, "training_configuration": {"min_fit_clients": 2}}, "learners"),
-        ({"privacy": {"differential_privacy": {}}}, "privacy"),
+        ({"privacy": {"magic": {}}}, "privacy.magic"),
         ({"strategy": {"name": "FedSomething"}}, "strategy.name"),
         ({"strategy": {"name": "FedProx", "parameters": {"mu": 1}}}, "strategy.parameters"),
     ],

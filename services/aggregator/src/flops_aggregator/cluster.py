@@ -18,11 +18,13 @@ from flwr.clientapp import ClientApp
 
 from flops_aggregator.checkpoints import Checkpoint, Memory
 from flops_aggregator.place import Place
+from flops_aggregator.protection import build_protection
 from flops_aggregator.rounds import RoundWatch
 from flops_aggregator.settings import TrainingSettings
 from flops_aggregator.strategies import build_strategy, train_config
 from flops_aggregator.strategy_state import Kept, give, kept_of
 from flops_aggregator.supervision import SupervisedStrategy
+from flops_contracts.privacy import RELEASES
 from flops_grid.client import serve
 from flops_grid.compression import Compression
 from flops_grid.errors import CalledOffError
@@ -71,6 +73,12 @@ class Runs(Protocol):
     def save_soon(self, checkpoint: Checkpoint) -> None:
         """Keep it there for an aggregator after this one."""
 
+    def releases(self) -> int:
+        """Return how many private results an aggregator before this one has let out."""
+
+    def note_releases(self, count: int) -> None:
+        """Write down how many there are, and wait until that is done."""
+
 
 class Cluster:
     """Answers the parent; ``rounds`` and ``samples`` say what was trained below."""
@@ -85,6 +93,7 @@ class Cluster:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._inner = build_strategy(training)
+        self._protection = build_protection(training, runs)
         self._training = training
         self._name = name
         self._grid = grid
@@ -130,6 +139,9 @@ class Cluster:
         metrics[FIT_SECONDS] = self._clock() - began
         if config.get(WANTS_TRAIN_LOSS):
             metrics[TRAIN_LOSS] = _or_nan(strategy.first_train_loss)
+        spent = self._protection.metrics()
+        if RELEASES in spent:
+            metrics[RELEASES] = spent[RELEASES]
         self.rounds += len(strategy.samples)
         self.samples = round(fmean(strategy.samples))
         return Message(RecordDict({ARRAYS: arrays, METRICS: metrics}), reply_to=message)
@@ -162,23 +174,29 @@ class Cluster:
         A parent that was replaced asks for a cycle again: the strategy forgets what it learnt in
         it. What this cluster's aggregator left unfinished goes on if the very same is asked.
         """
-        name, cycle = self._training.strategy.name, _cycle(message)
+        cycle = _cycle(message)
         if self._is_new:
             self._is_new = False
             last = self._runs.latest_checkpoint()
             if last and last.cycle == cycle and last.request == message.metadata.message_id:
-                give(self._inner, name, last.strategy)
+                self._know(last.strategy)
                 self._before = {cycle: last.before}
                 return last
             if last:
                 is_again = last.cycle == cycle
-                give(self._inner, name, last.before if is_again else last.strategy)
+                self._know(last.before if is_again else last.strategy)
         elif cycle in self._before:
-            give(self._inner, name, self._before[cycle])
+            self._know(self._before[cycle])
         # Two cycles: a parent that was replaced may lack the checkpoint of its last one.
         last_one = {one: kept for one, kept in self._before.items() if one == cycle - 1}
-        self._before = {**last_one, cycle: kept_of(self._inner, name)}
+        learnt = kept_of(self._inner, self._training.strategy.name)
+        self._before = {**last_one, cycle: {**learnt, **self._protection.kept()}}
         return None
+
+    def _know(self, kept: Kept) -> None:
+        """Have strategy and protection stand where they stood."""
+        give(self._inner, self._training.strategy.name, kept)
+        self._protection.give(kept)
 
     def _strategy(
         self, config: ConfigRecord, since: Checkpoint | None, request: str = ""
@@ -197,6 +215,7 @@ class Cluster:
             self._watch,
             Place(self._name, cycle if isinstance(cycle, int) else None, self._runs.run_id),
             memory=Memory(since, keep),
+            protection=self._protection,
             wants_train_loss=bool(config.get(WANTS_TRAIN_LOSS)),
             clock=self._clock,
         )

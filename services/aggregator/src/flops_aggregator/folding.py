@@ -6,7 +6,7 @@ of arrival decides on the last bit, and memory is one sum however many reply.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Message, RecordDict
@@ -36,6 +36,16 @@ Each addition in single precision may be wrong by 6e-8 of its result; this way a
 has seen 20 of them with 64 replies, and 36 with 1,000 (Higham 1993, "The accuracy of floating point
 summation": the error bound of blocked summation).
 """
+
+
+class Gathering(Protocol):
+    """Takes replies as they come, and keeps none of them."""
+
+    def take(self, reply: Message) -> Message:
+        """Add a checked reply's arrays, and return the reply without them."""
+
+    def mean(self) -> ArrayRecord:
+        """Return what the round's replies come to, once."""
 
 
 class Fold:

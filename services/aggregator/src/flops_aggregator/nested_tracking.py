@@ -31,6 +31,12 @@ class Run(Protocol):
     def save_soon(self, checkpoint: Checkpoint) -> None:
         """Keep it for an aggregator after this one."""
 
+    def releases(self) -> int:
+        """Return how many private results were noted."""
+
+    def note_releases(self, count: int) -> None:
+        """Write them down, and wait for it."""
+
     def finish(self) -> None:
         """End it well, with all that is still to be written."""
 
@@ -76,6 +82,15 @@ class NestedTracking:
         """Keep it for an aggregator after this one, as soon as there is a run."""
         if self._parent_run_id:
             self._run.save_soon(checkpoint)
+
+    def releases(self) -> int:
+        """Return how many private results an aggregator before this one has let out."""
+        return self._run.releases() if self._parent_run_id else 0
+
+    def note_releases(self, count: int) -> None:
+        """Write them down, if there is a run to write to."""
+        if self._parent_run_id:
+            self._run.note_releases(count)
 
     def record_round(self, completed: RoundCompleted) -> None:
         """Write a round down, as soon as there is a run."""

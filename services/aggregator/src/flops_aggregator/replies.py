@@ -11,7 +11,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 
 from flops_aggregator.dtypes import summable
-from flops_aggregator.folding import Fold
+from flops_aggregator.folding import Gathering
 from flops_contracts.exit_codes import ExitCode
 from flops_grid.compression import COMPRESSION, decompressed
 from flops_grid.errors import LearnerError
@@ -24,7 +24,6 @@ from flops_grid.records import (
     LOSS,
     METRICS,
     SAMPLES,
-    TRAIN_LOSS,
     array_view,
     arrays_of,
     metrics_in,
@@ -43,15 +42,16 @@ def checked_train_replies(
     replies: Iterable[Message],
     sent: ArrayRecord,
     *,
-    wants_train_loss: bool = False,
-    fold: Fold | None = None,
+    also: Iterable[str] = (),
+    gathering: Gathering | None = None,
 ) -> list[Message]:
     """Return the replies, those that cannot be averaged with ``sent`` turned into errors.
 
-    With ``fold`` the others are added to it as they come, and have no arrays any more.
+    Each has to have the metrics ``also``. With ``gathering`` the good ones are added to it as they
+    come, and have no arrays any more.
     """
-    metrics = (SAMPLES, FIT_SECONDS, *([TRAIN_LOSS] if wants_train_loss else []))
-    take = fold.take if fold else _as_it_is
+    metrics = (SAMPLES, FIT_SECONDS, *also)
+    take = gathering.take if gathering else _as_it_is
     return [take(_checked(reply, metrics, sent)) for reply in replies]
 
 
@@ -78,12 +78,22 @@ def _checked(reply: Message, metrics: tuple[str, ...], sent: ArrayRecord | None)
         if sent is not None:
             content[ARRAYS] = _arrays(reply, sent)
     except _UnusableReply as error:
-        problem = LearnerError(str(error), "UnusableReply", exit_code=ExitCode.USER_CODE_FAILED)
-        return message_with_metadata(
-            Error(LEARNER_RAISED, problem.to_text()), metadata_values(reply)
-        )
+        return unusable(reply, str(error))
     reply.content = content
     return reply
+
+
+def as_reply(arrays: ArrayRecord, replies: Iterable[Message]) -> Message:
+    """Return what the good ones of ``replies`` came to as one, for a strategy that takes a step."""
+    one = next(reply for reply in replies if reply.has_content())
+    content = RecordDict({ARRAYS: arrays, METRICS: MetricRecord({SAMPLES: 1.0})})
+    return message_with_metadata(content, metadata_values(one))
+
+
+def unusable(reply: Message, why: str) -> Message:
+    """Return an error in the place of a reply that is none."""
+    problem = LearnerError(why, "UnusableReply", exit_code=ExitCode.USER_CODE_FAILED)
+    return message_with_metadata(Error(LEARNER_RAISED, problem.to_text()), metadata_values(reply))
 
 
 def _metrics(reply: Message, wanted: tuple[str, ...]) -> MetricRecord:

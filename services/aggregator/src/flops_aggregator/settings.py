@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flops_contracts.privacy import NO_PRIVACY, Privacy
 from flops_contracts.roles import Role
 from flops_contracts.sla import (
     HIGHEST_ACCURACY,
@@ -17,7 +18,7 @@ from flops_contracts.sla import (
 )
 from flops_grid.tls import TlsFiles
 from flops_runtime.environment import REQUIRED, Environment
-from flops_runtime.settings import ActorSettings
+from flops_runtime.settings import ActorSettings, privacy_from
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class TrainingSettings:
     checkpoint_every_rounds: int = 1
     compression: Compression = Compression.NONE
     best_by: BestBy = HIGHEST_ACCURACY
+    privacy: Privacy = NO_PRIVACY
+    leads_clusters: bool = False
 
     @classmethod
     def from_env(cls, environment: Environment) -> "TrainingSettings":
@@ -126,6 +129,10 @@ class TrainingSettings:
             ),
             compression=_compression(environment),
             best_by=_best_by(environment),
+            privacy=privacy_from(environment),
+            leads_clusters=environment.flag(
+                "FLOPS_LEADS_CLUSTERS", False, help="Whether the clients are clusters' aggregators."
+            ),
         )
 
 

@@ -21,10 +21,12 @@ from flops_aggregator.best_model import RoundModel, is_better
 from flops_aggregator.causes import too_few
 from flops_aggregator.checkpoints import NO_MEMORY, Checkpoint, Memory
 from flops_aggregator.dtypes import with_dtypes_of
-from flops_aggregator.folding import Fold, fold_for, is_large
+from flops_aggregator.folding import Gathering, is_large
 from flops_aggregator.metrics import REPLIES
 from flops_aggregator.place import Place
+from flops_aggregator.protection import UNPROTECTED, Protection
 from flops_aggregator.replies import (
+    as_reply,
     checked_evaluate_replies,
     checked_train_replies,
     metrics_of,
@@ -34,9 +36,9 @@ from flops_aggregator.settings import TrainingSettings
 from flops_aggregator.strategy_state import kept_of, random_state
 from flops_contracts.events import BYTES_DOWN, BYTES_UP, RoundCompleted, RoundStarted
 from flops_contracts.strategies import STRATEGIES
-from flops_grid.errors import LearnerError
+from flops_grid.errors import BudgetSpentError, LearnerError
 from flops_grid.file_memory import moved_to_files
-from flops_grid.records import ARRAYS, EXCHANGE, RUN, SAMPLES, TRACE
+from flops_grid.records import ARRAYS, EXCHANGE, RUN, SAMPLES, TRACE, TRAIN_LOSS
 from flops_runtime import tracing
 
 
@@ -48,7 +50,7 @@ class SupervisedStrategy(Strategy):
     needs it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a root, a cluster and a simulation differ in each
         self,
         inner: Strategy,
         training: TrainingSettings,
@@ -57,6 +59,7 @@ class SupervisedStrategy(Strategy):
         place: Place,
         *,
         memory: Memory = NO_MEMORY,
+        protection: Protection = UNPROTECTED,
         wants_train_loss: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -66,6 +69,7 @@ class SupervisedStrategy(Strategy):
         self._watch = watch
         self._place = place
         self._keep = memory.keep
+        self._protection = protection
         self._facts = STRATEGIES[training.strategy.name]
         self._wants_train_loss = wants_train_loss or self._facts.needs_train_loss
         self._clock = clock
@@ -73,7 +77,7 @@ class SupervisedStrategy(Strategy):
         since = memory.since
         self._done = since.round if since else 0
         self._round = Round(self._done)
-        self._fold: Fold | None = None
+        self._gathering: Gathering | None = None
         self._history = list(since.history) if since else []
         self.best: RoundModel | None = since.best if since else None
         self.samples: list[float] = list(since.samples) if since else []
@@ -96,6 +100,12 @@ class SupervisedStrategy(Strategy):
         timeout = self._training.round_timeout_seconds
         try:
             return self.start(grid, arrays, left, timeout, train_config=config).arrays
+        except BudgetSpentError as error:
+            if self._round.number == self._done:
+                raise
+            self._watch.noticed(f"The training ends here: {error}.")
+            self._keep(self._checkpoint())
+            return self._round.arrays
         finally:
             self._round.span.end()
 
@@ -111,21 +121,22 @@ class SupervisedStrategy(Strategy):
         config: ConfigRecord,
         grid: Grid,  # noqa: ARG002 - the inner strategy gets one that does not change
     ) -> list[Message]:
-        """Begin a round: all clients train from ``arrays``."""
+        """Begin a round: all clients train from ``arrays``; raise ``BudgetSpentError``."""
+        if spent := self._protection.why_not_on():
+            raise BudgetSpentError(spent)
         number = self._done + server_round
         self._round = Round(number, self._clock(), self._learners.moved(), arrays)
         present = self._wait_for_enough(self._training.min_fit)
         rounds, is_cycle = self._training.rounds, self._learners.has_aggregators()
         self._round.span = tracing.begin(self._what)
         self._watch.round_started(RoundStarted(number, rounds, self._cycle, is_cycle))
-        told = self._told(config)
-
-        self._fold = fold = fold_for(self._inner, arrays)
+        told = ConfigRecord({**self._told(config), **self._protection.told()})
+        self._protection.asks()
+        self._gathering = gathering = self._protection.gather(self._inner, arrays)
+        also = (*self._protection.wanted, *([TRAIN_LOSS] if self._wants_train_loss else []))
 
         def check(replies: Iterable[Message]) -> list[Message]:
-            return checked_train_replies(
-                replies, arrays, wants_train_loss=self._wants_train_loss, fold=fold
-            )
+            return checked_train_replies(replies, arrays, also=also, gathering=gathering)
 
         self._asking.want(Wanted(self._what, self._training.min_fit, check))
         return self._asked(self._inner.configure_train(self._exchange, arrays, told, present))
@@ -146,10 +157,13 @@ class SupervisedStrategy(Strategy):
         self.samples.append(this.samples)
         if self._wants_train_loss and len(self.samples) == 1:
             self.first_train_loss = this.train_loss
-        fold, self._fold = self._fold, None
-        if fold:
-            this.arrays = with_dtypes_of(fold.mean(), this.arrays)
+        self._protection.releases(this.fits)
+        gathering, self._gathering = self._gathering, None
+        if gathering and not self._facts.takes_steps:
+            this.arrays = with_dtypes_of(gathering.mean(), this.arrays)
             return this.arrays, None
+        if gathering:
+            checked = [as_reply(gathering.mean(), checked)]
         arrays, metrics = self._inner.aggregate_train(self._exchange, checked)
         if arrays is not None:
             this.arrays = arrays = self._typed(arrays, checked)
@@ -201,7 +215,10 @@ class SupervisedStrategy(Strategy):
             round=this.number,
             cycle=self._place.cycle or 1,
             arrays=this.arrays,
-            strategy=kept_of(self._inner, self._training.strategy.name),
+            strategy={
+                **kept_of(self._inner, self._training.strategy.name),
+                **self._protection.kept(),
+            },
             best=self.best,
             history=tuple(self._history),
             samples=tuple(self.samples),
@@ -336,6 +353,7 @@ class SupervisedStrategy(Strategy):
                 "fit_seconds": this.fit_seconds,
                 BYTES_DOWN: float(moved.down),
                 BYTES_UP: float(moved.up),
+                **self._protection.metrics(),
             },
             learners=this.rows,
             is_cycle=self._learners.has_aggregators(),

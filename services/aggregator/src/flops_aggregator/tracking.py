@@ -37,6 +37,7 @@ FINISH_TIMEOUT_SECONDS: Final = 120.0
 CLOSE_TIMEOUT_SECONDS: Final = 5.0
 MAX_BACKLOG: Final = 10_000
 """How many rounds are kept for a server that is away; of more, the oldest are lost."""
+RELEASES_TAG: Final = "flops.privacy_releases"
 BATCH: Final = 100
 """Rounds in one request: MLflow takes at most 1,000 metrics."""
 
@@ -66,6 +67,7 @@ class MlflowTracking:
         self._backlog: deque[tuple[int, RoundCompleted]] = deque(maxlen=MAX_BACKLOG)
         self._newest: Checkpoint | None = None
         self._is_done = False
+        self._releases = 0
 
     def run_id(self) -> str:
         """Return the run's id, as soon as it is open; empty when that takes too long."""
@@ -92,6 +94,7 @@ class MlflowTracking:
                     self._trained, self._is_done = trained, True
                     return
                 finder.reopen(run.info.run_id)
+                self._releases = int(run.data.tags.get(RELEASES_TAG, 0))
                 self._steps = finder.steps_of(run.info.run_id)
                 self._since = self._store(run.info.run_id).latest(self._notice)
                 self._run_id = run.info.run_id
@@ -127,6 +130,26 @@ class MlflowTracking:
         for completed in since.history if since else ():
             self.record_round(completed)
         return since
+
+    def releases(self) -> int:
+        """Return how many private results were noted in the run, as soon as it is open."""
+        if self._opened:
+            wait([self._opened])
+            self.check()
+        return self._releases
+
+    def note_releases(self, count: int) -> None:
+        """Write them down, and wait for it; raise ``TrackingUnreachableError``."""
+
+        def note() -> None:
+            client, run_id = self._server.client, self._run_id
+            self._server.patiently(lambda: client.set_tag(run_id, RELEASES_TAG, str(count)))
+
+        try:
+            self._background.submit(note).result(PUBLISH_TIMEOUT_SECONDS)
+        except Exception as error:
+            self.check()
+            raise self._server.unreachable(error) from error
 
     def save_soon(self, checkpoint: Checkpoint) -> None:
         """Keep it while the next round runs; if that is not done when the next comes, skip it."""

@@ -10,13 +10,14 @@ from flwr.app import ArrayRecord
 from flops_aggregator.checkpoints import Checkpoint, Memory
 from flops_aggregator.errors import ModelUnusableError, TooFewLearnersError
 from flops_aggregator.place import Place
+from flops_aggregator.protection import build_protection
 from flops_aggregator.publishing import BestModel
 from flops_aggregator.rounds import RoundWatch
 from flops_aggregator.settings import TrainingSettings
 from flops_aggregator.strategies import build_strategy, train_config
 from flops_aggregator.strategy_state import give, set_random_state
 from flops_aggregator.supervision import SupervisedStrategy
-from flops_grid.errors import UserCodeError
+from flops_grid.errors import BudgetSpentError, UserCodeError
 from flops_grid.records import Parameters, arrays_from_parameters, parameters_from_arrays
 from flops_grid.server import StreamGrid
 from flops_grid.user_model import UserModel
@@ -29,6 +30,12 @@ class CheckpointBook(Protocol):
 
     def latest_checkpoint(self) -> Checkpoint | None:
         """Return what was kept last by whoever did this training before."""
+
+    def releases(self) -> int:
+        """Return how many private results whoever did it before has let out."""
+
+    def note_releases(self, count: int) -> None:
+        """Write down how many there are, and wait until that is done."""
 
     def save_soon(self, checkpoint: Checkpoint) -> None:
         """Keep it, while the training goes on."""
@@ -53,18 +60,31 @@ def train(
         progress("the checkpoint is of another model: beginning anew")
         since = None
     inner = build_strategy(training)
+    protection = build_protection(training, book)
     if since:
         give(inner, training.strategy.name, since.strategy)
+        protection.give(since.strategy)
         progress(f"going on after round {since.round}")
     strategy = SupervisedStrategy(
-        inner, training, grid, watch, place, memory=Memory(since, book.save_soon)
+        inner,
+        training,
+        grid,
+        watch,
+        place,
+        memory=Memory(since, book.save_soon),
+        protection=protection,
     )
     if not since or since.round < training.rounds:
         progress("waiting for learners")
         gather(training, grid)
         if since:
             set_random_state(since.random)
-        strategy.run(grid, since.arrays if since else first, train_config(training))
+        try:
+            strategy.run(grid, since.arrays if since else first, train_config(training))
+        except BudgetSpentError as error:
+            if strategy.best is None:
+                raise
+            watch.noticed(f"The training ends here: {error}.")
     best = strategy.best
     if best is None:
         raise ModelUnusableError(

@@ -7,6 +7,7 @@ from typing import Any
 
 from flops_contracts.envelope import event_from_document
 from flops_contracts.events import BYTES_DOWN, BYTES_UP, Event
+from flops_contracts.privacy import EPSILON
 from flops_contracts.roles import MockStage, Role, Stage
 
 Document = Mapping[str, Any]
@@ -20,7 +21,8 @@ class Round:
     """One completed round, as its learners measured it, or a cycle of a hierarchical project.
 
     A round of such a project has a ``cluster`` and lies in a ``cycle``. ``bytes_down`` went from
-    its aggregator to its clients, ``bytes_up`` came back.
+    its aggregator to its clients, ``bytes_up`` came back; ``epsilon`` is what differential privacy
+    has spent by then.
     """
 
     round: int
@@ -32,6 +34,7 @@ class Round:
     cluster: str = ""
     bytes_down: float | None = None
     bytes_up: float | None = None
+    epsilon: float | None = None
 
 
 @dataclass(frozen=True)
@@ -264,6 +267,7 @@ def _round(document: Document) -> Round:
         cluster=str(document.get("cluster") or ""),
         bytes_down=document.get("metrics", {}).get(BYTES_DOWN),
         bytes_up=document.get("metrics", {}).get(BYTES_UP),
+        epsilon=document.get("metrics", {}).get(EPSILON),
     )
 
 

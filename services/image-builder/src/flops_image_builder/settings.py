@@ -194,6 +194,11 @@ def _actors(environment: Environment) -> ActorsOrder:
         aggregator_base=bases.reference("aggregator"),
         flavor=_flavor(environment),
         platforms=_platforms(environment),
+        counts_privacy=environment.flag(
+            "FLOPS_COUNTS_PRIVACY",
+            False,
+            help="Whether the aggregator counts what differential privacy spends.",
+        ),
     )
 
 

@@ -49,7 +49,7 @@ def _learn(settings: Settings, reporter: Reporter, teller: "Teller") -> tuple[Ki
     with tracing.span("load the data"):
         model.load_data()
     leave_out_of_garbage()
-    training = Training(model, teller)
+    training = Training(model, teller, privacy=settings.privacy)
     reporter.progress("joining the aggregator")
     reporter.status.ready()
     ended = serve_client_app(

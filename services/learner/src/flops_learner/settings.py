@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from flops_contracts.privacy import NO_PRIVACY, Privacy
 from flops_contracts.roles import Role
 from flops_contracts.sla import DataSplit
 from flops_grid.tls import TlsFiles
 from flops_runtime.environment import Environment
-from flops_runtime.settings import ActorSettings
+from flops_runtime.settings import ActorSettings, privacy_from
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Settings:
     data_server_token: str = field(default="", repr=False)
     data_server_ca: str = ""
     customer: str = ""
+    privacy: Privacy = NO_PRIVACY
 
     @classmethod
     def from_env(cls, environment: Environment) -> "Settings":
@@ -76,4 +78,5 @@ class Settings:
             customer=environment.text(
                 "FLOPS_CUSTOMER", "", help="Whose project it is, for data that not all may use."
             ),
+            privacy=privacy_from(environment),
         )

@@ -9,6 +9,8 @@ from typing import Any, Final, Protocol
 from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from flops_contracts.privacy import NO_PRIVACY, Privacy
+from flops_grid.clipping import PrivateUpdates
 from flops_grid.compression import Compression
 from flops_grid.errors import UserCodeError
 from flops_grid.records import (
@@ -34,6 +36,7 @@ from flops_runtime import tracing
 
 TRACEBACK_CHARACTERS: Final = 3000
 Answer = Callable[[Message, Context], Message]
+Mod = Callable[[Message, Context, Answer], Message]
 
 
 class Listener(Protocol):
@@ -81,18 +84,22 @@ class Training:
         model: UserModel,
         listener: Listener = NOBODY,
         clock: Callable[[], float] = time.monotonic,
+        privacy: Privacy = NO_PRIVACY,
     ) -> None:
         self._model = model
         self._listener = listener
         self._clock = clock
         self._compression = Compression()
+        self._private_updates = PrivateUpdates(privacy.differential_privacy)
         self.rounds = 0
         self.samples = 0
 
     def client_app(self) -> ClientApp:
         """Return the app that answers the aggregator; what the user's code raises leaves it."""
         app = ClientApp()
-        app.train(mods=[self._compression])(self._telling("fit", self._train))
+        # The outermost first: what is compressed is private already.
+        mods: list[Mod] = [self._compression, self._private_updates]
+        app.train(mods=mods)(self._telling("fit", self._train))
         app.evaluate()(self._telling("evaluate", self._evaluate))
         return app
 

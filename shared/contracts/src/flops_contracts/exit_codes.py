@@ -24,6 +24,7 @@ class ExitCode(IntEnum):
     TOO_FEW_LEARNERS = 32
     TRACKING_UNREACHABLE = 33
     MODEL_UNUSABLE = 34
+    BUDGET_SPENT = 35
     BROKER_UNREACHABLE = 40
     NOT_ACKNOWLEDGED = 41
     TERMINATED = 143
@@ -47,6 +48,7 @@ EXPLANATIONS: dict[ExitCode, str] = {
     ExitCode.TOO_FEW_LEARNERS: "Fewer learners than the SLA's minima joined or answered in time.",
     ExitCode.TRACKING_UNREACHABLE: "The tracking server does not answer.",
     ExitCode.MODEL_UNUSABLE: "The trained model cannot be stored, loaded or served.",
+    ExitCode.BUDGET_SPENT: "The privacy budget allows no further round.",
     ExitCode.BROKER_UNREACHABLE: "The MQTT broker does not answer or refuses the credentials.",
     ExitCode.NOT_ACKNOWLEDGED: "The result was sent, but nobody confirmed it in time.",
     ExitCode.TERMINATED: "The process was asked to end (SIGTERM) and ended cleanly.",

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Any, Final
 
+from flops_contracts.privacy import NO_PRIVACY, Privacy
+
 
 @unique
 class Mode(StrEnum):
@@ -168,7 +170,7 @@ class ProjectSla:
     round_timeout_seconds: int = 3600
     learners: int = 1
     data_split: DataSplit = DataSplit.EXCLUSIVE
-    privacy: Mapping[str, Any] = field(default_factory=dict)
+    privacy: Privacy = NO_PRIVACY
 
     @property
     def cycle_timeout_seconds(self) -> int:

@@ -1,12 +1,10 @@
 """The schemas of the two SLAs. ``read_project_sla`` and ``read_mock_sla`` are the way in."""
 
-import difflib
 import json
 import re
 from typing import Any, Final
 
 from marshmallow import (
-    EXCLUDE,
     ValidationError,
     fields,
     post_load,
@@ -17,7 +15,9 @@ from marshmallow import (
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.partitioners import PARTITIONERS, parameter_problems, partitioner_problem
-from flops_contracts.schemas import DataclassSchema, TupleOf
+from flops_contracts.privacy import NO_PRIVACY
+from flops_contracts.privacy_schemas import PrivacySchema
+from flops_contracts.schemas import TupleOf
 from flops_contracts.sla import (
     BestBy,
     Compression,
@@ -36,8 +36,9 @@ from flops_contracts.sla import (
     StrategyChoice,
     TrainingConfiguration,
 )
-from flops_contracts.strategies import STRATEGIES, least_clients
-from flops_contracts.strategies import parameter_problems as strategy_problems
+from flops_contracts.sla_rules import broken_rules
+from flops_contracts.strategies import STRATEGIES
+from flops_contracts.strict_schemas import SlaSchema, strict_count
 
 DATA_TAG: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z"
 """What a data tag looks like; it becomes part of a file name, so it holds no path."""
@@ -54,40 +55,6 @@ class InvalidSlaError(FlopsError):
         listed = "; ".join(f"{path}: {text}" for path, text in told)
         super().__init__(f"The SLA is invalid. {listed}.")
         self.problems = problems
-
-
-class SlaSchema(DataclassSchema):
-    """A part of an SLA: unknown keys are refused by name, with the nearest known one."""
-
-    error_messages = {"type": "Must be a JSON object."}  # noqa: RUF012  as marshmallow has it
-
-    class Meta:
-        """marshmallow's options; ``refuse_unknown_keys`` says it better than ``RAISE``."""
-
-        unknown = EXCLUDE
-
-    @validates_schema(pass_original=True, skip_on_field_errors=False)
-    def refuse_unknown_keys(self, _data: Any, original: Any, **_: Any) -> None:
-        """Report every key that no field has."""
-        if not isinstance(original, dict):
-            return
-        known = sorted(one.data_key or name for name, one in self.fields.items())
-        problems = {str(key): [_unknown(str(key), known)] for key in original if key not in known}
-        if problems:
-            raise ValidationError(problems)
-
-
-def _unknown(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    if near:
-        return f"Unknown key. Did you mean '{near[0]}'?"
-    return f"Unknown key. Known: {', '.join(known)}."
-
-
-def _strict_count(default: int, maximum: int) -> fields.Integer:
-    return fields.Integer(
-        load_default=default, strict=True, validate=validate.Range(min=1, max=maximum)
-    )
 
 
 def _megabytes() -> fields.Integer:
@@ -123,12 +90,6 @@ class StrategySchema(ParametrisedSchema):
     name = fields.String(required=True, validate=validate.OneOf(sorted(STRATEGIES)))
     best_by = fields.Nested(BestBySchema, load_default=BestBy)
 
-    @validates_schema
-    def check_parameters(self, data: Any, **_: Any) -> None:
-        """Report every parameter that is foreign, missing or out of its range."""
-        if problems := strategy_problems(data["name"], data["parameters"]):
-            raise ValidationError(problems, field_name="parameters")
-
 
 class TrainingConfigurationSchema(SlaSchema):
     """See ``TrainingConfiguration``."""
@@ -136,16 +97,16 @@ class TrainingConfigurationSchema(SlaSchema):
     builds = TrainingConfiguration
     mode = fields.Enum(Mode, by_value=True, load_default=Mode.CLASSIC)
     data_tags = TupleOf(fields.String(validate=validate.Regexp(DATA_TAG)), load_default=())
-    training_cycles = _strict_count(1, MAX_ROUNDS)
-    training_rounds = _strict_count(3, MAX_ROUNDS)
-    min_available_clients = _strict_count(1, MAX_LEARNERS)
-    min_fit_clients = _strict_count(1, MAX_LEARNERS)
-    min_evaluate_clients = _strict_count(1, MAX_LEARNERS)
-    min_clusters = _strict_count(1, MAX_LEARNERS)
+    training_cycles = strict_count(1, MAX_ROUNDS)
+    training_rounds = strict_count(3, MAX_ROUNDS)
+    min_available_clients = strict_count(1, MAX_LEARNERS)
+    min_fit_clients = strict_count(1, MAX_LEARNERS)
+    min_evaluate_clients = strict_count(1, MAX_LEARNERS)
+    min_clusters = strict_count(1, MAX_LEARNERS)
     take_first_clients = fields.Integer(
         load_default=0, strict=True, validate=validate.Range(min=0, max=MAX_LEARNERS)
     )
-    checkpoint_every_rounds = _strict_count(1, MAX_ROUNDS)
+    checkpoint_every_rounds = strict_count(1, MAX_ROUNDS)
     compression = fields.Enum(Compression, by_value=True, load_default=Compression.NONE)
 
     @validates_schema
@@ -192,12 +153,12 @@ class ProjectSlaSchema(SlaSchema):
         ResourceConstraintsSchema, load_default=ResourceConstraints
     )
     strategy = fields.Nested(StrategySchema, load_default=lambda: StrategyChoice("FedAvg"))
-    round_timeout_seconds = _strict_count(3600, 7 * 24 * 3600)
+    round_timeout_seconds = strict_count(3600, 7 * 24 * 3600)
     learners = fields.Integer(
         load_default=None, strict=True, validate=validate.Range(min=1, max=MAX_LEARNERS)
     )
     data_split = fields.Enum(DataSplit, by_value=True, load_default=DataSplit.EXCLUSIVE)
-    privacy = fields.Dict(load_default=dict)
+    privacy = fields.Nested(PrivacySchema, load_default=NO_PRIVACY)
 
     @validates_schema
     def check_steps(self, data: Any, **_: Any) -> None:
@@ -216,19 +177,6 @@ class ProjectSlaSchema(SlaSchema):
             problem = f"{learners} learners can never meet a minimum of {minima} clients."
             raise ValidationError(problem, field_name="learners")
 
-    @validates_schema
-    def check_strategy(self, data: Any, **_: Any) -> None:
-        """Refuse a strategy that cannot do with so few answers what it is there for."""
-        chosen, training = data["strategy"], data["training_configuration"]
-        least = least_clients(chosen.name, chosen.parameters)
-        if training.min_fit_clients < least:
-            facts = STRATEGIES[chosen.name]
-            problem = (
-                f"{chosen.name} needs {least} answers in each round ({facts.least_words}: "
-                f"{facts.source}), but min_fit_clients is {training.min_fit_clients}."
-            )
-            raise ValidationError(problem, field_name="strategy")
-
     @validates("ml_repo_url")
     def refuse_secrets(self, value: str, **_: Any) -> None:
         """Refuse credentials: a URL is shown to everybody who may see the project."""
@@ -237,12 +185,6 @@ class ProjectSlaSchema(SlaSchema):
                 "A URL must hold no user or password. Give the image-builder a deploy key or a "
                 "token by its settings."
             )
-
-    @validates_schema
-    def refuse_privacy(self, data: Any, **_: Any) -> None:
-        """Refuse what nobody does yet, lest somebody believe that data are protected."""
-        if data["privacy"]:
-            raise ValidationError("No privacy mechanism is available yet.", field_name="privacy")
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> ProjectSla:
@@ -273,14 +215,14 @@ class MockDataConfigurationSchema(SlaSchema):
     builds = MockDataConfiguration
     dataset_name = fields.String(required=True, validate=validate.Length(min=1, max=500))
     data_tag = fields.String(required=True, validate=validate.Regexp(DATA_TAG))
-    number_of_partitions = _strict_count(1, MAX_ROUNDS)
+    number_of_partitions = strict_count(1, MAX_ROUNDS)
     split = fields.String(load_default="train", validate=validate.Length(min=1))
     partitioner = fields.Nested(
         PartitionerSchema, load_default=lambda: Parametrised("IidPartitioner")
     )
     seed = fields.Integer(load_default=42, strict=True)
     source = fields.String(load_default="")
-    nodes = _strict_count(1, MAX_LEARNERS)
+    nodes = strict_count(1, MAX_LEARNERS)
 
     @validates_schema
     def check_nodes(self, data: Any, **_: Any) -> None:
@@ -360,6 +302,8 @@ def _read(schema: SlaSchema, document: Any) -> Any:
 def read_project_sla(document: Any) -> ProjectSla:
     """Return the SLA in ``document`` (JSON text or parsed); raise ``InvalidSlaError``."""
     sla: ProjectSla = _read(ProjectSlaSchema(), document)
+    if problems := broken_rules(sla):
+        raise InvalidSlaError(problems)
     return sla
 
 

@@ -63,7 +63,8 @@ class StrategyFacts:
 
     ``least_clients`` are how many answers a round needs for what its ``source`` promises;
     ``needs_train_loss``: learners tell the loss of the parameters that they were sent;
-    ``takes_steps``: it moves from the last parameters instead of taking an average.
+    ``takes_steps``: it moves from the last parameters instead of taking an average;
+    ``is_mean``: all that it needs of the answers is their mean.
     """
 
     does: str
@@ -73,6 +74,7 @@ class StrategyFacts:
     least_words: str = ""
     needs_train_loss: bool = False
     takes_steps: bool = False
+    is_mean: bool = False
 
     @property
     def required(self) -> frozenset[str]:
@@ -129,11 +131,13 @@ STRATEGIES: Final[Mapping[str, StrategyFacts]] = {
     "FedAvg": StrategyFacts(
         "the mean, weighted by samples",
         "McMahan et al. 2017, Communication-Efficient Learning of Deep Networks",
+        is_mean=True,
     ),
     "FedProx": StrategyFacts(
         "FedAvg of learners that stay near what they were sent, if `fit_model` helps",
         "Li et al. 2020, Federated Optimization in Heterogeneous Networks",
         {"proximal_mu": Parameter("how strongly they are held")},
+        is_mean=True,
     ),
     "FedAvgM": StrategyFacts(
         "FedAvg with momentum at the server",
@@ -145,15 +149,24 @@ STRATEGIES: Final[Mapping[str, StrategyFacts]] = {
             ),
         },
         takes_steps=True,
+        is_mean=True,
     ),
     "FedAdagrad": StrategyFacts(
-        "Adagrad at the server", _REDDI, _adaptive(0.1, 0.1), takes_steps=True
+        "Adagrad at the server", _REDDI, _adaptive(0.1, 0.1), takes_steps=True, is_mean=True
     ),
     "FedAdam": StrategyFacts(
-        "Adam at the server", _REDDI, _adaptive(0.1, 0.1, **_moments()), takes_steps=True
+        "Adam at the server",
+        _REDDI,
+        _adaptive(0.1, 0.1, **_moments()),
+        takes_steps=True,
+        is_mean=True,
     ),
     "FedYogi": StrategyFacts(
-        "Yogi at the server", _REDDI, _adaptive(0.01, 0.0316, **_moments()), takes_steps=True
+        "Yogi at the server",
+        _REDDI,
+        _adaptive(0.01, 0.0316, **_moments()),
+        takes_steps=True,
+        is_mean=True,
     ),
     "QFedAvg": StrategyFacts(
         "those with a high loss count more, which is fairer",

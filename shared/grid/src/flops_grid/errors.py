@@ -23,6 +23,12 @@ class UserCodeError(FlopsError):
     exit_code = ExitCode.USER_CODE_FAILED
 
 
+class BudgetSpentError(FlopsError):
+    """Another round would spend more of the learners' privacy than was promised."""
+
+    exit_code = ExitCode.BUDGET_SPENT
+
+
 class CalledOffError(FlopsError):
     """The work that waits for answers is no longer wanted."""
 

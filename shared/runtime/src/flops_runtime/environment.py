@@ -124,6 +124,10 @@ class Environment:
         value = self._raw(name, "path", default, help)
         return Path(value if value is not None else ("" if default is REQUIRED else default))
 
+    def refuse(self, problem: str) -> None:
+        """Remember a problem that only who reads the setting can see."""
+        self._problems.append(problem)
+
     def check(self) -> None:
         """Raise ``BadSettingsError`` with every problem met so far."""
         if self._problems:

@@ -3,7 +3,11 @@
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from marshmallow import ValidationError
+
 from flops_contracts.events import Actor
+from flops_contracts.privacy import NO_PRIVACY, Privacy
+from flops_contracts.privacy_schemas import read_privacy
 from flops_contracts.roles import Role
 from flops_contracts.topics import Topics, mock_topics, project_topics
 from flops_runtime.environment import Environment
@@ -158,3 +162,15 @@ class ActorSettings:
             ),
             traces=TraceSettings.from_env(environment),
         )
+
+
+def privacy_from(environment: Environment) -> Privacy:
+    """Read what is promised to learners; the caller calls ``environment.check()``."""
+    document = environment.document(
+        "FLOPS_PRIVACY", {}, help="What is promised to learners, as the SLA's `privacy` has it."
+    )
+    try:
+        return read_privacy(document)
+    except ValidationError as error:
+        environment.refuse(f"FLOPS_PRIVACY is wrong: {error.messages}")
+        return NO_PRIVACY

@@ -178,6 +178,7 @@ def _show_project(context: Context, found: Project) -> None:
         "model": trained.get("model_uri"),
         "model address": found.model_url,
         "story": found.story_url,
+        "privacy": privacy(found),
         "failed because": found.failure.reason if found.failure else "",
         "what to change": found.failure.hint if found.failure else "",
         "failed in": found.failure.origin if found.failure else "",
@@ -207,6 +208,19 @@ def _show_project(context: Context, found: Project) -> None:
     ]
     if rows:
         context.table(ACTOR_COLUMNS, rows)
+
+
+def privacy(found: Project) -> str:
+    """Return what differential privacy has spent, empty for a project without."""
+    promised = ((found.document.get("sla") or {}).get("privacy") or {}).get("differential_privacy")
+    if not promised:
+        return ""
+    spent = found.rounds[-1].epsilon if found.rounds else None
+    budget = promised.get("epsilon_budget")
+    return (
+        f"epsilon {spent or 0:.4g} spent{f' of {budget:g}' if budget else ''}, "
+        f"delta {promised.get('delta'):g}"
+    )
 
 
 def _node(actor: Mapping[str, Any]) -> str:

@@ -41,7 +41,10 @@ STEPS: Final = 4
 
 @dataclass(frozen=True)
 class ActorsOrder:
-    """What to build: the repository, and how its images are called."""
+    """What to build: the repository, and how its images are called.
+
+    ``counts_privacy``: the aggregator has to know what differential privacy spends.
+    """
 
     url: str
     ref: str
@@ -50,6 +53,7 @@ class ActorsOrder:
     aggregator_base: str
     flavor: str
     platforms: tuple[str, ...]
+    counts_privacy: bool = False
 
 
 class BuildActors:
@@ -85,7 +89,13 @@ class BuildActors:
         reports.progress("Resolving the dependencies", 2, STEPS, "steps")
         with phase("resolve"):
             platforms = self._engine.platforms(order.platforms)
-            locks = self._resolve(facts, python, platforms, (learner, aggregator), reports)
+            locking = LockActors(
+                self._resolver,
+                facts,
+                (learner, aggregator),
+                counts_privacy=order.counts_privacy,
+            )
+            locks = _resolve(locking, python, platforms, reports)
         plan = plan_actors(order, checkout, facts, python, locks, (learner, aggregator))
         logger.info("the plan:\n%s", render(plan))
         is_there = all(self._engine.has(image.reference) for image in plan.images)
@@ -98,23 +108,16 @@ class BuildActors:
         digest = locks.aggregator.digest
         return ActorsBuilt(images, checkout.commit, python.version, digest, reused=is_there)
 
-    def _resolve(
-        self,
-        facts: RepositoryFacts,
-        python: Interpreter,
-        platforms: tuple[str, ...],
-        bases: tuple[BaseImage, BaseImage],
-        reports: Reports,
-    ) -> Locks:
-        """Return the locks of learner and aggregator, in the same versions everywhere."""
-        locking = LockActors(self._resolver, facts, bases)
-        full, locks = locking.resolve(python)
-        for notice in full.notices:
-            reports.notice(notice)
-        elsewhere = {
-            one: locking.again(full, replace(python, platform=one)) for one in platforms[1:]
-        }
-        return replace(locks, elsewhere=elsewhere)
+
+def _resolve(
+    locking: LockActors, python: Interpreter, platforms: tuple[str, ...], reports: Reports
+) -> Locks:
+    """Return the locks of learner and aggregator, in the same versions everywhere."""
+    full, locks = locking.resolve(python)
+    for notice in full.notices:
+        reports.notice(notice)
+    elsewhere = {one: locking.again(full, replace(python, platform=one)) for one in platforms[1:]}
+    return replace(locks, elsewhere=elsewhere)
 
 
 def plan_actors(

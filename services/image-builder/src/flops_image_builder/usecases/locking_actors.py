@@ -13,6 +13,8 @@ from flops_image_builder.ports import Interpreters, Reports, Resolver
 from flops_image_builder.usecases.resolving import Resolution, Resolving, own_requirements
 
 MLFLOW: Final = "mlflow-skinny"
+ACCOUNTANT: Final = "dp-accounting>=0.6"
+"""What an aggregator needs that counts what differential privacy has spent; it brings SciPy."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,19 @@ class LockActors:
     """Locks what a repository and the bases of both roles, learner and aggregator, need."""
 
     def __init__(
-        self, resolver: Resolver, facts: RepositoryFacts, bases: tuple[BaseImage, BaseImage]
+        self,
+        resolver: Resolver,
+        facts: RepositoryFacts,
+        bases: tuple[BaseImage, BaseImage],
+        *,
+        counts_privacy: bool = False,
     ) -> None:
         self._resolver = resolver
         self._users = facts.dependencies
         for_users_code = (MLFLOW,) if facts.imports_mlflow else ()
-        self._own = (*own_requirements(*(base.requirements for base in bases)), *for_users_code)
+        accountant = (ACCOUNTANT,) if counts_privacy else ()
+        bases_own = own_requirements(*(base.requirements for base in bases))
+        self._own = (*bases_own, *for_users_code, *accountant)
         self._asked = (*self._users.requirements, *for_users_code)
         self._needed = (*self._asked, *bases[0].requirements)
 

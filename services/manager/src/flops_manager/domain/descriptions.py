@@ -126,6 +126,7 @@ def _builder(project: Project, service: Service, installation: Installation) -> 
         "FLOPS_SUPPORTED_PLATFORMS": ",".join(sla.supported_platforms),
         "FLOPS_ML_REPO_URL": sla.ml_repo_url,
         "FLOPS_ML_REPO_REF": sla.ml_repo_ref,
+        **({"FLOPS_COUNTS_PRIVACY": "on"} if sla.privacy.differential_privacy else {}),
         **(_model_build(project) if is_for_model else {}),
     }
     return Deployment(

@@ -2,8 +2,10 @@
 
 import json
 
+from flops_contracts.privacy import NO_PRIVACY
+from flops_contracts.privacy_schemas import privacy_document
 from flops_contracts.roles import Role
-from flops_contracts.sla import Parametrised
+from flops_contracts.sla import Parametrised, ProjectSla
 from flops_manager.domain.deployments import TRACKING_PORT, Installation
 from flops_manager.domain.projects import Project, Service
 
@@ -52,6 +54,13 @@ def tracking_url(project: Project) -> str:
     """Return where the project's owner has MLflow; empty while it is not deployed."""
     servers = project.present(Role.TRACKING_SERVER)
     return f"http://{servers[0].address}:{TRACKING_PORT}" if servers else ""
+
+
+def privacy_of(sla: ProjectSla) -> dict[str, str]:
+    """Return what aggregators and learners are told to keep to, if anything was promised."""
+    if sla.privacy == NO_PRIVACY:
+        return {}
+    return {"FLOPS_PRIVACY": json.dumps(privacy_document(sla.privacy), sort_keys=True)}
 
 
 def json_of(named: Parametrised) -> str:

@@ -18,7 +18,13 @@ from flops_manager.domain.deployments import (
     actors,
     memory_mb,
 )
-from flops_manager.domain.environments import at_data_servers, in_project, json_of, tracking_url
+from flops_manager.domain.environments import (
+    at_data_servers,
+    in_project,
+    json_of,
+    privacy_of,
+    tracking_url,
+)
 from flops_manager.domain.grid_keys import aggregator_name, learner_name, member
 from flops_manager.domain.nodes import LEARNER_ADDON
 from flops_manager.domain.projects import Project, Service
@@ -82,6 +88,8 @@ def describe_aggregator(
         **grid(project, service, installation).environment(),
         **_parent(project, service),
         **_identity(project, service, installation),
+        **privacy_of(sla),
+        **({"FLOPS_LEADS_CLUSTERS": "on"} if is_root_of_tree else {}),
         "FLOPS_MLFLOW_URL": tracking_url(project),
         "FLOPS_EXPERIMENT_NAME": experiment_of(project),
         "FLOPS_MODEL_NAME": _repository_name(sla.ml_repo_url),
@@ -112,6 +120,7 @@ def describe_learner(project: Project, service: Service, installation: Installat
         "FLOPS_AGGREGATOR_ADDRESS": _dialled(_aggregator_of(project, service)),
         "FLOPS_GRID_TOKEN": _token(project, service.cluster if project.is_hierarchical else ""),
         **_identity(project, service, installation),
+        **privacy_of(project.sla),
         "FLOPS_DATA_TAGS": ",".join(project.sla.training_configuration.data_tags),
         "FLOPS_LEARNER_INDEX": str(place.node_index),
         "FLOPS_NODE_LEARNERS": str(place.node_learners),
