@@ -65,6 +65,15 @@ def test_mlflow_has_one_run_with_a_step_for_each_round(trained_world):
     assert run.data.params["strategy"] == "FedAvg"
 
 
+def test_mlflow_has_the_machine_beside_the_rounds(trained_world):
+    client = mlflow.MlflowClient(trained_world.mlflow_url)
+    (event,) = trained_world.manager.heard(Kind.TRAINED)
+    metrics = client.get_run(event.payload.run_id).data.metrics
+
+    assert 0 <= metrics["system/cpu_utilization_percentage"] <= 100
+    assert 50 < metrics["system/process_memory_megabytes"] < 5_000
+
+
 def test_the_registered_version_is_the_champion(trained_world):
     url = trained_world.mlflow_url
     client = mlflow.MlflowClient(url, registry_uri=url)

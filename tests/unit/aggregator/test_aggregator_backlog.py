@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from flops_aggregator.background import Background
+from flops_aggregator.backlog import Backlog, Entry
 from flops_aggregator.mlflow_server import MlflowServer
 from flops_aggregator.publishing import BestModel, Publishing, published
 from flops_aggregator.run_finder import end_children
@@ -30,6 +31,7 @@ class Server:
     def __init__(self, **away):
         self.away = away
         self.steps = []
+        self.samples = []
         self.versions = []
         self.tags = {}
         self.ended = ""
@@ -42,6 +44,7 @@ class Server:
     def log_batch(self, _run_id, metrics):
         self._may_fail("log_batch")
         self.steps += [one.step for one in metrics if one.key == "round_seconds"]
+        self.samples += [one.step for one in metrics if one.key.startswith("system/")]
 
     def get_run(self, _run_id):
         return None
@@ -77,6 +80,21 @@ def a_tracking(server, pause_seconds=0.0):
     return tracking
 
 
+def test_samples_of_the_machine_are_written_whatever_rounds_there_are_already():
+    server = Server(log_batch=1)
+    backlog = Backlog(MlflowServer("http://127.0.0.1:9", 0.05))
+    backlog._server.client = server
+    backlog.rounds = {1, 2}
+    for step in (1, 2, 3):
+        backlog.add(Entry(0, step, {"round_seconds": 1.0}))
+        backlog.add(Entry(0, step, {"system/disk_usage_megabytes": 1.0}, is_round=False))
+
+    backlog.write("r")
+
+    assert server.steps == [3]
+    assert server.samples == [1, 2, 3]
+
+
 def test_rounds_that_mlflow_missed_are_written_in_order_when_it_is_back():
     server = Server(log_batch=10_000)
     tracking = a_tracking(server)
@@ -94,7 +112,7 @@ def test_rounds_that_mlflow_missed_are_written_in_order_when_it_is_back():
 def test_a_round_that_is_in_the_run_already_is_not_written_twice():
     server = Server()
     tracking = a_tracking(server)
-    tracking._steps = {1}
+    tracking._backlog.rounds = {1}
 
     tracking.record_round(a_round(1))
     tracking.record_round(a_round(2))

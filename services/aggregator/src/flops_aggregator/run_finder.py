@@ -50,6 +50,11 @@ class RunFinder:
         points = self._server.patiently(lambda: client.get_metric_history(run_id, EVERY_ROUND))
         return {point.step for point in points}
 
+    def began_at(self, run_id: str) -> int:
+        """Return when the run was made, in milliseconds since 1970."""
+        client = self._server.client
+        return int(self._server.patiently(lambda: client.get_run(run_id)).info.start_time)
+
     def create(
         self,
         experiment_id: str,

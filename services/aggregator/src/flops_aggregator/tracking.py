@@ -8,24 +8,22 @@ is back.
 import importlib
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import replace
-from functools import partial
-from itertools import islice
 from typing import Any, Final
 
 from flops_aggregator.background import PAUSE_SECONDS, Background
+from flops_aggregator.backlog import Backlog, Entry
 from flops_aggregator.checkpoint_store import CheckpointStore
 from flops_aggregator.checkpoints import Checkpoint
 from flops_aggregator.errors import ModelUnusableError, TrackingUnreachableError
-from flops_aggregator.metrics import CHECKPOINT_ERRORS, CHECKPOINT_SECONDS, TRACKING_BACKLOG
+from flops_aggregator.metrics import CHECKPOINT_ERRORS, CHECKPOINT_SECONDS
 from flops_aggregator.mlflow_server import MlflowServer, RunArtifacts, is_away
 from flops_aggregator.publishing import BestModel, Publishing, published
 from flops_aggregator.run_finder import RunFinder, end_children
 from flops_aggregator.settings import TrackingSettings
+from flops_aggregator.system_metrics import SystemMetrics
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import RoundCompleted, Trained
 
@@ -35,11 +33,7 @@ PUBLISH_TIMEOUT_SECONDS: Final = 900.0
 OPEN_TIMEOUT_SECONDS: Final = 30.0
 FINISH_TIMEOUT_SECONDS: Final = 120.0
 CLOSE_TIMEOUT_SECONDS: Final = 5.0
-MAX_BACKLOG: Final = 10_000
-"""How many rounds are kept for a server that is away; of more, the oldest are lost."""
 RELEASES_TAG: Final = "flops.privacy_releases"
-BATCH: Final = 100
-"""Rounds in one request: MLflow takes at most 1,000 metrics."""
 
 
 class MlflowTracking:
@@ -63,8 +57,9 @@ class MlflowTracking:
         self._run_id = ""
         self._since: Checkpoint | None = None
         self._trained: Trained | None = None
-        self._steps: set[int] = set()
-        self._backlog: deque[tuple[int, RoundCompleted]] = deque(maxlen=MAX_BACKLOG)
+        self._backlog = Backlog(self._server)
+        self._system = SystemMetrics(self._record_system)
+        self._began = 0
         self._newest: Checkpoint | None = None
         self._is_done = False
         self._releases = 0
@@ -95,11 +90,13 @@ class MlflowTracking:
                     return
                 finder.reopen(run.info.run_id)
                 self._releases = int(run.data.tags.get(RELEASES_TAG, 0))
-                self._steps = finder.steps_of(run.info.run_id)
+                self._backlog.rounds = finder.steps_of(run.info.run_id)
                 self._since = self._store(run.info.run_id).latest(self._notice)
                 self._run_id = run.info.run_id
             else:
                 self._run_id = finder.create(self._experiment_id, name, parameters, tags)
+            self._began = finder.began_at(self._run_id)
+            self._system.start()
             logger.info("tracking in run %s of %s", self._run_id, self._settings.experiment)
 
         self._opened = self._background.submit(open_run)
@@ -158,11 +155,9 @@ class MlflowTracking:
 
     def record_round(self, completed: RoundCompleted) -> None:
         """Write the round's metrics down with the round as step, counted over all cycles."""
-        if len(self._backlog) == MAX_BACKLOG:
-            logger.warning("MLflow was away for so long that the oldest round is lost")
-        self._backlog.append((int(time.time() * 1000), replace(completed, learners=())))
-        TRACKING_BACKLOG.set(len(self._backlog))
-        self._background.soon("MLflow lacks rounds for now", self._write_rounds)
+        at = int(time.time() * 1000)
+        self._backlog.add(Entry(at, step_of(completed), _metrics(completed)))
+        self._background.soon("MLflow lacks metrics for now", self._write)
 
     def publish(self, best: BestModel) -> Trained:
         """Wait for all that is still to be written, log and register the model, end the run."""
@@ -187,10 +182,11 @@ class MlflowTracking:
 
     def finish(self) -> None:
         """End the run well after all that is still to be written, if it was ever opened."""
+        self._system.stop()
 
         def end() -> None:
             if self._run_id:
-                self._write_rounds()
+                self._write()
                 self._clear_checkpoints()
                 self._server.client.set_terminated(self._run_id, "FINISHED")
 
@@ -203,6 +199,7 @@ class MlflowTracking:
 
     def close(self) -> None:
         """End the run as failed unless it has ended well."""
+        self._system.stop()
         if self._run_id and not self._is_done:
             ended = self._background.submit(self._fail)
             try:
@@ -215,15 +212,16 @@ class MlflowTracking:
     def _fail(self) -> None:
         """End the run; what waits to be written is for whoever looks, and for whoever goes on."""
         try:
-            self._write_rounds()
+            self._write()
         finally:
             self._server.client.set_terminated(self._run_id, "FAILED")
         end_children(self._server, self._experiment_id, self._run_id)
         self._save()
 
     def _publish(self, best: BestModel) -> Trained:
+        self._system.stop()
         self.check()
-        self._write_rounds()
+        self._write()
         publishing = Publishing(self._server, self._settings, self._experiment_id, self._run_id)
         trained = publishing.publish(best)
         try:
@@ -246,26 +244,17 @@ class MlflowTracking:
     def _store(self, run_id: str) -> CheckpointStore:
         return CheckpointStore(RunArtifacts(self._server, run_id))
 
-    def _write_rounds(self) -> None:
+    def _write(self) -> None:
         """Write what MLflow has not got yet; what fails stays for the next time."""
-        entities: Any = importlib.import_module("mlflow.entities")
-        while listed := list(islice(self._backlog, BATCH)):
-            metrics = [
-                entities.Metric(key, value, at, step_of(completed))
-                for at, completed in listed
-                if step_of(completed) not in self._steps
-                for key, value in _metrics(completed).items()
-            ]
-            client, run_id = self._server.client, self._run_id
-            if metrics:
-                log = partial(client.log_batch, run_id, metrics=metrics)
-                self._server.patiently(log)
-            self._steps.update(step_of(completed) for _, completed in listed)
-            for one in listed:
-                # Of too many, the oldest may be gone meanwhile.
-                if self._backlog and self._backlog[0] is one:
-                    self._backlog.popleft()
-            TRACKING_BACKLOG.set(len(self._backlog))
+        if self._run_id:
+            self._backlog.write(self._run_id)
+
+    def _record_system(self, metrics: Mapping[str, float]) -> None:
+        """Write a sample down; its step is in tens of seconds since the run was made."""
+        at = int(time.time() * 1000)
+        step = max(0, at - self._began) // 10_000
+        self._backlog.add(Entry(at, step, metrics, is_round=False))
+        self._background.soon("MLflow lacks metrics for now", self._write)
 
 
 def step_of(completed: RoundCompleted) -> int:
