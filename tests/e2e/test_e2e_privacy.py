@@ -1,4 +1,4 @@
-"""A project with differential privacy from its SLA to the end, in two clusters."""
+"""A project with differential privacy of secure sums, from its SLA to the end, in two clusters."""
 
 import pytest
 import requests
@@ -26,8 +26,14 @@ def project(world, tmp_path_factory):
         "data_tags": ["mnist-spread"],
         "training_rounds": ROUNDS,
         "training_cycles": CYCLES,
+        "min_available_clients": 3,
+        "min_fit_clients": 3,
+        "min_evaluate_clients": 3,
     }
-    promise = {"differential_privacy": {**PROMISE, "epsilon_budget": BUDGET}}
+    promise = {
+        "differential_privacy": {**PROMISE, "epsilon_budget": BUDGET},
+        "secure_aggregation": {},
+    }
     sla = a_project_sla(repository, training_configuration=training, privacy=promise)
     return world.finished(world.client.submit_project(sla))
 

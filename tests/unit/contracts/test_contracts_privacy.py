@@ -9,6 +9,7 @@ from flops_contracts.privacy import (
     DifferentialPrivacy,
     DpModel,
     Privacy,
+    SecureAggregation,
     delta_of_gaussian,
 )
 from flops_contracts.privacy_schemas import privacy_document, read_privacy
@@ -124,6 +125,58 @@ def test_delta_is_the_one_that_the_accountant_finds(multiplier, delta):
 
 def test_a_large_epsilon_leaves_no_delta():
     assert delta_of_gaussian(5000, 1.0) == 0.0
+
+
+def a_secret_sla(**changes):
+    private = changes.pop("private", None)
+    promise = {"secure_aggregation": {}}
+    if private is not None:
+        promise["differential_privacy"] = {**NOISE, **private}
+    training = {"min_fit_clients": 3, **changes.pop("training", {})}
+    return {**a_sla({}), "privacy": promise, "training_configuration": training, **changes}
+
+
+def test_secure_aggregation_is_opened_by_two_thirds_if_nothing_else_is_said():
+    privacy = read_project_sla(a_secret_sla()).privacy
+
+    assert privacy == Privacy(secure_aggregation=SecureAggregation(2 / 3, 8.0))
+    assert read_privacy(privacy_document(privacy)) == privacy
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0, 1.01])
+def test_half_of_the_learners_may_not_open_a_sum(threshold):
+    sla = a_secret_sla()
+    sla["privacy"]["secure_aggregation"]["threshold"] = threshold
+
+    with pytest.raises(InvalidSlaError) as caught:
+        read_project_sla(sla)
+
+    assert set(caught.value.problems) == {"privacy.secure_aggregation.threshold"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"training": {"min_fit_clients": 2}}, "training_configuration.min_fit_clients"),
+        ({"training": {"compression": "int8"}}, "training_configuration.compression"),
+        ({"strategy": {"name": "FedMedian"}}, "strategy.name"),
+        ({"private": {}}, f"{AT}.clipping"),
+        ({"private": {"clipping": "learner", "adaptive": {}}}, f"{AT}.adaptive"),
+        ({"private": {"model": "local"}}, "privacy.secure_aggregation"),
+    ],
+)
+def test_what_would_have_to_see_an_update_is_refused(changes, path):
+    with pytest.raises(InvalidSlaError) as caught:
+        read_project_sla(a_secret_sla(**changes))
+
+    assert set(caught.value.problems) == {path}
+
+
+def test_noise_in_secure_sums_goes_with_learners_that_clip():
+    private = read_project_sla(a_secret_sla(private={"clipping": "learner"})).privacy
+
+    assert private.differential_privacy is not None
+    assert private.secure_aggregation is not None
 
 
 def test_a_project_that_was_stored_before_a_rule_stays_readable():

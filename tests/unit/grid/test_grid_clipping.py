@@ -5,7 +5,15 @@ import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 
 from flops_contracts.privacy import DifferentialPrivacy, DpModel, delta_of_gaussian
-from flops_grid.clipping import NORM, WITHIN, PrivateUpdates, moved, shortened, update_norm
+from flops_grid.clipping import (
+    NORM,
+    WANTS_WITHIN,
+    WITHIN,
+    PrivateUpdates,
+    moved,
+    shortened,
+    update_norm,
+)
 from flops_grid.errors import BudgetSpentError, UserCodeError
 from flops_grid.flower_internals import LEARNER_RAISED, take_identity
 
@@ -48,7 +56,7 @@ def test_only_a_longer_update_is_shortened(norm, factor):
 
 
 def test_an_update_keeps_its_direction_and_gets_the_norm_that_the_aggregator_asks_for():
-    reply = answered(PrivateUpdates(), [3.0, 3.0, 5], {NORM: 0.7})
+    reply = answered(PrivateUpdates(), [3.0, 3.0, 5], {NORM: 0.7, WANTS_WITHIN: True})
 
     found = arrays_in(reply)
     assert update_norm(record(found), record(SENT)) == pytest.approx(0.7, rel=1e-5)
@@ -58,7 +66,7 @@ def test_an_update_keeps_its_direction_and_gets_the_norm_that_the_aggregator_ask
 
 
 def test_a_short_update_stays_and_says_so():
-    reply = answered(PrivateUpdates(), [0.1, 0.1, 0], {NORM: 9.0})
+    reply = answered(PrivateUpdates(), [0.1, 0.1, 0], {NORM: 9.0, WANTS_WITHIN: True})
 
     np.testing.assert_allclose(arrays_in(reply)[0], SENT[0] + 0.1, rtol=1e-6)
     assert reply.content["metrics"][WITHIN] == 1

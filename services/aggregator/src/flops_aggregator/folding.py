@@ -41,6 +41,10 @@ summation": the error bound of blocked summation).
 class Gathering(Protocol):
     """Takes replies as they come, and keeps none of them."""
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Who answered, and yet is missing in the mean or had to be done without, and why."""
+
     def take(self, reply: Message) -> Message:
         """Add a checked reply's arrays, and return the reply without them."""
 
@@ -50,6 +54,8 @@ class Gathering(Protocol):
 
 class Fold:
     """A weighted sum of arrays that are like those that were ``sent``."""
+
+    left_out: Final[Mapping[str, str]] = {}
 
     def __init__(self, sent: ArrayRecord) -> None:
         self._sent = sent

@@ -4,7 +4,8 @@ All count alike: a weight by samples would let one learner move the mean further
 hides (McMahan et al. 2018, "Learning Differentially Private Recurrent Language Models").
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Message, RecordDict
@@ -35,6 +36,8 @@ class PrivateMean:
 
     ``count`` is how many there were, ``within`` how many of them had nothing to shorten.
     """
+
+    left_out: Final[Mapping[str, str]] = {}
 
     def __init__(
         self,

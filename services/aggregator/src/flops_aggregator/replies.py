@@ -30,6 +30,7 @@ from flops_grid.records import (
     pieces,
     record_of,
 )
+from flops_grid.secure.updates import SECURE
 
 NUMERIC_KINDS = "biufc"
 
@@ -40,7 +41,7 @@ class _UnusableReply(Exception):  # noqa: N818 - it becomes a LearnerError
 
 def checked_train_replies(
     replies: Iterable[Message],
-    sent: ArrayRecord,
+    sent: ArrayRecord | None,
     *,
     also: Iterable[str] = (),
     gathering: Gathering | None = None,
@@ -48,7 +49,7 @@ def checked_train_replies(
     """Return the replies, those that cannot be averaged with ``sent`` turned into errors.
 
     Each has to have the metrics ``also``. With ``gathering`` the good ones are added to it as they
-    come, and have no arrays any more.
+    come, and have no arrays any more. With ``sent`` None they have keys of a secure aggregation.
     """
     metrics = (SAMPLES, FIT_SECONDS, *also)
     take = gathering.take if gathering else _as_it_is
@@ -77,6 +78,8 @@ def _checked(reply: Message, metrics: tuple[str, ...], sent: ArrayRecord | None)
         content = RecordDict({METRICS: _metrics(reply, metrics)})
         if sent is not None:
             content[ARRAYS] = _arrays(reply, sent)
+        elif SECURE in reply.content:
+            content[SECURE] = reply.content[SECURE]
     except _UnusableReply as error:
         return unusable(reply, str(error))
     reply.content = content

@@ -8,7 +8,7 @@ or the aggregators of clusters; both answer alike.
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -132,11 +132,12 @@ class SupervisedStrategy(Strategy):
         self._watch.round_started(RoundStarted(number, rounds, self._cycle, is_cycle))
         told = ConfigRecord({**self._told(config), **self._protection.told()})
         self._protection.asks()
-        self._gathering = gathering = self._protection.gather(self._inner, arrays)
+        self._gathering = gathering = self._protection.gather(self._inner, arrays, self._learners)
         also = (*self._protection.wanted, *([TRAIN_LOSS] if self._wants_train_loss else []))
 
         def check(replies: Iterable[Message]) -> list[Message]:
-            return checked_train_replies(replies, arrays, also=also, gathering=gathering)
+            sent = arrays if self._protection.sees_updates else None
+            return checked_train_replies(replies, sent, also=also, gathering=gathering)
 
         self._asking.want(Wanted(self._what, self._training.min_fit, check))
         return self._asked(self._inner.configure_train(self._exchange, arrays, told, present))
@@ -159,11 +160,13 @@ class SupervisedStrategy(Strategy):
             self.first_train_loss = this.train_loss
         self._protection.releases(this.fits)
         gathering, self._gathering = self._gathering, None
-        if gathering and not self._facts.takes_steps:
-            this.arrays = with_dtypes_of(gathering.mean(), this.arrays)
-            return this.arrays, None
         if gathering:
-            checked = [as_reply(gathering.mean(), checked)]
+            mean = gathering.mean()
+            self._note_left_out(gathering.left_out)
+            if not self._facts.takes_steps:
+                this.arrays = with_dtypes_of(mean, this.arrays)
+                return this.arrays, None
+            checked = [as_reply(mean, checked)]
         arrays, metrics = self._inner.aggregate_train(self._exchange, checked)
         if arrays is not None:
             this.arrays = arrays = self._typed(arrays, checked)
@@ -325,6 +328,13 @@ class SupervisedStrategy(Strategy):
             listed = "; ".join(f"{name}: {error}" for name, error in sorted(errors.items()))
             self._watch.noticed(f"{self._what} goes on without some to {verb}. {listed}"[:4000])
         return good
+
+    def _note_left_out(self, left_out: Mapping[str, str]) -> None:
+        """Tell who was lost while the mean was found, which is no answer of theirs."""
+        self._round.errors |= {name: LearnerError(why) for name, why in left_out.items()}
+        if left_out:
+            listed = "; ".join(f"{name}: {why}" for name, why in sorted(left_out.items()))
+            self._watch.noticed(f"{self._what}: lost while the sum was opened. {listed}"[:4000])
 
     @property
     def _what(self) -> str:

@@ -30,6 +30,7 @@ from flops_grid.records import (
     config_in,
     parameters_from_arrays,
 )
+from flops_grid.secure.updates import SecureUpdates
 from flops_grid.user_model import UserModel
 from flops_learner import metrics as counted
 from flops_runtime import tracing
@@ -91,16 +92,18 @@ class Training:
         self._clock = clock
         self._compression = Compression()
         self._private_updates = PrivateUpdates(privacy.differential_privacy)
+        self._secure_updates = SecureUpdates(privacy, listener.noticed)
         self.rounds = 0
         self.samples = 0
 
     def client_app(self) -> ClientApp:
         """Return the app that answers the aggregator; what the user's code raises leaves it."""
         app = ClientApp()
-        # The outermost first: what is compressed is private already.
-        mods: list[Mod] = [self._compression, self._private_updates]
+        # The outermost first: what is hidden or compressed is private already.
+        mods: list[Mod] = [self._compression, self._secure_updates, self._private_updates]
         app.train(mods=mods)(self._telling("fit", self._train))
         app.evaluate()(self._telling("evaluate", self._evaluate))
+        self._secure_updates.register(app)
         return app
 
     def _telling(self, task: str, answer: Answer) -> Answer:

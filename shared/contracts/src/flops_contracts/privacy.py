@@ -83,11 +83,29 @@ class DifferentialPrivacy:
         return self.noise_multiplier / 2 if self.is_local else self.noise_multiplier
 
 
+LEAST_MEMBERS: Final = 3
+"""Of a secure sum: one of two tells each of them what the other gave."""
+
+
+@dataclass(frozen=True)
+class SecureAggregation:
+    """The aggregator gets the sum of the learners' updates, and sees none of them.
+
+    As long as ``threshold``, a part of the learners, are there to open it; so many together with
+    the aggregator could open another's. Each number of an update is told exactly within plus and
+    minus ``bound``, and cut to it.
+    """
+
+    threshold: float = 2 / 3
+    bound: float = 8.0
+
+
 @dataclass(frozen=True)
 class Privacy:
     """The mechanisms that protect learners; None is without."""
 
     differential_privacy: DifferentialPrivacy | None = None
+    secure_aggregation: SecureAggregation | None = None
 
 
 NO_PRIVACY: Final = Privacy()

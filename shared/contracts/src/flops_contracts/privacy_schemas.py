@@ -10,6 +10,7 @@ from flops_contracts.privacy import (
     DifferentialPrivacy,
     DpModel,
     Privacy,
+    SecureAggregation,
 )
 from flops_contracts.strict_schemas import SlaSchema
 
@@ -52,6 +53,16 @@ class DifferentialPrivacySchema(SlaSchema):
     epsilon_budget = _at_least_zero()
 
 
+class SecureAggregationSchema(SlaSchema):
+    """See ``SecureAggregation``."""
+
+    builds = SecureAggregation
+    threshold = fields.Float(
+        load_default=2 / 3, validate=validate.Range(min=0.5, max=1, min_inclusive=False)
+    )
+    bound = _positive(default=8.0)
+
+
 class PrivacySchema(SlaSchema):
     """See ``Privacy``."""
 
@@ -59,6 +70,7 @@ class PrivacySchema(SlaSchema):
     differential_privacy = fields.Nested(
         DifferentialPrivacySchema, load_default=None, allow_none=True
     )
+    secure_aggregation = fields.Nested(SecureAggregationSchema, load_default=None, allow_none=True)
 
 
 def read_privacy(document: Any) -> Privacy:

@@ -6,7 +6,7 @@ They hold for what is submitted. A project that was accepted before there was a 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from flops_contracts.privacy import DifferentialPrivacy, delta_of_gaussian
+from flops_contracts.privacy import LEAST_MEMBERS, DifferentialPrivacy, delta_of_gaussian
 from flops_contracts.sla import Compression, ProjectSla
 from flops_contracts.strategies import STRATEGIES, least_clients, parameter_problems
 
@@ -36,6 +36,49 @@ def _problems(sla: ProjectSla) -> Iterator[Problem]:
     if private := sla.privacy.differential_privacy:
         yield from _of_noise(private)
         yield from _of_privacy(sla, private)
+    if sla.privacy.secure_aggregation:
+        yield from _of_secrecy(sla)
+
+
+def _of_secrecy(sla: ProjectSla) -> Iterator[Problem]:
+    """Refuse beside secure aggregation what needs to see an update, or would show one."""
+    name, training = sla.strategy.name, sla.training_configuration
+    private = sla.privacy.differential_privacy
+    if not STRATEGIES[name].is_mean:
+        yield Problem(
+            "strategy.name",
+            f"{name} has to see each update, and secure aggregation shows their sum only. "
+            f"Take one of {_means()}.",
+        )
+    if training.compression is not Compression.NONE:
+        yield Problem(
+            "training_configuration.compression",
+            "Hidden updates look like random numbers of 4 bytes each: they cannot be compressed.",
+        )
+    if training.min_fit_clients < LEAST_MEMBERS:
+        yield Problem(
+            "training_configuration.min_fit_clients",
+            f"A secure sum is of at least {LEAST_MEMBERS} updates: one of two would tell each of "
+            "them what the other gave.",
+        )
+    if private and not private.is_clipped_by_learners:
+        yield Problem(
+            f"{PRIVACY}.clipping",
+            "An aggregator that sees no update cannot shorten it. Let the learners do that: "
+            '"clipping": "learner".',
+        )
+    if private and private.adaptive:
+        yield Problem(
+            f"{PRIVACY}.adaptive",
+            "Each learner would have to tell the aggregator whether its update was shortened. "
+            "Take a fixed norm.",
+        )
+    if private and private.is_local:
+        yield Problem(
+            "privacy.secure_aggregation",
+            "The noise of the local model hides each update already. Leave one of the two out: the "
+            "central model with secure aggregation needs far less noise.",
+        )
 
 
 def _of_strategy(sla: ProjectSla) -> Iterator[Problem]:
@@ -79,11 +122,10 @@ def _of_privacy(sla: ProjectSla, private: DifferentialPrivacy) -> Iterator[Probl
     """Refuse beside differential privacy what would break it."""
     name, training = sla.strategy.name, sla.training_configuration
     if not private.is_local and not STRATEGIES[name].is_mean:
-        means = ", ".join(one for one, facts in STRATEGIES.items() if facts.is_mean)
         yield Problem(
             "strategy.name",
             f"The noise of the central model fits a mean, and {name} takes none: one learner could "
-            f"change its result by more. Take one of {means}, or the local model.",
+            f"change its result by more. Take one of {_means()}, or the local model.",
         )
     is_compressed = training.compression is not Compression.NONE
     if is_compressed and private.is_clipped_by_learners and not private.is_local:
@@ -99,3 +141,8 @@ def _of_privacy(sla: ProjectSla, private: DifferentialPrivacy) -> Iterator[Probl
             f"With {learners} learners it has to be below {1 / learners:g}: otherwise the promise "
             "would hold for a mechanism that publishes what one of them has.",
         )
+
+
+def _means() -> str:
+    """Return the strategies that need the mean of the answers only."""
+    return ", ".join(one for one, facts in STRATEGIES.items() if facts.is_mean)

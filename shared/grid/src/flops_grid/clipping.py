@@ -34,8 +34,11 @@ from flops_grid.records import (
 NORM: Final = f"{INTERNAL}clipping-norm"
 """Key of the training config: shorten the update to this norm before it is sent."""
 
+WANTS_WITHIN: Final = f"{INTERNAL}wants-within"
+"""Key of the training config: tell whether there was something to shorten."""
+
 WITHIN: Final = "within-norm"
-"""Metric of a reply whose sender shortens: 1 if there was nothing to shorten, else 0."""
+"""Metric of a reply to whom wants that: 1 if there was nothing to shorten, else 0."""
 
 TOLERANCE: Final = 1e-3
 """By what part a shortened update may exceed its norm: it was rounded to the parameters' type."""
@@ -129,7 +132,8 @@ class PrivateUpdates:
         spread = self._local.noise_multiplier * bound if self._local else 0.0
         reply.content[ARRAYS] = moved(before, trained, shortened(norm, bound), spread, self._draw)
         metrics = metrics_in(reply.content)
-        if not self._local and metrics is not None:
+        wants_within = config_in(message.content).get(WANTS_WITHIN)
+        if wants_within and not self._local and metrics is not None:
             metrics[WITHIN] = float(norm <= bound)
             reply.content[METRICS] = metrics
         return reply
