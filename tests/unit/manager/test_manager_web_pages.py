@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from flops_contracts.privacy import DifferentialPrivacy, Privacy, SecureAggregation
 from flops_contracts.roles import Stage
 from flops_manager.domain.errors import ModelServerError
 from flops_manager.entrypoints.web.site import FILES, add_site
@@ -111,6 +112,18 @@ def test_a_failed_project_says_where_it_stopped_and_why(client):
     assert "stopped in “Training”" in page
     assert "fit_model raised ValueError: no rows" in page
     assert "model_manager.py:12" in page
+
+
+def test_a_page_says_what_is_promised_to_learners_and_what_is_spent(client, world):
+    private = DifferentialPrivacy(0.5, 1.2, epsilon_budget=8)
+    sla = replace(PROJECT.sla, privacy=Privacy(private, SecureAggregation()))
+    done = replace(PROJECT.rounds[0], metrics={"epsilon": 3.14159})
+    world.has(a_project(sla=sla, rounds=(done,)))
+
+    page = get(client, ONE).text
+
+    assert "central model: ε 3.14 spent of 8 at δ 1e-05" in page
+    assert "no aggregator of learners sees a single update" in page
 
 
 def test_an_ended_project_asks_no_more(client):
