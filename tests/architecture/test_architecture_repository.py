@@ -38,8 +38,8 @@ def python_files():
     return [path for path in tracked_files() if path.suffix == ".py"]
 
 
-def test_there_are_eleven_services():
-    assert len(SERVICES) == 11
+def test_there_are_twelve_services():
+    assert len(SERVICES) == 12
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)

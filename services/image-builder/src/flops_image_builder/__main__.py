@@ -1,4 +1,4 @@
-"""Starts the image-builder: ``python -m flops_image_builder [check | inspect]``."""
+"""Starts the image-builder: ``python -m flops_image_builder [assemble | check | inspect]``."""
 
 import importlib
 import json
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
 from flops_image_builder.adapters.dry_run import LoggedReports
-from flops_image_builder.bootstrap import inspect, work
+from flops_image_builder.bootstrap import assemble, inspect, work
 from flops_image_builder.settings import InspectionSettings, Settings
 from flops_runtime.environment import Environment
 from flops_runtime.logs import configure_logging
@@ -48,6 +48,20 @@ def inspection() -> ExitCode:
     return ExitCode.DONE if all(one.is_ok for one in found) else ExitCode.REPOSITORY_INVALID
 
 
+def assembly() -> ExitCode:
+    """Build the actors of the repository that the environment names; print their images as JSON."""
+    settings = InspectionSettings.from_env(Environment(os.environ))
+    configure_logging(settings.process.log_level, settings.process.log_format)
+    try:
+        built = assemble(settings, os.environ)
+    except FlopsError as error:
+        told = {"reason": error.reason, "hint": error.hint, "where": error.where}
+        print(json.dumps({"error": told}))  # noqa: T201 - the answer of this command
+        return error.exit_code
+    print(json.dumps(asdict(built.images)))  # noqa: T201 - the answer of this command
+    return ExitCode.DONE
+
+
 def check() -> ExitCode:
     """Import what is otherwise imported only when it is needed."""
     importlib.import_module("flops_image_builder.adapters.mlflow")
@@ -56,5 +70,5 @@ def check() -> ExitCode:
 
 
 if __name__ == "__main__":
-    COMMANDS = {"check": check, "inspect": inspection}
+    COMMANDS = {"assemble": assembly, "check": check, "inspect": inspection}
     exit_with(COMMANDS.get("".join(sys.argv[1:]), main))

@@ -108,6 +108,21 @@ def inspect(settings: InspectionSettings, variables: Mapping[str, str]) -> list[
         return inspection.inspect(settings.inspection, LoggedReports())
 
 
+def assemble(settings: InspectionSettings, variables: Mapping[str, str]) -> ActorsBuilt:
+    """Build both actors of a repository or folder on this machine, and tell nobody."""
+    commands = Commands(variables)
+    uv = Uv(commands, uv_settings(settings.uv, variables))
+    with tempfile.TemporaryDirectory(prefix="flops-assemble-") as name:
+        build = BuildActors(
+            FoldersAndRepositories(GitRepositories(commands, settings.git), commands),
+            PathInterpreters(commands, settings.python),
+            uv,
+            BundleEngine(settings.store, Environments(settings.store, uv), commands),
+            Path(name),
+        )
+        return build.build(settings.inspection.order, LoggedReports())
+
+
 def uv_settings(settings: UvSettings, variables: Mapping[str, str]) -> UvSettings:
     """Return how uv is used; where it was told itself whose PyTorch to take, that counts."""
     is_told = any(variables.get(name) for name in ("UV_TORCH_BACKEND", "UV_FIND_LINKS"))

@@ -1,13 +1,20 @@
-"""Start the mock data provider; ``check`` only proves that what it needs can be imported."""
+"""Start the mock data provider: ``python -m flops_mock_data_provider [check | split FOLDER]``.
+
+``check`` only proves that what it needs can be imported; ``split`` writes the partitions to files.
+"""
 
 import importlib
+import json
 import os
 import sys
+from pathlib import Path
 
+from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
-from flops_mock_data_provider.providing import provide
-from flops_mock_data_provider.settings import Settings
+from flops_mock_data_provider.providing import provide, write_parts
+from flops_mock_data_provider.settings import Settings, SplitSettings
 from flops_runtime.environment import Environment
+from flops_runtime.logs import configure_logging
 from flops_runtime.one_shot import exit_with, run_one_shot
 
 LIBRARY_SETTINGS = {
@@ -33,8 +40,23 @@ def main() -> ExitCode:
             importlib.import_module(module)
         print("ok")  # noqa: T201 - the answer
         return ExitCode.DONE
+    if sys.argv[1:2] == ["split"]:
+        return split(Path("".join(sys.argv[2:3])))
     settings = Settings.from_env(Environment(os.environ))
     return run_one_shot(settings.actor, lambda reporter: provide(settings, reporter))
+
+
+def split(folder: Path) -> ExitCode:
+    """Write the partitions to files; print a JSON array of their rows."""
+    try:
+        settings = SplitSettings.from_env(Environment(os.environ))
+        configure_logging(settings.process.log_level, settings.process.log_format)
+        rows = write_parts(settings, folder)
+    except FlopsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the answer of this command
+        return error.exit_code
+    print(json.dumps(rows))  # noqa: T201 - the answer of this command
+    return ExitCode.DONE
 
 
 if __name__ == "__main__":

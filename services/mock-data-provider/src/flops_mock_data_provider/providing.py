@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from flops_contracts.events import DataProvided, Fragment, Kind
 from flops_flight.client import BATCH_BYTES, DataServer
@@ -14,7 +16,7 @@ from flops_flight.messages import Identity
 from flops_mock_data_provider import partitions, sources
 from flops_mock_data_provider.errors import UnsplittableError
 from flops_mock_data_provider.metrics import EMPTY, LOAD_SECONDS, SEND_SECONDS, SENT_ROWS
-from flops_mock_data_provider.settings import Settings
+from flops_mock_data_provider.settings import Settings, SplitSettings
 from flops_runtime import tracing
 
 if TYPE_CHECKING:
@@ -49,13 +51,7 @@ def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
     ) as server:
         server.wait_until_reachable(REACH_SECONDS)
         reports.progress(f"loading {request.source or request.dataset_name}")
-        with tracing.span("load the dataset"), LOAD_SECONDS.time():
-            dataset = sources.load(
-                request, settings.builtin_datasets, settings.load_timeout_seconds
-            )
-        parts = partitions.split(
-            dataset, request.partitioner, request.number_of_partitions, request.seed
-        )
+        parts = _parts(settings)
         if parts.count != request.number_of_partitions:
             name = request.partitioner.name
             reports.notice(f"{name} makes {parts.count} partitions of these data")
@@ -75,6 +71,31 @@ def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
     if not own:
         reports.notice(f"there are {parts.count} partitions, and none for this node")
     return Kind.DATA_PROVIDED, DataProvided(request.data_tag, tuple(fragments))
+
+
+def write_parts(settings: SplitSettings, folder: Path) -> list[int]:
+    """Write every partition to a Parquet file of ``folder``, in order; return their rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = _parts(settings)
+    rows = []
+    for number in range(parts.count):
+        part = parts.load(number)
+        schema = part.features.arrow_schema
+        file = folder / f"partition-{number:06}.parquet"
+        with pq.ParquetWriter(file, schema) as writer:
+            for batch in _batches(part, schema, LabelCount("", ())):
+                writer.write_batch(batch)
+        rows.append(int(part.num_rows))
+    return rows
+
+
+def _parts(settings: Settings | SplitSettings) -> partitions.Partitions:
+    request = settings.request
+    with tracing.span("load the dataset"), LOAD_SECONDS.time():
+        dataset = sources.load(request, settings.builtin_datasets, settings.load_timeout_seconds)
+    return partitions.split(
+        dataset, request.partitioner, request.number_of_partitions, request.seed
+    )
 
 
 def _node(settings: Settings) -> str:

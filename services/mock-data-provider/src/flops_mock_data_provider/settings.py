@@ -10,7 +10,7 @@ from flops_contracts.roles import Role
 from flops_contracts.sla import MockDataConfiguration, Parametrised
 from flops_contracts.sla_schemas import PartitionerSchema
 from flops_runtime.environment import BadSettingsError, Environment
-from flops_runtime.settings import ActorSettings
+from flops_runtime.settings import ActorSettings, ProcessSettings
 
 DATA_SERVER = "172.17.0.1:11027"
 """Where NodeEngine's data server is for every container of a node: the bridge of docker."""
@@ -49,17 +49,47 @@ class Settings:
             node_index=environment.whole(
                 "FLOPS_NODE_INDEX", 0, help="Which of FLOPS_NODES this one is, from 0."
             ),
-            builtin_datasets=environment.path(
-                "FLOPS_BUILTIN_DATASETS", "", help="Folder with the files of builtin datasets."
-            ),
-            load_timeout_seconds=environment.seconds(
-                "FLOPS_DATASET_TIMEOUT_SECONDS",
-                cls.load_timeout_seconds,
-                help="How long loading the dataset may take.",
-            ),
+            builtin_datasets=_builtin(environment),
+            load_timeout_seconds=_load_timeout(environment),
         )
         environment.check()
         return settings
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """What ``python -m flops_mock_data_provider split FOLDER`` is told."""
+
+    process: ProcessSettings
+    request: MockDataConfiguration
+    builtin_datasets: Path
+    load_timeout_seconds: float
+
+    @classmethod
+    def from_env(cls, environment: Environment) -> "SplitSettings":
+        """Read them all; raise ``BadSettingsError``."""
+        settings = cls(
+            process=ProcessSettings.from_env(environment),
+            request=_request(environment),
+            builtin_datasets=_builtin(environment),
+            load_timeout_seconds=_load_timeout(environment),
+        )
+        environment.check()
+        return settings
+
+
+def _builtin(environment: Environment) -> Path:
+    return environment.path(
+        "FLOPS_BUILTIN_DATASETS", "", help="Folder with the files of builtin datasets."
+    )
+
+
+def _load_timeout(environment: Environment) -> float:
+    return environment.seconds(
+        "FLOPS_DATASET_TIMEOUT_SECONDS",
+        Settings.load_timeout_seconds,
+        help="How long loading the dataset may take.",
+    )
 
 
 def _request(environment: Environment) -> MockDataConfiguration:

@@ -13,6 +13,7 @@ import click
 from flops_cli.client import FlopsClient
 from flops_cli.commands.context import Context, pass_context
 from flops_cli.commands.machine import Machine, install_services, tidied
+from flops_cli.commands.simulate import simulate
 from flops_cli.local.demo import Demo, DemoWorld
 from flops_cli.local.demo_plans import PLANS
 from flops_cli.local.detached import start_detached
@@ -145,6 +146,9 @@ def _client(suite: Suite) -> FlopsClient:
     return FlopsClient.logged_in(
         network.api_url, network.oakestra_url, ADMIN, suite.secrets.root_password
     )
+
+
+local.add_command(simulate)
 
 
 def _addresses(network: Network) -> dict[str, str]:

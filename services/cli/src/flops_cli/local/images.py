@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,10 @@ BASES: Final = ("learner", "aggregator", "model-server")
 """What the image-builder builds upon; they cannot be started themselves."""
 
 
+SIMULATOR: Final = "simulator"
+"""What stands in for an aggregator, where learners are simulated."""
+
+
 def reference(service: str) -> str:
     """Return the image reference of a service."""
     return f"{PREFIX}/{service}:{TAG}"
@@ -40,17 +45,31 @@ def suite_bundles(places: Places, variables: Mapping[str, str]) -> tuple[Bundle,
 def register(places: Places, variables: Mapping[str, str]) -> None:
     """Write all bundles, and the requirement files that the base bundles name."""
     for name in BASES:
-        file = requirements_file(places, name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lines = "".join(f"{line}\n" for line in needs_of(places.service(name)).requirements)
-        file.write_text(lines, encoding="utf-8")
+        _write_requirements(places, name)
     for bundle in suite_bundles(places, variables):
         write_bundle(places.images, bundle)
+
+
+def register_simulator(places: Places, variables: Mapping[str, str]) -> str:
+    """Write bases of which an aggregator can simulate its learners; return their tag."""
+    register(places, variables)
+    for role, name in (("learner", "learner"), ("aggregator", SIMULATOR)):
+        _write_requirements(places, name)
+        base = _base(places, name)
+        write_bundle(places.images, replace(base, reference=f"{PREFIX}/{role}:{SIMULATOR}"))
+    return SIMULATOR
 
 
 def requirements_file(places: Places, service: str) -> Path:
     """Return where the third-party requirements of a base image are listed."""
     return places.images / "bases" / service / "requirements.in"
+
+
+def _write_requirements(places: Places, service: str) -> None:
+    file = requirements_file(places, service)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = "".join(f"{line}\n" for line in needs_of(places.service(service)).requirements)
+    file.write_text(lines, encoding="utf-8")
 
 
 def _started(places: Places, service: str, variables: Mapping[str, str]) -> Bundle:

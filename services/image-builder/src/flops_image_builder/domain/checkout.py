@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,14 @@ class Checkout:
     commit: str
     folder: Path
     differs: str = ""
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """Return what stands for a commit where there is none: it changes with the files' texts."""
+    digest = sha256()
+    for path, text in sorted(files.items()):
+        digest.update(f"{path}\0{text}\0".encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

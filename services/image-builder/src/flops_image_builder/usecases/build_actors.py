@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from flops_contracts.events import ActorImages, ActorsBuilt
-from flops_image_builder.domain.checkout import Checkout, RepositoryFacts, facts_from_files
+from flops_image_builder.domain.checkout import (
+    Checkout,
+    RepositoryFacts,
+    digest_of,
+    facts_from_files,
+)
 from flops_image_builder.domain.plan import (
     CODE,
     QUIET,
@@ -84,7 +89,9 @@ class BuildActors:
             )
         reports.progress("Checking the ML repository", 1, STEPS, "steps")
         with phase("check"):
-            facts = facts_from_files(self._repositories.read(checkout))
+            files = self._repositories.read(checkout)
+            checkout = replace(checkout, commit=checkout.commit or digest_of(files))
+            facts = facts_from_files(files)
             python = python_of(facts, self._interpreters, reports)
         reports.progress("Resolving the dependencies", 2, STEPS, "steps")
         with phase("resolve"):

@@ -3,14 +3,12 @@
 The same steps as a build; every step that can still be taken is, and all findings are told.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from flops_contracts.errors import FlopsError
-from flops_image_builder.domain.checkout import Checkout, RepositoryFacts, examine
+from flops_image_builder.domain.checkout import Checkout, RepositoryFacts, digest_of, examine
 from flops_image_builder.domain.findings import Finding
 from flops_image_builder.domain.plan import BuildPlan
 from flops_image_builder.domain.pythons import Interpreter
@@ -80,7 +78,7 @@ class InspectRepository:
         reports.progress("Resolving the dependencies")
         resolved = self._resolve(order, facts, reports, found)
         if resolved and not problems:
-            checkout = replace(checkout, commit=checkout.commit or _digest(files))
+            checkout = replace(checkout, commit=checkout.commit or digest_of(files))
             self._rehearse(asked, checkout, facts, resolved, reports, found)
         return found
 
@@ -141,10 +139,3 @@ def _described(checkout: Checkout) -> Finding:
     what = f"the folder as it is{checkout.differs and f', {checkout.differs}'}"
     hint = "A project builds what is committed: commit it before." if checkout.differs else ""
     return Finding(REPOSITORY, True, what, hint)
-
-
-def _digest(files: Mapping[str, str]) -> str:
-    digest = sha256()
-    for path, text in sorted(files.items()):
-        digest.update(f"{path}\0{text}\0".encode())
-    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""A project's training with many learners on one machine."""

@@ -1,0 +1,266 @@
+"""Whole simulations as processes, beside trainings over a real grid."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from flops_aggregator.place import Place
+from flops_aggregator.training import train
+from flops_contracts.exit_codes import ExitCode
+from flops_contracts.sla_schemas import read_project_sla
+from flops_grid.client import serve_client_app
+from flops_grid.server import StreamGrid
+from flops_grid.settings import GridSettings
+from flops_grid.user_model import UserModel
+from flops_learner.training import Training
+from flops_simulator.simulation import training_of
+from support.federation import MemoryRuns, MemoryWatch
+
+MODEL = '''
+"""Linear regression by stochastic gradient descent in NumPy."""
+
+import random
+import sys
+
+import numpy as np
+from flops_utils.ml_repo_building_blocks import load_dataset
+
+print("this is not for who reads the answers")
+{seed}
+
+
+class ModelManager:
+    def __init__(self):
+        self.weights = np.zeros(3)
+        self.drawn = np.zeros(1)
+
+    def set_model_data(self):
+        data = load_dataset()
+        data.set_format("numpy")
+        self.x, self.y = data["x"], data["y"]
+        if {fails}:
+            raise ValueError("these rows are wrong")
+
+    def get_model(self):
+        return self.weights
+
+    def get_model_parameters(self):
+        return [self.weights, self.drawn]
+
+    def set_model_parameters(self, parameters):
+        self.weights, self.drawn = parameters
+
+    def fit_model(self):
+        {fit}
+        for row in np.random.permutation(len(self.x)):
+            wrong = self.x[row] @ self.weights - self.y[row]
+            self.weights = self.weights - 0.05 * wrong * self.x[row]
+        self.drawn = self.drawn + random.random()
+        return len(self.x)
+
+    def evaluate_model(self):
+        loss = float(np.mean((self.x @ self.weights - self.y) ** 2))
+        return loss, 1 / (1 + loss), len(self.x)
+'''
+QUIET_MODEL = MODEL.replace("np.random.permutation(len(self.x))", "range(len(self.x))").replace(
+    "random.random()", "1.0"
+)
+
+
+class Simulated:
+    """A folder with a repository and data, and what simulations of it tell."""
+
+    def __init__(self, folder, model=MODEL, **parts):
+        self.folder = folder
+        self.text = model
+        for name, default in {"seed": "", "fails": "False", "fit": "pass"}.items():
+            self.text = self.text.replace("{" + name + "}", parts.get(name, default))
+        (folder / "model_manager.py").write_text(self.text)
+        (folder / "data").mkdir()
+
+    def with_learners(self, count):
+        rng = np.random.default_rng(1)
+        for number in range(count):
+            x = rng.normal(size=(20 + number, 3))
+            table = pa.table({"x": list(x), "y": x @ [1.0, -2.0, 3.0]})
+            pq.write_table(table, self.folder / "data" / f"partition-{number:04}.parquet")
+        return self
+
+    def sla(self, **changes):
+        training = {"training_rounds": 3, **changes.pop("training", {})}
+        return {
+            "customerID": "ada",
+            "ml_repo_url": "https://git.example/r",
+            "ml_model_flavor": "sklearn",
+            "training_configuration": training,
+            **changes,
+        }
+
+    def ends(self, clusters=0, processes=2, seed=0, **changes):
+        """Simulate; return the exit code and all that was told."""
+        plan = {
+            "sla": self.sla(**changes),
+            "data": str(self.folder / "data"),
+            "clusters": clusters,
+            "processes": processes,
+            "seed": seed,
+        }
+        (self.folder / "plan.json").write_text(json.dumps(plan))
+        ended = subprocess.run(
+            [sys.executable, "-m", "flops_simulator", "plan.json"],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        return ended.returncode, [json.loads(line) for line in ended.stdout.splitlines()]
+
+    def rounds(self, **changes):
+        code, told = self.ends(**changes)
+        assert code == ExitCode.DONE, told
+        return [
+            (one["cluster"], one["round"], one["loss"])
+            for one in told
+            if one["kind"] == "round_completed"
+        ]
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    return Simulated(tmp_path_factory.mktemp("simulated")).with_learners(6)
+
+
+def test_results_do_not_depend_on_how_many_processes_hold_the_learners(simulated):
+    first = simulated.rounds(processes=1)
+
+    assert simulated.rounds(processes=3) == first
+    assert simulated.rounds(processes=3, seed=1) != first
+    assert [number for _, number, _ in first] == [1, 2, 3]
+
+
+def test_a_repository_that_seeds_its_generators_draws_by_that(tmp_path):
+    seeds = "random.seed(4); np.random.seed(4)"
+    seeded = Simulated(tmp_path, seed=seeds).with_learners(3)
+
+    assert seeded.rounds(seed=0) == seeded.rounds(seed=1)
+
+
+def test_clusters_train_below_a_root(simulated):
+    hierarchical = {"mode": "hierarchical", "training_cycles": 2, "training_rounds": 2}
+
+    rounds = simulated.rounds(clusters=2, training=hierarchical)
+
+    assert [(cluster, number) for cluster, number, _ in rounds] == [
+        *(("cluster1", 1), ("cluster1", 2), ("cluster2", 1), ("cluster2", 2), ("", 1)),
+        *(("cluster1", 1), ("cluster1", 2), ("cluster2", 1), ("cluster2", 2), ("", 2)),
+    ]
+    assert rounds[-1][2] < rounds[4][2]
+
+
+def test_privacy_is_as_it_would_be(simulated):
+    privacy = {
+        "differential_privacy": {
+            "clipping_norm": 1.0,
+            "noise_multiplier": 3.0,
+            "clipping": "learner",
+        },
+        "secure_aggregation": {},
+    }
+
+    code, told = simulated.ends(privacy=privacy, training={"min_fit_clients": 3}, learners=6)
+
+    spent = [one["epsilon"] for one in told if one["kind"] == "round_completed"]
+    assert code == ExitCode.DONE
+    assert len(spent) == 3
+    assert spent == sorted(spent)
+
+
+def test_what_it_costs_is_told_at_the_end(simulated):
+    _, told = simulated.ends()
+
+    done = told[-1]
+    assert (done["kind"], done["learners"], done["best"]["round"]) == ("done", 6, 3)
+    assert done["memory_bytes"] > 50e6
+    assert done["train_seconds"] > 0
+
+
+def test_learners_that_cannot_begin_are_named_and_done_without(tmp_path):
+    some = Simulated(tmp_path, fails="len(self.x) == 21").with_learners(3)
+
+    code, told = some.ends()
+
+    notices = [one["message"] for one in told if one["kind"] == "notice"]
+    assert code == ExitCode.DONE
+    assert told[-1]["learners"] == 2
+    assert notices[0].startswith("learner 2 cannot begin: set_model_data raised ValueError: these")
+    assert "model_manager.py" in notices[0]
+
+
+def test_without_any_the_first_reason_is_the_reason(tmp_path):
+    code, told = Simulated(tmp_path, fails="True").with_learners(2).ends()
+
+    assert code == ExitCode.TOO_FEW_LEARNERS
+    assert told[-1]["kind"] == "failed"
+    assert "these rows are wrong" in told[-1]["reason"]
+
+
+def test_a_process_that_dies_is_told(tmp_path):
+    dying = Simulated(tmp_path, fit="import os; os._exit(9)").with_learners(2)
+
+    code, told = dying.ends()
+
+    assert code == ExitCode.USER_CODE_FAILED
+    assert told[-1]["reason"] == "a process with learners ended with exit code 9"
+
+
+def test_a_learner_that_takes_too_long_ends_it(tmp_path):
+    slow = Simulated(tmp_path, fit="import time; time.sleep(60)").with_learners(2)
+
+    code, told = slow.ends(round_timeout_seconds=1)
+
+    assert code == ExitCode.USER_CODE_FAILED
+    assert "took longer than" in told[-1]["reason"]
+
+
+def test_a_real_grid_gives_the_same_to_the_last_bit(tmp_path):
+    """Learners in threads over gRPC, whose model draws no random numbers."""
+    quiet = Simulated(tmp_path, model=QUIET_MODEL).with_learners(3)
+    namespace: dict[str, object] = {}
+    exec(compile(quiet.text, "model_manager.py", "exec"), namespace)  # noqa: S102 - our own text
+    manager = namespace["ModelManager"]
+
+    class Loaded(manager):
+        def __init__(self, file):
+            super().__init__()
+            table = pq.read_table(file)
+            self.x = np.array(table["x"].to_pylist(), np.float32)
+            self.y = table["y"].to_numpy().astype(np.float32)
+
+    def learn(number, port):
+        file = tmp_path / "data" / f"partition-{number:04}.parquet"
+        app = Training(UserModel(Loaded(file), tmp_path)).client_app()
+        return serve_client_app(app, f"127.0.0.1:{port}", f"learner{number + 1}", "token")
+
+    training = training_of(read_project_sla(quiet.sla(learners=3)), 3)
+    watch = MemoryWatch()
+    with (
+        ThreadPoolExecutor(3) as threads,
+        StreamGrid("127.0.0.1:0", "token", GridSettings.for_learners(3)) as grid,
+    ):
+        for number in range(3):
+            threads.submit(learn, number, grid.port)
+        grid.wait_for_learners(3, 30)
+        model = UserModel(manager(), tmp_path)
+        train(training, model, grid, watch, Place(), MemoryRuns(), lambda _: None)
+
+    real = [("", one.round, one.loss) for one in watch.completed]
+    assert quiet.rounds(learners=3) == real
