@@ -223,7 +223,7 @@ def test_a_process_that_dies_is_told(tmp_path):
 
 
 def test_a_learner_that_takes_too_long_ends_it(tmp_path):
-    slow = Simulated(tmp_path, fit="import time; time.sleep(60)").with_learners(2)
+    slow = Simulated(tmp_path, fit="import threading; threading.Event().wait(60)").with_learners(2)
 
     code, told = slow.ends(round_timeout_seconds=1)
 
