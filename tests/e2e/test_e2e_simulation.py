@@ -74,6 +74,24 @@ def test_a_mock_sla_says_which_data_are_split_and_how(folder):
     assert "4 learners with 50 to 200 rows each." in ended.stdout
 
 
+def test_compressed_updates_learn_the_demos_digits_as_well(folder):
+    best, output = {}, folder / "compressed.json"
+    for compression, bytes_of_a_number in {"none": 8, "float16": 2, "int8": 1}.items():
+        training = {"training_rounds": 3, "compression": compression}
+        arguments = ("--learners", "3", "--output", str(output))
+        ended = simulate(folder, *arguments, training_configuration=training)
+        assert ended.returncode == 0
+        document = json.loads(output.read_text())
+        best[compression] = document["best"]["accuracy"]
+        # 7,850 numbers of each learner, and what is said of them.
+        sent = document["rounds"][0]["bytes_up"]
+        assert 3 * 7850 * bytes_of_a_number < sent < 3 * 7850 * bytes_of_a_number + 6000
+
+    assert best["none"] > 0.85
+    assert best["float16"] == pytest.approx(best["none"], abs=0.01)
+    assert best["int8"] == pytest.approx(best["none"], abs=0.01)
+
+
 def test_what_cannot_be_is_told_in_a_sentence(folder):
     ended = simulate(folder, "--learners", "5", "--clusters", "2")
 

@@ -102,6 +102,20 @@ def test_it_is_deployed_anew_a_few_times_and_then_fails_the_project_with_that_ca
     until(lambda: core.running() == OBSERVATORY, what="nothing is left")
 
 
+def test_what_the_one_before_said_of_itself_is_not_said_of_the_new_one(core):
+    project_id, aggregator, _ = core.reach_training()
+    core.say(project_id, aggregator, Kind.HEARTBEAT, Heartbeat("training", 2, 300.0, 40))
+    until(lambda: core.project(project_id).service(aggregator).round == 2, what="it is heard")
+
+    core.say(
+        project_id, aggregator, Kind.FAILED, a_failure("no broker", ExitCode.BROKER_UNREACHABLE)
+    )
+
+    until_deployed(core, aggregator, 2)
+    new = core.project(project_id).service(aggregator)
+    assert (new.state, new.round, new.memory_mb, new.rows) == ("", None, None, None)
+
+
 def test_a_word_of_a_loss_that_comes_twice_counts_once(core):
     project_id, aggregator, _ = core.reach_training()
     gone = a_failure("no broker", ExitCode.BROKER_UNREACHABLE)

@@ -11,6 +11,7 @@ from flops_cli.errors import LocalSuiteError
 from flops_cli.local.environments import DATASETS
 from flops_cli.local.images import PREFIX, builtin_datasets, register_simulator
 from flops_cli.local.places import Places
+from flops_cli.local.processes import descendants, wait_for
 from flops_contracts.bundles import Bundle, read_bundle
 from flops_contracts.sla import MockDataConfiguration, ProjectSla
 
@@ -129,6 +130,8 @@ class Simulator:
                 try:
                     yield from _told(process.stdout or (), log)
                     process.wait(END_SECONDS)
+                    # Python's own watcher over shared resources ends a moment after it.
+                    wait_for(lambda: not descendants(), END_SECONDS, "the end of the simulation")
                 finally:
                     # Whoever stops listening wants no more of it.
                     process.terminate()
