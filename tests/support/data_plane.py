@@ -1,6 +1,9 @@
 """Tables, digits and a data server for tests of the data plane."""
 
 import gzip
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +19,8 @@ from flops_ml_data_server.bootstrap import serving
 from flops_ml_data_server.callers import Doorkeeper
 from flops_ml_data_server.settings import Settings
 from flops_runtime.settings import ProcessSettings
+from support.broker import free_port, is_listening
+from support.waiting import until
 
 ADDRESS = "127.0.0.1"
 METADATA = {"huggingface": '{"info": {"features": {"x": {"dtype": "int64", "_type": "Value"}}}}'}
@@ -121,3 +126,23 @@ def tables(draw: st.DrawFn) -> pa.Table:
         words = draw(st.lists(st.sampled_from(["a", "b", None]), min_size=rows, max_size=rows))
         columns["words"] = pa.array(words, pa.string()).dictionary_encode()
     return pa.table(columns)
+
+
+@contextmanager
+def a_data_server_process(volume: Path) -> Iterator[tuple[World, int]]:
+    """Serve ``volume`` in a process of its own, whose id comes with it; it must not die."""
+    port, http_port = free_port(), free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "FLOPS_BIND_ADDRESS": ADDRESS,
+        "FLOPS_DATA_VOLUME": str(volume),
+        "FLOPS_FLIGHT_PORT": str(port),
+        "FLOPS_HTTP_PORT": str(http_port),
+    }
+    command = [sys.executable, "-m", "flops_ml_data_server"]
+    with subprocess.Popen(command, env=environment) as process:
+        until(lambda: is_listening(port), what="the server listens")
+        yield World(f"{ADDRESS}:{port}", f"http://{ADDRESS}:{http_port}", volume), process.pid
+        is_up = process.poll() is None
+        process.kill()
+    assert is_up

@@ -234,16 +234,6 @@ def test_a_full_disk_ends_the_upload_and_nothing_else(tmp_path):
         process.kill()
 
 
-def test_a_stream_of_tiny_batches_is_stored_in_few_row_groups(node, server):
-    """The unit test of uploads has the memory; here is the wire."""
-    batches = a_table(rows=20_000).to_batches(max_chunksize=1)
-
-    stored = server.upload("tiny", pa.RecordBatchReader.from_batches(a_table().schema, batches))
-
-    assert stored.rows == 20_000
-    assert pq.ParquetFile(node.volume / stored.name).metadata.num_row_groups == 1
-
-
 class Point(pa.ExtensionType):
     """A type that the server has never heard of."""
 

@@ -1,0 +1,34 @@
+"""A million batches of one row: what a device does that sends each reading by itself."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from support.data_plane import a_data_server_process
+
+BATCHES = 1_000_000
+SCHEMA = pa.schema({"at": pa.int64(), "name": pa.string()})
+
+
+def memory_mb(process, key):
+    lines = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key)) / 1000
+
+
+def batches():
+    one = pa.record_batch([[7], ["reading"]], schema=SCHEMA)
+    return (one for _ in range(BATCHES))
+
+
+def test_they_become_few_row_groups_in_bounded_memory(tmp_path):
+    with a_data_server_process(tmp_path / "volume") as (node, process), node.client() as server:
+        before = memory_mb(process, "VmRSS")
+
+        stored = server.upload("tiny", pa.RecordBatchReader.from_batches(SCHEMA, batches()))
+
+        # 16 MB of data; the rest is what Parquet and gRPC have while they work.
+        assert memory_mb(process, "VmHWM") - before < 200
+        metadata = pq.ParquetFile(node.volume / stored.name).metadata
+        assert (stored.rows, metadata.num_rows) == (BATCHES, BATCHES)
+        assert metadata.num_row_groups <= 20
