@@ -8,6 +8,7 @@ from flops_cli.__main__ import main
 from flops_cli.errors import CliExitCode
 from flops_cli.local.suite import ADMIN
 from support.suite import a_project_sla, a_repository
+from support.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -55,6 +56,38 @@ def test_data_of_a_device_make_a_project_startable(flops, sla, readings):
     assert (before, pushed, after, dropped) == (CliExitCode.REFUSED, 0, 0, 0)
     assert "'oven'" in " ".join(one["message"] for one in findings)
     assert [one["rows"] for one in gone] == [100]
+
+
+def test_nodes_whose_columns_disagree_are_named_before_anything_is_built(
+    flops, sla, readings, tmp_path, world
+):
+    other = tmp_path / "other.csv"
+    other.write_text("pressure,label\n1.5,0\n2.5,1\n")
+    flops("data", "push", readings, "--tag", "oven")
+    flops("data", "push", other, "--tag", "oven", "--server", world.suite.network.data_server(2))
+
+    def told():
+        code, findings = flops("project", "check", sla)
+        return code, " ".join(one["message"] for one in findings if not one["is_ok"])
+
+    try:
+        # What the second node holds is announced within seconds.
+        until(lambda: "do not fit together" in told()[1], 60, "the check tells of both nodes")
+        code, message = told()
+        _, answer = flops("project", "start", sla)
+        project = world.finished(answer["project_id"])
+    finally:
+        flops("data", "drop", "--tag", "oven", "--yes")
+        flops(
+            *("data", "drop", "--tag", "oven", "--yes", "--server"),
+            world.suite.network.data_server(2),
+        )
+
+    assert code == CliExitCode.REFUSED
+    assert "is a column of 'oven' on" in message
+    assert "'pressure'" in message or "'temperature'" in message
+    assert "do not fit together" in project.failure.reason
+    assert project.document["images"] is None
 
 
 def test_a_project_is_started_cancelled_and_deleted(flops, sla, readings):
