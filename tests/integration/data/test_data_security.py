@@ -1,15 +1,10 @@
 """The token and TLS, both optional."""
 
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
-
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from pyarrow import flight
 
 from flops_flight.errors import DataRejectedError, DataServerUnreachableError
+from support.certificates import a_certificate
 from support.data_plane import a_data_server, a_table
 
 TOKEN = "only-for-this-test"
@@ -44,30 +39,6 @@ def test_a_bare_token_in_the_header_is_enough(guarded):
 
     with flight.connect(f"grpc://{guarded.address}") as client:
         assert list(client.list_flights(options=options)) == []
-
-
-def a_certificate():
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "data server")])
-    now = datetime.now(UTC)
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(alternative, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    pkcs8 = serialization.PrivateFormat.PKCS8
-    return (
-        certificate.public_bytes(serialization.Encoding.PEM).decode(),
-        key.private_bytes(serialization.Encoding.PEM, pkcs8, plain).decode(),
-    )
 
 
 def test_tls_serves_who_trusts_the_certificate_and_nobody_else(tmp_path):

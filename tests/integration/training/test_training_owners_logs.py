@@ -8,6 +8,7 @@ from flops_learner.settings import Settings
 from flops_runtime.environment import Environment
 from flops_runtime.logs import LastLines
 from support.broker import free_port
+from support.certificates import a_certificate
 from support.data_plane import a_data_server
 
 
@@ -26,7 +27,7 @@ class Told:
         self.notices.append(Notice(message).message)
 
 
-def settings_for(address):
+def settings_for(address, **more):
     environment = Environment(
         {
             "FLOPS_INSTANCE": "lrn0",
@@ -36,6 +37,7 @@ def settings_for(address):
             "FLOPS_AGGREGATOR_ADDRESS": "127.0.0.1:9",
             "FLOPS_GRID_TOKEN": "t",
             "FLOPS_DATA_SERVER_ADDRESS": address,
+            **more,
         }
     )
     settings = Settings.from_env(environment)
@@ -63,3 +65,17 @@ def test_without_an_answer_logs_stay():
     ask_owner(settings_for(f"127.0.0.1:{free_port()}"), Teller(told), patience_seconds=0.2)
 
     assert told.decisions == []
+
+
+def test_a_server_with_tls_is_asked_by_who_trusts_its_authority(tmp_path):
+    certificate, key = a_certificate()
+    trusting, others = Told(), Told()
+
+    with a_data_server(
+        tmp_path, logs_may_leave=True, tls_certificate=certificate, tls_key=key
+    ) as server:
+        settings = settings_for(server.address, FLOPS_DATA_SERVER_CA=certificate)
+        ask_owner(settings, Teller(trusting))
+        ask_owner(settings_for(server.address), Teller(others), patience_seconds=0.5)
+
+    assert (trusting.decisions, others.decisions) == ([True], [])
