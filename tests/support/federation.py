@@ -10,7 +10,7 @@ from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
 from flops_aggregator.checkpoints import NO_MEMORY, Checkpoint, Memory
 from flops_aggregator.cluster import Cluster
 from flops_aggregator.place import Place
-from flops_aggregator.protection import build_protection
+from flops_aggregator.promises import build_protection
 from flops_aggregator.settings import TrainingSettings
 from flops_aggregator.strategies import build_strategy, train_config
 from flops_aggregator.strategy_state import give

@@ -1,12 +1,10 @@
 """Secure aggregation over real gRPC on loopback: a learner dies in the middle of it."""
 
-from pathlib import Path
-
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord
 
 from flops_aggregator.place import Place
-from flops_aggregator.protection import build_protection
+from flops_aggregator.promises import build_protection
 from flops_aggregator.strategies import build_strategy
 from flops_aggregator.supervision import SupervisedStrategy
 from flops_contracts.privacy import Privacy, SecureAggregation
@@ -14,33 +12,12 @@ from flops_grid.client import serve
 from flops_grid.link import Link, Peer
 from flops_grid.server import StreamGrid
 from flops_grid.settings import GridSettings, LinkSettings
-from flops_grid.user_model import UserModel
-from flops_learner.training import Training
 from support.federation import MemoryRuns, MemoryWatch, a_training
+from support.walking_model import walking
 
 TOKEN = "for-this-test"
 SECRET = Privacy(secure_aggregation=SecureAggregation(threshold=0.6))
 STEPS = {"learner1": 0.25, "learner2": 0.5, "learner3": 0.75, "learner4": 8.0}
-
-
-class Model:
-    """Walks by a step of its own."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def set_model_parameters(self, parameters):
-        self.parameters = parameters
-
-    def get_model_parameters(self):
-        return self.parameters
-
-    def fit_model(self):
-        self.parameters = [one + np.float32(self.step) for one in self.parameters]
-        return 10
-
-    def evaluate_model(self):
-        return 0.5, 0.5, 10
 
 
 class Death(BaseException):
@@ -60,7 +37,7 @@ class Mortal:
 
 
 def learn(name, port):
-    app = Training(UserModel(Model(STEPS[name]), Path.cwd()), privacy=SECRET).client_app()
+    app = walking(STEPS[name], SECRET).client_app()
     link = Link(Peer(f"127.0.0.1:{port}", name, TOKEN), LinkSettings(unreachable_seconds=20))
     return serve(Mortal(app) if name == "learner4" else app, link)
 

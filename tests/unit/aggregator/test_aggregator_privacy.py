@@ -1,7 +1,5 @@
 """Differential privacy through whole trainings in memory: the mean, its noise, what it spends."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from dp_accounting import GaussianDpEvent
@@ -17,12 +15,10 @@ from flops_contracts.privacy import (
     Privacy,
 )
 from flops_contracts.sla import Compression, Parametrised
-from flops_grid.client import run_app
 from flops_grid.errors import BudgetSpentError
 from flops_grid.flower_internals import take_identity
-from flops_grid.user_model import UserModel
-from flops_learner.training import Training
 from support.federation import Learner, MemoryCluster, MemoryRuns, run
+from support.walking_model import WalkingLearner
 
 FAINT = 1e-9
 """A noise multiplier whose noise is below what the comparisons see."""
@@ -189,43 +185,12 @@ def test_a_mean_leaves_only_after_it_was_noted():
         run(stepping(0.1), book=Away(), privacy=promise(1.0, 1.0))
 
 
-class Model:
-    """A user's model, which walks by a step of its own in each round."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def set_model_parameters(self, parameters):
-        self.parameters = parameters
-
-    def get_model_parameters(self):
-        return self.parameters
-
-    def fit_model(self):
-        self.parameters = [one + self.step for one in self.parameters]
-        return 10
-
-    def evaluate_model(self):
-        return 0.5, 0.5, 10
-
-
-class RealLearner:
-    """A learner as the service has it, asked in memory."""
-
-    def __init__(self, step, privacy):
-        model = UserModel(Model(step), Path.cwd())
-        self._app = Training(model, privacy=privacy).client_app()
-
-    def answer(self, message):
-        return run_app(self._app, message)
-
-
 @pytest.mark.parametrize("compression", [Compression.NONE, Compression.FLOAT16])
 @pytest.mark.parametrize("model", list(DpModel))
 def test_real_learners_and_an_aggregator_agree(model, compression):
     more = {"clipping": Clipper.LEARNER} if model is DpModel.CENTRAL else {}
     privacy = promise(1.0, 1e-6, model=model, **more)
-    learners = {f"learner{n}": RealLearner(float(n), privacy) for n in range(1, 4)}
+    learners = {f"learner{n}": WalkingLearner(float(n), privacy) for n in range(1, 4)}
 
     found, _, watch = run(learners, [np.zeros(4)], privacy=privacy, compression=compression)
 
@@ -237,8 +202,8 @@ def test_real_learners_and_an_aggregator_agree(model, compression):
 def test_a_learner_that_does_not_shorten_is_left_out_and_named():
     privacy = promise(1.0, clipping=Clipper.LEARNER)
     learners = {
-        "honest": RealLearner(9.0, privacy),
-        "liar": Longer(RealLearner(9.0, privacy)),
+        "honest": WalkingLearner(9.0, privacy),
+        "liar": Longer(WalkingLearner(9.0, privacy)),
     }
 
     found, _, watch = run(learners, [np.zeros(4)], privacy=privacy)
@@ -265,7 +230,7 @@ class Longer:
 def test_the_norm_follows_the_updates(clipping):
     adaptive = AdaptiveClipping(quantile=0.5, learning_rate=0.3, count_noise=1e-6)
     privacy = promise(0.3, FAINT, clipping=clipping, adaptive=adaptive)
-    learners = {f"learner{n}": RealLearner(n / 2, privacy) for n in range(1, 8)}
+    learners = {f"learner{n}": WalkingLearner(n / 2, privacy) for n in range(1, 8)}
 
     _, _, watch = run(learners, [np.zeros(4)], rounds=40, privacy=privacy)
 

@@ -1,7 +1,5 @@
 """Secure aggregation through whole trainings in memory, with learners as the service has them."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Error, Message, RecordDict
@@ -18,33 +16,13 @@ from flops_grid.client import run_app
 from flops_grid.errors import UserCodeError
 from flops_grid.flower_internals import LEARNER_RAISED, take_identity
 from flops_grid.secure.leader import TooFewMembersError
-from flops_grid.user_model import UserModel
-from flops_learner.training import Nobody, Training
+from flops_learner.training import Nobody
 from support.federation import MemoryCluster, run
+from support.walking_model import walking
 
 SECRET = Privacy(secure_aggregation=SecureAggregation(threshold=0.51))
 FIRST = [np.zeros((2, 3), np.float32), np.ones(4), np.array([5, 6])]
 SHARE, MASK, OPEN = (f"query.{one}" for one in ("share_keys", "mask_update", "open_shares"))
-
-
-class Model:
-    """A user's model, which walks by a step of its own in each round."""
-
-    def __init__(self, step, samples):
-        self.step, self.samples = step, samples
-
-    def set_model_parameters(self, parameters):
-        self.parameters = parameters
-
-    def get_model_parameters(self):
-        return self.parameters
-
-    def fit_model(self):
-        self.parameters = [np.asarray(one + self.step, one.dtype) for one in self.parameters]
-        return self.samples
-
-    def evaluate_model(self):
-        return 0.5, 0.5, self.samples
 
 
 class Noticing(Nobody):
@@ -61,8 +39,7 @@ class RealLearner:
     def __init__(self, step, samples=10, privacy=SECRET, **fails):
         self.listener, self.fails = Noticing(), fails
         self.replies = []
-        model = UserModel(Model(step, samples), Path.cwd())
-        self._app = Training(model, self.listener, privacy=privacy).client_app()
+        self._app = walking(step, privacy, samples, self.listener).client_app()
 
     def answer(self, message):
         kind = message.metadata.message_type

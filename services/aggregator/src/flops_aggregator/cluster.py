@@ -18,7 +18,7 @@ from flwr.clientapp import ClientApp
 
 from flops_aggregator.checkpoints import Checkpoint, Memory
 from flops_aggregator.place import Place
-from flops_aggregator.protection import build_protection
+from flops_aggregator.promises import build_protection
 from flops_aggregator.rounds import RoundWatch
 from flops_aggregator.settings import TrainingSettings
 from flops_aggregator.strategies import build_strategy, train_config

@@ -16,6 +16,7 @@ from flops_aggregator.accounting import epsilon_after
 from flops_aggregator.asking import Clients
 from flops_aggregator.folding import Gathering, fold_for
 from flops_aggregator.private_mean import PrivateMean
+from flops_aggregator.protection import Unprotected
 from flops_aggregator.secure_mean import SecureMean
 from flops_aggregator.settings import TrainingSettings
 from flops_aggregator.strategy_state import Kept
@@ -216,11 +217,10 @@ class DifferentiallyPrivate:
         return self._bound * math.exp(-adaptive.learning_rate * (within - adaptive.quantile))
 
 
-class TreesRoot:
+class TreesRoot(Unprotected):
     """An aggregator over aggregators: their means are private, it counts what they spent."""
 
-    wanted: Final = (RELEASES,)
-    sees_updates: bool = True
+    wanted: tuple[str, ...] = (RELEASES,)
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -228,18 +228,6 @@ class TreesRoot:
     def why_not_on(self) -> str:
         """See ``Ledger``."""
         return self._ledger.why_not_on()
-
-    def told(self) -> dict[str, float]:
-        """Return nothing: clusters have settings of their own."""
-        return {}
-
-    def asks(self) -> None:
-        """Wait for what the clusters tell."""
-
-    def gather(self, strategy: Strategy, sent: ArrayRecord, clients: Clients) -> Gathering | None:
-        """Return a plain fold or None."""
-        del clients
-        return fold_for(strategy, sent)
 
     def releases(self, reported: Mapping[str, Mapping[str, float]]) -> None:
         """Hear what the clusters spent: a learner is in one of them only."""

@@ -109,14 +109,7 @@ class SecureMean:
             "seals": [one.seal for one in members],
             "masks": [one.mask for one in members],
         }
-        found = {}
-        for number, content in self._asked(SHARE, nodes, dict.fromkeys(range(len(nodes)), told)):
-            given = _pairs(content, "to", "sealed")
-            if given is None:
-                self._lose(nodes[number], "it gave no shares")
-            else:
-                found[number] = given
-        return found
+        return self._given(SHARE, nodes, dict.fromkeys(range(len(nodes)), told), ("to", "sealed"))
 
     def _hidden(
         self, nodes: list[int], passed_on: Mapping[int, Mapping[int, bytes]]
@@ -141,12 +134,22 @@ class SecureMean:
         return total, alive
 
     def _opened(self, nodes: list[int], alive: set[int]) -> dict[int, dict[int, bytes]]:
-        found, listed = {}, {"alive": sorted(alive)}
-        told = dict.fromkeys(listed["alive"], listed)
-        for number, content in self._asked(OPEN, nodes, told):
-            given = _pairs(content, "of", "shares")
+        told = {"alive": sorted(alive)}
+        return self._given(OPEN, nodes, dict.fromkeys(told["alive"], told), ("of", "shares"))
+
+    def _given(
+        self,
+        action: str,
+        nodes: list[int],
+        told: Mapping[int, Mapping[str, Any]],
+        keys: tuple[str, str],
+    ) -> dict[int, dict[int, bytes]]:
+        """Return by members what each of them says of others, under these keys of its answer."""
+        found = {}
+        for number, content in self._asked(action, nodes, told):
+            given = _pairs(content, *keys)
             if given is None:
-                self._lose(nodes[number], "it opened no shares")
+                self._lose(nodes[number], "it gave no shares")
             else:
                 found[number] = given
         return found

@@ -10,7 +10,7 @@ from flwr.app import ArrayRecord
 from flops_aggregator.checkpoints import Checkpoint, Memory
 from flops_aggregator.errors import ModelUnusableError, TooFewLearnersError
 from flops_aggregator.place import Place
-from flops_aggregator.protection import build_protection
+from flops_aggregator.promises import build_protection
 from flops_aggregator.publishing import BestModel
 from flops_aggregator.rounds import RoundWatch
 from flops_aggregator.settings import TrainingSettings

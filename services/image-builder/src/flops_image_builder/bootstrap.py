@@ -42,7 +42,7 @@ from flops_image_builder.adapters.uv import Uv, UvSettings
 from flops_image_builder.domain.findings import Finding
 from flops_image_builder.domain.platforms import platform_of
 from flops_image_builder.metrics import counted
-from flops_image_builder.ports import ImageEngine, Interpreters, Reports
+from flops_image_builder.ports import ImageEngine, Interpreters, Reports, RepositorySource
 from flops_image_builder.settings import BUNDLES, InspectionSettings, Settings
 from flops_image_builder.usecases.build_actors import ActorsOrder, BuildActors
 from flops_image_builder.usecases.build_model import BuildModel, ModelOrder
@@ -63,7 +63,7 @@ NATIVE: Final = (platform_of(machine()),)
 class Parts:
     """The adapters that both builds share."""
 
-    repositories: GitRepositories
+    repositories: RepositorySource
     uv: Uv
     engine: ImageEngine
     interpreters: Interpreters
@@ -93,15 +93,14 @@ def work(settings: Settings, variables: Mapping[str, str]) -> Work:
 
 def inspect(settings: InspectionSettings, variables: Mapping[str, str]) -> list[Finding]:
     """Inspect a repository on this machine; raise ``ImageStoreError`` without the base images."""
-    commands = Commands(variables)
-    uv = Uv(commands, uv_settings(settings.uv, variables))
+    parts = _parts_here(settings, variables)
     with tempfile.TemporaryDirectory(prefix="flops-inspect-") as name:
         inspection = InspectRepository(
-            FoldersAndRepositories(GitRepositories(commands, settings.git), commands),
-            PathInterpreters(commands, settings.python),
-            uv,
-            BundleEngine(settings.store, Environments(settings.store, uv), commands),
-            BundleRehearsal(settings.store, commands),
+            parts.repositories,
+            parts.interpreters,
+            parts.uv,
+            parts.engine,
+            BundleRehearsal(settings.store, Commands(variables)),
             Path(name),
             NATIVE[0],
         )
@@ -110,17 +109,21 @@ def inspect(settings: InspectionSettings, variables: Mapping[str, str]) -> list[
 
 def assemble(settings: InspectionSettings, variables: Mapping[str, str]) -> ActorsBuilt:
     """Build both actors of a repository or folder on this machine, and tell nobody."""
+    with tempfile.TemporaryDirectory(prefix="flops-assemble-") as name:
+        parts = _parts_here(settings, variables)
+        return _build_actors(parts, settings.inspection.order, Path(name), LoggedReports())
+
+
+def _parts_here(settings: InspectionSettings, variables: Mapping[str, str]) -> Parts:
+    """Return the adapters for what stays on this machine; folders are repositories, too."""
     commands = Commands(variables)
     uv = Uv(commands, uv_settings(settings.uv, variables))
-    with tempfile.TemporaryDirectory(prefix="flops-assemble-") as name:
-        build = BuildActors(
-            FoldersAndRepositories(GitRepositories(commands, settings.git), commands),
-            PathInterpreters(commands, settings.python),
-            uv,
-            BundleEngine(settings.store, Environments(settings.store, uv), commands),
-            Path(name),
-        )
-        return build.build(settings.inspection.order, LoggedReports())
+    return Parts(
+        FoldersAndRepositories(GitRepositories(commands, settings.git), commands),
+        uv,
+        BundleEngine(settings.store, Environments(settings.store, uv), commands),
+        PathInterpreters(commands, settings.python),
+    )
 
 
 def uv_settings(settings: UvSettings, variables: Mapping[str, str]) -> UvSettings:

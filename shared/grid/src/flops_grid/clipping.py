@@ -125,7 +125,7 @@ class PrivateUpdates:
         trained = None if reply.has_error() else arrays_of(reply.content)
         if trained is None:
             return reply
-        self._check(trained, before)
+        require_same_shapes(trained, before)
         norm = update_norm(trained, before)
         if not math.isfinite(norm):
             raise UserCodeError("the parameters hold values that are no numbers after fit_model")
@@ -157,15 +157,16 @@ class PrivateUpdates:
                 f"budget of {local.epsilon_budget:g}"
             )
 
-    def _check(self, trained: ArrayRecord, before: ArrayRecord) -> None:
-        """Raise ``UserCodeError`` if there is no telling what changed."""
-        shapes = [[tuple(one.shape) for one in record.values()] for record in (trained, before)]
-        if shapes[0] != shapes[1]:
-            raise UserCodeError(
-                "get_model_parameters returned other shapes after fit_model than before: "
-                "such an update cannot be made private",
-                where="get_model_parameters",
-            )
+
+def require_same_shapes(after: ArrayRecord, before: ArrayRecord) -> None:
+    """Raise ``UserCodeError`` if there is no telling what changed."""
+    shapes = [[tuple(one.shape) for one in record.values()] for record in (after, before)]
+    if shapes[0] != shapes[1]:
+        raise UserCodeError(
+            "get_model_parameters returned other shapes after fit_model than before: "
+            "what changed cannot be protected",
+            where="get_model_parameters",
+        )
 
 
 def _difference(after: NDArray[Any], before: NDArray[Any]) -> NDArray[Any]:

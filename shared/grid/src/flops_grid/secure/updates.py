@@ -14,7 +14,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from flops_contracts.privacy import Privacy
-from flops_grid.clipping import is_clipped
+from flops_grid.clipping import is_clipped, require_same_shapes
 from flops_grid.errors import UserCodeError
 from flops_grid.file_memory import memory_for
 from flops_grid.records import (
@@ -157,12 +157,7 @@ def bound_of(privacy: Privacy) -> float:
 
 def _check(trained: ArrayRecord, before: ArrayRecord) -> None:
     """Raise ``UserCodeError`` if there is no telling what changed, or by how much."""
-    shapes = [[tuple(one.shape) for one in record.values()] for record in (trained, before)]
-    if shapes[0] != shapes[1]:
-        raise UserCodeError(
-            "get_model_parameters returned other shapes after fit_model than before: "
-            "such an update cannot be hidden"
-        )
+    require_same_shapes(trained, before)
     for array in trained.values():
         values = array_view(array)
         if values.dtype.kind == "f" and not all(np.isfinite(one).all() for one in pieces(values)):
