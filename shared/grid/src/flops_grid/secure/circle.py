@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from flops_contracts.privacy import LEAST_MEMBERS
+
 NEIGHBOURS: Final = 128
 """With how many others a member shares at most; up to one more member, all share with all."""
 
@@ -35,3 +37,8 @@ class Circle:
         """How many shares open a secret: more than half, lest two halves open both of its kinds."""
         holders = min(self.size, NEIGHBOURS + 1)
         return max(holders // 2 + 1, math.ceil(self.part * holders))
+
+    @property
+    def least(self) -> int:
+        """How many members have to be in a sum: it may be opened, and is not of two only."""
+        return max(self.threshold, LEAST_MEMBERS)

@@ -42,9 +42,7 @@ class Leader:
         Raises ``TooFewMembersError``.
         """
         self._sharing = set(sealed)
-        self._check(self._sharing, "gave shares")
-        for one in sealed:
-            self._check(self._sharing & set(self._circle.holders(one)), "gave shares")
+        self._check_sum(self._sharing, "gave shares")
         return {
             to: {by: boxes[to] for by, boxes in sealed.items() if by != to and to in boxes}
             for to in sealed
@@ -52,8 +50,7 @@ class Leader:
 
     def check_alive(self, alive: AbstractSet[int]) -> None:
         """Raise ``TooFewMembersError`` if what these sent can never be opened."""
-        for one in self._sharing:
-            self._check(alive & set(self._circle.holders(one)), "sent their update")
+        self._check_sum(alive, "sent their update")
 
     def unmask(
         self,
@@ -68,7 +65,7 @@ class Leader:
         """
         for one in sorted(self._sharing):
             given = {by: found[one] for by, found in shares.items() if one in found}
-            self._check(given.keys(), "opened their shares")
+            self._check(len(given), self._circle.threshold, "opened their shares")
             secret = joined(given, self._circle.threshold)
             if one in alive:
                 add_stream(secret, total, is_taken=True)
@@ -86,9 +83,15 @@ class Leader:
             stream = agreed(key, self._members[one].mask, FOR_MASKS)
             add_stream(stream, total, is_taken=one < lost)
 
-    def _check(self, present: AbstractSet[int], did: str) -> None:
-        if len(present) < self._circle.threshold:
+    def _check_sum(self, present: AbstractSet[int], did: str) -> None:
+        """Raise ``TooFewMembersError`` if a sum of these is too small, or can never be opened."""
+        self._check(len(present), self._circle.least, did)
+        for one in self._sharing:
+            held = present & set(self._circle.holders(one))
+            self._check(len(held), self._circle.least, did)
+
+    def _check(self, count: int, least: int, did: str) -> None:
+        if count < least:
             raise TooFewMembersError(
-                f"{len(present)} of at least {self._circle.threshold} learners {did}: "
-                "the secure sum cannot be opened"
+                f"{count} of at least {least} learners {did}: the secure sum cannot be opened"
             )

@@ -87,7 +87,7 @@ class Member:
         holders = set(circle.holders(self._number)) - {self._number}
         if not set(sealed) <= holders:
             raise RefusedError("shares are of members that hold none of this one's")
-        if len(sealed) + 1 < circle.threshold:
+        if len(sealed) + 1 < circle.least:
             raise RefusedError(f"{len(sealed)} peers are too few to hide among")
         opened = {one: self._unsealed(one, data) for one, data in sealed.items()}
         for one, share in opened.items():
@@ -110,7 +110,7 @@ class Member:
         present = named & among
         if self._number not in named:
             raise RefusedError("the own numbers are in the sum, but not named")
-        if len(present) < Circle(len(self._members), self._part).threshold:
+        if len(present) < Circle(len(self._members), self._part).least:
             raise RefusedError(f"a sum of {len(present)} would tell too much of each")
         self._is_done = True
         return {
