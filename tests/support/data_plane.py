@@ -129,8 +129,11 @@ def tables(draw: st.DrawFn) -> pa.Table:
 
 
 @contextmanager
-def a_data_server_process(volume: Path) -> Iterator[tuple[World, int]]:
-    """Serve ``volume`` in a process of its own, whose id comes with it; it must not die."""
+def a_data_server_process(volume: Path, **more: str) -> Iterator[tuple[World, int]]:
+    """Serve ``volume`` in a process of its own, whose id comes with it; it must not die.
+
+    ``more`` are variables of its environment.
+    """
     port, http_port = free_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],
@@ -138,11 +141,15 @@ def a_data_server_process(volume: Path) -> Iterator[tuple[World, int]]:
         "FLOPS_DATA_VOLUME": str(volume),
         "FLOPS_FLIGHT_PORT": str(port),
         "FLOPS_HTTP_PORT": str(http_port),
+        **more,
     }
     command = [sys.executable, "-m", "flops_ml_data_server"]
     with subprocess.Popen(command, env=environment) as process:
-        until(lambda: is_listening(port), what="the server listens")
-        yield World(f"{ADDRESS}:{port}", f"http://{ADDRESS}:{http_port}", volume), process.pid
-        is_up = process.poll() is None
-        process.kill()
+        try:
+            until(lambda: is_listening(port), what="the server listens")
+            yield World(f"{ADDRESS}:{port}", f"http://{ADDRESS}:{http_port}", volume), process.pid
+            is_up = process.poll() is None
+        finally:
+            # Else a test that fails waits here for a server that nobody ends.
+            process.kill()
     assert is_up

@@ -23,7 +23,7 @@ from flops_flight.messages import Part
 from flops_ml_data_server.uploads import Limits
 from support import flight_wire
 from support.broker import free_port
-from support.data_plane import a_data_server, a_table
+from support.data_plane import a_data_server, a_data_server_process, a_table
 from support.waiting import until
 
 NAME = f"mnist.{'a' * 32}.parquet"
@@ -222,16 +222,18 @@ def test_a_full_disk_ends_the_upload_and_nothing_else(tmp_path):
         env=environment,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6)),  # noqa: PLW1509
     ) as process:
-        with DataServer(f"127.0.0.1:{port}") as server:
-            server.wait_until_reachable(60)
-            noise = pa.table({"x": [os.urandom(3_000_000)]})
-            with pytest.raises(DataRejectedError, match="volume"):
-                server.upload("mnist", noise)
-            small = server.upload("mnist", a_table()).name
+        try:
+            with DataServer(f"127.0.0.1:{port}") as server:
+                server.wait_until_reachable(60)
+                noise = pa.table({"x": [os.urandom(3_000_000)]})
+                with pytest.raises(DataRejectedError, match="volume"):
+                    server.upload("mnist", noise)
+                small = server.upload("mnist", a_table()).name
 
-            assert [one.name for one in server.list_fragments()] == [small]
-        assert list((tmp_path / "volume").glob(".upload-*")) == []
-        process.kill()
+                assert [one.name for one in server.list_fragments()] == [small]
+            assert list((tmp_path / "volume").glob(".upload-*")) == []
+        finally:
+            process.kill()
 
 
 class Point(pa.ExtensionType):
@@ -357,35 +359,23 @@ def test_a_slow_reader_keeps_nobody_waiting(server, node):
 
 
 def test_memory_does_not_grow_with_the_data(tmp_path):
-    port = free_port()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "FLOPS_BIND_ADDRESS": "127.0.0.1",
-        "FLOPS_DATA_VOLUME": str(tmp_path / "volume"),
-        "FLOPS_FLIGHT_PORT": str(port),
-        "FLOPS_HTTP_PORT": str(free_port()),
-        "FLOPS_MEMORY_MB": "16",
-    }
-
-    def send(number):
+    def send(node, number):
         block = pa.record_batch({"x": [os.urandom(2**20)]})
         batches = pa.RecordBatchReader.from_batches(block.schema, itertools.repeat(block, 400))
-        with DataServer(f"127.0.0.1:{port}") as server:
+        with node.client() as server:
             return server.upload(f"t{number}", batches).rows
 
-    def resident():
-        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    def resident(process):
+        status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
         (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
 
-    command = [sys.executable, "-m", "flops_ml_data_server"]
-    with subprocess.Popen(command, env=environment) as process:
-        with DataServer(f"127.0.0.1:{port}") as server:
+    with a_data_server_process(tmp_path / "volume", FLOPS_MEMORY_MB="16") as (node, process):
+        with node.client() as server:
             server.wait_until_reachable(60)
-        before = resident()
+        before = resident(process)
         with ThreadPoolExecutor(2) as pool:
-            assert set(pool.map(send, range(2))) == {400}
-        grown = resident() - before
-        process.kill()
+            assert set(pool.map(send, [node, node], range(2))) == {400}
+        grown = resident(process) - before
 
     assert grown < 500 * 10**6  # of 800 MB that were sent
