@@ -40,9 +40,12 @@ def main() -> None:
 def measured_upload(sample: str, senders: int) -> dict[str, Any]:
     """Send the same parts to both servers."""
     with bare_server() as (bare, bare_pid), data_server() as (ours, our_pid):
+        pids = {"bare": bare_pid, "ours": our_pid}
+        # What a server took to start is no part of its uploads.
+        before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
         sent = child("send", sample, str(senders), str(ROUNDS[sample]), bare, ours)
-        peaks = {"bare": peak_mb(str(bare_pid)), "ours": peak_mb(str(our_pid))}
-        cpu = {"bare": cpu_seconds(bare_pid), "ours": cpu_seconds(our_pid)}
+        peaks = {kind: peak_mb(str(pid)) for kind, pid in pids.items()}
+        cpu = {kind: cpu_seconds(pid) - before[kind] for kind, pid in pids.items()}
     mb = sent["bytes"] / 1e6
     told = {
         "what": "upload",
@@ -105,8 +108,10 @@ def bare_server() -> Iterator[tuple[str, int]]:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as process:
             assert process.stdout
-            yield f"127.0.0.1:{process.stdout.readline().strip()}", process.pid
-            process.kill()
+            try:
+                yield f"127.0.0.1:{process.stdout.readline().strip()}", process.pid
+            finally:
+                process.kill()
 
 
 @contextmanager
@@ -124,10 +129,12 @@ def data_server() -> Iterator[tuple[str, int]]:
         }
         command = [sys.executable, "-m", "flops_ml_data_server"]
         with subprocess.Popen(command, env=environment) as process:
-            with DataServer(f"127.0.0.1:{port}") as server:
-                server.wait_until_reachable(60)
-            yield f"127.0.0.1:{port}", process.pid
-            process.kill()
+            try:
+                with DataServer(f"127.0.0.1:{port}") as server:
+                    server.wait_until_reachable(60)
+                yield f"127.0.0.1:{port}", process.pid
+            finally:
+                process.kill()
 
 
 def _as_text(lines: list[dict[str, Any]]) -> str:
