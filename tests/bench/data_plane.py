@@ -18,6 +18,7 @@ from bench.data_children import cpu_seconds, peak_mb, tell
 from bench.data_samples import SAMPLES
 from flops_flight.client import DataServer
 from support.broker import free_port
+from support.data_plane import image_environment
 
 # Measured on the system of 2024, on a machine of this kind (2 cores).
 ROUNDS = {"vectors": 2, "pictures": 5}
@@ -116,11 +117,12 @@ def bare_server() -> Iterator[tuple[str, int]]:
 
 @contextmanager
 def data_server() -> Iterator[tuple[str, int]]:
-    """Serve a volume in a process, as it is by default."""
+    """Serve a volume in a process, as its image does by default."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="flops-bench-") as folder:
         environment = {
             **os.environ,
+            **image_environment(),
             "FLOPS_BIND_ADDRESS": "127.0.0.1",
             "FLOPS_FLIGHT_PORT": str(port),
             "FLOPS_HTTP_PORT": "0",

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from flops_ml_data_server.callers import Doorkeeper
 from flops_ml_data_server.settings import Settings
 from flops_runtime.settings import ProcessSettings
 from support.broker import free_port, is_listening
+from support.builds import ROOT
 from support.waiting import until
 
 ADDRESS = "127.0.0.1"
@@ -128,6 +130,18 @@ def tables(draw: st.DrawFn) -> pa.Table:
     return pa.table(columns)
 
 
+def image_environment() -> dict[str, str]:
+    """Return what the data server's image says of allocation, for processes like its own."""
+    dockerfile = ROOT / "services/ml-data-server/Dockerfile"
+    return dict(re.findall(r"((?:ARROW|MALLOC)_\w+)=(\w+)", dockerfile.read_text("utf-8")))
+
+
+def memory_mb(process: int, key: str) -> float:
+    """Return what a process has now (``VmRSS``), or had at most (``VmHWM``)."""
+    lines = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key)) * 1024 / 1e6
+
+
 @contextmanager
 def a_data_server_process(volume: Path, **more: str) -> Iterator[tuple[World, int]]:
     """Serve ``volume`` in a process of its own, whose id comes with it; it must not die.
@@ -137,6 +151,7 @@ def a_data_server_process(volume: Path, **more: str) -> Iterator[tuple[World, in
     port, http_port = free_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],
+        **image_environment(),
         "FLOPS_BIND_ADDRESS": ADDRESS,
         "FLOPS_DATA_VOLUME": str(volume),
         "FLOPS_FLIGHT_PORT": str(port),

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import grpc
 import pyarrow as pa
@@ -23,7 +22,7 @@ from flops_flight.messages import Part
 from flops_ml_data_server.uploads import Limits
 from support import flight_wire
 from support.broker import free_port
-from support.data_plane import a_data_server, a_data_server_process, a_table
+from support.data_plane import a_data_server, a_data_server_process, a_table, memory_mb
 from support.waiting import until
 
 NAME = f"mnist.{'a' * 32}.parquet"
@@ -365,17 +364,12 @@ def test_memory_does_not_grow_with_the_data(tmp_path):
         with node.client() as server:
             return server.upload(f"t{number}", batches).rows
 
-    def resident(process):
-        status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-
     with a_data_server_process(tmp_path / "volume", FLOPS_MEMORY_MB="16") as (node, process):
         with node.client() as server:
             server.wait_until_reachable(60)
-        before = resident(process)
+        before = memory_mb(process, "VmHWM")
         with ThreadPoolExecutor(2) as pool:
             assert set(pool.map(send, [node, node], range(2))) == {400}
-        grown = resident(process) - before
+        grown = memory_mb(process, "VmHWM") - before
 
-    assert grown < 500 * 10**6  # of 800 MB that were sent
+    assert grown < 500  # of 800 MB that were sent

@@ -4,14 +4,17 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import requests
 
 from flops_contracts.exit_codes import ExitCode
 from flops_flight.client import DataServer
 from support.broker import free_port, is_listening
-from support.data_plane import a_table
+from support.data_plane import a_data_server_process, a_table, memory_mb
 from support.waiting import until
 
 
@@ -65,3 +68,20 @@ def test_a_volume_that_cannot_be_used_is_said_in_words(tmp_path):
     )
 
     assert (ended.returncode, "cannot use" in ended.stderr) == (ExitCode.BAD_SETTINGS, True)
+
+
+def test_memory_goes_back_when_no_transfer_is_under_way(tmp_path):
+    def send(node, number):
+        values = np.random.default_rng(number).standard_normal(4_000_000, dtype=np.float32)
+        with node.client() as server:
+            server.upload(f"t{number}", pa.table({"x": values}))
+
+    volume = tmp_path / "volume"
+    with a_data_server_process(volume, FLOPS_UPLOAD_IDLE_SECONDS="2") as (node, process):
+        before = memory_mb(process, "VmRSS")
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(send, [node] * 8, range(8)))
+
+        assert memory_mb(process, "VmHWM") - before > 100
+        until(lambda: memory_mb(process, "VmRSS") - before < 75, what="it gives memory back")

@@ -1,19 +1,12 @@
 """A million batches of one row: what a device does that sends each reading by itself."""
 
-from pathlib import Path
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from support.data_plane import a_data_server_process
+from support.data_plane import a_data_server_process, memory_mb
 
 BATCHES = 1_000_000
 SCHEMA = pa.schema({"at": pa.int64(), "name": pa.string()})
-
-
-def memory_mb(process, key):
-    lines = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(key)) / 1000
 
 
 def batches():

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import pyarrow as pa
+
 from flops_flight.errors import DataServerUnreachableError
 
 DEFAULT_MEMORY_BYTES: Final = 512 * 10**6
@@ -71,6 +73,11 @@ class Memory:
         """Say that bytes are written or thrown away."""
         with self._lock:
             self._held -= count
+
+    def give_back(self) -> None:
+        """Let the system have what finished transfers left, unless another would need it soon."""
+        if not self._transfers:
+            pa.default_memory_pool().release_unused()
 
     @contextmanager
     def encoding(self) -> Iterator[None]:

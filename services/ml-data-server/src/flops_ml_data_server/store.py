@@ -155,8 +155,9 @@ class Store:
         return self._audit.entries(tag, limit)
 
     def sweep(self, now_seconds: float) -> None:
-        """Remove what its time has come for: silent uploads, old fragments, old claims."""
+        """Remove what its time has come for: silent uploads, old fragments, old claims, memory."""
         self.volume.expire_uploads()
+        self.volume.memory.give_back()
         self._claims.forget_before(now_seconds - CLAIM_DAYS * DAY_SECONDS)
         for fragment in self.volume.fragments():
             days = self._rulebook.rules(fragment.name.tag).retention_days
