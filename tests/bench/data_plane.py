@@ -86,6 +86,7 @@ def measured_load(sample: str) -> dict[str, Any]:
         "array_cpu_seconds": round(loaded["array_cpu_seconds"], 2),
         "peak_mb": round(loaded["load_mb"]),
         "peak_of_data": round(loaded["grown_mb"] / data_mb, 2),
+        "fixed_mb": round(loaded["fixed_mb"]),
         "of_2024": LOAD_2024[sample],
     }
     tell(json.dumps(told))
@@ -149,8 +150,9 @@ def _as_text(lines: list[dict[str, Any]]) -> str:
     ]
     loads = [
         f"{one['data']:10}{one['mb']:6} MB load {one['load_seconds']:6} s, array"
-        f" {one['array_seconds']:5} s, peak {one['peak_mb']} MB, {one['peak_of_data']} of the data;"
-        f" 2024: {one['of_2024']['load']} s + {one['of_2024']['array']} s"
+        f" {one['array_seconds']:5} s, peak {one['peak_mb']} MB: {one['peak_of_data']} of the data"
+        f" and {one['fixed_mb']} MB whatever is loaded; 2024:"
+        f" {' + '.join(f'{seconds} s' for seconds in one['of_2024'].values() if seconds)}"
         for one in lines
         if one["what"] == "load"
     ]

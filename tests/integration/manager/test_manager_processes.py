@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from http import HTTPStatus
 
 import pytest
 import requests
@@ -134,7 +135,9 @@ def services(manager):
     found = []
     for application in client.request("GET", "/api/applications/").json() and _applications(client):
         listed = client.request("GET", f"/api/services/{application['applicationID']}")
-        found += [one["microservice_name"][:3] for one in _decoded(listed)]
+        # The manager may have removed the application since it was listed.
+        if listed.status_code != HTTPStatus.NOT_FOUND:
+            found += [one["microservice_name"][:3] for one in _decoded(listed)]
     return sorted(found)
 
 

@@ -56,8 +56,7 @@ class _ColumnDigest:
     def update(self, array: pa.Array, row: int) -> None:
         array = _plain(array)
         if array.null_count:
-            nulls = pc.indices_nonzero(array.is_null()).cast(pa.int64())
-            self._nulls.update(_values(pc.add(nulls, row)))
+            self._nulls.update(_values(_null_rows(array, row)))
         if pa.types.is_struct(array.type):
             for index, child in enumerate(array.flatten()):
                 self._child(index).update(child, row)
@@ -74,10 +73,7 @@ class _ColumnDigest:
         if pa.types.is_null(kind):
             return
         if _has_heap(kind):
-            lengths = pc.binary_length(array)
-            # Each call of a compute function costs more than hashing a small batch.
-            lengths = lengths.fill_null(0) if array.null_count else lengths
-            self._lengths.update(_values(lengths.cast(pa.int64())))
+            self._lengths.update(_lengths(array))
             self._own.update(_heap(array))
         else:
             self._own.update(_values(array))
@@ -115,6 +111,23 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     if types.is_string_view(kind):
         return pa.large_string()
     return kind
+
+
+def _null_rows(array: pa.Array, first_row: int) -> pa.Array:
+    """Return which rows are null. A column that is empty altogether takes one call, not four."""
+    if array.null_count == len(array):
+        return pa.arange(first_row, first_row + len(array))
+    return pc.add(pc.indices_nonzero(array.is_null()).cast(pa.int64()), first_row)
+
+
+def _lengths(array: pa.Array) -> bytes | memoryview:
+    """Return how long each value is, as 64-bit integers; a null has none."""
+    if array.null_count == len(array):
+        return bytes(8 * len(array))
+    lengths = pc.binary_length(array)
+    # Each call of a compute function costs more than hashing a small batch.
+    lengths = lengths.fill_null(0) if array.null_count else lengths
+    return _values(lengths.cast(pa.int64()))
 
 
 def _has_heap(kind: pa.DataType) -> bool:

@@ -15,6 +15,9 @@ from flops_ml_data_server.digest import ContentDigest
 from flops_ml_data_server.uploads import DIGEST_KEY
 
 BATCH_BYTES: Final = 4 * 2**20
+SMALLEST_BATCH_BYTES: Final = 2**18
+BATCHES: Final = 32
+"""A reader holds a few batches beside the rows it keeps, so few rows come in small batches."""
 MAX_BATCH_ROWS: Final = 65_536
 READ_AHEAD_ROWS: Final = 1000
 """Fewer rows are hardly ever worth a thread."""
@@ -62,7 +65,7 @@ def read_rows(
     rows: int | None = None,
     batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[pa.RecordBatch]:
-    """Return the asked rows in batches of ``batch_bytes``; row groups before them are skipped.
+    """Return the asked rows in batches of ``batch_bytes`` or less; what is before is skipped.
 
     A fragment that is dropped meanwhile is read to its end. Raises ``InvalidRequestError`` at
     once when there are no such rows, and ``NoDataError`` for a damaged file on the way.
@@ -89,9 +92,10 @@ def _batches(
     file: pq.ParquetFile, fragment: StoredFragment, offset: int, end: int, batch_bytes: int
 ) -> Iterator[pa.RecordBatch]:
     groups, row = _groups(file.metadata, offset, end)
+    batch_rows = _batch_rows(file.metadata, end - offset, batch_bytes)
     with file:
         try:
-            for batch in file.iter_batches(_batch_rows(file.metadata, batch_bytes), groups):
+            for batch in file.iter_batches(batch_rows, groups):
                 first, last = max(offset - row, 0), min(end - row, batch.num_rows)
                 row += batch.num_rows
                 if first < last:
@@ -123,12 +127,13 @@ def _groups(metadata: pq.FileMetaData, offset: int, end: int) -> tuple[list[int]
     return groups, first_row
 
 
-def _batch_rows(metadata: pq.FileMetaData, batch_bytes: int) -> int:
+def _batch_rows(metadata: pq.FileMetaData, asked_rows: int, batch_bytes: int) -> int:
     size = sum(
         metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
     )
     row_bytes: int = max(1, size // max(1, metadata.num_rows))
-    return max(1, min(MAX_BATCH_ROWS, batch_bytes // row_bytes))
+    share_bytes = max(SMALLEST_BATCH_BYTES, asked_rows * row_bytes // BATCHES)
+    return max(1, min(MAX_BATCH_ROWS, min(batch_bytes, share_bytes) // row_bytes))
 
 
 def _damaged(fragment: StoredFragment) -> NoDataError:
