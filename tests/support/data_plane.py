@@ -136,7 +136,7 @@ def image_environment() -> dict[str, str]:
     return dict(re.findall(r"((?:ARROW|MALLOC)_\w+)=(\w+)", dockerfile.read_text("utf-8")))
 
 
-def memory_mb(process: int, key: str) -> float:
+def memory_mb(process: int | str, key: str) -> float:
     """Return what a process has now (``VmRSS``), or had at most (``VmHWM``)."""
     lines = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(key)) * 1024 / 1e6

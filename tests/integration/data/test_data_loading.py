@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from flops_flight.messages import Part, Share
+from support.builds import ROOT
 from support.data_plane import a_table
 
 LEARNER = """
@@ -15,6 +16,21 @@ from flops_utils.ml_repo_building_blocks import load_dataset
 dataset = load_dataset()
 dataset.set_format("numpy")
 print(len(dataset), int(dataset["x"].sum()))
+"""
+
+# The code of Arrow Flight is read from disk at the first load, whatever that loads.
+MEASURED = """
+import sys
+from flops_utils import data_source
+from flops_utils.ml_repo_building_blocks import load_dataset
+from support.data_plane import memory_mb
+
+peaks = []
+for tag in ("few", "many"):
+    data_source.use(data_source.DataSource(sys.argv[1], (tag,), shared=True))
+    dataset = load_dataset()
+    peaks.append(memory_mb("self", "VmHWM"))
+print(dataset.data.nbytes, (peaks[1] - peaks[0]) * 1e6)
 """
 
 
@@ -46,6 +62,24 @@ def test_a_learner_leaves_nothing_behind(node, server, tmp_path, memory_mb):
     assert answer.stdout.split() == [str(rows), str(rows * (rows - 1) // 2)]
     assert [path for path in tmp_path.rglob("*") if path.is_file() and home in path.parents] == []
     assert list(temporary.rglob("*")) == []
+
+
+def test_a_load_takes_little_more_memory_than_its_rows(node, server):
+    cells = [os.urandom(1000) for _ in range(32_000)]
+    server.upload("few", pa.table({"x": cells[:10]}))
+    server.upload("many", pa.table({"x": cells}))
+
+    answer = subprocess.run(
+        [sys.executable, "-c", MEASURED, node.address],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+
+    size, grown = map(float, answer.stdout.split())
+    assert grown < 1.3 * size
 
 
 def test_what_exceeds_memory_is_mapped_and_equal(server):
