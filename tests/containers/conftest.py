@@ -45,13 +45,16 @@ def suite(bench: Bench, engine: Engine) -> Iterator[Suite]:
 
 
 @pytest.fixture(scope="session")
-def platforms(bench: Bench, suite: Suite) -> Platforms:
+def platforms(bench: Bench, suite: Suite) -> Iterator[Platforms]:
     """Images for two platforms in the suite's registry, the base images of actors among them."""
     folder = bench.folder / "buildah"
     platforms = Platforms(folder, bench.engine, suite, bench.bridge_address)
-    platforms.start()
-    platforms.build("manager", "learner", "aggregator", "model-server")
-    return platforms
+    try:
+        platforms.start()
+        platforms.build("manager", "learner", "aggregator", "model-server")
+        yield platforms
+    finally:
+        platforms.stop()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

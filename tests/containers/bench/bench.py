@@ -77,8 +77,11 @@ class Bench:
         """Return the suite, not started."""
         files = (LOCAL, PARTS) if self.has_parts else (LOCAL,)
         suite = Suite(self.engine, self.folder / "suite.env", files)
-        port = self.free_port(11027, 21027)
-        suite.write_environment(self.bridge_address, FLOPS_LOCAL_DATA_PORT=str(port))
+        suite.write_environment(
+            self.bridge_address,
+            FLOPS_LOCAL_DATA_PORT=str(self.free_port(11027, 21027)),
+            FLOPS_PROMETHEUS_PORT=str(self.free_port(5090, 25090)),
+        )
         return suite
 
     def drop_data(self) -> None:

@@ -51,6 +51,12 @@ class Platforms:
                 env=self.environment,
             )
 
+    def stop(self) -> None:
+        """Let go of what is mounted in ``folder``, or nobody could remove that."""
+        # buildah 1.28 forgets containers of builds in several stages.
+        self.run("buildah", "rm", "--all")
+        self.run("umount", f"{self._folder}/storage/overlay", can_fail=True)
+
     def _start(self) -> None:
         self._folder.mkdir(exist_ok=True)
         (self._folder / "storage.conf").write_text(
