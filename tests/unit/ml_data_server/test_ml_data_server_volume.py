@@ -5,7 +5,8 @@ import pytest
 from flops_flight.errors import DataRejectedError, NoDataError
 from flops_flight.names import FragmentName
 from flops_ml_data_server.fragments import read_rows
-from flops_ml_data_server.uploads import Limits
+from flops_ml_data_server.memory import Memory
+from flops_ml_data_server.uploads import Limits, PendingFragment
 from flops_ml_data_server.volume import Volume, VolumeUnusableError
 from support.data_plane import METADATA, a_table
 
@@ -197,3 +198,19 @@ def test_a_damaged_file_is_said(volume):
 
     with pytest.raises(NoDataError, match="damaged"):
         list(read_rows(stored))
+
+
+def test_a_sender_that_waits_for_its_turn_is_not_given_up(tmp_path):
+    clock = [0.0]
+    limits, schema = Limits(idle_seconds=10), a_table().schema
+    place = PendingFragment(tmp_path, schema, "zstd", limits, Memory(), now=lambda: clock[0])
+    with place as pending:
+        pending.stop_clock()
+        clock[0] = 100
+        assert not pending.expire()
+
+        pending.start_clock()
+        assert not pending.expire()
+        clock[0] = 111
+
+        assert pending.expire()

@@ -35,6 +35,7 @@ from flops_ml_data_server.callers import Caller, caller_of, trace_of
 from flops_ml_data_server.fragments import StoredFragment
 from flops_ml_data_server.metrics import Metrics
 from flops_ml_data_server.store import Store
+from flops_ml_data_server.turns import Turn
 from flops_ml_data_server.uploads import PendingFragment
 from flops_runtime import tracing
 
@@ -165,14 +166,17 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
     def _receive(self, reader: flight.MetadataRecordBatchReader, pending: PendingFragment) -> bytes:
         """Take in every batch; return the last message that came beside them."""
         last_message = b""
-        for chunk in _chunks(reader):
-            if self._closing.is_set():
-                raise DataServerUnreachableError("the data server is ending")
-            if chunk.data is not None:
-                pending.append(chunk.data)
-                self._metrics.received_bytes.inc(chunk.data.nbytes)
-            if chunk.app_metadata is not None:
-                last_message = chunk.app_metadata.to_pybytes()
+        pending.stop_clock()
+        with self._store.volume.memory.turn() as turn:
+            pending.start_clock()
+            for chunk in _chunks(reader, turn):
+                if self._closing.is_set():
+                    raise DataServerUnreachableError("the data server is ending")
+                if chunk.data is not None:
+                    pending.append(chunk.data)
+                    self._metrics.received_bytes.inc(chunk.data.nbytes)
+                if chunk.app_metadata is not None:
+                    last_message = chunk.app_metadata.to_pybytes()
         return last_message
 
     def _counted(
@@ -201,14 +205,18 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
             raise flight_error(refusal) from error
 
 
-def _chunks(reader: flight.MetadataRecordBatchReader) -> Iterator[flight.FlightStreamChunk]:
+def _chunks(
+    reader: flight.MetadataRecordBatchReader, turn: Turn
+) -> Iterator[flight.FlightStreamChunk]:
     while True:
         try:
-            yield reader.read_chunk()
+            with turn.reading():
+                chunk = reader.read_chunk()
         except StopIteration:
             return
         except (pa.ArrowException, OSError) as error:
             raise DataRejectedError(f"the upload cannot be read: {error}") from error
+        yield chunk
 
 
 def _check_end(message: bytes, pending: PendingFragment) -> None:

@@ -3,17 +3,20 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 import pyarrow as pa
 
 from flops_flight.errors import DataServerUnreachableError
+from flops_ml_data_server.turns import Turn, Turns
 
 DEFAULT_MEMORY_BYTES: Final = 512 * 10**6
 DEFAULT_MAX_TRANSFERS: Final = 256
 SMALLEST_SHARE: Final = 2**20
 """What a transfer may always hold: below it, row groups and messages get too small to be good."""
+TURNS_PER_ENCODER: Final = 2
+"""While a processor packs what one upload has sent, it is read what the next to be packed sends."""
 
 
 class Memory:
@@ -27,7 +30,9 @@ class Memory:
     ) -> None:
         self._max_bytes = max_bytes
         self._max_transfers = max_transfers
-        self._encoders = threading.BoundedSemaphore(encoders or os.cpu_count() or 1)
+        encoders = encoders or os.cpu_count() or 1
+        self._encoders = threading.BoundedSemaphore(encoders)
+        self._turns = Turns(TURNS_PER_ENCODER * encoders)
         self._lock = threading.Lock()
         self._held = 0
         self._transfers = 0
@@ -62,6 +67,10 @@ class Memory:
         finally:
             with self._lock:
                 self._transfers -= 1
+
+    def turn(self) -> AbstractContextManager[Turn]:
+        """Wait for a turn to read an upload: what gRPC takes in of many at once is not bounded."""
+        return self._turns.turn()
 
     def hold(self, count: int) -> bool:
         """Count bytes that came in; say whether there is room for more to wait."""

@@ -90,6 +90,14 @@ class PendingFragment:
         with self._lock:
             self._discard()
 
+    def stop_clock(self) -> None:
+        """Do not give up on it from now on: it is the sender that waits."""
+        self._heard = math.inf
+
+    def start_clock(self) -> None:
+        """Wait for the sender from now on."""
+        self._began = self._heard = self._now()
+
     def append(self, batch: pa.RecordBatch) -> None:
         """Take in a batch; raise ``DataRejectedError`` for a damaged one, and beyond a limit."""
         _check_buffers(batch)
@@ -117,7 +125,7 @@ class PendingFragment:
                 digest = self._close()
             with self._refusals():
                 durable.sync(self.path)
-            self._heard = math.inf
+            self.stop_clock()
             return digest
 
     def _close(self) -> str:
