@@ -91,9 +91,21 @@ def test_a_sender_that_is_packed_is_busy_however_long_that_takes(start, clock):
     until(packed.has_turn.is_set)
     with packed.turn.reading():
         pass
-    clock.seconds += 100
+    clock.seconds += 0.9
 
     assert not waiting.has_turn.wait(5 * PATIENCE_SECONDS)
+
+
+def test_one_more_has_a_turn_for_each_second_that_the_first_has_waited(start, clock):
+    _busy, _other, third, fourth = (start() for _ in range(4))
+    assert not third.has_turn.wait(5 * PATIENCE_SECONDS)
+
+    clock.seconds += 1
+    assert third.has_turn.wait(10)
+    assert not fourth.has_turn.wait(5 * PATIENCE_SECONDS)
+
+    clock.seconds += 1
+    assert fourth.has_turn.wait(10)
 
 
 def test_a_turn_ends_with_an_error(turns):

@@ -21,7 +21,13 @@ class Turn:
     def __init__(self, lock: threading.Lock, now: Callable[[], float]) -> None:
         self.called = threading.Condition(lock)
         self._now = now
+        self._asked = now()
         self._reads_since = 0.0
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long ago it was asked for."""
+        return self._now() - self._asked
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -34,11 +40,16 @@ class Turn:
 
     def is_busy(self) -> bool:
         """Return whether the sender is served right now, and not waited for."""
-        return not self._reads_since or self._now() - self._reads_since < PATIENCE_SECONDS
+        since = self._reads_since
+        return not since or self._now() - since < PATIENCE_SECONDS
 
 
 class Turns:
-    """Gives ``most`` turns at a time, in the order of those who ask."""
+    """Gives ``most`` turns at a time in the order of those who ask, and one more for each second.
+
+    That is what the first in line has waited: large uploads do not keep a small one waiting for
+    as long as they take.
+    """
 
     def __init__(self, most: int, now: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -53,7 +64,7 @@ class Turns:
         mine = Turn(self._lock, self._now)
         with self._lock:
             self._line.append(mine)
-            while self._line[0] is not mine or self._is_full():
+            while self._line[0] is not mine or not self._has_room(mine):
                 # Nobody says when a sender falls silent: the first in line has to look.
                 mine.called.wait(PATIENCE_SECONDS if self._line[0] is mine else None)
             self._line.popleft()
@@ -66,8 +77,9 @@ class Turns:
                 self._taken.discard(mine)
                 self._call_first()
 
-    def _is_full(self) -> bool:
-        return sum(one.is_busy() for one in self._taken) >= self._most
+    def _has_room(self, first: Turn) -> bool:
+        busy = sum(one.is_busy() for one in self._taken)
+        return busy < self._most + int(first.waited_seconds)
 
     def _call_first(self) -> None:
         if self._line:
