@@ -28,7 +28,7 @@ class Prometheus:
             answer = requests.get(f"{self._url}/{what}", params=query, timeout=10)
         except requests.ConnectionError:
             return None
-        return answer.json().get("data")
+        return answer.json()["data"] if answer.ok else None
 
     def up(self) -> set[str]:
         """Return the jobs whose targets it could ask last time."""
