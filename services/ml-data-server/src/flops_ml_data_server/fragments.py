@@ -16,7 +16,7 @@ from flops_ml_data_server.uploads import DIGEST_KEY
 
 BATCH_BYTES: Final = 4 * 2**20
 SMALLEST_BATCH_BYTES: Final = 2**18
-BATCHES: Final = 32
+BATCHES: Final = 64
 """A reader holds a few batches beside the rows it keeps, so few rows come in small batches."""
 MAX_BATCH_ROWS: Final = 65_536
 READ_AHEAD_ROWS: Final = 1000
