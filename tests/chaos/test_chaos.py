@@ -71,10 +71,7 @@ class Blow:
             )
         pass_seconds(self.after_seconds)
         if self.victim in OURS:
-            child = next(one for one in world.suite.children if one.name == self.victim)
-            os.kill(child.pid, self.number)
-            until(lambda: child.exit_code() is not None, 10, f"{self.victim} is dead")
-            child.start()
+            kill_and_start(world, self.victim, self.number)
             return True
         for process in self._processes(world, project_id)[:1]:
             with suppress(psutil.NoSuchProcess):
@@ -86,6 +83,14 @@ class Blow:
         if self.victim in ACTORS:
             return actors(self.victim, project_id)
         return [one for one in world.children() if runs(one, self.victim)]
+
+
+def kill_and_start(world, name, number=signal.SIGKILL):
+    """Do what happens to a child of the suite, and what its operator's supervisor does then."""
+    child = next(one for one in world.suite.children if one.name == name)
+    os.kill(child.pid, number)
+    until(lambda: child.exit_code() is not None, 10, f"{name} is dead")
+    child.start()
 
 
 def pass_seconds(seconds):
@@ -127,6 +132,23 @@ def test_a_disturbed_project_keeps_the_promise(world, repository, undisturbed, r
         GONE_WITHIN_SECONDS,
         "nothing is left of it",
     )
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("run", range(RUNS))
+def test_a_broker_that_dies_among_the_rounds_costs_none_of_them(world, repository, run):
+    moment = round(random.Random(f"{SEED}/rounds/{run}").uniform(0, 3), 2)
+    sla = a_project_sla(repository, training_configuration=TRAININGS["classic"], learners=2)
+    project_id = world.client.submit_project(sla)
+    until(lambda: world.client.project(project_id).rounds, ENDS_WITHIN_SECONDS, "the first round")
+    pass_seconds(moment)
+
+    kill_and_start(world, "broker")
+
+    project = finish(world, project_id)
+    told(f"SEED={SEED} broker dead {moment} s after the first round: {project.stage}")
+    assert project.stage is Stage.COMPLETED
+    assert [one.round for one in project.rounds] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.timeout(900)

@@ -68,9 +68,9 @@ class Broker:
 
 
 @contextmanager
-def running_broker() -> Iterator[Broker]:
-    """Start a broker on a free port, and stop it by its pid."""
-    port = free_port()
+def running_broker(port: int = 0) -> Iterator[Broker]:
+    """Start a broker on a free port, or on ``port``, and stop it by its pid with all it kept."""
+    port = port or free_port()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rumqttd.toml"
         file.write_text(_CONFIGURATION.format(port=port, user=USER, password=PASSWORD))

@@ -11,6 +11,9 @@ ALL_EVENTS: Final = (f"{ROOT}/projects/+/events/#", f"{ROOT}/mocks/+/events/#")
 ALL_LOGS: Final = (f"{ROOT}/projects/+/logs", f"{ROOT}/mocks/+/logs")
 """Where it hears what actors log."""
 
+AGAIN: Final = f"{ROOT}/again"
+"""Where the manager says that it may have missed something: actors repeat their last events."""
+
 
 @dataclass(frozen=True)
 class Topics:

@@ -39,7 +39,7 @@ class MqttLine:
     """Counts one connection: whether it is up, and what it has not got rid of."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._state = ""
         self._unsent = 0
         self._was_up = False
@@ -54,6 +54,7 @@ class MqttLine:
             if state == CLOSED:
                 MQTT_UNSENT.dec(self._unsent)
                 self._unsent = 0
+                self._lock.notify_all()
             else:
                 MQTT_CONNECTIONS.labels(state).inc()
             if state == UP and self._was_up:
@@ -75,3 +76,10 @@ class MqttLine:
             if self._unsent:
                 self._unsent -= 1
                 MQTT_UNSENT.dec()
+            if not self._unsent:
+                self._lock.notify_all()
+
+    def is_empty(self, timeout_seconds: float) -> bool:
+        """Wait until nothing waits to be sent; say whether that came in time."""
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._unsent, timeout_seconds)

@@ -45,6 +45,7 @@ class MqttConnection:
         self._settings = settings
         self._client_id = client_id
         self._subscriptions: dict[str, Receive] = {}
+        self._when_connected: Callable[[bool], None] = lambda _: None
         self._connected = threading.Event()
         self._connected_at = 0.0
         self._is_closing = False
@@ -95,6 +96,13 @@ class MqttConnection:
         if self.is_connected:
             self._client.subscribe(topic, qos=1)
 
+    def when_connected(self, act: Callable[[bool], None]) -> None:
+        """Call ``act(has_session)`` after each connection and its subscriptions, in its thread.
+
+        ``has_session`` says whether the broker still knew this client, with what waited for it.
+        """
+        self._when_connected = act
+
     def connect(self) -> None:
         """Connect and subscribe; raise ``BrokerUnreachableError`` after the settings' timeout.
 
@@ -141,6 +149,10 @@ class MqttConnection:
         self._line.handed_over()
         self._client.publish(topic, payload, qos=1, retain=retain)
 
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait until the broker has all that was handed over; say whether it has, in time."""
+        return self._line.is_empty(timeout_seconds)
+
     def close(self) -> None:
         """Say goodbye to the broker for good; safe to call twice."""
         self._is_closing = True
@@ -174,7 +186,7 @@ class MqttConnection:
         self,
         client: paho.Client,
         _userdata: object,
-        _flags: paho.ConnectFlags,
+        flags: paho.ConnectFlags,
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
@@ -187,6 +199,7 @@ class MqttConnection:
         self._connected_at = time.monotonic()
         self._line.is_now(UP)
         self._connected.set()
+        self._when_connected(flags.session_present)
 
     def _forget_connection(self, *_: object) -> None:
         if not self._is_closing:

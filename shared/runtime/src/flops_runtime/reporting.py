@@ -16,10 +16,12 @@ from flops_contracts.events import (
     Notice,
     Progress,
 )
+from flops_contracts.topics import AGAIN
 from flops_runtime import tracing
 from flops_runtime.log_shipping import LogShipper
 from flops_runtime.logs import LastLines
 from flops_runtime.mqtt import MqttConnection
+from flops_runtime.recent_events import RecentEvents
 from flops_runtime.settings import ActorSettings
 from flops_runtime.status import Status
 
@@ -27,6 +29,12 @@ logger = logging.getLogger(__name__)
 
 REPEAT_SECONDS: Final = 10.0
 """How often a result is delivered again until it is confirmed."""
+
+FLUSH_SECONDS: Final = 3.0
+"""How long what was said beside a result may still take to leave."""
+
+_PASSING: Final = frozenset({Kind.HEARTBEAT, Kind.PROGRESS})
+"""What the next of its kind replaces: not worth to be repeated."""
 
 
 def utc_now() -> datetime:
@@ -50,6 +58,8 @@ class Reporter:
         self._answers = threading.Condition()
         self._acknowledged: set[str] = set()
         self._delivered: dict[str, tuple[str, bytes]] = {}
+        self._recent = RecentEvents()
+        self._connected_times = 0
         self.status = status
         self.logs = LogShipper(settings, connection, is_held=settings.holds_logs)
         self.last_lines = LastLines()
@@ -60,11 +70,16 @@ class Reporter:
     def listen(self) -> None:
         """Subscribe to the orders of this project; call it before the connection is made."""
         self._connection.subscribe(self._settings.topics.control, self._take)
+        self._connection.subscribe(AGAIN, lambda *_: self._say_again())
+        self._connection.when_connected(self._be_connected)
 
     def report(self, kind: Kind, payload: Any) -> str:
         """Send an event that need not survive a crash of this process; return its id."""
         event = self._event(kind, payload)
-        self._connection.send(self._settings.topics.events, encode(event))
+        data = encode(event)
+        if kind not in _PASSING:
+            self._recent.keep(data)
+        self._connection.send(self._settings.topics.events, data)
         return event.event_id
 
     def progress(
@@ -107,17 +122,37 @@ class Reporter:
     def is_acknowledged(self, event_id: str, timeout_seconds: float) -> bool:
         """Wait until the manager has confirmed ``event_id``; say whether it did in time.
 
-        It is said again now and then: a broker that was killed has forgotten it.
+        It is said again now and then: a broker that was killed has forgotten it. What else was
+        said has left, too, unless the broker takes nothing more.
         """
         end = time.monotonic() + timeout_seconds
         while (left := end - time.monotonic()) > 0:
             with self._answers:
                 patience = min(left, REPEAT_SECONDS)
                 if self._answers.wait_for(lambda: event_id in self._acknowledged, patience):
-                    return True
+                    break
             if event_id in self._delivered:
                 self._connection.send(*self._delivered[event_id], retain=True)
-        return False
+        else:
+            return False
+        if self._connected_times > 1:
+            # The confirmation may come before the manager's question for what was lost.
+            self._say_again()
+        self.flush()
+        return True
+
+    def flush(self, timeout_seconds: float = FLUSH_SECONDS) -> bool:
+        """Wait until the broker has all that was said; say whether it has, in time."""
+        return self._connection.flush(timeout_seconds)
+
+    def _be_connected(self, _has_session: bool) -> None:
+        self._connected_times += 1
+        self._say_again()
+
+    def _say_again(self) -> None:
+        """Repeat the last events: a broker that was killed forgets what it had not passed on."""
+        for data in self._recent.all():
+            self._connection.send(self._settings.topics.events, data)
 
     def _event(self, kind: Kind, payload: Any) -> Event:
         return Event(

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
 from flops_contracts.envelope import MalformedMessageError, decode, encode
 from flops_contracts.events import Acknowledged, Actor, Event, Kind
 from flops_contracts.roles import Role
-from flops_contracts.topics import ALL_EVENTS, ROOT, Topics, mock_topics, project_topics
+from flops_contracts.topics import AGAIN, ALL_EVENTS, ROOT, Topics, mock_topics, project_topics
 from flops_manager.adapters.backlog import Backlog
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MqttSettings
@@ -43,9 +44,11 @@ class MqttEventBus:
     def open(self, receive: Receive) -> None:
         """Connect and subscribe; what was said in the meantime comes now."""
         self._receive = receive
-        self._connection = MqttConnection(self._settings, CLIENT_ID, is_persistent=True)
+        connection = MqttConnection(self._settings, CLIENT_ID, is_persistent=True)
+        connection.when_connected(partial(_ask_for_what_was_lost, connection))
+        self._connection = connection
         try:
-            self._listen(self._connection, ALL_EVENTS, receive, only_retained=False)
+            self._listen(connection, ALL_EVENTS, receive, only_retained=False)
             self.ask_again()
         except BaseException:
             self.close()
@@ -144,6 +147,12 @@ class MqttEventBus:
             logger.warning("dropped a message on %s that speaks of %s", topic, event.project_id)
             return
         receive(event, topic.startswith(f"{ROOT}/mocks/"))
+
+
+def _ask_for_what_was_lost(connection: MqttConnection, has_session: bool) -> None:
+    """Make actors repeat their last events, to a broker that has lost what waited for us."""
+    if not has_session:
+        connection.send(AGAIN, b"")
 
 
 def _topics(event: Event, *, is_mock: bool) -> Topics:

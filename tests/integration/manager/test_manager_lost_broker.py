@@ -1,0 +1,140 @@
+"""A broker that dies forgets what it had not passed on: actors say it again."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from flops_contracts.envelope import decode
+from flops_contracts.events import Kind, ModelBuilt, Notice
+from flops_contracts.roles import Role
+from flops_contracts.topics import ALL_EVENTS
+from flops_manager.adapters.mqtt import MqttEventBus
+from flops_runtime.environment import Environment
+from flops_runtime.mqtt import MqttConnection
+from flops_runtime.one_shot import reporting
+from flops_runtime.reporting import Reporter
+from flops_runtime.settings import ActorSettings, MqttSettings
+from support.breakable_line import BreakableLine
+from support.broker import PASSWORD, free_port, running_broker
+from support.manager_core import MovableClock, a_project
+from support.waiting import until
+
+FLUSH_SECONDS = 10
+
+
+@pytest.fixture
+def stack():
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def port():
+    return free_port()
+
+
+def a_bus(port, stack):
+    bus = MqttEventBus(settings_for(port), MovableClock())
+    stack.callback(bus.close)
+    return bus
+
+
+def settings_for(port):
+    return MqttSettings(f"mqtt://flops@127.0.0.1:{port}", PASSWORD, connect_timeout_seconds=10)
+
+
+def an_actor(port, stack) -> Reporter:
+    variables = {
+        "FLOPS_INSTANCE": "agg1",
+        "FLOPS_PROJECT_ID": a_project().id,
+        "FLOPS_STAGE": "training",
+        "FLOPS_STATUS_PORT": "0",
+        "FLOPS_BIND_ADDRESS": "127.0.0.1",
+        "FLOPS_HEARTBEAT_SECONDS": "3600",
+        "FLOPS_MQTT_URL": settings_for(port).url,
+        "FLOPS_MQTT_PASSWORD": PASSWORD,
+    }
+    environment = Environment(variables)
+    settings = ActorSettings.from_env(environment, Role.AGGREGATOR)
+    environment.check()
+    return stack.enter_context(reporting(settings))
+
+
+def notices(heard):
+    return [one.payload.message for one in heard if one.kind is Kind.NOTICE]
+
+
+def told(actor, message):
+    actor.report(Kind.NOTICE, Notice(message))
+    assert actor.flush(FLUSH_SECONDS)
+
+
+def test_what_was_said_to_a_broker_without_the_managers_session_is_said_again(port, stack):
+    stack.enter_context(running_broker(port))
+    actor, heard = an_actor(port, stack), []
+    told(actor, "first")
+    actor.progress("passing", 1, 2)
+    told(actor, "second")
+
+    a_bus(port, stack).open(lambda event, _: heard.append(event))
+
+    until(lambda: notices(heard) == ["first", "second"])
+    assert Kind.PROGRESS not in {one.kind for one in heard}
+
+
+def test_a_manager_whose_session_was_kept_asks_for_nothing(port, stack):
+    stack.enter_context(running_broker(port))
+    actor, heard = an_actor(port, stack), []
+    told(actor, "first")
+    bus = a_bus(port, stack)
+    bus.open(lambda event, _: heard.append(event))
+    until(lambda: notices(heard) == ["first"])
+    bus.close()
+    told(actor, "while it was away")
+
+    bus.open(lambda event, _: heard.append(event))
+    told(actor, "last")
+
+    until(lambda: "last" in notices(heard))
+    assert notices(heard) == ["first", "while it was away", "last"]
+
+
+def test_an_actor_that_comes_after_the_manager_repeats_what_the_dead_broker_had(port, stack):
+    line = BreakableLine(port)
+    line.start()
+    stack.callback(line.close)
+    with running_broker(port):
+        actor = an_actor(line.port, stack)
+        told(actor, "to a broker that dies")
+        line.is_down = True
+        line.cut()
+    stack.enter_context(running_broker(port))
+    heard = []
+    listener = stack.enter_context(MqttConnection(settings_for(port), "whoever listens"))
+    for topic in ALL_EVENTS:
+        listener.subscribe(topic, lambda _, data: heard.append(decode(data)))
+
+    line.is_down = False
+
+    until(lambda: "to a broker that dies" in notices(heard), 30)
+
+
+def test_an_actor_ends_after_what_it_repeats_has_left(port, stack):
+    said = [f"notice {number}" for number in range(200)]
+    stack.enter_context(running_broker(port))
+    with ExitStack() as life:
+        actor, heard = an_actor(port, life), []
+        for one in said:
+            actor.report(Kind.NOTICE, Notice(one))
+        event_id = actor.deliver(Kind.MODEL_BUILT, ModelBuilt("image"))
+        bus = a_bus(port, stack)
+
+        def confirm(event, is_mock):
+            heard.append(event)
+            if event.event_id == event_id:
+                bus.acknowledge(event, is_mock=is_mock)
+
+        bus.open(confirm)
+        assert actor.is_acknowledged(event_id, 30)
+
+    until(lambda: notices(heard) == said)
