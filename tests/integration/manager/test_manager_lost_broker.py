@@ -60,6 +60,16 @@ def an_actor(port, stack) -> Reporter:
     return stack.enter_context(reporting(settings))
 
 
+def a_listener(port, stack):
+    """Return what is heard from now on by somebody who asks for nothing."""
+    heard = []
+    listener = MqttConnection(settings_for(port), "a-listener")
+    for topic in ALL_EVENTS:
+        listener.subscribe(topic, lambda _, data: heard.append(decode(data)))
+    stack.enter_context(listener)
+    return heard
+
+
 def notices(heard):
     return [one.payload.message for one in heard if one.kind is Kind.NOTICE]
 
@@ -109,14 +119,23 @@ def test_an_actor_that_comes_after_the_manager_repeats_what_the_dead_broker_had(
         line.is_down = True
         line.cut()
     stack.enter_context(running_broker(port))
-    heard = []
-    listener = stack.enter_context(MqttConnection(settings_for(port), "whoever listens"))
-    for topic in ALL_EVENTS:
-        listener.subscribe(topic, lambda _, data: heard.append(decode(data)))
+    heard = a_listener(port, stack)
 
     line.is_down = False
 
     until(lambda: "to a broker that dies" in notices(heard), 30)
+
+
+def test_an_actor_that_ends_repeats_what_nobody_may_have_heard(port, stack):
+    with ExitStack() as life:
+        with running_broker(port):
+            actor = an_actor(port, life)
+            told(actor, "to a broker that dies")
+        stack.enter_context(running_broker(port))
+        told(actor, "to nobody")
+        heard = a_listener(port, stack)
+
+    until(lambda: notices(heard) == ["to a broker that dies", "to nobody"])
 
 
 def test_an_actor_ends_after_what_it_repeats_has_left(port, stack):

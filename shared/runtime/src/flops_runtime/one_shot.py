@@ -60,6 +60,7 @@ def reporting(settings: ActorSettings) -> Iterator[Reporter]:
     with ExitStack() as stack:
         stack.enter_context(StatusServer(settings.process, status))
         stack.enter_context(connection)
+        stack.callback(reporter.finish)
         stack.enter_context(closing(reporter.logs))
         reporter.logs.start()
         stack.enter_context(_heartbeats(reporter, settings.heartbeat_seconds))

@@ -31,7 +31,7 @@ REPEAT_SECONDS: Final = 10.0
 """How often a result is delivered again until it is confirmed."""
 
 FLUSH_SECONDS: Final = 3.0
-"""How long what was said beside a result may still take to leave."""
+"""How long what was said may still take to leave when a process ends."""
 
 _PASSING: Final = frozenset({Kind.HEARTBEAT, Kind.PROGRESS})
 """What the next of its kind replaces: not worth to be repeated."""
@@ -122,24 +122,26 @@ class Reporter:
     def is_acknowledged(self, event_id: str, timeout_seconds: float) -> bool:
         """Wait until the manager has confirmed ``event_id``; say whether it did in time.
 
-        It is said again now and then: a broker that was killed has forgotten it. What else was
-        said has left, too, unless the broker takes nothing more.
+        It is said again now and then: a broker that was killed has forgotten it.
         """
         end = time.monotonic() + timeout_seconds
         while (left := end - time.monotonic()) > 0:
             with self._answers:
                 patience = min(left, REPEAT_SECONDS)
                 if self._answers.wait_for(lambda: event_id in self._acknowledged, patience):
-                    break
+                    return True
             if event_id in self._delivered:
                 self._connection.send(*self._delivered[event_id], retain=True)
-        else:
-            return False
+        return False
+
+    def finish(self) -> None:
+        """Let the broker have all that was said, before the connection ends."""
+        if not self._connection.is_connected:
+            return
         if self._connected_times > 1:
-            # The confirmation may come before the manager's question for what was lost.
+            # The manager may end this process before it asks for what was lost.
             self._say_again()
         self.flush()
-        return True
 
     def flush(self, timeout_seconds: float = FLUSH_SECONDS) -> bool:
         """Wait until the broker has all that was said; say whether it has, in time."""
