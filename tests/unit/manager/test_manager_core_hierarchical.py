@@ -8,6 +8,7 @@ from flops_contracts.events import Kind, LearnerRound, RoundCompleted, RoundStar
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
 from flops_manager.domain.errors import OrchestratorRefusedError
+from flops_manager.domain.facts import with_told
 from flops_manager.domain.observations import Limits, stage_limit
 from flops_manager.domain.states import Health
 from support.manager_core import (
@@ -18,6 +19,7 @@ from support.manager_core import (
     Core,
     a_failure,
     a_hierarchical_sla,
+    an_event,
     two_clusters,
 )
 from support.waiting import until
@@ -154,6 +156,20 @@ def test_the_project_knows_cycles_and_the_rounds_of_each_cluster(tree):
     assert [
         (one.cluster, one.completed.cycle, one.completed.round) for one in project.cluster_rounds
     ] == [("east", 1, 1), ("east", 1, 2), ("west", 1, 1), ("east", 2, 1)]
+
+
+def test_a_clusters_round_that_is_told_again_replaces_none_of_another_cycle_or_cluster(tree):
+    project = tree.project
+    again = an_event(project, tree.east, Kind.ROUND_COMPLETED, a_cluster_round(1, 1))
+    west = an_event(project, tree.west, Kind.ROUND_COMPLETED, a_cluster_round(1, 1))
+    later = replace(a_cluster_round(1, 1), accuracy=0.99)
+    project = with_told(project, west)
+    project = with_told(project, again, is_new=False)
+    assert len(project.cluster_rounds) == 2
+    project = with_told(project, an_event(project, tree.east, Kind.ROUND_COMPLETED, later))
+
+    assert with_told(project, again, is_new=False).cluster_rounds == project.cluster_rounds
+    assert later in [one.completed for one in project.cluster_rounds]
 
 
 def test_a_cycle_that_went_on_without_a_cluster_says_so(tree):

@@ -196,6 +196,22 @@ def test_a_round_that_is_told_after_the_result_still_counts():
     assert (told.rounds, told.progress) == ((a_round(3),), None)
 
 
+def test_a_round_that_is_told_again_fills_a_gap_and_replaces_nothing():
+    training, _ = walked(a_project(), PLACED, ACTORS_BUILT)
+    aggregator = training.present(Role.AGGREGATOR)[0].instance
+    events = [an_event(training, aggregator, Kind.ROUND_COMPLETED, a_round(n)) for n in (1, 2, 3)]
+    better = replace(a_round(2), accuracy=0.99)
+    trained = with_told(training, events[0])
+    resumed = with_told(trained, an_event(training, aggregator, Kind.ROUND_COMPLETED, better))
+
+    told = resumed
+    for event in events:
+        told = with_told(told, event, is_new=False)
+
+    assert told.rounds == (a_round(1), better, a_round(3))
+    assert told.progress == resumed.progress
+
+
 def test_a_retry_of_a_training_looks_again_where_learners_can_go():
     failed, _ = walked(
         a_project(),

@@ -121,10 +121,13 @@ def _with_lost_actor(project: Project, event: ActorLost) -> Project:
     return _noted(project.with_service(again), told)
 
 
-def with_told(project: Project, event: Event, heard_at: datetime | None = None) -> Project:
+def with_told(
+    project: Project, event: Event, heard_at: datetime | None = None, *, is_new: bool = True
+) -> Project:
     """Return the project with what an actor told, in any stage; its stage stays.
 
-    ``heard_at`` is the time by the manager's own clock; the actor's may be wrong.
+    ``heard_at`` is the time by the manager's own clock; the actor's may be wrong. What is not new
+    was told before, and perhaps not applied: it fills gaps, and replaces nothing that came later.
     """
     service = project.service(event.actor.instance)
     if service is None:
@@ -132,8 +135,9 @@ def with_told(project: Project, event: Event, heard_at: datetime | None = None) 
     told = project.with_service(seen(service, event, heard_at))
     if isinstance(event.payload, RoundCompleted) and _is_of_attempt(project, service, event):
         # Messages overtake each other: a round is true even if training is over already.
-        told = _with_round(told, service, event.payload)
-    if project.stage.is_final or not is_current(project, event):
+        is_known = not is_new and _has_round(told, service, event.payload)
+        told = told if is_known else _with_round(told, service, event.payload)
+    if project.stage.is_final or not is_new or not is_current(project, event):
         return _with_notice(told, event)
     match event.payload:
         case Progress():
@@ -223,6 +227,15 @@ def seen(service: Service, event: Event, heard_at: datetime | None = None) -> Se
         cluster=service.cluster or event.actor.cluster,
         node=service.node or event.actor.node,
     )
+
+
+def _has_round(project: Project, service: Service, done: RoundCompleted) -> bool:
+    if service.role is not Role.CLUSTER_AGGREGATOR:
+        return any(one.round == done.round for one in project.rounds)
+    place = (service.cluster, done.cycle, done.round)
+    return place in {
+        (one.cluster, one.completed.cycle, one.completed.round) for one in project.cluster_rounds
+    }
 
 
 def _with_round(project: Project, service: Service, done: RoundCompleted) -> Project:

@@ -267,6 +267,7 @@ class Projects:
 
         Raises ``ProjectNotFoundError`` for a project that is gone.
         """
+        is_new = True
         # A heartbeat says how things are, not what happened: it is no part of the history.
         if event.kind is not Kind.HEARTBEAT:
             # First, so that nothing is kept of a project that is gone.
@@ -276,7 +277,7 @@ class Projects:
                 return
 
         def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
-            told = with_told(project, event, self._now())
+            told = with_told(project, event, self._now(), is_new=is_new)
             meaning = event_from_told(told, event)
             if meaning is None:
                 return told, ()
