@@ -1,5 +1,6 @@
 """A broker that dies forgets what it had not passed on: actors say it again."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -124,6 +125,22 @@ def test_an_actor_that_comes_after_the_manager_repeats_what_the_dead_broker_had(
     line.is_down = False
 
     until(lambda: "to a broker that dies" in notices(heard), 30)
+
+
+def test_what_is_published_waits_for_a_broker_that_is_away(port, stack):
+    with running_broker(port):
+        connection = stack.enter_context(MqttConnection(settings_for(port), "whoever-publishes"))
+    until(lambda: not connection.is_connected)
+    with ThreadPoolExecutor() as pool:
+        published = pool.submit(connection.publish, "flops/v1/kept", b"a result", retain=True)
+
+        stack.enter_context(running_broker(port))
+
+        published.result(30)
+    heard = []
+    with MqttConnection(settings_for(port), "whoever-comes-later") as later:
+        later.subscribe("flops/v1/kept", lambda _, data: heard.append(data))
+        until(lambda: heard == [b"a result"])
 
 
 def test_an_actor_that_ends_repeats_what_nobody_may_have_heard(port, stack):

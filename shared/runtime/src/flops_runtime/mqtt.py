@@ -130,14 +130,18 @@ class MqttConnection:
             )
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Send with QoS 1; return when the broker has it, or raise ``BrokerUnreachableError``."""
+        """Send with QoS 1; return when the broker has it, or raise ``BrokerUnreachableError``.
+
+        A broker that is away for a moment is waited for.
+        """
         self._line.handed_over()
         message = self._client.publish(topic, payload, qos=1, retain=retain)
-        try:
-            message.wait_for_publish(PUBLISH_TIMEOUT_SECONDS)
-        except (RuntimeError, ValueError) as error:
-            raise BrokerUnreachableError(f"cannot publish on {topic}: {error}") from error
-        if not message.is_published():
+        if message.rc == paho.MQTT_ERR_NO_CONN:
+            # It is sent with the next connection, but paho never says so of this one message.
+            is_sent = self.flush(PUBLISH_TIMEOUT_SECONDS) and not self._is_closing
+        else:
+            is_sent = _is_published(message, topic)
+        if not is_sent:
             seconds = PUBLISH_TIMEOUT_SECONDS
             raise BrokerUnreachableError(f"the broker took no message for {seconds:.0f} s")
 
@@ -205,3 +209,12 @@ class MqttConnection:
         if not self._is_closing:
             self._connected.clear()
             self._line.is_now(DOWN)
+
+
+def _is_published(message: paho.MQTTMessageInfo, topic: str) -> bool:
+    """Wait for the broker's confirmation; say whether it came in time."""
+    try:
+        message.wait_for_publish(PUBLISH_TIMEOUT_SECONDS)
+        return message.is_published()
+    except (RuntimeError, ValueError) as error:
+        raise BrokerUnreachableError(f"cannot publish on {topic}: {error}") from error
