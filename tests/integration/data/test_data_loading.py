@@ -65,7 +65,7 @@ def test_a_learner_leaves_nothing_behind(node, server, tmp_path, memory_mb):
 
 
 def test_a_load_takes_little_more_memory_than_its_rows(node, server):
-    cells = [os.urandom(1000) for _ in range(32_000)]
+    cells = [os.urandom(1000) for _ in range(96_000)]
     server.upload("few", pa.table({"x": cells[:10]}))
     server.upload("many", pa.table({"x": cells}))
 
