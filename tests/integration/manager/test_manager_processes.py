@@ -2,10 +2,12 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from http import HTTPStatus
 
+import psutil
 import pytest
 import requests
 
@@ -70,6 +72,13 @@ class Manager:
             return requests.get(url, timeout=TIMEOUT).ok
         except requests.ConnectionError:
             return False
+
+    def is_served_by_the_last_started(self):
+        process = psutil.Process(self.processes["api"].pid)
+        return any(
+            one.status == psutil.CONN_LISTEN and one.laddr.port == self.port
+            for one in process.net_connections()
+        )
 
     def call(self, method, path, **kwargs):
         answer = self.session.request(method, f"{self.url}{path}", timeout=TIMEOUT, **kwargs)
@@ -183,6 +192,18 @@ def test_a_worker_that_is_killed_is_replaced(manager):
 
     manager.until_stage(first, "completed")
     manager.call("DELETE", f"/api/flops/projects/{first}")
+
+
+def test_an_api_that_is_killed_leaves_its_port_to_the_next_though_a_request_hangs(manager):
+    with socket.create_connection(("127.0.0.1", manager.port)) as slow:
+        slow.sendall(b"POST /api/flops/projects HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        until(manager.is_ready)
+        manager.kill("api")
+
+        manager.start("api")
+
+        until(manager.is_served_by_the_last_started, 20, "the next API listens")
+    assert manager.call("GET", "/api/flops/projects")
 
 
 def test_a_mock_is_provided_and_the_tracking_server_found(manager):

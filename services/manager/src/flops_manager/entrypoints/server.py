@@ -23,10 +23,23 @@ class StreamingWorker(ThreadWorker):
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Let every stream end at its next look, then do as gunicorn does."""
+        self._end_streams()
+        super().handle_exit(sig, frame)
+
+    def is_parent_alive(self) -> bool:
+        """Leave the port to the next master as soon as this one's was killed."""
+        if super().is_parent_alive():
+            return True
+        self._end_streams()
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
+        return False
+
+    def _end_streams(self) -> None:
         app = getattr(self, "wsgi", None)
         if isinstance(app, Flask):
             app.extensions[STREAMS].close()
-        super().handle_exit(sig, frame)
 
 
 class RootLogger(Logger):
