@@ -117,6 +117,7 @@ def test_an_actor_that_comes_after_the_manager_repeats_what_the_dead_broker_had(
     with running_broker(port):
         actor = an_actor(line.port, stack)
         told(actor, "to a broker that dies")
+        result = actor.deliver(Kind.MODEL_BUILT, ModelBuilt("image"))
         line.is_down = True
         line.cut()
     stack.enter_context(running_broker(port))
@@ -124,7 +125,8 @@ def test_an_actor_that_comes_after_the_manager_repeats_what_the_dead_broker_had(
 
     line.is_down = False
 
-    until(lambda: "to a broker that dies" in notices(heard), 30)
+    until(lambda: result in {one.event_id for one in heard}, 30)
+    assert notices(heard) == ["to a broker that dies"]
 
 
 def test_what_is_published_waits_for_a_broker_that_is_away(port, stack):

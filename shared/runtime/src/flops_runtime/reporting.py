@@ -152,9 +152,15 @@ class Reporter:
         self._say_again()
 
     def _say_again(self) -> None:
-        """Repeat the last events: a broker that was killed forgets what it had not passed on."""
+        """Repeat the last events, and results that nobody confirmed, in this order.
+
+        A broker that was killed has forgotten what it had not passed on.
+        """
         for data in self._recent.all():
             self._connection.send(self._settings.topics.events, data)
+        for event_id, (topic, data) in tuple(self._delivered.items()):
+            if event_id not in self._acknowledged:
+                self._connection.send(topic, data, retain=True)
 
     def _event(self, kind: Kind, payload: Any) -> Event:
         return Event(
