@@ -40,7 +40,7 @@ from flops_manager.adapters.memory_runs import MemoryRuns
 from flops_manager.bootstrap import Adapters, Options, wire
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import ProjectNotFoundError
-from flops_manager.domain.lifecycle import submitted
+from flops_manager.domain.lifecycle import submitted, transition
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.nodes import (
     BUILDER_ADDON,
@@ -51,6 +51,8 @@ from flops_manager.domain.nodes import (
     TagStats,
 )
 from flops_manager.domain.observations import Limits
+from flops_manager.domain.placement import place_project
+from flops_manager.domain.project_events import Placed
 from flops_manager.domain.projects import Project
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.rhythm import Rhythm
@@ -189,6 +191,18 @@ def a_landscape(nodes=None, rows=None):
         if node.name in rows
     }
     return Landscape(tuple(nodes), data)
+
+
+PLACED = Placed(place_project(a_sla(), a_landscape()))
+
+
+def walked(project, *events):
+    """Return the project after ``events``, and all commands on the way."""
+    commands = ()
+    for event in events:
+        project, more = transition(project, event, NOW)
+        commands += more
+    return project, commands
 
 
 def an_event(project, instance, kind, payload=None, **changes):

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flops_contracts.events import Fragment, Kind
+from flops_contracts.events import Fragment
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.domain.commands import Announce, Deploy, Remove, Undeploy, UndeployLost
 from flops_manager.domain.errors import IllegalTransitionError
-from flops_manager.domain.facts import event_from_told, with_told
 from flops_manager.domain.learners import REPLACEABLE, is_left_out
 from flops_manager.domain.lifecycle import (
     PREPARE,
@@ -44,32 +43,22 @@ from support.manager_core import (
     DEPLOY,
     MODEL_BUILT,
     NOW,
+    PLACED,
     PROVIDED,
     SERVING,
     TRAINED,
     a_hierarchical_sla,
-    a_landscape,
     a_mock,
     a_project,
     a_round,
     a_sla,
-    an_event,
     two_clusters,
+    walked,
 )
 
-PLACED = Placed(place_project(a_sla(), a_landscape()))
 PATH = (PLACED, ACTORS_BUILT, TRAINED, MODEL_BUILT, SERVING, ModelLocated("http://192.0.2.1:8080"))
 TREE = Placed(place_project(a_hierarchical_sla(), two_clusters()))
 FOR_GOOD = {Role.OBSERVER, Role.TRACKING_SERVER}
-
-
-def walked(project, *events):
-    """Return the project after ``events``, and all commands on the way."""
-    commands = ()
-    for event in events:
-        project, more = transition(project, event, NOW)
-        commands += more
-    return project, commands
 
 
 def an_error(stage, reason="it broke", **more):
@@ -153,63 +142,6 @@ def test_a_late_failure_does_not_end_a_later_stage():
 
     with pytest.raises(IllegalTransitionError):
         transition(project, late, NOW)
-
-
-def test_a_result_of_an_older_stage_means_nothing():
-    earlier, _ = walked(a_project(), PLACED)
-    builder = earlier.present(Role.BUILDER)[0].instance
-    event = an_event(earlier, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
-    later, _ = walked(earlier, ACTORS_BUILT)
-
-    assert event_from_told(earlier, event) == ACTORS_BUILT
-    assert event_from_told(later, event) is None
-
-
-def test_a_stranger_is_not_heard():
-    project, _ = walked(a_project(), PLACED)
-    builder = project.present(Role.BUILDER)[0].instance
-    event = an_event(project, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
-    stranger = replace(event, actor=replace(event.actor, instance="somebody"))
-
-    assert event_from_told(project, stranger) is None
-    assert with_told(project, stranger) == project
-
-
-def test_a_heartbeat_is_a_sign_of_life():
-    project, _ = walked(a_project(), PLACED)
-    builder = project.present(Role.BUILDER)[0].instance
-
-    told = with_told(project, an_event(project, builder, Kind.STARTED))
-
-    assert told.service(builder).last_heartbeat == NOW
-    assert told.service(builder).starts == 1
-
-
-def test_a_round_that_is_told_after_the_result_still_counts():
-    training, _ = walked(a_project(), PLACED, ACTORS_BUILT)
-    aggregator = training.present(Role.AGGREGATOR)[0].instance
-    event = an_event(training, aggregator, Kind.ROUND_COMPLETED, a_round(3))
-    later, _ = walked(training, TRAINED)
-
-    told = with_told(later, event)
-
-    assert (told.rounds, told.progress) == ((a_round(3),), None)
-
-
-def test_a_round_that_is_told_again_fills_a_gap_and_replaces_nothing():
-    training, _ = walked(a_project(), PLACED, ACTORS_BUILT)
-    aggregator = training.present(Role.AGGREGATOR)[0].instance
-    events = [an_event(training, aggregator, Kind.ROUND_COMPLETED, a_round(n)) for n in (1, 2, 3)]
-    better = replace(a_round(2), accuracy=0.99)
-    trained = with_told(training, events[0])
-    resumed = with_told(trained, an_event(training, aggregator, Kind.ROUND_COMPLETED, better))
-
-    told = resumed
-    for event in events:
-        told = with_told(told, event, is_new=False)
-
-    assert told.rounds == (a_round(1), better, a_round(3))
-    assert told.progress == resumed.progress
 
 
 def test_a_retry_of_a_training_looks_again_where_learners_can_go():

@@ -1,0 +1,74 @@
+"""What actors say of a project: what counts, when, and how often."""
+
+from dataclasses import replace
+
+from flops_contracts.events import Kind
+from flops_contracts.roles import Role
+from flops_manager.domain.facts import event_from_told, with_told
+from support.manager_core import (
+    ACTORS_BUILT,
+    NOW,
+    PLACED,
+    TRAINED,
+    a_project,
+    a_round,
+    an_event,
+    walked,
+)
+
+
+def test_a_result_of_an_older_stage_means_nothing():
+    earlier, _ = walked(a_project(), PLACED)
+    builder = earlier.present(Role.BUILDER)[0].instance
+    event = an_event(earlier, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
+    later, _ = walked(earlier, ACTORS_BUILT)
+
+    assert event_from_told(earlier, event) == ACTORS_BUILT
+    assert event_from_told(later, event) is None
+
+
+def test_a_stranger_is_not_heard():
+    project, _ = walked(a_project(), PLACED)
+    builder = project.present(Role.BUILDER)[0].instance
+    event = an_event(project, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
+    stranger = replace(event, actor=replace(event.actor, instance="somebody"))
+
+    assert event_from_told(project, stranger) is None
+    assert with_told(project, stranger) == project
+
+
+def test_a_heartbeat_is_a_sign_of_life():
+    project, _ = walked(a_project(), PLACED)
+    builder = project.present(Role.BUILDER)[0].instance
+
+    told = with_told(project, an_event(project, builder, Kind.STARTED))
+
+    assert told.service(builder).last_heartbeat == NOW
+    assert told.service(builder).starts == 1
+
+
+def test_a_round_that_is_told_after_the_result_still_counts():
+    training, _ = walked(a_project(), PLACED, ACTORS_BUILT)
+    aggregator = training.present(Role.AGGREGATOR)[0].instance
+    event = an_event(training, aggregator, Kind.ROUND_COMPLETED, a_round(3))
+    later, _ = walked(training, TRAINED)
+
+    told = with_told(later, event)
+
+    assert (told.rounds, told.progress) == ((a_round(3),), None)
+
+
+def test_a_round_that_is_told_again_fills_a_gap_and_replaces_nothing():
+    training, _ = walked(a_project(), PLACED, ACTORS_BUILT)
+    aggregator = training.present(Role.AGGREGATOR)[0].instance
+    events = [an_event(training, aggregator, Kind.ROUND_COMPLETED, a_round(n)) for n in (1, 2, 3)]
+    better = replace(a_round(2), accuracy=0.99)
+    trained = with_told(training, events[0])
+    resumed = with_told(trained, an_event(training, aggregator, Kind.ROUND_COMPLETED, better))
+
+    told = resumed
+    for event in events:
+        told = with_told(told, event, is_new=False)
+
+    assert told.rounds == (a_round(1), better, a_round(3))
+    assert told.progress == resumed.progress
