@@ -62,6 +62,9 @@ RESULTS = frozenset(
 )
 """The kinds that end a one-shot actor: retained by the broker until the manager acknowledged."""
 
+PASSING = frozenset({Kind.HEARTBEAT, Kind.PROGRESS})
+"""The kinds that are said often, and that the next one makes old: not repeated, not traced."""
+
 
 @dataclass(frozen=True)
 class Actor:

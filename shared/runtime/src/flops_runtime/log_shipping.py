@@ -22,6 +22,8 @@ WAITING_LINES: Final = 2000
 
 BATCH_CHARACTERS: Final = 100_000
 FLUSH_SECONDS: Final = 3.0
+"""How long what waits may still take to leave before the end."""
+
 _TRACEBACKS: Final = logging.Formatter()
 _IGNORED: Final = ("paho",)
 

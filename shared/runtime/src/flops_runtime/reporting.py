@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from flops_contracts.envelope import MalformedMessageError, decode, encode
 from flops_contracts.events import (
+    PASSING,
     Event,
     Failure,
     Kind,
@@ -18,7 +19,7 @@ from flops_contracts.events import (
 )
 from flops_contracts.topics import AGAIN
 from flops_runtime import tracing
-from flops_runtime.log_shipping import LogShipper
+from flops_runtime.log_shipping import FLUSH_SECONDS, LogShipper
 from flops_runtime.logs import LastLines
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.recent_events import RecentEvents
@@ -29,12 +30,6 @@ logger = logging.getLogger(__name__)
 
 REPEAT_SECONDS: Final = 10.0
 """How often a result is delivered again until it is confirmed."""
-
-FLUSH_SECONDS: Final = 3.0
-"""How long what was said may still take to leave when a process ends."""
-
-_PASSING: Final = frozenset({Kind.HEARTBEAT, Kind.PROGRESS})
-"""What the next of its kind replaces: not worth to be repeated."""
 
 
 def utc_now() -> datetime:
@@ -77,7 +72,7 @@ class Reporter:
         """Send an event that need not survive a crash of this process; return its id."""
         event = self._event(kind, payload)
         data = encode(event)
-        if kind not in _PASSING:
+        if kind not in PASSING:
             self._recent.keep(data)
         self._connection.send(self._settings.topics.events, data)
         return event.event_id

@@ -87,10 +87,6 @@ class MqttEventBus:
             return None
         return self._now() - timedelta(seconds=min(seconds, self._backlog.seconds_in_time()))
 
-    def _hears(self) -> bool:
-        connection = self._connection
-        return connection is not None and connection.is_connected
-
     def publish(self, event: Event, *, is_mock: bool) -> None:
         """Tell everybody who watches the project or mock."""
         self._send(_topics(event, is_mock=is_mock).events, encode(event))
@@ -128,7 +124,7 @@ class MqttEventBus:
         def take(topic: str, data: bytes) -> None:
             if only_retained:
                 # What was said before a result comes over the other connection, and first.
-                if self._hears():
+                if self.hearing_since() is not None:
                     self._take(receive, topic, data)
                 return
             with self._backlog.working():

@@ -135,8 +135,7 @@ def with_told(
     told = project.with_service(seen(service, event, heard_at))
     if isinstance(event.payload, RoundCompleted) and _is_of_attempt(project, service, event):
         # Messages overtake each other: a round is true even if training is over already.
-        is_known = not is_new and _has_round(told, service, event.payload)
-        told = told if is_known else _with_round(told, service, event.payload)
+        told = _with_round(told, service, event.payload, replaces=is_new)
     if project.stage.is_final or not is_new or not is_current(project, event):
         return _with_notice(told, event)
     match event.payload:
@@ -229,22 +228,16 @@ def seen(service: Service, event: Event, heard_at: datetime | None = None) -> Se
     )
 
 
-def _has_round(project: Project, service: Service, done: RoundCompleted) -> bool:
-    if service.role is not Role.CLUSTER_AGGREGATOR:
-        return any(one.round == done.round for one in project.rounds)
-    place = (service.cluster, done.cycle, done.round)
-    return place in {
-        (one.cluster, one.completed.cycle, one.completed.round) for one in project.cluster_rounds
-    }
-
-
-def _with_round(project: Project, service: Service, done: RoundCompleted) -> Project:
+def _with_round(
+    project: Project, service: Service, done: RoundCompleted, *, replaces: bool
+) -> Project:
     """Return the project with a round of its aggregator, or of one of its clusters."""
     if service.role is Role.CLUSTER_AGGREGATOR:
-        below = with_cluster_round(project.cluster_rounds, ClusterRound(service.cluster, done))
-        return replace(project, cluster_rounds=below)
+        below = ClusterRound(service.cluster, done)
+        rounds = with_cluster_round(project.cluster_rounds, below, replaces=replaces)
+        return replace(project, cluster_rounds=rounds)
     done = replace(done, is_cycle=project.is_hierarchical)
-    project = replace(project, rounds=with_round(project.rounds, done))
+    project = replace(project, rounds=with_round(project.rounds, done, replaces=replaces))
     return _noted(project, *_missing(project, done)) if done.is_cycle else project
 
 

@@ -21,16 +21,18 @@ MOST_SHARES: Final = 2000
 
 
 def with_round(
-    rounds: Sequence[RoundCompleted], done: RoundCompleted
+    rounds: Sequence[RoundCompleted], done: RoundCompleted, *, replaces: bool = True
 ) -> tuple[RoundCompleted, ...]:
-    """Return the rounds with ``done``, which replaces the one of that number, in order."""
+    """Return the rounds with ``done``, in order; one of that number is replaced, or stays."""
     others = [one for one in rounds if one.round != done.round]
+    if len(others) < len(rounds) and not replaces:
+        return tuple(rounds)
     kept = _thinned(sorted([*others, done], key=lambda one: one.round), lambda one: one)
     return tuple(_with_newest_shares(kept, lambda one: one, lambda _, done: done))
 
 
 def with_cluster_round(
-    rounds: Sequence[ClusterRound], done: ClusterRound
+    rounds: Sequence[ClusterRound], done: ClusterRound, *, replaces: bool = True
 ) -> tuple[ClusterRound, ...]:
     """Return the clusters' rounds with ``done``, likewise; a cycle is in order of clusters."""
 
@@ -38,6 +40,8 @@ def with_cluster_round(
         return one.completed.cycle, one.cluster, one.completed.round
 
     others = [one for one in rounds if key(one) != key(done)]
+    if len(others) < len(rounds) and not replaces:
+        return tuple(rounds)
     kept = _thinned(sorted([*others, done], key=key), lambda one: one.completed)
     return tuple(
         _with_newest_shares(

@@ -10,7 +10,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from flops_contracts.events import RESULTS, Event, Kind
+from flops_contracts.events import PASSING, RESULTS, Event
 from flops_manager.domain.errors import (
     MockNotFoundError,
     ProjectNotFoundError,
@@ -30,9 +30,6 @@ logger = logging.getLogger(__name__)
 STORE_PATIENCE_SECONDS: Final = 15.0
 """The broker's connection waits meanwhile, and is thrown out if it waits much longer."""
 
-_SMALL_TALK: Final = frozenset({Kind.HEARTBEAT, Kind.PROGRESS})
-"""What is said so often that it is no part of a trace."""
-
 
 class Inbox:
     """Takes what actors say: stores it, applies it, and confirms results."""
@@ -45,7 +42,7 @@ class Inbox:
     def take(self, event: Event, is_mock: bool) -> None:
         """Take one message. What is confirmed is stored; what cannot be stored is not confirmed."""
         outcome = "applied"
-        trace = "" if event.kind in _SMALL_TALK else event.trace
+        trace = "" if event.kind in PASSING else event.trace
         try:
             with tracing.continued(trace, f"event {event.kind}"):
                 self._store(event, is_mock=is_mock)
