@@ -11,8 +11,10 @@ from tenacity import (
     Retrying,
     retry_if_exception,
     sleep_using_event,
+    stop_after_attempt,
     stop_after_delay,
     stop_when_event_set,
+    wait_random,
     wait_random_exponential,
 )
 
@@ -21,6 +23,10 @@ from flops_aggregator.errors import TrackingUnreachableError
 CHATTERERS: Final = ("urllib3", "mlflow", "alembic")
 """They warn of what is meant here: retries, and pickles of the user's own model."""
 FOLDER: Final = "checkpoints"
+CONFLICTS: Final = frozenset({"BAD_REQUEST", "RESOURCE_ALREADY_EXISTS"})
+"""As which mlflow passes on that its database refused a row which another client was first with;
+input that it refuses itself is an ``INVALID_PARAMETER_VALUE``."""
+ATTEMPTS_PAST_CONFLICTS: Final = 3
 
 T = TypeVar("T")
 
@@ -43,7 +49,10 @@ class MlflowServer:
         self.client = mlflow.MlflowClient(self._url)
 
     def patiently(self, act: Callable[[], T]) -> T:
-        """Try again while the server is away, for as long as that may be."""
+        """Try again while the server is away, for as long as that may be, and after conflicts.
+
+        So ``act`` has to look for itself what is there already, or to be fine with it.
+        """
         retrying = Retrying(
             stop=stop_after_delay(self._patience_seconds) | stop_when_event_set(self._stop),
             wait=wait_random_exponential(multiplier=0.5, max=5),
@@ -51,7 +60,7 @@ class MlflowServer:
             sleep=sleep_using_event(self._stop),
             reraise=True,
         )
-        result: T = retrying(act)
+        result: T = retrying(_past_conflicts, act)
         return result
 
     def stop(self) -> None:
@@ -104,6 +113,21 @@ class RunArtifacts:
             registry.get_artifact_repository(uri).delete_artifacts(path)
 
         self._server.patiently(delete)
+
+
+def _past_conflicts(act: Callable[[], T]) -> T:
+    retrying = Retrying(
+        stop=stop_after_attempt(ATTEMPTS_PAST_CONFLICTS),
+        wait=wait_random(0, 0.5),
+        retry=retry_if_exception(_is_conflict),
+        reraise=True,
+    )
+    result: T = retrying(act)
+    return result
+
+
+def _is_conflict(error: BaseException) -> bool:
+    return getattr(error, "error_code", "") in CONFLICTS
 
 
 def is_away(error: BaseException) -> bool:

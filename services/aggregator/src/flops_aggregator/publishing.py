@@ -61,7 +61,9 @@ class Publishing:
         client = self._server.client
         self._server.patiently(lambda: client.get_run(self._run_id))
         version, model_id, uri = self._registered() or self._register(best)
-        client.set_registered_model_alias(self._settings.model_name, ALIAS, version)
+        name = self._settings.model_name
+        # Projects that end at the same moment, each with a version of this model, all set it.
+        self._server.patiently(lambda: client.set_registered_model_alias(name, ALIAS, version))
         for key, value in {"best_loss": best.loss, "best_accuracy": best.accuracy}.items():
             if value is not None:
                 # Tied to the model: these metrics are those of exactly its parameters.
@@ -70,7 +72,7 @@ class Publishing:
             run_id=self._run_id,
             experiment_id=self._experiment_id,
             model_uri=uri,
-            model_name=self._settings.model_name,
+            model_name=name,
             model_version=version,
             best_round=best.round,
             rounds=best.rounds,
