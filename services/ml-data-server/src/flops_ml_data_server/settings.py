@@ -45,7 +45,7 @@ class Settings:
         """Read them all; raise ``BadSettingsError``."""
         settings = cls(
             process=ProcessSettings.from_env(
-                environment, port_name="FLOPS_HTTP_PORT", default_port=HTTP_PORT
+                environment, port_setting="FLOPS_HTTP_PORT", default_port=HTTP_PORT
             ),
             volume=environment.path(VOLUME_SETTING, VOLUME, help="Folder of all fragments."),
             flight_port=environment.whole(

@@ -8,9 +8,3 @@ class ModelUnusableError(FlopsError):
     """The model cannot be loaded, or what serves it stopped."""
 
     exit_code = ExitCode.MODEL_UNUSABLE
-
-
-class PortTakenError(FlopsError):
-    """Another process listens where the model should be served."""
-
-    exit_code = ExitCode.BAD_SETTINGS

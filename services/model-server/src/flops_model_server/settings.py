@@ -9,6 +9,7 @@ from flops_runtime.environment import Environment
 from flops_runtime.settings import ActorSettings
 
 PORT: Final = 8080
+PORT_SETTING: Final = "FLOPS_MODEL_PORT"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Settings:
                 "FLOPS_MODEL_PATH", help="Folder of the MLflow model; its image sets it."
             ),
             port=environment.whole(
-                "FLOPS_MODEL_PORT", PORT, help="Port of the inference API.", maximum=65535
+                PORT_SETTING, PORT, help="Port of the inference API.", maximum=65535
             ),
         )
         environment.check()

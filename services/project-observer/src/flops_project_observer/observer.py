@@ -17,7 +17,10 @@ from flops_runtime.status import Status, StatusServer
 
 @contextmanager
 def observing(settings: Settings, tell: Callable[[str], None]) -> Iterator[Pages]:
-    """Follow the project until the block ends; raises ``BrokerUnreachableError``."""
+    """Follow the project until the block ends.
+
+    Raises ``BrokerUnreachableError`` or ``PortTakenError``.
+    """
     actor = settings.actor
     journal = Journal(settings.kept_events, tell)
     status = Status("project_observer")
@@ -44,7 +47,7 @@ def run(settings: Settings, tell: Callable[[str], None]) -> ExitCode:
             tell(f"following project {settings.actor.subject_id}")
             threading.Event().wait()
     except FlopsError as error:
-        tell(str(error))
+        tell(f"{error.reason}. {error.hint}".rstrip())
         return error.exit_code
     except TerminationRequested:
         pass

@@ -10,6 +10,8 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from flops_project_observer.journal import Journal
+from flops_project_observer.settings import PORT_SETTING
+from flops_runtime.listening import listening_on
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class Pages:
         return self._server.server_address[1] if self._server else self._address[1]
 
     def start(self) -> None:
-        """Listen; raises ``OSError`` when the port is taken."""
+        """Listen; raises ``PortTakenError``."""
         answer = self.answer
 
         class Request(BaseHTTPRequestHandler):
@@ -61,7 +63,8 @@ class Pages:
             def log_message(self, format: str, *args: Any) -> None:
                 logger.debug(format, *args)
 
-        self._server = ThreadingHTTPServer(self._address, Request)
+        with listening_on(self._address, PORT_SETTING):
+            self._server = ThreadingHTTPServer(self._address, Request)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, name="pages", daemon=True).start()
 

@@ -7,6 +7,7 @@ from flops_runtime.environment import Environment
 from flops_runtime.settings import ActorSettings
 
 PAGES_PORT = 2727
+PORT_SETTING = "FLOPS_PAGES_PORT"
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Settings:
         settings = cls(
             actor=ActorSettings.from_env(environment, Role.OBSERVER),
             pages_port=environment.whole(
-                "FLOPS_PAGES_PORT",
+                PORT_SETTING,
                 PAGES_PORT,
                 help="Port of the observer's pages.",
                 maximum=65535,

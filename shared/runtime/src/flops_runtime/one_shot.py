@@ -18,7 +18,6 @@ from flops_contracts.errors import FlopsError
 from flops_contracts.events import Empty, Failure, Heartbeat, Kind
 from flops_contracts.exit_codes import ExitCode
 from flops_runtime import tracing
-from flops_runtime.environment import BadSettingsError
 from flops_runtime.logs import LastLines, configure_logging
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.reporting import Reporter
@@ -86,7 +85,7 @@ def run_one_shot(settings: ActorSettings, work: Work) -> ExitCode:
             logger.error("nobody confirmed the result (%s)", event_id)
             return code or ExitCode.NOT_ACKNOWLEDGED
     except FlopsError as error:
-        logger.error("%s", error)  # noqa: TRY400 - its reason says all
+        logger.error("%s", f"{error.reason}. {error.hint}".rstrip())  # noqa: TRY400 - they say all
         return error.exit_code
     except TerminationRequested:
         logger.info("asked to end")
@@ -117,10 +116,10 @@ def configure_process(settings: ActorSettings) -> LastLines:
 
 
 def exit_with(run: Callable[[], ExitCode]) -> None:
-    """Leave the process with what ``run`` returns; wrong settings are printed, not traced."""
+    """Leave the process with what ``run`` returns; an expected error is printed, not traced."""
     try:
         code = run()
-    except BadSettingsError as error:
+    except FlopsError as error:
         print(f"{error.reason}. {error.hint}", file=sys.stderr)  # noqa: T201 - no logging yet
         code = error.exit_code
     sys.exit(code)

@@ -14,6 +14,7 @@ from flops_runtime.environment import Environment
 from flops_runtime.tracing import NO_TRACES, TraceSettings
 
 STATUS_PORT = 5080
+PORT_SETTING = "FLOPS_STATUS_PORT"
 
 
 @dataclass(frozen=True)
@@ -64,18 +65,22 @@ class MqttSettings:
 
 @dataclass(frozen=True)
 class ProcessSettings:
-    """What every process of FLOps is told: where to listen and how to log."""
+    """What every process of FLOps is told: where to listen and how to log.
+
+    ``port_setting`` is the variable that ``status_port`` is from.
+    """
 
     bind_address: str = "0.0.0.0"  # noqa: S104 - a container's own network
     status_port: int = STATUS_PORT
     log_level: str = "INFO"
     log_format: str = "auto"
+    port_setting: str = PORT_SETTING
 
     @classmethod
     def from_env(
         cls,
         environment: Environment,
-        port_name: str = "FLOPS_STATUS_PORT",
+        port_setting: str = PORT_SETTING,
         default_port: int = STATUS_PORT,
     ) -> "ProcessSettings":
         """Read them; the caller calls ``environment.check()``.
@@ -87,8 +92,9 @@ class ProcessSettings:
                 "FLOPS_BIND_ADDRESS", cls.bind_address, help="Address that every port binds to."
             ),
             status_port=environment.whole(
-                port_name, default_port, help="Port of the status API.", maximum=65535
+                port_setting, default_port, help="Port of the status API.", maximum=65535
             ),
+            port_setting=port_setting,
             log_level=environment.text(
                 "FLOPS_LOG_LEVEL",
                 cls.log_level,

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
+from flops_runtime.listening import listening_on
 from flops_runtime.logs import CONTEXT
 from flops_runtime.settings import ProcessSettings
 
@@ -138,7 +139,7 @@ class StatusServer:
         return self._server.server_address[1] if self._server else self._settings.status_port
 
     def start(self) -> None:
-        """Listen; raises ``OSError`` when the port is taken."""
+        """Listen; raises ``PortTakenError``."""
         status, pages, registries = self._status, self._pages, self._registries
 
         class Answer(BaseHTTPRequestHandler):
@@ -174,7 +175,8 @@ class StatusServer:
                 logger.debug(format, *args)
 
         address = (self._settings.bind_address, self._settings.status_port)
-        self._server = ThreadingHTTPServer(address, Answer)
+        with listening_on(address, self._settings.port_setting):
+            self._server = ThreadingHTTPServer(address, Answer)
         self._server.daemon_threads = True
         # The interval bounds how long ``close`` waits, not how fast a request is answered.
         serve = partial(self._server.serve_forever, poll_interval=0.05)
