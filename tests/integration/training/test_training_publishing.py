@@ -9,9 +9,12 @@ from flops_aggregator.mlflow_server import MlflowServer
 from flops_aggregator.publishing import ALIAS, BestModel, Publishing
 from flops_aggregator.settings import TrackingSettings
 from flops_contracts.sla import Flavor
+from support.tracking_server import IS_MISSING, running_tracking_server
 
 mlflow = pytest.importorskip("mlflow")
 linear = pytest.importorskip("sklearn.linear_model")
+
+pytestmark = IS_MISSING
 
 PROJECTS = 6
 MODELS = 3
@@ -43,16 +46,16 @@ class Publisher:
 
 
 @pytest.fixture
-def registry_url(tmp_path, monkeypatch):
-    pytest.importorskip("sqlalchemy", reason="mlflow needs it to keep runs in SQLite")
+def url(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return f"sqlite:///{tmp_path}/mlflow.db"
+    with running_tracking_server(tmp_path) as running:
+        yield f"http://{running.address}:7027"
 
 
 @pytest.mark.timeout(240)
-def test_projects_that_end_at_once_each_have_a_version_of_the_model(registry_url):
-    publishers = [Publisher(registry_url, number) for number in range(PROJECTS)]
-    client = mlflow.MlflowClient(registry_url, registry_uri=registry_url)
+def test_projects_that_end_at_once_each_have_a_version_of_the_model(url):
+    publishers = [Publisher(url, number) for number in range(PROJECTS)]
+    client = mlflow.MlflowClient(url, registry_uri=url)
 
     with ThreadPoolExecutor(PROJECTS) as pool:
         for name in (f"model-{number}" for number in range(MODELS)):
