@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from flops_aggregator.flavors import log_model
 from flops_aggregator.mlflow_server import MlflowServer, is_away
@@ -52,7 +52,10 @@ class Publishing:
         """Log and register the model; a server that goes away is waited for, within bounds."""
         # A failure of mlflow's own looks as if the server were away: hence so few attempts.
         retrying = Retrying(
-            stop=stop_after_attempt(ATTEMPTS), retry=retry_if_exception(is_away), reraise=True
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.5, max=5),
+            retry=retry_if_exception(is_away),
+            reraise=True,
         )
         trained: Trained = retrying(self._publish, best)
         return trained
