@@ -18,6 +18,8 @@ MODELS = 4
 @pytest.fixture
 def url(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # One that somebody else's code has set; nobody is there.
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "http://127.0.0.1:9")
     with running_tracking_server(tmp_path) as running:
         yield f"http://{running.address}:7027"
 

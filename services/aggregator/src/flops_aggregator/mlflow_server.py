@@ -46,7 +46,9 @@ class MlflowServer:
         for chatterer in CHATTERERS:
             logging.getLogger(chatterer).setLevel(logging.ERROR)
         mlflow.set_tracking_uri(self._url)
-        self.client = mlflow.MlflowClient(self._url)
+        # Else a registry in the environment, which the user's code may have set, got the model.
+        mlflow.set_registry_uri(self._url)
+        self.client = mlflow.MlflowClient(self._url, registry_uri=self._url)
 
     def patiently(self, act: Callable[[], T]) -> T:
         """Try again while the server is away, for as long as that may be, and after conflicts.
