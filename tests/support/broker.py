@@ -37,10 +37,15 @@ dynamic_filters = true
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """Return a port that the system says is free now."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        port: int = probe.getsockname()[1]
+    """Return a port that the system says is free, and that it gives to nobody for a minute.
+
+    A connection that has just ended keeps it in TIME_WAIT: who asks for any port does not get this
+    one, who asks for this one with ``SO_REUSEADDR``, as servers do, gets it.
+    """
+    with socket.create_server((address, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        with socket.create_connection((address, port), timeout=5):
+            listener.accept()[0].close()  # first here: who ends a connection has the TIME_WAIT
         return port
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.broker import free_port
 from support.engine import TestEngine, engine_of_this_machine, free_bridge
 from support.local_oakestra import IMAGES, Client, World
 from support.waiting import until
@@ -30,9 +31,7 @@ class ContainerWorld(World):
 
     def __init__(self, folder, engine: TestEngine) -> None:
         self.engine = engine
-        with socket.socket() as probe:
-            probe.bind(("", 0))
-            self.data_port = probe.getsockname()[1]
+        self.data_port = free_port("0.0.0.0")
         super().__init__(
             folder,
             free_bridge(engine),

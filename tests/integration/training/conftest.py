@@ -165,6 +165,12 @@ class World:
             "FLOPS_GRID_TOKEN": f"the-token-of-cluster-{number}",
         }
 
+    def tell(self) -> None:
+        """Print what the actors printed, for whoever reads why a test failed."""
+        for log in sorted(self.folder.glob("*.log")):
+            told = log.read_text(errors="replace")[-4000:]
+            print(f"--- {log.name}", told, sep="\n")  # noqa: T201 - pytest shows it then
+
     def train(self) -> None:
         """Train to the end and keep the exit codes."""
         aggregator, *learners = self.start_training()
@@ -206,7 +212,9 @@ def running_world(folder: Path) -> Iterator[World]:
         manager = Manager(connection)
         connection.subscribe(project_topics(PROJECT).all_events, manager.hear)
         stack.enter_context(connection)
-        yield World(folder, broker, manager, stack)
+        world = World(folder, broker, manager, stack)
+        yield world
+        world.tell()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Aggregator and learners as processes: a real broker, real Flower, real MLflow on SQLite."""
 
 import pickle
+import socket
 
 import numpy as np
 import pytest
@@ -113,6 +114,17 @@ def test_data_that_cannot_be_loaded_fail_the_learner_with_file_and_line(world):
     assert failure.where.startswith("model_manager.py:")
     # Nobody is at the node's data server who could say that the lines may leave.
     assert failure.last_lines == ()
+
+
+def test_an_aggregator_whose_port_is_taken_names_its_setting(world):
+    world.write_model()
+    with socket.create_server(("127.0.0.1", world.port)):
+        aggregator = world.start("aggregator", "aggregator")
+
+        assert aggregator.wait(60) == ExitCode.BAD_SETTINGS
+    failure = world.manager.heard(Kind.FAILED)[0].payload
+    assert f"cannot listen on 127.0.0.1:{world.port}" in failure.reason
+    assert "set FLOPS_GRID_PORT" in failure.hint
 
 
 def test_an_aggregator_without_learners_gives_up_and_says_who_came(world):

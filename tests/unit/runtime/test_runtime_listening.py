@@ -12,6 +12,7 @@ from flops_runtime.listening import PortTakenError, listening_on
 from flops_runtime.one_shot import exit_with
 from flops_runtime.settings import ProcessSettings
 from flops_runtime.status import Status, StatusServer
+from support.broker import free_port
 
 
 @pytest.fixture
@@ -53,3 +54,12 @@ def test_a_process_ends_with_one_line_about_it(taken_port, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert "in use" in line
     assert "set FLOPS_ANY_PORT" in line
+
+
+def test_a_tests_free_port_is_given_to_nobody_but_who_asks_for_it():
+    port = free_port()
+
+    with socket.socket() as another, pytest.raises(OSError, match="in use"):
+        another.bind(("127.0.0.1", port))
+    with socket.create_server(("127.0.0.1", port)) as server:
+        assert server.getsockname()[1] == port

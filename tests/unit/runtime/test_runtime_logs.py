@@ -4,6 +4,8 @@ import io
 import json
 import logging
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -83,6 +85,26 @@ def test_what_may_not_leave_is_forgotten():
     last.emit(a_record())
     last.keep_nothing()
     last.emit(a_record())
+
+    assert last.lines() == ()
+
+
+def test_a_line_that_is_being_kept_just_then_is_forgotten_too():
+    last, began, may_end = LastLines(), threading.Event(), threading.Event()
+
+    class Slow:
+        def __str__(self):
+            began.set()
+            may_end.wait(10)
+            return "a patient's name"
+
+    with ThreadPoolExecutor(2) as threads:
+        kept = threads.submit(last.handle, logging.makeLogRecord({"msg": Slow()}))
+        began.wait(10)
+        forgotten = threads.submit(last.keep_nothing)
+        wait([forgotten], timeout=0.2)
+        may_end.set()
+        wait([kept, forgotten], timeout=10)
 
     assert last.lines() == ()
 

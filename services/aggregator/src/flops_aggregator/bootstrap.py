@@ -1,7 +1,8 @@
 """The aggregator's work from its first step to its result; everything is wired here."""
 
 import logging
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from flops_aggregator.cluster import Cluster
@@ -9,7 +10,7 @@ from flops_aggregator.metrics import count_traffic
 from flops_aggregator.nested_tracking import NestedTracking
 from flops_aggregator.place import Place
 from flops_aggregator.run_finder import PROJECT_TAG, ROOT_TAG
-from flops_aggregator.settings import ParentSettings, Settings, TrainingSettings
+from flops_aggregator.settings import PORT_SETTING, ParentSettings, Settings, TrainingSettings
 from flops_aggregator.tracking import MlflowTracking
 from flops_aggregator.training import gather, train
 from flops_aggregator.watch import Watch
@@ -21,6 +22,7 @@ from flops_grid.settings import GridSettings, LinkSettings
 from flops_grid.traffic import Traffic
 from flops_grid.user_model import load_user_model
 from flops_runtime import tracing
+from flops_runtime.listening import listening_on
 from flops_runtime.reporting import Reporter
 
 logger = logging.getLogger(__name__)
@@ -94,16 +96,22 @@ def serve_parent(settings: Settings, parent: ParentSettings, reporter: Reporter)
         return Finished(cluster.rounds, cluster.samples)
 
 
-def _grid(settings: Settings, watch: Watch) -> StreamGrid:
-    address = f"{settings.actor.process.bind_address}:{settings.port}"
-    return StreamGrid(
-        address,
+@contextmanager
+def _grid(settings: Settings, watch: Watch) -> Iterator[StreamGrid]:
+    """Give a grid that listens; raise ``PortTakenError``."""
+    host, port = address = (settings.actor.process.bind_address, settings.port)
+    grid = StreamGrid(
+        f"{host}:{port}",
         settings.grid_token,
         GridSettings.for_learners(settings.training.learners),
         watch=watch.presence_changed,
         credentials=settings.tls.server_credentials(),
         traffic=Traffic(count_traffic),
     )
+    with ExitStack() as stack:
+        with listening_on(address, PORT_SETTING):
+            stack.enter_context(grid)
+        yield grid
 
 
 def _parameters(training: TrainingSettings) -> dict[str, Any]:

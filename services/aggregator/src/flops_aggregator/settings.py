@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from flops_contracts.privacy import NO_PRIVACY, Privacy
 from flops_contracts.roles import Role
@@ -19,6 +19,8 @@ from flops_contracts.sla import (
 from flops_grid.tls import TlsFiles
 from flops_runtime.environment import REQUIRED, Environment
 from flops_runtime.settings import ActorSettings, privacy_from
+
+PORT_SETTING: Final = "FLOPS_GRID_PORT"
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class Settings:
                 "FLOPS_GRID_TOKEN", help="What the project's learners have to show."
             ),
             port=environment.whole(
-                "FLOPS_GRID_PORT", 8080, help="Port that learners dial.", maximum=65535
+                PORT_SETTING, 8080, help="Port that learners dial.", maximum=65535
             ),
             tls=TlsFiles.from_env(environment),
             training=TrainingSettings.from_env(environment),

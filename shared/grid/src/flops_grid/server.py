@@ -195,7 +195,7 @@ class StreamGrid(Grid):
                 else server.add_insecure_port(self._address)
             )
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {self._address}: {error}") from error
+            raise OSError(str(error)) from error
         return port
 
     def _converse(self, frames: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:

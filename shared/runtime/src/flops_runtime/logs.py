@@ -11,8 +11,8 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
@@ -116,12 +116,23 @@ class LastLines(logging.Handler):
 
     def lines(self) -> tuple[str, ...]:
         """Return what is kept, oldest first."""
-        return tuple(self._lines)
+        with self._kept_still():
+            return tuple(self._lines)
 
     def keep_nothing(self) -> None:
         """Forget all lines, and keep none from now on: they may not leave this node."""
-        self._is_open = False
-        self._lines.clear()
+        with self._kept_still():
+            self._is_open = False
+            self._lines.clear()
+
+    @contextmanager
+    def _kept_still(self) -> Iterator[None]:
+        """Let no thread log meanwhile: ``emit`` is called with the handler's own lock held."""
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
 
 
 def configure_logging(
