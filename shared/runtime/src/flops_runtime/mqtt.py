@@ -49,7 +49,8 @@ class MqttConnection:
         self._connected = threading.Event()
         self._connected_at = 0.0
         self._is_closing = False
-        self._end = threading.Lock()
+        self._begin_and_end = threading.Lock()
+        """Paho's are not made for two threads at once."""
         self._refusal = ""
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -119,7 +120,9 @@ class MqttConnection:
         client.reconnect_delay_set(min_delay=1, max_delay=10)
         self._line.is_now(DOWN)
         client.connect_async(settings.host, settings.port, keepalive=KEEPALIVE_SECONDS)
-        client.loop_start()
+        with self._begin_and_end:
+            if not self._is_closing:
+                client.loop_start()
         is_woken = self._connected.wait(settings.connect_timeout_seconds)
         if not is_woken or self._is_closing:
             self.close()
@@ -161,7 +164,7 @@ class MqttConnection:
         """Say goodbye to the broker for good; safe to call twice."""
         self._is_closing = True
         self._connected.set()  # for who waits in ``connect``
-        with self._end:  # paho's own end is not made for two threads at once
+        with self._begin_and_end:
             self._client.disconnect()
             self._client.loop_stop()
         self._line.is_now(CLOSED)
