@@ -11,7 +11,7 @@ from support.crowd import led
     ids=["1-GB-of-parameters", "100-MB-and-64-learners"],
 )
 def test_three_models_are_in_memory_at_most(learners, model_bytes, rounds):
-    told = led(learners, model_bytes // 4, rounds)
+    measured = led(learners, model_bytes // 4, rounds)
 
-    assert told["peak"] - told["before"] <= 3 * model_bytes
-    assert told["is_mean"]
+    assert measured["peak"] - measured["before"] <= 3 * model_bytes
+    assert measured["is_mean"]
