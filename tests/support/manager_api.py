@@ -7,17 +7,6 @@ from flask import Flask
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import Event
-from flops_manager.adapters.memory import (
-    MemoryDataServers,
-    MemoryEventStore,
-    MemoryLeases,
-    MemoryOrchestrator,
-    MemoryRecords,
-    memory_mocks,
-    memory_projects,
-)
-from flops_manager.adapters.memory_addresses import MemoryAddressBook
-from flops_manager.adapters.memory_logs import MemoryLogStore
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import NotAuthenticatedError
 from flops_manager.domain.mocks import Mock
@@ -38,6 +27,16 @@ from flops_manager.usecases.queue import Queue
 from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
 from support.api_samples import LATER
+from support.memory.addresses import MemoryAddressBook
+from support.memory.logs import MemoryLogStore
+from support.memory.orchestrator import MemoryDataServers, MemoryOrchestrator
+from support.memory.stores import (
+    MemoryEventStore,
+    MemoryLeases,
+    MemoryRecords,
+    memory_mocks,
+    memory_projects,
+)
 from support.wire_samples import PROJECT_ID
 
 TOKENS = {

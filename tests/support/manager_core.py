@@ -23,20 +23,6 @@ from flops_contracts.events import (
 )
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_contracts.sla_schemas import read_mock_sla, read_project_sla
-from flops_manager.adapters.memory import (
-    MemoryDataServers,
-    MemoryEventBus,
-    MemoryEventStore,
-    MemoryLeases,
-    MemoryOrchestrator,
-    MemoryRecords,
-    memory_mocks,
-)
-from flops_manager.adapters.memory_addresses import MemoryAddressBook
-from flops_manager.adapters.memory_changes import MemoryStateChanges
-from flops_manager.adapters.memory_images import MemoryImages
-from flops_manager.adapters.memory_logs import MemoryLogFeed, MemoryLogStore
-from flops_manager.adapters.memory_runs import MemoryRuns
 from flops_manager.bootstrap import Adapters, Options, wire
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import ProjectNotFoundError
@@ -56,6 +42,14 @@ from flops_manager.domain.project_events import Placed
 from flops_manager.domain.projects import Project
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.rhythm import Rhythm
+from support.memory.addresses import MemoryAddressBook
+from support.memory.bus import MemoryEventBus
+from support.memory.changes import MemoryStateChanges
+from support.memory.images import MemoryImages
+from support.memory.logs import MemoryLogFeed, MemoryLogStore
+from support.memory.orchestrator import MemoryDataServers, MemoryOrchestrator
+from support.memory.runs import MemoryRuns
+from support.memory.stores import MemoryEventStore, MemoryLeases, MemoryRecords, memory_mocks
 from support.waiting import until
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -4,13 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flops_manager.adapters.memory_addresses import MemoryAddressBook
 from flops_manager.adapters.mongo import connect
 from flops_manager.adapters.mongo_addresses import MongoAddressBook
 from flops_manager.domain.deployments import service_address
 from flops_manager.domain.errors import StoreUnavailableError
 from support.broker import free_port
 from support.manager_core import MovableClock
+from support.memory.addresses import MemoryAddressBook
 
 
 class AddressBookContract:

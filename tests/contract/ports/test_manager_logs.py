@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from flops_manager.adapters.memory_logs import MemoryLogStore
 from flops_manager.adapters.mongo_logs import MongoLogStore
 from support.log_batches import a_batch
 from support.manager_core import NOW
+from support.memory.logs import MemoryLogStore
 
 
 class LogStoreContract:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from flops_manager.adapters.memory import MemoryOrchestrator
 from flops_manager.adapters.oakestra import Oakestra
 from flops_manager.adapters.oakestra_session import Account, OakestraSession
 from flops_manager.domain.deployments import ApplicationKey, Deployment
@@ -16,6 +15,7 @@ from flops_manager.domain.states import Health
 from support.broker import free_port
 from support.local_oakestra import Client, World
 from support.manager_core import a_node
+from support.memory.orchestrator import MemoryOrchestrator
 from support.waiting import until
 
 PROJECT = ApplicationKey("proj0123456789ab", "c0123456789ab")

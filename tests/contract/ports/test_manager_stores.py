@@ -7,12 +7,6 @@ import pytest
 
 from flops_contracts.events import Kind, Notice
 from flops_contracts.roles import MockStage, Role, Stage
-from flops_manager.adapters.memory import (
-    MemoryEventStore,
-    MemoryLeases,
-    memory_mocks,
-    memory_projects,
-)
 from flops_manager.adapters.mongo import (
     MongoEventStore,
     MongoLeases,
@@ -35,6 +29,7 @@ from flops_manager.domain.queue import Brief
 from flops_manager.ports.stores import Pending, Record
 from support.broker import free_port
 from support.manager_core import NOW, MovableClock, a_mock, a_project, an_event
+from support.memory.stores import MemoryEventStore, MemoryLeases, memory_mocks, memory_projects
 
 
 class ProjectStoreContract:

@@ -11,7 +11,6 @@ from flops_local_oakestra.adapters.container_runtime import ContainerRuntime
 from flops_local_oakestra.adapters.engine import Engine
 from flops_local_oakestra.adapters.engine_commands import ContainerOptions, EngineWorld
 from flops_local_oakestra.adapters.log_files import LogFiles
-from flops_local_oakestra.adapters.memory_runtime import MemoryRuntime, Script
 from flops_local_oakestra.adapters.process_runtime import ProcessRuntime
 from flops_local_oakestra.ports.runtime import (
     CannotStartError,
@@ -20,6 +19,7 @@ from flops_local_oakestra.ports.runtime import (
     Workload,
 )
 from support.engine import TestEngine, engine_of_this_machine, free_bridge
+from support.memory.runtime import MemoryRuntime, Script
 
 BASE = {"PATH": "/usr/bin:/bin"}
 MISSING = "missing.invalid/missing"

@@ -4,13 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flops_manager.adapters.memory_addresses import MemoryAddressBook
 from flops_manager.adapters.oakestra import Oakestra
 from flops_manager.adapters.oakestra_session import Account, OakestraSession
 from flops_manager.domain.deployments import ApplicationKey, Deployment, service_address
 from flops_manager.usecases.addresses import Addresses
 from support.inner_root import inner_root
 from support.local_oakestra import Client, a_microservice
+from support.memory.addresses import MemoryAddressBook
 
 APP = ApplicationKey("proj0123456789ab", "c0123456789ab")
 KEYS = [f"aggx{number}" for number in range(8)]

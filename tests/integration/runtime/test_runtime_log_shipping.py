@@ -13,8 +13,6 @@ import pytest
 from flops_contracts.events import Actor
 from flops_contracts.log_lines import MOST_LINES
 from flops_contracts.roles import Role
-from flops_manager.adapters.memory import memory_mocks, memory_projects
-from flops_manager.adapters.memory_logs import MemoryLogStore
 from flops_manager.adapters.mqtt_logs import MqttLogFeed
 from flops_manager.ports.stores import Record
 from flops_manager.usecases.kept_logs import KeptLogs, LogIntake, LogLimits, LogQuery
@@ -25,6 +23,8 @@ from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import ActorSettings, MqttSettings
 from support.broker import PASSWORD, running_broker
 from support.manager_core import NOW, a_project
+from support.memory.logs import MemoryLogStore
+from support.memory.stores import memory_mocks, memory_projects
 from support.waiting import until
 
 PROGRAM = """

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from flops_local_oakestra.adapters.memory_runtime import MemoryRuntime, Script
 from flops_local_oakestra.domain.addresses import WorldNetwork
 from flops_local_oakestra.domain.placement import Free
 from flops_local_oakestra.domain.published import PublishedPort
@@ -19,6 +18,7 @@ from flops_local_oakestra.usecases.deployments import ALL, Deployments, Rules
 from flops_local_oakestra.usecases.reports import Reports
 from flops_local_oakestra.usecases.services import Services
 from support.local_oakestra import a_microservice, an_sla
+from support.memory.runtime import MemoryRuntime, Script
 from support.waiting import until
 
 NETWORK = WorldNetwork("127.30")

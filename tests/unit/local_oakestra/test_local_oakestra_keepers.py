@@ -1,9 +1,9 @@
 """Keepers: started, watched, started again, stopped; on the runtime without processes."""
 
-from flops_local_oakestra.adapters.memory_runtime import MemoryRuntime, Script
 from flops_local_oakestra.domain.statuses import Status, exit_detail, status_after_exit
 from flops_local_oakestra.ports.runtime import Workload
 from flops_local_oakestra.usecases.keepers import Habits, Keeper, stop_all
+from support.memory.runtime import MemoryRuntime, Script
 from support.waiting import until
 
 IMAGES = {"good": Script(code=0), "bad": Script(code=3), "stays": Script()}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from flops_manager.adapters.memory_changes import MemoryStateChanges
 from flops_manager.domain.errors import OrchestratorUnavailableError
 from flops_manager.usecases.rhythm import Lookout, Rhythm
+from support.memory.changes import MemoryStateChanges
 
 
 class Watch:

@@ -5,7 +5,6 @@ import threading
 import pytest
 
 from flops_contracts.roles import Role, Stage
-from flops_manager.adapters.memory_addresses import MemoryAddressBook
 from flops_manager.domain.errors import (
     AlreadyExistsError,
     IllegalTransitionError,
@@ -30,6 +29,7 @@ from support.manager_core import (
     a_project,
     a_sla,
 )
+from support.memory.addresses import MemoryAddressBook
 
 BEN = Caller("ben")
 

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from flops_manager.adapters.memory import memory_mocks, memory_projects
-from flops_manager.adapters.memory_logs import MemoryLogStore
 from flops_manager.ports.stores import Record
 from flops_manager.usecases.kept_logs import TRIM_EVERY, KeptLogs, LogLimits, LogQuery, tail
 from support.log_batches import a_batch
 from support.manager_core import MovableClock, a_project
+from support.memory.logs import MemoryLogStore
+from support.memory.stores import memory_mocks, memory_projects
 
 
 @pytest.fixture

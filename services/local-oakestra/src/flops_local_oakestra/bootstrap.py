@@ -1,4 +1,4 @@
-"""Wires local-oakestra for real; tests wire their own with ``adapters/memory_runtime.py``."""
+"""Wires local-oakestra for real; tests wire their own with ``tests/support/memory``."""
 
 import secrets
 from collections.abc import Mapping

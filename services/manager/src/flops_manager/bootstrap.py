@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from flops_manager.adapters.absent import NoImages, NoStateChanges
 from flops_manager.adapters.data_servers import FlightDataServers
 from flops_manager.adapters.images import RegistryAddress, RegistryImages, StoredImages
-from flops_manager.adapters.memory_changes import MemoryStateChanges
-from flops_manager.adapters.memory_images import MemoryImages
 from flops_manager.adapters.mlflow import MlflowRuns
 from flops_manager.adapters.mongo import (
     MongoEventStore,
@@ -142,21 +141,21 @@ def build(settings: Settings) -> App:
 
 
 def _changes(settings: Settings) -> StateChanges:
-    """Return what hears of changes; a class for tests also stands for "not offered"."""
+    """Return the source of state changes; without webhooks there is none."""
     hooks = settings.hooks
     if hooks is None:
-        return MemoryStateChanges()
+        return NoStateChanges()
     return OakestraHooks(hooks.hooks_url, hooks.own_url, settings.bind_address, hooks.port)
 
 
 def _images(settings: Settings) -> Images:
-    """Return what knows of built images; without store and registry there are none to know."""
+    """Return where built images are looked up; without store and registry nowhere."""
     if settings.image_store:
         return StoredImages(Path(settings.image_store))
     access = settings.installation.registry_access
     address = access.push_address or settings.installation.image_registry
     if not address:
-        return MemoryImages()
+        return NoImages()
     return RegistryImages(
         RegistryAddress(
             address, access.user, access.password, access.has_tls, settings.registry_ca_file

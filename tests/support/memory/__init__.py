@@ -1,0 +1,1 @@
+"""Adapters in memory for tests. They pass the same contracts as the real ones."""

@@ -1,0 +1,75 @@
+"""The manager's event bus in memory."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from flops_contracts.events import RESULTS, Event
+
+
+class MemoryEventBus:
+    """A bus within the process: tests say what actors say, and read what they were told.
+
+    As a broker with a persistent session it keeps what nobody took yet, besides the results that
+    nobody confirmed; ``forget`` makes it one that was killed.
+    """
+
+    def __init__(self) -> None:
+        self.published: list[Event] = []
+        self.acknowledged: list[str] = []
+        self._receive: Callable[[Event, bool], None] | None = None
+        self._retained: dict[str, tuple[Event, bool]] = {}
+        self._waiting: dict[str, tuple[Event, bool]] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody listens."""
+        return self._receive is not None
+
+    def say(self, event: Event, *, is_mock: bool = False) -> None:
+        """Be an actor. A result is kept until somebody confirms it."""
+        if event.kind in RESULTS:
+            self._retained[event.event_id] = (event, is_mock)
+        self._waiting[event.event_id] = (event, is_mock)
+        self._deliver()
+
+    def forget(self) -> None:
+        """Lose everything that was kept for whoever is to hear it."""
+        self._retained.clear()
+        self._waiting.clear()
+
+    def hearing_since(self) -> datetime | None:
+        """Say that it was always heard, while somebody listens."""
+        return datetime.min.replace(tzinfo=UTC) if self.is_open else None
+
+    def publish(self, event: Event, *, is_mock: bool) -> None:
+        """Keep it for the test to read."""
+        del is_mock
+        self.published.append(event)
+
+    def acknowledge(self, event: Event, *, is_mock: bool) -> None:
+        """Keep it for the test to read."""
+        del is_mock
+        self.acknowledged.append(event.event_id)
+        self._retained.pop(event.event_id, None)
+
+    def open(self, receive: Callable[[Event, bool], None]) -> None:
+        """Listen."""
+        self._receive = receive
+        self._deliver()
+        self.ask_again()
+
+    def ask_again(self) -> None:
+        """Tell the results that nobody confirmed."""
+        if self._receive is not None:
+            for event, is_mock in tuple(self._retained.values()):
+                self._receive(event, is_mock)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._receive = None
+
+    def _deliver(self) -> None:
+        for event_id, (event, is_mock) in tuple(self._waiting.items()):
+            if self._receive is not None:
+                self._receive(event, is_mock)
+                self._waiting.pop(event_id, None)

@@ -1,0 +1,158 @@
+"""The manager's stores and leases in memory."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from flops_contracts.errors import FlopsError
+from flops_contracts.events import Event
+from flops_manager.domain.errors import (
+    AlreadyExistsError,
+    MockNotFoundError,
+    ProjectNotFoundError,
+    StaleProjectError,
+)
+from flops_manager.domain.mocks import Mock
+from flops_manager.domain.projects import Project
+from flops_manager.domain.queue import Brief
+from flops_manager.ports.stores import Record, StoredEvent
+
+T = TypeVar("T")
+
+
+class MemoryRecords(Generic[T]):
+    """A store of projects or mocks; ``missing`` makes the error for an id that is not there."""
+
+    def __init__(self, missing: Callable[[str], FlopsError]) -> None:
+        self._missing = missing
+        self._records: dict[str, Record[Any]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, record: Record[T]) -> None:
+        """Store a new one."""
+        subject: Any = record.subject
+        with self._lock:
+            if subject.id in self._records:
+                raise AlreadyExistsError(f"{subject.id} exists already.")
+            self._records[subject.id] = record
+
+    def get(self, subject_id: str) -> Record[T]:
+        """Return what is stored."""
+        with self._lock:
+            if subject_id not in self._records:
+                raise self._missing(subject_id)
+            return self._records[subject_id]
+
+    def save(self, record: Record[T]) -> None:
+        """Replace what is stored."""
+        subject: Any = record.subject
+        with self._lock:
+            stored = self._records.get(subject.id)
+            if stored is None or stored.version != record.version:
+                raise StaleProjectError(f"{subject.id} was changed in between.")
+            self._records[subject.id] = replace(record, version=record.version + 1)
+
+    def remove(self, subject_id: str) -> None:
+        """Forget it."""
+        with self._lock:
+            self._records.pop(subject_id, None)
+
+    def list(
+        self, owner: str | None, stage: str | None, skip: int, limit: int
+    ) -> tuple[Sequence[T], int]:
+        """Return a part of what is stored, newest first."""
+        found = [
+            one.subject
+            for one in self._all()
+            if not one.subject.is_deleted
+            and owner in {None, one.subject.owner}
+            and stage in {None, one.subject.stage}
+        ]
+        found.sort(key=lambda one: (one.created_at, one.id), reverse=True)
+        return found[skip : skip + limit], len(found)
+
+    def busy(self) -> Sequence[str]:
+        """Return the ids of those whose outbox is not empty."""
+        return [one.subject.id for one in self._all() if one.todo]
+
+    def active(self, ended_after: datetime) -> Sequence[T]:
+        """Return those that are in no final stage, or only just."""
+        subjects = (one.subject for one in self._all())
+        return [one for one in subjects if not one.stage.is_final or one.updated_at > ended_after]
+
+    def unfinished(self) -> Sequence[Brief]:
+        """Return those that are in no final stage, in brief."""
+        subjects = (one.subject for one in self._all())
+        return [
+            Brief(one.id, one.owner, one.stage, one.created_at)
+            for one in subjects
+            if not one.stage.is_final and not one.is_deleted
+        ]
+
+    def _all(self) -> tuple[Record[Any], ...]:
+        with self._lock:
+            return tuple(self._records.values())
+
+
+def memory_projects() -> MemoryRecords[Project]:
+    """Return a store of projects."""
+    return MemoryRecords(ProjectNotFoundError.of)
+
+
+def memory_mocks() -> MemoryRecords[Mock]:
+    """Return a store of mocks."""
+    return MemoryRecords(MockNotFoundError.of)
+
+
+class MemoryEventStore:
+    """The history."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, list[Event]] = {}
+        self._lock = threading.Lock()
+
+    def append(self, subject_id: str, event: Event) -> bool:
+        """Store the event unless it is there."""
+        with self._lock:
+            events = self._events.setdefault(subject_id, [])
+            if any(one.event_id == event.event_id for one in events):
+                return False
+            events.append(event)
+            return True
+
+    def after(self, subject_id: str, seq: int, limit: int) -> Sequence[StoredEvent]:
+        """Return later events in order."""
+        with self._lock:
+            events = list(self._events.get(subject_id, ()))
+        return [StoredEvent(at + 1, one) for at, one in enumerate(events)][seq : seq + limit]
+
+    def remove(self, subject_id: str) -> None:
+        """Forget the history."""
+        with self._lock:
+            self._events.pop(subject_id, None)
+
+
+class MemoryLeases:
+    """Leases by a clock that tests can move."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._held: dict[str, tuple[str, datetime]] = {}
+        self._lock = threading.Lock()
+
+    def acquire(self, name: str, holder: str, seconds: float) -> bool:
+        """Take or renew the lease."""
+        with self._lock:
+            owner, until = self._held.get(name, ("", self._now()))
+            if owner not in {"", holder} and until > self._now():
+                return False
+            self._held[name] = (holder, self._now() + timedelta(seconds=seconds))
+            return True
+
+    def release(self, name: str, holder: str) -> None:
+        """Give it back."""
+        with self._lock:
+            if self._held.get(name, ("",))[0] == holder:
+                del self._held[name]
