@@ -11,8 +11,8 @@ from prometheus_client.metrics import MetricWrapperBase
 from flops_local_oakestra.metrics import RootMetrics
 from flops_manager import metrics as manager_metrics
 from flops_manager.entrypoints.api.telemetry import Telemetry
-from flops_ml_data_server.memory import Memory
-from flops_ml_data_server.metrics import Metrics as DataServerMetrics
+from flops_ml_data_server.serving.metrics import Metrics as DataServerMetrics
+from flops_ml_data_server.transfers.memory import Memory
 from flops_runtime import metrics as shared_metrics
 
 _INTRODUCTION = """# Metrics

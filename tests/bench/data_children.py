@@ -14,7 +14,7 @@ from pyarrow import flight
 
 from bench.data_samples import SAMPLES
 from flops_flight.client import DataServer, batches_of
-from flops_ml_data_server.layout import writer_options
+from flops_ml_data_server.storage.layout import writer_options
 
 FEW_ROWS = 10
 

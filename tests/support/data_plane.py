@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from flops_flight.client import DataServer
+from flops_ml_data_server.access.callers import Doorkeeper
 from flops_ml_data_server.bootstrap import serving
-from flops_ml_data_server.callers import Doorkeeper
 from flops_ml_data_server.settings import Settings
 from flops_runtime.settings import ProcessSettings
 from support.broker import free_port, is_listening

@@ -15,7 +15,7 @@ from flops_flight.errors import (
     UnlikeDataError,
 )
 from flops_flight.messages import Part, Share
-from flops_ml_data_server.uploads import Limits
+from flops_ml_data_server.storage.uploads import Limits
 from support.data_plane import a_data_server, a_table, tables
 from support.waiting import until
 

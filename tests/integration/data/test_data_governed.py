@@ -12,13 +12,13 @@ from pyarrow import flight
 from flops_contracts.topics import node_data_topic
 from flops_flight.errors import DataRejectedError, NotAllowedError
 from flops_flight.messages import Identity
-from flops_ml_data_server.audit import Audit
-from flops_ml_data_server.callers import Caller, Doorkeeper
+from flops_ml_data_server.access.audit import Audit
+from flops_ml_data_server.access.callers import Caller, Doorkeeper
+from flops_ml_data_server.access.rules import Rulebook, TagRules
 from flops_ml_data_server.commands import command
-from flops_ml_data_server.rules import Rulebook, TagRules
 from flops_ml_data_server.settings import Settings
+from flops_ml_data_server.storage.volume import Volume
 from flops_ml_data_server.store import Store
-from flops_ml_data_server.volume import Volume
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MqttSettings, ProcessSettings
 from support.broker import PASSWORD, running_broker

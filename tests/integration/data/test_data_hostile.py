@@ -19,7 +19,7 @@ from pyarrow import flight
 from flops_flight.client import DataServer
 from flops_flight.errors import DataRejectedError, DataServerUnreachableError, NoDataError
 from flops_flight.messages import Part
-from flops_ml_data_server.uploads import Limits
+from flops_ml_data_server.storage.uploads import Limits
 from support import flight_wire
 from support.broker import free_port
 from support.data_plane import a_data_server, a_data_server_process, a_table, memory_mb

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flops_ml_data_server.digest import ContentDigest
+from flops_ml_data_server.storage.digest import ContentDigest
 from support.data_plane import a_table, tables
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flops_ml_data_server.durable import GroupSync
+from flops_ml_data_server.storage.durable import GroupSync
 from support.waiting import until
 
 

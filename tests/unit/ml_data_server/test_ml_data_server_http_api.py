@@ -3,12 +3,12 @@ from http import HTTPStatus
 
 import pytest
 
-from flops_ml_data_server.audit import Audit
-from flops_ml_data_server.callers import Doorkeeper
-from flops_ml_data_server.http_api import HttpApi
-from flops_ml_data_server.rules import Rulebook
+from flops_ml_data_server.access.audit import Audit
+from flops_ml_data_server.access.callers import Doorkeeper
+from flops_ml_data_server.access.rules import Rulebook
+from flops_ml_data_server.serving.http_api import HttpApi
+from flops_ml_data_server.storage.volume import Volume
 from flops_ml_data_server.store import Store
-from flops_ml_data_server.volume import Volume
 from flops_runtime.status import Request
 
 INSIDE, OUTSIDE = "127.0.0.1", "172.17.0.9"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flops_flight.names import FragmentName
-from flops_ml_data_server.fragments import (
+from flops_ml_data_server.storage.fragments import (
     BATCH_BYTES,
     BATCHES,
     SMALLEST_BATCH_BYTES,

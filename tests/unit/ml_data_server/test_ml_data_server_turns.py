@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from flops_ml_data_server.turns import PATIENCE_SECONDS, Turns
+from flops_ml_data_server.transfers.turns import PATIENCE_SECONDS, Turns
 from support.waiting import until
 
 

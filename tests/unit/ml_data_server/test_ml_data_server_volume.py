@@ -4,10 +4,10 @@ import pytest
 
 from flops_flight.errors import DataRejectedError, NoDataError
 from flops_flight.names import FragmentName
-from flops_ml_data_server.fragments import read_rows
-from flops_ml_data_server.memory import Memory
-from flops_ml_data_server.uploads import Limits, PendingFragment
-from flops_ml_data_server.volume import Volume, VolumeUnusableError
+from flops_ml_data_server.storage.fragments import read_rows
+from flops_ml_data_server.storage.uploads import Limits, PendingFragment
+from flops_ml_data_server.storage.volume import Volume, VolumeUnusableError
+from flops_ml_data_server.transfers.memory import Memory
 from support.data_plane import METADATA, a_table
 
 NAME = f"mnist.{'a' * 32}.parquet"

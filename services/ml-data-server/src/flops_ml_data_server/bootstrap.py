@@ -14,17 +14,17 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
-from flops_ml_data_server.announcing import Announcer
-from flops_ml_data_server.audit import Audit
-from flops_ml_data_server.callers import MIDDLEWARE, Identify
-from flops_ml_data_server.flight_server import FlightServer
-from flops_ml_data_server.http_api import HttpApi
-from flops_ml_data_server.memory import Memory
-from flops_ml_data_server.metrics import Metrics
-from flops_ml_data_server.rules import Rulebook
+from flops_ml_data_server.access.audit import Audit
+from flops_ml_data_server.access.callers import MIDDLEWARE, Identify
+from flops_ml_data_server.access.rules import Rulebook
+from flops_ml_data_server.serving.announcing import Announcer
+from flops_ml_data_server.serving.flight_server import FlightServer
+from flops_ml_data_server.serving.http_api import HttpApi
+from flops_ml_data_server.serving.metrics import Metrics
 from flops_ml_data_server.settings import Settings
+from flops_ml_data_server.storage.volume import Volume
 from flops_ml_data_server.store import Store
-from flops_ml_data_server.volume import Volume
+from flops_ml_data_server.transfers.memory import Memory
 from flops_runtime import tracing
 from flops_runtime.logs import configure_logging
 from flops_runtime.one_shot import TerminationRequested, terminate_cleanly

@@ -20,10 +20,10 @@ from flops_contracts.payloads import MessageSchema
 from flops_contracts.schemas import TupleOf
 from flops_flight.errors import InvalidRequestError, NoDataError
 from flops_flight.messages import Claim, Share, ShareSchema
-from flops_ml_data_server import durable
-from flops_ml_data_server.fragments import StoredFragment
 from flops_ml_data_server.shares import divide
-from flops_ml_data_server.volume import Volume
+from flops_ml_data_server.storage import durable
+from flops_ml_data_server.storage.fragments import StoredFragment
+from flops_ml_data_server.storage.volume import Volume
 
 logger = logging.getLogger(__name__)
 

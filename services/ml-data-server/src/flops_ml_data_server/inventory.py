@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from flops_flight.messages import TagData
-from flops_ml_data_server.fragments import StoredFragment
-from flops_ml_data_server.rules import TagRules
+from flops_ml_data_server.access.rules import TagRules
+from flops_ml_data_server.storage.fragments import StoredFragment
 
 
 def tags_of(

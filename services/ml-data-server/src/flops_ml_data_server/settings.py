@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flops_ml_data_server.callers import OPERATOR, Doorkeeper
-from flops_ml_data_server.memory import DEFAULT_MAX_TRANSFERS, DEFAULT_MEMORY_BYTES
-from flops_ml_data_server.rules import TagRules
-from flops_ml_data_server.uploads import Limits
+from flops_ml_data_server.access.callers import OPERATOR, Doorkeeper
+from flops_ml_data_server.access.rules import TagRules
+from flops_ml_data_server.storage.uploads import Limits
+from flops_ml_data_server.transfers.memory import DEFAULT_MAX_TRANSFERS, DEFAULT_MEMORY_BYTES
 from flops_runtime.environment import BadSettingsError, Environment
 from flops_runtime.settings import MqttSettings, ProcessSettings
 from flops_runtime.tracing import NO_TRACES, TraceSettings

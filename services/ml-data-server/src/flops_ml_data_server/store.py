@@ -14,15 +14,15 @@ import pyarrow as pa
 from flops_flight.errors import NotAllowedError
 from flops_flight.messages import Claim, NodeData, Part, Share
 from flops_flight.names import FragmentName, parse_fragment_name
-from flops_ml_data_server import audit
-from flops_ml_data_server.audit import Audit
-from flops_ml_data_server.callers import Caller
+from flops_ml_data_server.access import audit
+from flops_ml_data_server.access.audit import Audit
+from flops_ml_data_server.access.callers import Caller
+from flops_ml_data_server.access.rules import Rulebook, TagRules, document_of
 from flops_ml_data_server.claims import Claims
-from flops_ml_data_server.fragments import BATCH_BYTES, StoredFragment, read_rows
 from flops_ml_data_server.inventory import tags_of
-from flops_ml_data_server.rules import Rulebook, TagRules, document_of
-from flops_ml_data_server.uploads import PendingFragment
-from flops_ml_data_server.volume import Volume
+from flops_ml_data_server.storage.fragments import BATCH_BYTES, StoredFragment, read_rows
+from flops_ml_data_server.storage.uploads import PendingFragment
+from flops_ml_data_server.storage.volume import Volume
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from flops_contracts.errors import FlopsError
 from flops_flight.errors import DataRejectedError, InvalidRequestError, NoDataError, NotAllowedError
 from flops_flight.messages import NodeDataSchema
 from flops_flight.names import is_tag
-from flops_ml_data_server.callers import Caller, Doorkeeper, TokenRefusedError
-from flops_ml_data_server.rules import document_of, rules_from
+from flops_ml_data_server.access.callers import Caller, Doorkeeper, TokenRefusedError
+from flops_ml_data_server.access.rules import document_of, rules_from
 from flops_ml_data_server.store import Store
 from flops_runtime.status import Page, Request
 

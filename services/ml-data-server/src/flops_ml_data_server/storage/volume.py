@@ -17,10 +17,10 @@ from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
 from flops_flight.errors import DataRejectedError, NoDataError
 from flops_flight.names import FragmentName, fragment_name, parse_fragment_name
-from flops_ml_data_server import durable
-from flops_ml_data_server.fragments import StoredFragment, content_digest, read_footer
-from flops_ml_data_server.memory import Memory
-from flops_ml_data_server.uploads import Limits, PendingFragment, remove_leftovers
+from flops_ml_data_server.storage import durable
+from flops_ml_data_server.storage.fragments import StoredFragment, content_digest, read_footer
+from flops_ml_data_server.storage.uploads import Limits, PendingFragment, remove_leftovers
+from flops_ml_data_server.transfers.memory import Memory
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from marshmallow import ValidationError, fields, validate
 from flops_contracts.schemas import DataclassSchema, TupleOf
 from flops_flight.errors import DataRejectedError, InvalidRequestError, NotAllowedError
 from flops_flight.names import is_tag
-from flops_ml_data_server import durable
-from flops_ml_data_server.callers import Caller
+from flops_ml_data_server.access.callers import Caller
+from flops_ml_data_server.storage import durable
 
 logger = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
 from flops_flight.errors import DataRejectedError
-from flops_ml_data_server import durable
-from flops_ml_data_server.digest import ContentDigest
-from flops_ml_data_server.layout import ROW_GROUP_BYTES, ROW_GROUP_ROWS, writer_options
-from flops_ml_data_server.memory import SMALLEST_SHARE, Memory
+from flops_ml_data_server.storage import durable
+from flops_ml_data_server.storage.digest import ContentDigest
+from flops_ml_data_server.storage.layout import ROW_GROUP_BYTES, ROW_GROUP_ROWS, writer_options
+from flops_ml_data_server.transfers.memory import SMALLEST_SHARE, Memory
 
 logger = logging.getLogger(__name__)
 

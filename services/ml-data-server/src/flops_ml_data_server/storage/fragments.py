@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from flops_flight.errors import InvalidRequestError, NoDataError
 from flops_flight.names import FragmentName
-from flops_ml_data_server.digest import ContentDigest
-from flops_ml_data_server.uploads import DIGEST_KEY
+from flops_ml_data_server.storage.digest import ContentDigest
+from flops_ml_data_server.storage.uploads import DIGEST_KEY
 
 BATCH_BYTES: Final = 4 * 2**20
 SMALLEST_BATCH_BYTES: Final = 2**18

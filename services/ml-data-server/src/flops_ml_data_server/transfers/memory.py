@@ -9,7 +9,7 @@ from typing import Final
 import pyarrow as pa
 
 from flops_flight.errors import DataServerUnreachableError
-from flops_ml_data_server.turns import Turn, Turns
+from flops_ml_data_server.transfers.turns import Turn, Turns
 
 DEFAULT_MEMORY_BYTES: Final = 512 * 10**6
 DEFAULT_MAX_TRANSFERS: Final = 256

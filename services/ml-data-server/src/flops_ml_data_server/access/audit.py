@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from flops_ml_data_server import durable
-from flops_ml_data_server.callers import Caller
-from flops_ml_data_server.durable import GroupSync
+from flops_ml_data_server.access.callers import Caller
+from flops_ml_data_server.storage import durable
+from flops_ml_data_server.storage.durable import GroupSync
 
 FOLDER: Final = ".audit"
 PUT: Final = "put"

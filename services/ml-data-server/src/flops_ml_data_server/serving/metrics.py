@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from flops_ml_data_server.memory import Memory
+from flops_ml_data_server.transfers.memory import Memory
 
 
 class Metrics:

@@ -31,12 +31,12 @@ from flops_flight.messages import (
     encode,
 )
 from flops_flight.names import FragmentName, parse_fragment_name
-from flops_ml_data_server.callers import Caller, caller_of, trace_of
-from flops_ml_data_server.fragments import StoredFragment
-from flops_ml_data_server.metrics import Metrics
+from flops_ml_data_server.access.callers import Caller, caller_of, trace_of
+from flops_ml_data_server.serving.metrics import Metrics
+from flops_ml_data_server.storage.fragments import StoredFragment
+from flops_ml_data_server.storage.uploads import PendingFragment
 from flops_ml_data_server.store import Store
-from flops_ml_data_server.turns import Turn
-from flops_ml_data_server.uploads import PendingFragment
+from flops_ml_data_server.transfers.turns import Turn
 from flops_runtime import tracing
 
 logger = logging.getLogger(__name__)

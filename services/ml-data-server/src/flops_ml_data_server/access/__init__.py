@@ -1,0 +1,1 @@
+"""Callers, the rules of data tags, and the audit log."""

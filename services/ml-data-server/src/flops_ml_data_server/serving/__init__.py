@@ -1,0 +1,1 @@
+"""The interfaces to the network: Arrow Flight, HTTP, MQTT announcements and metrics."""

@@ -1,0 +1,1 @@
+"""Fragments on disk: uploads, Parquet files, and the volume that holds them."""
