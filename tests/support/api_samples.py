@@ -74,7 +74,7 @@ def a_project(stage: Stage = Stage.FAILED, **changes: object) -> Project:
     """Return a project that has seen everything."""
     values = {
         "id": PROJECT_ID,
-        "owner": "ada",
+        "customer_id": "ada",
         "sla": PROJECT_SLA,
         "stage": stage,
         "created_at": BEGIN,
@@ -105,7 +105,7 @@ def a_mock(stage: MockStage = MockStage.COMPLETED) -> Mock:
     """Return a mock that provided its data."""
     return Mock(
         id=MOCK_ID,
-        owner="ada",
+        customer_id="ada",
         sla=MOCK_SLA,
         stage=stage,
         created_at=BEGIN,
@@ -120,7 +120,7 @@ def a_mock(stage: MockStage = MockStage.COMPLETED) -> Mock:
 
 MODEL = TrainedModel(
     id=PROJECT_ID,
-    owner="ada",
+    customer_id="ada",
     name=TRAINED.model_name,
     version=TRAINED.model_version,
     model_uri=TRAINED.model_uri,

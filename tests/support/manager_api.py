@@ -69,10 +69,10 @@ class BreakableProjects(MemoryRecords[Project]):
             raise self.error
         return super().get(subject_id)
 
-    def list(self, owner, stage, skip, limit):
+    def list(self, customer_id, stage, skip, limit):
         if self.error is not None:
             raise self.error
-        return super().list(owner, stage, skip, limit)
+        return super().list(customer_id, stage, skip, limit)
 
 
 def breakable_projects() -> BreakableProjects:

@@ -125,7 +125,7 @@ def a_project(project_id="0123456789ab", **changes):
     sla = changes.pop("sla", None) or a_sla()
     project = Project(
         id=project_id,
-        owner="anna",
+        customer_id="anna",
         sla=sla,
         stage=Stage.SUBMITTED,
         created_at=NOW,
@@ -153,7 +153,7 @@ def a_mock_sla(tag="mnist", partitions=3, nodes=1):
 def a_mock(mock_id="ba9876543210", **changes):
     mock = Mock(
         id=mock_id,
-        owner="anna",
+        customer_id="anna",
         sla=a_mock_sla(),
         stage=MockStage.SUBMITTED,
         created_at=NOW,

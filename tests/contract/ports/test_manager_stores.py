@@ -109,9 +109,9 @@ class ProjectStoreContract:
         assert ([one.id for one in items], total) == (["p2"], 3)
 
     def test_an_owner_sees_their_own_of_the_stage_they_ask_for(self, store):
-        store.add(Record(a_project("p1", owner="anna", stage=Stage.FAILED)))
-        store.add(Record(a_project("p2", owner="anna", stage=Stage.TRAINING)))
-        store.add(Record(a_project("p3", owner="ben", stage=Stage.FAILED)))
+        store.add(Record(a_project("p1", customer_id="anna", stage=Stage.FAILED)))
+        store.add(Record(a_project("p2", customer_id="anna", stage=Stage.TRAINING)))
+        store.add(Record(a_project("p3", customer_id="ben", stage=Stage.FAILED)))
 
         assert [one.id for one in store.list("anna", Stage.FAILED, 0, 9)[0]] == ["p1"]
         assert store.list("anna", None, 0, 9)[1] == 2

@@ -60,14 +60,14 @@ class MemoryRecords(Generic[T]):
             self._records.pop(subject_id, None)
 
     def list(
-        self, owner: str | None, stage: str | None, skip: int, limit: int
+        self, customer_id: str | None, stage: str | None, skip: int, limit: int
     ) -> tuple[Sequence[T], int]:
         """Return a part of what is stored, newest first."""
         found = [
             one.subject
             for one in self._all()
             if not one.subject.is_deleted
-            and owner in {None, one.subject.owner}
+            and customer_id in {None, one.subject.customer_id}
             and stage in {None, one.subject.stage}
         ]
         found.sort(key=lambda one: (one.created_at, one.id), reverse=True)
@@ -86,7 +86,7 @@ class MemoryRecords(Generic[T]):
         """Return those that are in no final stage, in brief."""
         subjects = (one.subject for one in self._all())
         return [
-            Brief(one.id, one.owner, one.stage, one.created_at)
+            Brief(one.id, one.customer_id, one.stage, one.created_at)
             for one in subjects
             if not one.stage.is_final and not one.is_deleted
         ]
@@ -145,8 +145,8 @@ class MemoryLeases:
     def acquire(self, name: str, holder: str, seconds: float) -> bool:
         """Take or renew the lease."""
         with self._lock:
-            owner, until = self._held.get(name, ("", self._now()))
-            if owner not in {"", holder} and until > self._now():
+            current, until = self._held.get(name, ("", self._now()))
+            if current not in {"", holder} and until > self._now():
                 return False
             self._held[name] = (holder, self._now() + timedelta(seconds=seconds))
             return True

@@ -128,7 +128,7 @@ def test_the_word_bearer_may_be_written_in_any_case(client, scheme):
 
 
 def test_a_list_has_only_the_callers_projects(client, world):
-    world.has(a_project(id="b0b", owner="bob"))
+    world.has(a_project(id="b0b", customer_id="bob"))
 
     answer = client.get("/api/flops/projects", headers=by("bob's"))
 
@@ -136,13 +136,13 @@ def test_a_list_has_only_the_callers_projects(client, world):
 
 
 def test_an_admins_list_has_everyones_projects(client, world):
-    world.has(a_project(id="b0b", owner="bob"))
+    world.has(a_project(id="b0b", customer_id="bob"))
 
     assert client.get("/api/flops/projects", headers=by("Admin's")).json["total"] == 2
 
 
 def test_an_admin_may_list_one_customers_projects(client, world):
-    world.has(a_project(id="b0b", owner="bob"))
+    world.has(a_project(id="b0b", customer_id="bob"))
 
     answer = client.get("/api/flops/projects?customerID=bob", headers=by("Admin's"))
 
@@ -173,7 +173,7 @@ def test_a_query_does_not_smuggle_another_customers_sla_in(client):
 def test_an_admin_may_submit_for_a_customer(client, world):
     answer = client.post("/api/flops/projects", json=SLA, headers=by("Admin's"))
 
-    assert world.projects.get(answer.json["project_id"]).subject.owner == "ada"
+    assert world.projects.get(answer.json["project_id"]).subject.customer_id == "ada"
 
 
 def test_query_and_body_must_name_the_same_customer(client):

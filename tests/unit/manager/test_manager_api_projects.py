@@ -1,4 +1,4 @@
-"""Every endpoint of projects, mocks, models, tracking and the database, as their owner sees it."""
+"""Every endpoint of projects, mocks, models, tracking and the database, as a customer sees it."""
 
 import re
 from dataclasses import replace

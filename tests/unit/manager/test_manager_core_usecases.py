@@ -110,7 +110,7 @@ def test_nobody_submits_in_the_name_of_others_but_an_admin(core):
     with pytest.raises(NotAllowedError):
         core.app.mocks.submit(a_mock_sla(), BEN)
 
-    assert core.app.projects.submit(a_sla(), ADMIN).owner == "anna"
+    assert core.app.projects.submit(a_sla(), ADMIN).customer_id == "anna"
 
 
 def test_what_belongs_to_others_is_not_found(core):
@@ -277,6 +277,6 @@ def test_logs_are_live_or_what_was_kept(core):
         gone = core.until_stage(project_id, Stage.CANCELLED)
 
     (kept,) = core.app.projects.logs(project_id, ANNA, builder)
-    assert gone.owner == "anna"
+    assert gone.customer_id == "anna"
     assert (live.is_live, live.lines) == (True, ("cloning", "resolving"))
     assert (kept.instance, kept.lines) == (builder, ("cloning", "resolving"))

@@ -153,7 +153,7 @@ def test_no_write_is_done_for_another_site(client, headers):
 
 
 def test_what_belongs_to_others_is_not_there(client, world):
-    world.has(a_project(id="b" * 12, owner="bob"))
+    world.has(a_project(id="b" * 12, customer_id="bob"))
     signed_in(client)
 
     assert client.get(f"/projects/{'b' * 12}").status_code == 404

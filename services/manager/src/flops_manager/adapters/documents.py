@@ -174,7 +174,7 @@ class ProjectSchema(MessageSchema):
 
     builds = Project
     id = fields.String(required=True)
-    owner = fields.String(required=True)
+    customer_id = fields.String(required=True, data_key="owner")
     sla = fields.Nested(ProjectSlaSchema, required=True)
     stage = fields.Enum(Stage, by_value=True, required=True)
     created_at = _time(required=True)
@@ -209,7 +209,7 @@ class MockSchema(MessageSchema):
 
     builds = Mock
     id = fields.String(required=True)
-    owner = fields.String(required=True)
+    customer_id = fields.String(required=True, data_key="owner")
     sla = fields.Nested(MockSlaSchema, required=True)
     stage = fields.Enum(MockStage, by_value=True, required=True)
     created_at = _time(required=True)

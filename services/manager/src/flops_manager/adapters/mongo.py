@@ -133,12 +133,12 @@ class MongoRecords(Generic[T]):
             self._collection.delete_one({"_id": subject_id})
 
     def list(
-        self, owner: str | None, stage: str | None, skip: int, limit: int
+        self, customer_id: str | None, stage: str | None, skip: int, limit: int
     ) -> tuple[Sequence[T], int]:
         """Return a part of what is stored, newest first, and how many there are in all."""
         wanted: dict[str, Any] = {"is_deleted": False}
-        if owner is not None:
-            wanted["owner"] = owner
+        if customer_id is not None:
+            wanted["owner"] = customer_id
         if stage is not None:
             wanted["stage"] = str(stage)
         with translated():

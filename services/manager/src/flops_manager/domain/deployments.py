@@ -126,26 +126,26 @@ class Deployment:
     addon: str = ""
 
 
-def observatory(owner: str) -> ApplicationKey:
+def observatory(customer_id: str) -> ApplicationKey:
     """Return the application of a customer's observers and tracking server."""
-    return ApplicationKey(OBSERVATORY, customer_namespace(owner))
+    return ApplicationKey(OBSERVATORY, customer_namespace(customer_id))
 
 
-def helper(owner: str) -> ApplicationKey:
+def helper(customer_id: str) -> ApplicationKey:
     """Return the application of a customer's mock data providers and served models."""
-    return ApplicationKey(HELPER, customer_namespace(owner))
+    return ApplicationKey(HELPER, customer_namespace(customer_id))
 
 
 def actors(project: Project) -> ApplicationKey:
     """Return the application of a project's builder, aggregator and learners."""
-    return ApplicationKey(project_application(project.id), customer_namespace(project.owner))
+    return ApplicationKey(project_application(project.id), customer_namespace(project.customer_id))
 
 
 def application_of(project: Project, role: Role) -> ApplicationKey:
     """Return the application that ``role`` is put in."""
     if role in {Role.OBSERVER, Role.TRACKING_SERVER}:
-        return observatory(project.owner)
-    return helper(project.owner) if role is Role.MODEL_SERVER else actors(project)
+        return observatory(project.customer_id)
+    return helper(project.customer_id) if role is Role.MODEL_SERVER else actors(project)
 
 
 def service_address(key: str, attempt: int) -> str:

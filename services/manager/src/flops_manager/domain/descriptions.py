@@ -33,7 +33,7 @@ def describe(
     """Return what to run for ``service``."""
     match service.role:
         case Role.TRACKING_SERVER:
-            return describe_tracking(project.owner, installation, address)
+            return describe_tracking(project.customer_id, installation, address)
         case Role.OBSERVER:
             return _observer(project, service, installation)
         case Role.BUILDER:
@@ -48,9 +48,9 @@ def describe(
             raise ValueError(f"a project has no {service.role}")
 
 
-def describe_tracking(owner: str, installation: Installation, address: str) -> Deployment:
+def describe_tracking(customer_id: str, installation: Installation, address: str) -> Deployment:
     """Return what to run as a customer's tracking server; ``{customer}`` in a URL is filled in."""
-    namespace = customer_namespace(owner)
+    namespace = customer_namespace(customer_id)
     environment = {
         "FLOPS_BACKEND_STORE_URL": installation.backend_store_url.replace("{customer}", namespace),
         "FLOPS_ARTIFACT_STORE_URL": installation.artifact_store_url.replace(
@@ -60,8 +60,8 @@ def describe_tracking(owner: str, installation: Installation, address: str) -> D
         "FLOPS_LOG_LEVEL": installation.log_level,
     }
     return Deployment(
-        application=observatory(owner),
-        name=tracking_service(owner),
+        application=observatory(customer_id),
+        name=tracking_service(customer_id),
         image=installation.image("tracking-server"),
         environment={key: value for key, value in environment.items() if value},
         memory_mb=memory_mb(Role.TRACKING_SERVER),
@@ -89,7 +89,7 @@ def describe_mock(mock: Mock, service: Service, installation: Installation) -> D
         "FLOPS_NODE_INDEX": str(service.index),
     }
     return Deployment(
-        application=helper(mock.owner),
+        application=helper(mock.customer_id),
         name=service.instance,
         image=installation.image("mock-data-provider"),
         environment=environment,
@@ -102,7 +102,7 @@ def describe_mock(mock: Mock, service: Service, installation: Installation) -> D
 
 def _observer(project: Project, service: Service, installation: Installation) -> Deployment:
     return Deployment(
-        application=observatory(project.owner),
+        application=observatory(project.customer_id),
         name=service.instance,
         image=installation.image("project-observer"),
         environment=in_project(project, service, installation),
@@ -148,14 +148,14 @@ def _model_build(project: Project) -> dict[str, str]:
         "FLOPS_MLFLOW_URL": tracking_url(project),
         "FLOPS_MODEL_URI": project.trained.model_uri,
         "FLOPS_RUN_ID": project.trained.run_id,
-        "FLOPS_CUSTOMER": project.owner,
+        "FLOPS_CUSTOMER": project.customer_id,
         "FLOPS_ACTORS_IMAGE": project.images.aggregator,
     }
 
 
 def _model_server(project: Project, service: Service, installation: Installation) -> Deployment:
     return Deployment(
-        application=helper(project.owner),
+        application=helper(project.customer_id),
         name=service.instance,
         image=project.model_image,
         environment=in_project(project, service, installation),

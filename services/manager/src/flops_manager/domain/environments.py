@@ -51,7 +51,7 @@ def at_data_servers(installation: Installation) -> dict[str, str]:
 
 
 def tracking_url(project: Project) -> str:
-    """Return where the project's owner has MLflow; empty while it is not deployed."""
+    """Return where the project's customer has MLflow; empty while it is not deployed."""
     servers = project.present(Role.TRACKING_SERVER)
     return f"http://{servers[0].address}:{TRACKING_PORT}" if servers else ""
 

@@ -1,4 +1,4 @@
-"""A mock data provider: what its owner asked for, and what became of it."""
+"""A mock data provider: what its customer asked for, and what became of it."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +17,7 @@ class Mock:
     """
 
     id: str
-    owner: str
+    customer_id: str
     sla: MockSla
     stage: MockStage
     created_at: datetime

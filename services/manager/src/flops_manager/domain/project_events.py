@@ -46,17 +46,17 @@ class ActorLost:
 
 @dataclass(frozen=True)
 class CancelRequested:
-    """The owner wants it to stop."""
+    """The customer wants it to stop."""
 
 
 @dataclass(frozen=True)
 class RetryRequested:
-    """The owner wants it to go on where it stopped."""
+    """The customer wants it to go on where it stopped."""
 
 
 @dataclass(frozen=True)
 class DeleteRequested:
-    """The owner wants it to be gone, and what it left in MLflow only if that is said."""
+    """The customer wants it to be gone, and what it left in MLflow only if that is said."""
 
     with_runs: bool = False
 

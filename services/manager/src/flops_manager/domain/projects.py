@@ -1,4 +1,4 @@
-"""A project: what its owner asked for, and everything that is known of it since."""
+"""A project: what its customer asked for, and everything that is known of it since."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -145,7 +145,7 @@ class Project:
     """
 
     id: str
-    owner: str
+    customer_id: str
     sla: ProjectSla
     stage: Stage
     created_at: datetime

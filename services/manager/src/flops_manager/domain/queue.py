@@ -18,7 +18,7 @@ class Brief:
     """What the queue has to know of a project that has not ended."""
 
     id: str
-    owner: str
+    customer_id: str
     stage: str
     created_at: datetime
 

@@ -16,9 +16,9 @@ FOR_GOOD: Final = frozenset({Role.OBSERVER, Role.TRACKING_SERVER})
 _BUILD_PART: Final = {Stage.BUILDING_ACTORS: "actors", Stage.BUILDING_MODEL: "model"}
 
 
-def tracking_service(owner: str) -> str:
+def tracking_service(customer_id: str) -> str:
     """Return the service name of a customer's tracking server."""
-    return service_name(owner, Role.TRACKING_SERVER)
+    return service_name(customer_id, Role.TRACKING_SERVER)
 
 
 def plan(project: Project, commands: Sequence[Command]) -> Project:
@@ -52,7 +52,7 @@ def _wanted(project: Project, command: Deploy) -> tuple[Service, ...]:
     """Return the services of a role in a stage; observer and tracking server outlive attempts."""
     role, stage = command.role, command.stage
     if role is Role.TRACKING_SERVER:
-        return (Service(role, tracking_service(project.owner), stage),)
+        return (Service(role, tracking_service(project.customer_id), stage),)
     if role is Role.OBSERVER:
         return (Service(role, service_name(project.id, role), stage),)
     return tuple(_placed(project, command, place) for place in placements_of(project, role))

@@ -125,7 +125,7 @@ def describe_learner(project: Project, service: Service, installation: Installat
         "FLOPS_LEARNER_INDEX": str(place.node_index),
         "FLOPS_NODE_LEARNERS": str(place.node_learners),
         "FLOPS_DATA_SPLIT": project.sla.data_split,
-        "FLOPS_CUSTOMER": project.owner,
+        "FLOPS_CUSTOMER": project.customer_id,
     }
     needs = project.sla.resource_constraints
     return Deployment(

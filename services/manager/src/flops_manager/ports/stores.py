@@ -61,11 +61,11 @@ class Records(Protocol[T]):
         """Forget it; it is fine if there is none."""
 
     def list(
-        self, owner: str | None, stage: str | None, skip: int, limit: int
+        self, customer_id: str | None, stage: str | None, skip: int, limit: int
     ) -> tuple[Sequence[T], int]:
         """Return those that are not deleted, newest first, and how many there are in all.
 
-        ``owner`` and ``stage`` narrow the choice; None means any.
+        ``customer_id`` and ``stage`` narrow the choice; None means any.
         """
 
     def busy(self) -> Sequence[str]:

@@ -44,7 +44,7 @@ class TrainedModel:
     """A model that a project trained, and what became of it; ``id`` is the project's."""
 
     id: str
-    owner: str
+    customer_id: str
     name: str
     version: str
     model_uri: str

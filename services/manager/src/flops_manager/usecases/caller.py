@@ -12,15 +12,15 @@ class Caller:
     user: str
     is_admin: bool = False
 
-    def may_see(self, owner: str) -> bool:
-        """Say whether something of ``owner`` is visible to the caller."""
-        return self.is_admin or self.user == owner
+    def may_see(self, customer_id: str) -> bool:
+        """Say whether something of ``customer_id`` is visible to the caller."""
+        return self.is_admin or self.user == customer_id
 
-    def require_owner(self, owner: str) -> None:
-        """Raise ``NotAllowedError`` unless the caller may act for ``owner``."""
-        if not self.may_see(owner):
+    def require_customer(self, customer_id: str) -> None:
+        """Raise ``NotAllowedError`` unless the caller may act for ``customer_id``."""
+        if not self.may_see(customer_id):
             raise NotAllowedError(
-                f"customerID is '{owner}', but the token belongs to '{self.user}'.",
+                f"customerID is '{customer_id}', but the token belongs to '{self.user}'.",
                 hint="Set customerID to your own user name, or ask an Admin.",
             )
 

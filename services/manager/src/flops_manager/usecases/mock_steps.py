@@ -51,7 +51,7 @@ class MockSteps:
                 self._announcements.announce(mock.id, command, is_mock=True)
                 return unchanged
             case CreateApplications():
-                self._orchestrator.create_application(helper(mock.owner))
+                self._orchestrator.create_application(helper(mock.customer_id))
                 return unchanged
             case Place():
                 wanted = mock.sla.mock_data_configuration
@@ -106,7 +106,7 @@ class MockSteps:
     def _undeploy(self, mock: Mock) -> Step[Mock]:
         for one in mock.services:
             if not one.is_removed:
-                self._orchestrator.undeploy(helper(mock.owner), one.instance, one.job_id)
+                self._orchestrator.undeploy(helper(mock.customer_id), one.instance, one.job_id)
 
         def step(current: Mock) -> tuple[Mock, tuple[Command, ...]]:
             gone = tuple(replace(one, status=REMOVED) for one in current.services)

@@ -50,12 +50,12 @@ class Mocks:
         ``KeyReusedError`` if the key's first mock has another SLA, and ``AlreadyExistsError``
         while it is being deleted.
         """
-        caller.require_owner(sla.customer_id)
+        caller.require_customer(sla.customer_id)
         now = self._now()
         mock, commands = submitted_mock(
             Mock(
                 id=subject_id("mock", sla.customer_id, idempotency_key),
-                owner=sla.customer_id,
+                customer_id=sla.customer_id,
                 sla=sla,
                 stage=MockStage.SUBMITTED,
                 created_at=now,
@@ -77,7 +77,7 @@ class Mocks:
     def get(self, mock_id: str, caller: Caller) -> Mock:
         """Return a mock; raise ``MockNotFoundError``, also for those of others."""
         mock = self._store.get(mock_id).subject
-        if mock.is_deleted or not caller.may_see(mock.owner):
+        if mock.is_deleted or not caller.may_see(mock.customer_id):
             raise MockNotFoundError.of(mock_id)
         return mock
 
@@ -89,15 +89,15 @@ class Mocks:
         self, caller: Caller, stage: MockStage | None = None, page: int = 1, page_size: int = 50
     ) -> Page[Mock]:
         """Return a page of the caller's mocks (an Admin's: all), newest first."""
-        owner = None if caller.is_admin else caller.user
-        items, total = self._store.list(owner, stage, (page - 1) * page_size, page_size)
+        customer_id = None if caller.is_admin else caller.user
+        items, total = self._store.list(customer_id, stage, (page - 1) * page_size, page_size)
         return Page(tuple(items), total)
 
     def delete(self, mock_id: str, caller: Caller) -> None:
         """Stop and forget a mock; the data that it stored stay. Raises ``MockNotFoundError``."""
 
         def step(mock: Mock) -> tuple[Mock, tuple[Command, ...]]:
-            if not caller.may_see(mock.owner):
+            if not caller.may_see(mock.customer_id):
                 raise MockNotFoundError.of(mock_id)
             if mock.is_deleted:
                 return unchanged(mock)

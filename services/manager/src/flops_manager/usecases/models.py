@@ -23,8 +23,8 @@ class Models:
 
     def list(self, caller: Caller, page: int = 1, page_size: int = 50) -> Page[TrainedModel]:
         """Return a page of the caller's models (an Admin's: all), newest project first."""
-        owner = None if caller.is_admin else caller.user
-        projects, _ = self._store.list(owner, None, 0, SCANNED)
+        customer_id = None if caller.is_admin else caller.user
+        projects, _ = self._store.list(customer_id, None, 0, SCANNED)
         models = [model for model in map(model_of, projects) if model is not None]
         first = (page - 1) * page_size
         return Page(tuple(models[first : first + page_size]), len(models))
@@ -36,7 +36,7 @@ class Models:
         except ProjectNotFoundError as error:
             raise ModelNotFoundError(error.reason) from error
         model = model_of(project)
-        if model is None or project.is_deleted or not caller.may_see(project.owner):
+        if model is None or project.is_deleted or not caller.may_see(project.customer_id):
             raise ModelNotFoundError(f"There is no model of project {project_id}.")
         return model
 
@@ -48,7 +48,7 @@ def model_of(project: Project) -> TrainedModel | None:
         return None
     return TrainedModel(
         id=project.id,
-        owner=project.owner,
+        customer_id=project.customer_id,
         name=trained.model_name,
         version=trained.model_version,
         model_uri=trained.model_uri,

@@ -102,7 +102,7 @@ class ProjectSteps:
                 return unchanged
             case CreateApplications():
                 for application in (observatory, helper):
-                    self._orchestrator.create_application(application(project.owner))
+                    self._orchestrator.create_application(application(project.customer_id))
                 self._orchestrator.create_application(actors(project))
                 return unchanged
             case Place():
@@ -169,7 +169,7 @@ class ProjectSteps:
         logger.info("deploying %s", service.instance, extra={"project": project.id})
         with about(service):
             if service.role is Role.TRACKING_SERVER:
-                return self._tracking.ensure(project.owner)
+                return self._tracking.ensure(project.customer_id)
             if service.role in AGGREGATORS:
                 return self._deploy_aggregator(project, service)
             return self._orchestrator.deploy(describe(project, service, self._installation))
@@ -224,7 +224,7 @@ class ProjectSteps:
         return lines
 
     def _locate(self, project: Project) -> Step[Project]:
-        states = self._orchestrator.states(helper(project.owner))
+        states = self._orchestrator.states(helper(project.customer_id))
         for service in project.present(Role.MODEL_SERVER):
             state = states.get(service.instance)
             if state is not None and state.public_address:
@@ -243,7 +243,7 @@ class ProjectSteps:
                     application_of(project, service.role), service.instance, service.job_id
                 )
         self._orchestrator.remove_application(actors(project))
-        url = self._tracking.found(project.owner) if project.takes_runs_along else ""
+        url = self._tracking.found(project.customer_id) if project.takes_runs_along else ""
         if url:
             self._runs.forget(url, experiment_of(project), project.trained)
 

@@ -51,14 +51,14 @@ SHOWN_LINES: Final = 200
 """Of each service, in the overview of all logs of a project."""
 
 
-def subject_id(kind: str, owner: str, idempotency_key: str) -> str:
-    """Return a new id of 12 hex digits; the same key of the same owner gives the same one.
+def subject_id(kind: str, customer_id: str, idempotency_key: str) -> str:
+    """Return a new id of 12 hex digits; the same key of the same customer gives the same one.
 
     ``kind`` keeps projects and mocks apart: they share the history, which is kept by id.
     """
     if not idempotency_key:
         return secrets.token_hex(6)
-    named = json.dumps([kind, owner, idempotency_key])
+    named = json.dumps([kind, customer_id, idempotency_key])
     return sha256(named.encode()).hexdigest()[:12]
 
 
@@ -108,12 +108,12 @@ class Projects:
         the key's first project has another SLA, and ``AlreadyExistsError`` while it is being
         deleted.
         """
-        caller.require_owner(sla.customer_id)
+        caller.require_customer(sla.customer_id)
         now = self._now()
         project, commands = submitted(
             Project(
                 id=subject_id("project", sla.customer_id, idempotency_key),
-                owner=sla.customer_id,
+                customer_id=sla.customer_id,
                 sla=sla,
                 stage=Stage.SUBMITTED,
                 created_at=now,
@@ -137,14 +137,14 @@ class Projects:
             found = self._store.get(project.id).subject
         except ProjectNotFoundError:
             return None
-        if found.is_deleted or not caller.may_see(found.owner):
+        if found.is_deleted or not caller.may_see(found.customer_id):
             raise being_deleted("project")
         require_same(found.sla, project.sla, "project", found.id)
         return found
 
     def check(self, sla: ProjectSla, caller: Caller) -> tuple[Finding, ...]:
         """Check what can be checked now (nodes, data, capacity), and create nothing."""
-        caller.require_owner(sla.customer_id)
+        caller.require_customer(sla.customer_id)
         landscape = self._survey.look()
         try:
             places = place_project(sla, landscape)
@@ -156,7 +156,7 @@ class Projects:
     def get(self, project_id: str, caller: Caller) -> Project:
         """Return a project; raise ``ProjectNotFoundError``, also for those of others."""
         project = self._store.get(project_id).subject
-        if project.is_deleted or not caller.may_see(project.owner):
+        if project.is_deleted or not caller.may_see(project.customer_id):
             raise ProjectNotFoundError.of(project_id)
         return project
 
@@ -164,8 +164,8 @@ class Projects:
         self, caller: Caller, stage: Stage | None = None, page: int = 1, page_size: int = 50
     ) -> Page[Project]:
         """Return a page of the caller's projects (an Admin's: all), newest first."""
-        owner = None if caller.is_admin else caller.user
-        items, total = self._store.list(owner, stage, (page - 1) * page_size, page_size)
+        customer_id = None if caller.is_admin else caller.user
+        items, total = self._store.list(customer_id, stage, (page - 1) * page_size, page_size)
         return Page(tuple(items), total)
 
     def cancel(self, project_id: str, caller: Caller) -> Project:
@@ -200,7 +200,7 @@ class Projects:
         """
 
         def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
-            if not caller.may_see(project.owner):
+            if not caller.may_see(project.customer_id):
                 raise ProjectNotFoundError.of(project_id)
             if project.is_deleted:
                 return unchanged(project)

@@ -40,7 +40,7 @@ class Queue:
         most = self._limits.projects_per_customer
         if not most:
             return
-        mine = sum(1 for one in self._store.unfinished() if one.owner == sla.customer_id)
+        mine = sum(1 for one in self._store.unfinished() if one.customer_id == sla.customer_id)
         if mine >= most:
             raise TooManyProjectsError(
                 f"{sla.customer_id} has {mine} unfinished projects, and may have {most}.",

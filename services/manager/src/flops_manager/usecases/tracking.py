@@ -52,35 +52,39 @@ class Tracking:
         have: until the orchestrator has scheduled it, that is its address inside the overlay.
         Raises ``NotAllowedError`` for another customer's unless the caller is an Admin.
         """
-        owner = customer or caller.user
-        caller.require_owner(owner)
-        deployed = self.ensure(owner)
-        state = self._orchestrator.states(observatory(owner)).get(tracking_service(owner))
+        customer_id = customer or caller.user
+        caller.require_customer(customer_id)
+        deployed = self.ensure(customer_id)
+        state = self._orchestrator.states(observatory(customer_id)).get(
+            tracking_service(customer_id)
+        )
         public = state.public_address if state else ""
         is_running = state is not None and state.health is Health.RUNNING
         return TrackingServer(f"http://{public or deployed.address}:{TRACKING_PORT}", is_running)
 
-    def found(self, owner: str) -> str:
+    def found(self, customer_id: str) -> str:
         """Return the URL of a customer's server from outside; empty if none runs."""
-        state = self._orchestrator.states(observatory(owner)).get(tracking_service(owner))
+        state = self._orchestrator.states(observatory(customer_id)).get(
+            tracking_service(customer_id)
+        )
         public = state.public_address if state else ""
         return f"http://{public}:{TRACKING_PORT}" if public else ""
 
-    def ensure(self, owner: str) -> Deployed:
+    def ensure(self, customer_id: str) -> Deployed:
         """Make sure that a customer's server is at the orchestrator; return where.
 
         Only one deploys at a time: two would start two instances.
         """
-        with self._alone(owner):
+        with self._alone(customer_id):
             return self._addresses.deploy(
-                tracking_service(owner),
-                lambda address: describe_tracking(owner, self._installation, address),
+                tracking_service(customer_id),
+                lambda address: describe_tracking(customer_id, self._installation, address),
             )
 
     @contextmanager
-    def _alone(self, owner: str) -> Iterator[None]:
+    def _alone(self, customer_id: str) -> Iterator[None]:
         """Hold the lease on a customer's server; a process has many threads, so each by itself."""
-        lease, holder = f"tracking/{owner}", f"{self._holder}/{uuid4().hex}"
+        lease, holder = f"tracking/{customer_id}", f"{self._holder}/{uuid4().hex}"
         wait = Retrying(
             retry=retry_if_result(lambda is_mine: not is_mine),
             stop=stop_after_delay(self._patience_seconds),

@@ -148,7 +148,7 @@ class Watch:
     def _judge_mock(self, mock: Mock, sight: _Sight) -> tuple[Mock, tuple[Command, ...]]:
         now, error = self._now(), None
         for service in mock.services:
-            seen = sight.of(service, helper(mock.owner))
+            seen = sight.of(service, helper(mock.customer_id))
             # Who is done may end, and be gone.
             is_over = service.is_removed or service.instance in mock.provided
             if seen is None or is_over or not service.job_id:
@@ -199,5 +199,5 @@ def _seen(project: Project, states: States, now: datetime) -> Project:
 def _applications(projects: Iterable[Project], mocks: Iterable[Mock]) -> set[ApplicationKey]:
     wanted = {application_of(one, each.role) for one in projects for each in deployed(one)}
     return wanted | {
-        helper(mock.owner) for mock in mocks if any(one.job_id for one in mock.services)
+        helper(mock.customer_id) for mock in mocks if any(one.job_id for one in mock.services)
     }

@@ -124,7 +124,7 @@ class ProjectSummarySchema(Schema):
     """A project in a list."""
 
     project_id = fields.String(attribute="id")
-    owner = fields.String()
+    owner = fields.String(attribute="customer_id")
     stage = _word(Stage)
     created_at = fields.AwareDateTime(format="iso")
     updated_at = fields.AwareDateTime(format="iso")
@@ -149,7 +149,7 @@ class ProjectSchema(Schema):
     """The full state of a project."""
 
     project_id = fields.String(attribute="id")
-    owner = fields.String()
+    owner = fields.String(attribute="customer_id")
     stage = _word(Stage)
     stage_entered_at = fields.AwareDateTime(attribute="entered_at", format="iso")
     stage_history = fields.List(fields.Nested(StageEntrySchema))
@@ -192,7 +192,7 @@ class MockSchema(Schema):
     """The full state of a mock data provider."""
 
     mock_id = fields.String(attribute="id")
-    owner = fields.String()
+    owner = fields.String(attribute="customer_id")
     stage = _word(MockStage)
     created_at = fields.AwareDateTime(format="iso")
     updated_at = fields.AwareDateTime(format="iso")
@@ -209,7 +209,7 @@ class ModelSchema(Schema):
     """A trained model."""
 
     project_id = fields.String(attribute="id")
-    owner = fields.String()
+    owner = fields.String(attribute="customer_id")
     name = fields.String(metadata=_what("Its name in the model registry of MLflow."))
     version = fields.String()
     model_uri = fields.String()

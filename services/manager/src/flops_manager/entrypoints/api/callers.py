@@ -65,7 +65,7 @@ class VerifiedSenders:
         caller = Caller(user=identity.user, is_admin=identity.is_admin)
         customers = customers_in(request, is_sla=is_sla)
         for customer in customers:
-            caller.require_owner(customer)
+            caller.require_customer(customer)
         return Sender(caller, _one(customers) or caller.user)
 
 

@@ -87,9 +87,9 @@ class OtherPages:
         )
 
     def tracking(self, project_id: str) -> Page:
-        """Send the browser to the owner's MLflow."""
+        """Send the browser to the customer's MLflow."""
         project = self._projects.get(project_id, caller())
-        url = self._tracking.url_for(caller(), project.owner).url
+        url = self._tracking.url_for(caller(), project.customer_id).url
         if project.trained:
             run = project.trained
             url = f"{url}/#/experiments/{run.experiment_id}/runs/{run.run_id}"

@@ -84,7 +84,7 @@ class SubmitPages:
     def _findings(self, kind: str, document: dict[str, Any]) -> tuple[Finding, ...]:
         if kind == "project":
             return self._projects.check(read_project_sla(document), caller())
-        caller().require_owner(read_mock_sla(document).customer_id)
+        caller().require_customer(read_mock_sla(document).customer_id)
         return (Finding("SLA", True, "The request is complete and valid."),)
 
 
