@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from flops_aggregator.checkpoints import NO_MEMORY, Checkpoint, Memory
-from flops_aggregator.run_finder import PROJECT_TAG, ROOT_TAG
+from flops_aggregator.checkpoints.files import NO_MEMORY, Checkpoint, Memory
 from flops_aggregator.settings import TrackingSettings
-from flops_aggregator.tracking import MlflowTracking
+from flops_aggregator.tracking.mlflow_tracking import MlflowTracking
+from flops_aggregator.tracking.run_finder import PROJECT_TAG, ROOT_TAG
 from flops_contracts.sla import Flavor
-from flops_grid.flower_internals import take_identity
+from flops_grid.messages.flower_internals import take_identity
 from support.federation import Learner, run
 
 SIZES = {"31 kB": 7_850, "100 MB": 25_000_000}

@@ -23,17 +23,17 @@ os.environ.update({"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "
 
 import numpy as np  # noqa: E402 - Flower reads the environment when it is imported
 
-from flops_aggregator.cluster import Cluster  # noqa: E402
-from flops_aggregator.place import Place  # noqa: E402
-from flops_aggregator.strategies import build_strategy  # noqa: E402
-from flops_aggregator.supervision import SupervisedStrategy  # noqa: E402
-from flops_grid.client import serve_client_app  # noqa: E402
-from flops_grid.flower_internals import route_logs  # noqa: E402
-from flops_grid.link import Link, Peer  # noqa: E402
-from flops_grid.records import arrays_from_parameters  # noqa: E402
-from flops_grid.server import StreamGrid  # noqa: E402
-from flops_grid.settings import LinkSettings  # noqa: E402
+from flops_aggregator.rounds.cluster import Cluster  # noqa: E402
+from flops_aggregator.rounds.place import Place  # noqa: E402
+from flops_aggregator.rounds.strategies import build_strategy  # noqa: E402
+from flops_aggregator.rounds.supervision import SupervisedStrategy  # noqa: E402
+from flops_grid.client.app import serve_client_app  # noqa: E402
+from flops_grid.client.link import Link, Peer  # noqa: E402
+from flops_grid.messages.flower_internals import route_logs  # noqa: E402
+from flops_grid.messages.records import arrays_from_parameters  # noqa: E402
+from flops_grid.server.grid import StreamGrid  # noqa: E402
 from flops_grid.user_model import Evaluation  # noqa: E402
+from flops_grid.wire.settings import LinkSettings  # noqa: E402
 from flops_learner.training import Training  # noqa: E402
 from support.broker import free_port  # noqa: E402
 from support.federation import MemoryRuns, MemoryWatch, a_training  # noqa: E402

@@ -32,19 +32,19 @@ from flwr.common import ndarrays_to_parameters
 from flwr.server.strategy import FedAvg
 
 from bench.hierarchy import TrivialModel
-from flops_aggregator.checkpoints import NO_MEMORY, Memory
-from flops_aggregator.place import Place
-from flops_aggregator.run_finder import PROJECT_TAG, ROOT_TAG
+from flops_aggregator.checkpoints.files import NO_MEMORY, Memory
+from flops_aggregator.rounds.place import Place
+from flops_aggregator.rounds.strategies import build_strategy
+from flops_aggregator.rounds.supervision import SupervisedStrategy
 from flops_aggregator.settings import TrackingSettings
-from flops_aggregator.strategies import build_strategy
-from flops_aggregator.supervision import SupervisedStrategy
-from flops_aggregator.tracking import MlflowTracking
+from flops_aggregator.tracking.mlflow_tracking import MlflowTracking
+from flops_aggregator.tracking.run_finder import PROJECT_TAG, ROOT_TAG
 from flops_contracts.sla import Flavor
-from flops_grid.client import serve_client_app
-from flops_grid.flower_internals import route_logs
-from flops_grid.records import arrays_from_parameters
-from flops_grid.server import StreamGrid
-from flops_grid.settings import METHOD, SERVICE, grpc_options
+from flops_grid.client.app import serve_client_app
+from flops_grid.messages.flower_internals import route_logs
+from flops_grid.messages.records import arrays_from_parameters
+from flops_grid.server.grid import StreamGrid
+from flops_grid.wire.settings import METHOD, SERVICE, grpc_options
 from flops_learner.training import Training, leave_out_of_garbage
 from flops_runtime.allocator import give_memory_back
 from support.federation import MemoryWatch, a_training

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from flops_aggregator.accounting import epsilon_after
+from flops_aggregator.privacy.accounting import epsilon_after
 from flops_cli.commands.projects import privacy
 from flops_contracts.privacy import DifferentialPrivacy
 from flops_contracts.roles import Stage

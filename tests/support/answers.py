@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from flwr.app import Message
 
-from flops_grid.server import StreamGrid
+from flops_grid.server.grid import StreamGrid
 
 
 def answers(grid: StreamGrid, messages: Sequence[Message], timeout: float) -> list[Message]:

@@ -19,15 +19,15 @@ import numpy as np
 from flwr.app import Array, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from flops_aggregator.place import Place
-from flops_aggregator.strategies import build_strategy
-from flops_aggregator.supervision import SupervisedStrategy
-from flops_grid.client import serve_client_app
-from flops_grid.file_memory import let_go, moved_to_files
-from flops_grid.flower_internals import route_logs, take_identity
-from flops_grid.records import array_view, arrays_from_parameters
-from flops_grid.server import StreamGrid
-from flops_grid.settings import GridSettings
+from flops_aggregator.rounds.place import Place
+from flops_aggregator.rounds.strategies import build_strategy
+from flops_aggregator.rounds.supervision import SupervisedStrategy
+from flops_grid.client.app import serve_client_app
+from flops_grid.messages.file_memory import let_go, moved_to_files
+from flops_grid.messages.flower_internals import route_logs, take_identity
+from flops_grid.messages.records import array_view, arrays_from_parameters
+from flops_grid.server.grid import StreamGrid
+from flops_grid.wire.settings import GridSettings
 from flops_runtime.allocator import give_memory_back
 from support.federation import MemoryWatch, a_training
 

@@ -7,21 +7,21 @@ from typing import Any, Protocol
 import numpy as np
 from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
 
-from flops_aggregator.checkpoints import NO_MEMORY, Checkpoint, Memory
-from flops_aggregator.cluster import Cluster
-from flops_aggregator.place import Place
-from flops_aggregator.promises import build_protection
+from flops_aggregator.checkpoints.files import NO_MEMORY, Checkpoint, Memory
+from flops_aggregator.checkpoints.strategy_state import give
+from flops_aggregator.privacy.promises import build_protection
+from flops_aggregator.rounds.cluster import Cluster
+from flops_aggregator.rounds.place import Place
+from flops_aggregator.rounds.strategies import build_strategy, train_config
+from flops_aggregator.rounds.supervision import SupervisedStrategy
 from flops_aggregator.settings import TrainingSettings
-from flops_aggregator.strategies import build_strategy, train_config
-from flops_aggregator.strategy_state import give
-from flops_aggregator.supervision import SupervisedStrategy
 from flops_contracts.events import RoundCompleted, RoundStarted
-from flops_grid.client import run_app
+from flops_grid.client.app import run_app
 from flops_grid.errors import LearnerError
-from flops_grid.flower_internals import LEARNER_RAISED, set_message_id
-from flops_grid.traffic import Moved
-from flops_grid.transfer import Assembler, message_frames
-from flops_grid.wire import read_frame
+from flops_grid.messages.flower_internals import LEARNER_RAISED, set_message_id
+from flops_grid.server.traffic import Moved
+from flops_grid.wire.frames import read_frame
+from flops_grid.wire.transfer import Assembler, message_frames
 from flops_runtime.environment import Environment
 
 Arrays = list[np.ndarray[Any, Any]]

@@ -6,12 +6,12 @@ import numpy as np
 from flwr.app import ArrayRecord, Context, Message, MessageType, RecordDict
 from flwr.clientapp import ClientApp
 
-from flops_grid.client import serve_client_app
-from flops_grid.link import Ended
-from flops_grid.seats import node_id_of
-from flops_grid.server import StreamGrid
-from flops_grid.settings import LinkSettings
-from flops_grid.tls import TlsFiles
+from flops_grid.client.app import serve_client_app
+from flops_grid.client.link import Ended
+from flops_grid.server.connections import node_id_of
+from flops_grid.server.grid import StreamGrid
+from flops_grid.wire.settings import LinkSettings
+from flops_grid.wire.tls import TlsFiles
 
 TOKEN = "for-this-test"
 QUICK = LinkSettings(

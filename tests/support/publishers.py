@@ -4,9 +4,9 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from flops_aggregator.mlflow_server import MlflowServer
-from flops_aggregator.publishing import BestModel, Publishing
 from flops_aggregator.settings import TrackingSettings
+from flops_aggregator.tracking.mlflow_server import MlflowServer
+from flops_aggregator.tracking.publishing import BestModel, Publishing
 from flops_contracts.sla import Flavor
 
 TOGETHER_SECONDS = 60

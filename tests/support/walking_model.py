@@ -7,7 +7,7 @@ import numpy as np
 from flwr.app import Message
 
 from flops_contracts.privacy import Privacy
-from flops_grid.client import run_app
+from flops_grid.client.app import run_app
 from flops_grid.user_model import UserModel
 from flops_learner.training import NOBODY, Listener, Training
 

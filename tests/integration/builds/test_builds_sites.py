@@ -27,7 +27,7 @@ import pyarrow.flight as flight
 from datasets import Dataset
 from flwr.app import ArrayRecord, RecordDict
 from sklearn.datasets import make_classification
-import flops_grid.client, flops_utils.ml_repo_building_blocks, model_manager
+import flops_grid.client.app, flops_utils.ml_repo_building_blocks, model_manager
 
 class Data(flight.FlightServerBase):
     def do_get(self, context, ticket):

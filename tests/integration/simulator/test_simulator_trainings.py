@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flops_aggregator.place import Place
-from flops_aggregator.training import train
+from flops_aggregator.rounds.place import Place
+from flops_aggregator.rounds.training import train
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.sla_schemas import read_project_sla
-from flops_grid.client import serve_client_app
-from flops_grid.server import StreamGrid
-from flops_grid.settings import GridSettings
+from flops_grid.client.app import serve_client_app
+from flops_grid.server.grid import StreamGrid
 from flops_grid.user_model import UserModel
+from flops_grid.wire.settings import GridSettings
 from flops_learner.training import Training
 from flops_simulator.simulation import training_of
 from support.federation import MemoryRuns, MemoryWatch

@@ -16,7 +16,7 @@ from flops_contracts.envelope import decode, encode
 from flops_contracts.events import RESULTS, Acknowledged, Actor, Event, Kind
 from flops_contracts.roles import Role
 from flops_contracts.topics import project_topics
-from flops_grid.seats import Presence
+from flops_grid.server.connections import Presence
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MqttSettings
 from support.broker import PASSWORD, Broker, free_port, running_broker

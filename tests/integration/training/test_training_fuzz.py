@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flops_grid.errors import WireError
-from flops_grid.server import StreamGrid
-from flops_grid.settings import METHOD, GridSettings
-from flops_grid.transfer import Assembler, message_frames
-from flops_grid.wire import PROTOCOL, FrameKind, frame, note, read_frame
+from flops_grid.server.grid import StreamGrid
+from flops_grid.wire.frames import PROTOCOL, FrameKind, frame, note, read_frame
+from flops_grid.wire.settings import METHOD, GridSettings
+from flops_grid.wire.transfer import Assembler, message_frames
 from support.answers import answers
 from support.peers import TOKEN, a_message, join
 

@@ -13,12 +13,12 @@ from flwr.app import ArrayRecord, Message, MessageType, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAvg
 
-from flops_grid.client import serve_client_app
+from flops_grid.client.app import serve_client_app
+from flops_grid.client.link import Ended
 from flops_grid.errors import AggregatorUnreachableError, LearnerError
-from flops_grid.link import Ended
-from flops_grid.server import StreamGrid
-from flops_grid.settings import METHOD, GridSettings, LinkSettings
-from flops_grid.wire import PROTOCOL, FrameKind, frame, note, read_frame
+from flops_grid.server.grid import StreamGrid
+from flops_grid.wire.frames import PROTOCOL, FrameKind, frame, note, read_frame
+from flops_grid.wire.settings import METHOD, GridSettings, LinkSettings
 from support.answers import answers
 from support.waiting import until
 

@@ -9,15 +9,15 @@ import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from flops_aggregator.cluster import Cluster
-from flops_aggregator.place import Place
-from flops_aggregator.strategies import build_strategy
-from flops_aggregator.supervision import SupervisedStrategy
-from flops_grid.client import serve_client_app
+from flops_aggregator.rounds.cluster import Cluster
+from flops_aggregator.rounds.place import Place
+from flops_aggregator.rounds.strategies import build_strategy
+from flops_aggregator.rounds.supervision import SupervisedStrategy
+from flops_grid.client.app import serve_client_app
+from flops_grid.client.link import Ended, Link, Peer
 from flops_grid.errors import LearnerError
-from flops_grid.link import Ended, Link, Peer
-from flops_grid.server import StreamGrid
-from flops_grid.settings import GridSettings, LinkSettings
+from flops_grid.server.grid import StreamGrid
+from flops_grid.wire.settings import GridSettings, LinkSettings
 from support.answers import answers
 from support.breakable_line import BreakableLine
 from support.federation import MemoryRuns, MemoryWatch, a_training

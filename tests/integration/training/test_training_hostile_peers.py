@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flops_grid.server import StreamGrid
-from flops_grid.settings import METHOD, GridSettings
-from flops_grid.wire import PROTOCOL, FrameKind, frame, note
+from flops_grid.server.grid import StreamGrid
+from flops_grid.wire.frames import PROTOCOL, FrameKind, frame, note
+from flops_grid.wire.settings import METHOD, GridSettings
 from support.answers import answers
 from support.peers import TOKEN, a_message, join
 from support.waiting import until
@@ -24,7 +24,7 @@ LEARNER = """
 import sys
 from flwr.app import Message, RecordDict
 from flwr.clientapp import ClientApp
-from flops_grid.client import serve_client_app
+from flops_grid.client.app import serve_client_app
 app = ClientApp()
 @app.train()
 def train(message, context):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flops_aggregator.publishing import ALIAS
+from flops_aggregator.tracking.publishing import ALIAS
 from support.publishers import publish, publishers
 from support.tracking_server import IS_MISSING, running_tracking_server
 

@@ -8,8 +8,8 @@ from flwr.app import Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from flops_grid.errors import AggregatorUnreachableError
-from flops_grid.server import StreamGrid
-from flops_grid.settings import GridSettings
+from flops_grid.server.grid import StreamGrid
+from flops_grid.wire.settings import GridSettings
 from support.answers import answers
 from support.breakable_line import BreakableLine
 from support.broker import free_port

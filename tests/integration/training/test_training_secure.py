@@ -3,15 +3,15 @@
 import numpy as np
 from flwr.app import ArrayRecord, ConfigRecord
 
-from flops_aggregator.place import Place
-from flops_aggregator.promises import build_protection
-from flops_aggregator.strategies import build_strategy
-from flops_aggregator.supervision import SupervisedStrategy
+from flops_aggregator.privacy.promises import build_protection
+from flops_aggregator.rounds.place import Place
+from flops_aggregator.rounds.strategies import build_strategy
+from flops_aggregator.rounds.supervision import SupervisedStrategy
 from flops_contracts.privacy import Privacy, SecureAggregation
-from flops_grid.client import serve
-from flops_grid.link import Link, Peer
-from flops_grid.server import StreamGrid
-from flops_grid.settings import GridSettings, LinkSettings
+from flops_grid.client.app import serve
+from flops_grid.client.link import Link, Peer
+from flops_grid.server.grid import StreamGrid
+from flops_grid.wire.settings import GridSettings, LinkSettings
 from support.federation import MemoryRuns, MemoryWatch, a_training
 from support.walking_model import walking
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from flops_grid.errors import AggregatorUnreachableError
-from flops_grid.server import StreamGrid
-from flops_grid.tls import TlsFiles
+from flops_grid.server.grid import StreamGrid
+from flops_grid.wire.tls import TlsFiles
 from flops_manager.domain.grid_keys import aggregator_name, learner_name, member
 from flops_runtime.environment import BadSettingsError, Environment
 from support.answers import answers

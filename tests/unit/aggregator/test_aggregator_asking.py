@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from flops_aggregator.asking import Asking
 from flops_aggregator.errors import TooFewLearnersError
+from flops_aggregator.replies.asking import Asking
 from flops_contracts.exit_codes import ExitCode
 from flops_grid.errors import LearnerError, UserCodeError
-from flops_grid.flower_internals import take_identity
+from flops_grid.messages.flower_internals import take_identity
 from support.counting import Changes
 from support.federation import Learner, MemoryGrid, a_training, run
 

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from flops_aggregator.background import Background
-from flops_aggregator.backlog import Backlog, Entry
-from flops_aggregator.mlflow_server import MlflowServer
-from flops_aggregator.publishing import BestModel, Publishing, published
-from flops_aggregator.run_finder import end_children
 from flops_aggregator.settings import TrackingSettings
-from flops_aggregator.tracking import MlflowTracking
+from flops_aggregator.tracking.background import Background
+from flops_aggregator.tracking.backlog import Backlog, Entry
+from flops_aggregator.tracking.mlflow_server import MlflowServer
+from flops_aggregator.tracking.mlflow_tracking import MlflowTracking
+from flops_aggregator.tracking.publishing import BestModel, Publishing, published
+from flops_aggregator.tracking.run_finder import end_children
 from flops_contracts.events import RoundCompleted
 from flops_contracts.sla import Flavor
 from support.waiting import until

@@ -8,7 +8,7 @@ from flwr.app import ArrayRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flops_aggregator.best_model import RoundModel, is_better
+from flops_aggregator.checkpoints.best_model import RoundModel, is_better
 from flops_contracts.sla import HIGHEST_ACCURACY, BestBy, Direction, Metric
 
 METRIC = st.one_of(st.none(), st.floats())

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flops_aggregator.checkpoint_store import CheckpointStore, FolderArtifacts
-from flops_aggregator.checkpoints import Checkpoint, Memory
+from flops_aggregator.checkpoints.files import Checkpoint, Memory
+from flops_aggregator.checkpoints.store import CheckpointStore, FolderArtifacts
 from flops_contracts.sla import Parametrised
 from flops_contracts.strategies import STRATEGIES
-from flops_grid.flower_internals import take_identity
+from flops_grid.messages.flower_internals import take_identity
 from support.federation import Learner, run
 
 ROUNDS = 4

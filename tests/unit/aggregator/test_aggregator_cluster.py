@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from flops_aggregator.checkpoints import Memory
+from flops_aggregator.checkpoints.files import Memory
 from flops_aggregator.errors import TooFewLearnersError
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.sla import Parametrised
 from flops_contracts.strategies import STRATEGIES
 from flops_grid.errors import LearnerError, UserCodeError
-from flops_grid.flower_internals import take_identity
+from flops_grid.messages.flower_internals import take_identity
 from support.federation import Learner, MemoryCluster, MemoryRuns, run
 
 USER_ERROR = LearnerError(

@@ -8,8 +8,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from flops_contracts.sla import Compression
-from flops_grid.client import run_app
-from flops_grid.flower_internals import take_identity
+from flops_grid.client.app import run_app
+from flops_grid.messages.flower_internals import take_identity
 from flops_grid.user_model import UserModel
 from flops_learner.training import Training
 from support.federation import MemoryCluster, run

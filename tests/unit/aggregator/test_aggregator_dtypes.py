@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from flops_contracts.sla import Parametrised
-from flops_grid.flower_internals import take_identity
+from flops_grid.messages.flower_internals import take_identity
 from support.federation import Learner, MemoryCluster, run
 
 WHOLE = st.one_of(

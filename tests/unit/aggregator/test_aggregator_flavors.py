@@ -6,7 +6,7 @@ from importlib import metadata
 
 import pytest
 
-from flops_aggregator.flavors import LOGGERS, pinned
+from flops_aggregator.tracking.flavors import LOGGERS, pinned
 from flops_contracts.sla import Flavor
 
 LIBRARIES = {

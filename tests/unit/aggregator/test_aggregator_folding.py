@@ -9,8 +9,8 @@ from flwr.serverapp.strategy import FedAvg, FedMedian, FedProx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flops_aggregator.folding import Fold, fold_for
-from flops_grid.flower_internals import take_identity
+from flops_aggregator.replies.folding import Fold, fold_for
+from flops_grid.messages.flower_internals import take_identity
 
 
 def a_record(*arrays):

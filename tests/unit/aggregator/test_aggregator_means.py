@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flops_aggregator.means import weighted_mean
+from flops_aggregator.replies.means import weighted_mean
 
 VALUES = st.floats(-1e6, 1e6)
 WEIGHTS = st.floats(1e-3, 1e6)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flops_aggregator.mlflow_server import ATTEMPTS_PAST_CONFLICTS, MlflowServer
+from flops_aggregator.tracking.mlflow_server import ATTEMPTS_PAST_CONFLICTS, MlflowServer
 
 
 class RefusedError(Exception):

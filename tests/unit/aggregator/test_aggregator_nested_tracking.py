@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from flops_aggregator.nested_tracking import NestedTracking
-from flops_aggregator.tracking import step_of
+from flops_aggregator.tracking.mlflow_tracking import step_of
+from flops_aggregator.tracking.nested_tracking import NestedTracking
 from flops_contracts.events import RoundCompleted
 
 

@@ -5,8 +5,8 @@ import pytest
 from dp_accounting import GaussianDpEvent
 from dp_accounting.pld import PLDAccountant
 
-from flops_aggregator.accounting import epsilon_after
-from flops_aggregator.checkpoints import Memory
+from flops_aggregator.checkpoints.files import Memory
+from flops_aggregator.privacy.accounting import epsilon_after
 from flops_contracts.privacy import (
     AdaptiveClipping,
     Clipper,
@@ -16,7 +16,7 @@ from flops_contracts.privacy import (
 )
 from flops_contracts.sla import Compression, Parametrised
 from flops_grid.errors import BudgetSpentError
-from flops_grid.flower_internals import take_identity
+from flops_grid.messages.flower_internals import take_identity
 from support.federation import Learner, MemoryCluster, MemoryRuns, run
 from support.walking_model import WalkingLearner
 

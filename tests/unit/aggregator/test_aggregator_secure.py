@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Error, Message, RecordDict
 
-from flops_aggregator.accounting import epsilon_after
+from flops_aggregator.privacy.accounting import epsilon_after
 from flops_contracts.privacy import (
     Clipper,
     DifferentialPrivacy,
@@ -12,9 +12,9 @@ from flops_contracts.privacy import (
     SecureAggregation,
 )
 from flops_contracts.sla import Parametrised
-from flops_grid.client import run_app
+from flops_grid.client.app import run_app
 from flops_grid.errors import UserCodeError
-from flops_grid.flower_internals import LEARNER_RAISED, take_identity
+from flops_grid.messages.flower_internals import LEARNER_RAISED, take_identity
 from flops_grid.secure.leader import TooFewMembersError
 from flops_learner.training import Nobody
 from support.federation import MemoryCluster, run

@@ -7,8 +7,8 @@ import pytest
 from flwr.serverapp import strategy as flower
 from flwr.serverapp.strategy import FedAvg
 
+from flops_aggregator.rounds.strategies import build_strategy, train_config
 from flops_aggregator.settings import Settings, TrainingSettings
-from flops_aggregator.strategies import build_strategy, train_config
 from flops_contracts.roles import Role
 from flops_contracts.sla import Parametrised
 from flops_contracts.strategies import STRATEGIES

@@ -11,7 +11,7 @@ from flops_contracts.exit_codes import ExitCode
 from flops_contracts.sla import Parametrised
 from flops_contracts.strategies import STRATEGIES
 from flops_grid.errors import LearnerError, UserCodeError
-from flops_grid.flower_internals import take_identity
+from flops_grid.messages.flower_internals import take_identity
 from support.federation import Learner, run
 
 USER_ERROR = LearnerError(

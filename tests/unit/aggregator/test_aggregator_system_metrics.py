@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flops_aggregator.system_metrics import SystemMetrics, sample
+from flops_aggregator.tracking.system_metrics import SystemMetrics, sample
 from support.waiting import until
 
 mlflow = pytest.importorskip("mlflow")

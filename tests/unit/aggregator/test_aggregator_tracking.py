@@ -2,10 +2,10 @@
 
 import pytest
 
+from flops_aggregator.checkpoints.best_model import BestModel
 from flops_aggregator.errors import TrackingUnreachableError
-from flops_aggregator.publishing import BestModel
 from flops_aggregator.settings import TrackingSettings
-from flops_aggregator.tracking import MlflowTracking
+from flops_aggregator.tracking.mlflow_tracking import MlflowTracking
 from flops_contracts.sla import Flavor
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from flops_contracts.sla import Parametrised
 from flops_contracts.strategies import STRATEGIES
-from flops_grid.flower_internals import take_identity
+from flops_grid.messages.flower_internals import take_identity
 from support.federation import Learner, run
 
 ROUNDS = 2

@@ -5,7 +5,9 @@ import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 
 from flops_contracts.privacy import DifferentialPrivacy, DpModel, delta_of_gaussian
-from flops_grid.clipping import (
+from flops_grid.errors import BudgetSpentError, UserCodeError
+from flops_grid.messages.flower_internals import LEARNER_RAISED, take_identity
+from flops_grid.updates.clipping import (
     NORM,
     WANTS_WITHIN,
     WITHIN,
@@ -14,8 +16,6 @@ from flops_grid.clipping import (
     shortened,
     update_norm,
 )
-from flops_grid.errors import BudgetSpentError, UserCodeError
-from flops_grid.flower_internals import LEARNER_RAISED, take_identity
 
 SENT = [np.ones((3, 4), np.float32), np.array([2.0, 3.0]), np.array([7, 8])]
 LOCAL = DifferentialPrivacy(2.0, 0.5, DpModel.LOCAL)

@@ -7,9 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of_numpy
 
-from flops_grid.compression import COMPRESSION, STEPS, Compression, CompressionError, decompressed
-from flops_grid.flower_internals import take_identity
-from flops_grid.wire import size_of
+from flops_grid.messages.flower_internals import take_identity
+from flops_grid.updates.compression import (
+    COMPRESSION,
+    STEPS,
+    Compression,
+    CompressionError,
+    decompressed,
+)
+from flops_grid.wire.frames import size_of
 
 KINDS = sorted(STEPS)
 

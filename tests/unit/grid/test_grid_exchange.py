@@ -4,9 +4,9 @@ import pytest
 from flwr.app import Message, RecordDict
 
 from flops_grid.errors import CalledOffError
-from flops_grid.exchange import Exchange, NameTakenError
-from flops_grid.flower_internals import take_identity
-from flops_grid.seats import Acknowledge, Goodbye, node_id_of
+from flops_grid.messages.flower_internals import take_identity
+from flops_grid.server.connections import Acknowledge, Goodbye, node_id_of
+from flops_grid.server.exchange import Exchange, NameTakenError
 
 
 class Clock:

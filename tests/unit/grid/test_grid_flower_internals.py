@@ -7,8 +7,8 @@ import pytest
 from flwr.app import Error, Message, Metadata, RecordDict
 from flwr.serverapp import Grid
 
-from flops_grid import flower_internals
-from flops_grid.server import StreamGrid
+from flops_grid.messages import flower_internals
+from flops_grid.server.grid import StreamGrid
 
 
 def test_a_process_with_an_identity_makes_messages():

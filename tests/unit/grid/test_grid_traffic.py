@@ -1,6 +1,6 @@
 """What lines carry is summed up, and told frame by frame."""
 
-from flops_grid.traffic import Moved, Traffic
+from flops_grid.server.traffic import Moved, Traffic
 
 
 def test_frames_pass_unchanged_and_are_summed_up():

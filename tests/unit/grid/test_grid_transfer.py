@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flops_grid.errors import WireError
-from flops_grid.flower_internals import set_message_id, take_identity
-from flops_grid.transfer import Assembler, Checksums, Held, Sender, message_frames
-from flops_grid.wire import FRAME_BYTES, FrameKind, frame, read_frame
+from flops_grid.messages.flower_internals import set_message_id, take_identity
+from flops_grid.wire.frames import FRAME_BYTES, FrameKind, frame, read_frame
+from flops_grid.wire.transfer import Assembler, Checksums, Held, Sender, message_frames
 
 
 @pytest.fixture(autouse=True, scope="module")

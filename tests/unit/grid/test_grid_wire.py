@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from flops_grid.errors import WireError
-from flops_grid.flower_internals import metadata_values, take_identity
-from flops_grid.transfer import Assembler, message_frames
-from flops_grid.wire import (
+from flops_grid.messages.flower_internals import metadata_values, take_identity
+from flops_grid.wire.frames import (
     FRAME_BYTES,
     FrameKind,
     frame,
@@ -18,6 +17,7 @@ from flops_grid.wire import (
     read_frame,
     read_note,
 )
+from flops_grid.wire.transfer import Assembler, message_frames
 
 DTYPES = st.one_of(
     hnp.boolean_dtypes(),

@@ -8,7 +8,7 @@ import pytest
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
 
 from flops_grid.errors import UserCodeError
-from flops_grid.flower_internals import take_identity
+from flops_grid.messages.flower_internals import take_identity
 from flops_grid.user_model import UserModel
 from flops_learner.settings import Settings
 from flops_learner.training import Training

@@ -5,22 +5,22 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
-from flops_aggregator.cluster import Cluster
 from flops_aggregator.metrics import count_traffic
-from flops_aggregator.nested_tracking import NestedTracking
-from flops_aggregator.place import Place
-from flops_aggregator.run_finder import PROJECT_TAG, ROOT_TAG
+from flops_aggregator.rounds.cluster import Cluster
+from flops_aggregator.rounds.place import Place
+from flops_aggregator.rounds.training import gather, train
 from flops_aggregator.settings import PORT_SETTING, ParentSettings, Settings, TrainingSettings
-from flops_aggregator.tracking import MlflowTracking
-from flops_aggregator.training import gather, train
+from flops_aggregator.tracking.mlflow_tracking import MlflowTracking
+from flops_aggregator.tracking.nested_tracking import NestedTracking
+from flops_aggregator.tracking.run_finder import PROJECT_TAG, ROOT_TAG
 from flops_aggregator.watch import Watch
 from flops_contracts.events import Finished, Kind, Trained
-from flops_grid.flower_internals import route_logs
-from flops_grid.link import Link, Peer
-from flops_grid.server import StreamGrid
-from flops_grid.settings import GridSettings, LinkSettings
-from flops_grid.traffic import Traffic
+from flops_grid.client.link import Link, Peer
+from flops_grid.messages.flower_internals import route_logs
+from flops_grid.server.grid import StreamGrid
+from flops_grid.server.traffic import Traffic
 from flops_grid.user_model import load_user_model
+from flops_grid.wire.settings import GridSettings, LinkSettings
 from flops_runtime import tracing
 from flops_runtime.listening import listening_on
 from flops_runtime.reporting import Reporter

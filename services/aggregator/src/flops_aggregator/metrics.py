@@ -4,7 +4,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from flops_grid.traffic import Moved
+from flops_grid.server.traffic import Moved
 from flops_runtime.metrics import WORK_SECONDS
 
 ROUNDS: Final = Counter("flops_aggregator_rounds", "Rounds, or cycles of a root, that are over.")

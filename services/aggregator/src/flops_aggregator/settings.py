@@ -16,7 +16,7 @@ from flops_contracts.sla import (
     Metric,
     Parametrised,
 )
-from flops_grid.tls import TlsFiles
+from flops_grid.wire.tls import TlsFiles
 from flops_runtime.environment import REQUIRED, Environment
 from flops_runtime.settings import ActorSettings, privacy_from
 

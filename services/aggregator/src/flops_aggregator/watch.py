@@ -5,7 +5,7 @@ from typing import Protocol
 
 from flops_aggregator.metrics import CLIENTS, EXPECTED, ROUND_SECONDS, ROUNDS
 from flops_contracts.events import Kind, LearnerPresence, RoundCompleted, RoundStarted
-from flops_grid.seats import Presence
+from flops_grid.server.connections import Presence
 from flops_runtime.reporting import Reporter
 
 logger = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ from flops_contracts.errors import FlopsError
 from flops_contracts.events import DataLoaded, Finished, Kind
 from flops_contracts.sla import DataSplit
 from flops_flight.client import DataServer
-from flops_grid.client import serve_client_app
-from flops_grid.flower_internals import route_logs
-from flops_grid.settings import LinkSettings
+from flops_grid.client.app import serve_client_app
+from flops_grid.messages.flower_internals import route_logs
 from flops_grid.user_model import load_user_model
+from flops_grid.wire.settings import LinkSettings
 from flops_learner.metrics import ROWS
 from flops_learner.settings import Settings
 from flops_learner.training import Training, leave_out_of_garbage

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from flops_contracts.privacy import NO_PRIVACY, Privacy
 from flops_contracts.roles import Role
 from flops_contracts.sla import DataSplit
-from flops_grid.tls import TlsFiles
+from flops_grid.wire.tls import TlsFiles
 from flops_runtime.environment import Environment
 from flops_runtime.settings import ActorSettings, privacy_from
 

@@ -10,10 +10,8 @@ from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
 from flops_contracts.privacy import NO_PRIVACY, Privacy
-from flops_grid.clipping import PrivateUpdates
-from flops_grid.compression import Compression
 from flops_grid.errors import UserCodeError
-from flops_grid.records import (
+from flops_grid.messages.records import (
     ACCURACY,
     ARRAYS,
     EVALUATE_SECONDS,
@@ -31,6 +29,8 @@ from flops_grid.records import (
     parameters_from_arrays,
 )
 from flops_grid.secure.updates import SecureUpdates
+from flops_grid.updates.clipping import PrivateUpdates
+from flops_grid.updates.compression import Compression
 from flops_grid.user_model import UserModel
 from flops_learner import metrics as counted
 from flops_runtime import tracing

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from flops_contracts.errors import FlopsError
-from flops_grid.records import Parameters
+from flops_grid.messages.records import Parameters
 from flops_grid.user_model import MODULE, UserModel, load_user_model
 
 CHECK: Final = "methods"

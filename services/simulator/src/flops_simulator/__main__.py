@@ -31,7 +31,7 @@ def main() -> ExitCode:
         answers.flush()
 
     give_memory_back()
-    from flops_grid.flower_internals import route_logs  # noqa: PLC0415 - a second to import
+    from flops_grid.messages.flower_internals import route_logs  # noqa: PLC0415 - a second to import
     from flops_simulator.plan import Plan  # noqa: PLC0415
     from flops_simulator.simulation import simulate  # noqa: PLC0415
 

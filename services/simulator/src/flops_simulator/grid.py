@@ -5,8 +5,8 @@ from typing import Final, Protocol
 
 from flwr.app import Message
 
-from flops_grid.flower_internals import set_message_id
-from flops_grid.traffic import Moved
+from flops_grid.messages.flower_internals import set_message_id
+from flops_grid.server.traffic import Moved
 from flops_simulator.workers import Workers
 
 ASKED_SECONDS: Final = 3600.0

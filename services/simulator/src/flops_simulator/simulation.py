@@ -7,19 +7,19 @@ from typing import Any, Final, cast
 
 from flwr.app import Message
 
-from flops_aggregator.checkpoints import Checkpoint
-from flops_aggregator.cluster import Cluster
+from flops_aggregator.checkpoints.best_model import BestModel
+from flops_aggregator.checkpoints.files import Checkpoint
 from flops_aggregator.errors import TooFewLearnersError
-from flops_aggregator.place import Place
-from flops_aggregator.publishing import BestModel
-from flops_aggregator.rounds import RoundWatch
+from flops_aggregator.rounds.cluster import Cluster
+from flops_aggregator.rounds.place import Place
+from flops_aggregator.rounds.progress import RoundWatch
+from flops_aggregator.rounds.training import train
 from flops_aggregator.settings import TrainingSettings
-from flops_aggregator.training import train
 from flops_contracts.events import RoundCompleted, RoundStarted
 from flops_contracts.sla import Parametrised, ProjectSla
-from flops_grid.client import run_app
-from flops_grid.flower_internals import take_identity
-from flops_grid.server import StreamGrid
+from flops_grid.client.app import run_app
+from flops_grid.messages.flower_internals import take_identity
+from flops_grid.server.grid import StreamGrid
 from flops_grid.user_model import load_user_model
 from flops_simulator import generators
 from flops_simulator.grid import ClustersGrid, LearnersGrid

@@ -19,13 +19,13 @@ from flwr.clientapp import ClientApp
 from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.privacy import Privacy
-from flops_grid.client import run_app
+from flops_grid.client.app import run_app
 from flops_grid.errors import LearnerError
-from flops_grid.flower_internals import route_logs, take_identity
-from flops_grid.traffic import Moved
-from flops_grid.transfer import Assembler, Sender
+from flops_grid.messages.flower_internals import route_logs, take_identity
+from flops_grid.server.traffic import Moved
 from flops_grid.user_model import MODULE, UserModel, load_user_model
-from flops_grid.wire import read_frame
+from flops_grid.wire.frames import read_frame
+from flops_grid.wire.transfer import Assembler, Sender
 from flops_learner.training import Training, leave_out_of_garbage
 from flops_simulator import generators
 from flops_utils import data_source

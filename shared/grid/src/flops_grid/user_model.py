@@ -19,7 +19,7 @@ import numpy as np
 
 from flops_contracts.errors import FlopsError
 from flops_grid.errors import UserCodeError
-from flops_grid.records import Parameters
+from flops_grid.messages.records import Parameters
 
 MODULE: Final = "model_manager"
 CLASS: Final = "ModelManager"

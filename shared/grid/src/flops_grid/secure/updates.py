@@ -14,10 +14,9 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from flops_contracts.privacy import Privacy
-from flops_grid.clipping import is_clipped, require_same_shapes
 from flops_grid.errors import UserCodeError
-from flops_grid.file_memory import memory_for
-from flops_grid.records import (
+from flops_grid.messages.file_memory import memory_for
+from flops_grid.messages.records import (
     ARRAYS,
     INTERNAL,
     SAMPLES,
@@ -32,6 +31,7 @@ from flops_grid.records import (
 from flops_grid.secure.circle import PublicKeys
 from flops_grid.secure.fixed_point import steps_for, to_steps
 from flops_grid.secure.member import Member, RefusedError
+from flops_grid.updates.clipping import is_clipped, require_same_shapes
 
 SECURE: Final = f"{INTERNAL}secure"
 """The record with what members and their leader tell each other."""

@@ -1,0 +1,1 @@
+"""Requests to the clients, checks of their replies, and the mean of them."""

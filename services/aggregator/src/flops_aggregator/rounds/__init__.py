@@ -1,0 +1,1 @@
+"""The rounds of a training, or of a cycle of a cluster."""

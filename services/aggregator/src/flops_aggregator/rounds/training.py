@@ -1,0 +1,128 @@
+"""A whole training: from the first parameters to the best model."""
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from flwr.app import ArrayRecord
+
+from flops_aggregator.checkpoints.best_model import BestModel
+from flops_aggregator.checkpoints.files import Checkpoint, Memory
+from flops_aggregator.checkpoints.strategy_state import give, set_random_state
+from flops_aggregator.errors import ModelUnusableError, TooFewLearnersError
+from flops_aggregator.privacy.promises import build_protection
+from flops_aggregator.rounds.place import Place
+from flops_aggregator.rounds.progress import RoundWatch
+from flops_aggregator.rounds.strategies import build_strategy, train_config
+from flops_aggregator.rounds.supervision import SupervisedStrategy
+from flops_aggregator.settings import TrainingSettings
+from flops_grid.errors import BudgetSpentError, UserCodeError
+from flops_grid.messages.records import Parameters, arrays_from_parameters, parameters_from_arrays
+from flops_grid.server.grid import StreamGrid
+from flops_grid.user_model import UserModel
+
+logger = logging.getLogger(__name__)
+
+
+class CheckpointBook(Protocol):
+    """Where it is kept what another aggregator needs to go on."""
+
+    def latest_checkpoint(self) -> Checkpoint | None:
+        """Return what was kept last by whoever did this training before."""
+
+    def releases(self) -> int:
+        """Return how many private results whoever did it before has let out."""
+
+    def note_releases(self, count: int) -> None:
+        """Write down how many there are, and wait until that is done."""
+
+    def save_soon(self, checkpoint: Checkpoint) -> None:
+        """Keep it, while the training goes on."""
+
+
+def train(
+    training: TrainingSettings,
+    model: UserModel,
+    grid: StreamGrid,
+    watch: RoundWatch,
+    place: Place,
+    book: CheckpointBook,
+    progress: Callable[[str], None],
+) -> BestModel:
+    """Run the rounds that are left over ``grid``; return the best one's model.
+
+    Raises ``FlopsError``.
+    """
+    first = arrays_from_parameters(_first_parameters(model))
+    # The tracking server is asked while learners still join.
+    if (since := book.latest_checkpoint()) and not _is_like(since.arrays, first):
+        progress("the checkpoint is of another model: beginning anew")
+        since = None
+    inner = build_strategy(training)
+    protection = build_protection(training, book)
+    if since:
+        give(inner, training.strategy.name, since.strategy)
+        protection.give(since.strategy)
+        progress(f"going on after round {since.round}")
+    strategy = SupervisedStrategy(
+        inner,
+        training,
+        grid,
+        watch,
+        place,
+        memory=Memory(since, book.save_soon),
+        protection=protection,
+    )
+    if not since or since.round < training.rounds:
+        progress("waiting for learners")
+        gather(training, grid)
+        if since:
+            set_random_state(since.random)
+        try:
+            strategy.run(grid, since.arrays if since else first, train_config(training))
+        except BudgetSpentError as error:
+            if strategy.best is None:
+                raise
+            watch.noticed(f"The training ends here: {error}.")
+    best = strategy.best
+    if best is None:
+        raise ModelUnusableError(
+            "no round had an accuracy or a loss that is a number",
+            hint="Look at what evaluate_model returns, and at the learning rate.",
+        )
+    model.set_parameters(parameters_from_arrays(best.arrays))
+    return BestModel(model.model(), best.round, training.rounds, best.loss, best.accuracy)
+
+
+def gather(training: TrainingSettings, grid: StreamGrid) -> None:
+    """Wait for the minimum of learners, then shortly for all; raise ``TooFewLearnersError``."""
+    timeout = training.join_timeout_seconds
+    needed = max(training.min_available, training.min_fit, training.min_evaluate)
+    names = grid.wait_for_learners(needed, timeout)
+    if len(names) < needed:
+        raise TooFewLearnersError(
+            f"{len(names)} of at least {needed} learners joined within {timeout:g} s: "
+            f"{', '.join(names) or 'nobody'}",
+            hint="See the state and the logs of the learners that are missing.",
+        )
+    names = grid.wait_for_learners(training.learners, training.settle_seconds)
+    logger.info("%d of %d learners are there: %s", len(names), training.learners, ", ".join(names))
+
+
+def _is_like(one: ArrayRecord, other: ArrayRecord) -> bool:
+    return [(key, array.dtype, tuple(array.shape)) for key, array in one.items()] == [
+        (key, array.dtype, tuple(array.shape)) for key, array in other.items()
+    ]
+
+
+def _first_parameters(model: UserModel) -> Parameters:
+    parameters = model.parameters()
+    if not parameters:
+        raise UserCodeError(
+            "get_model_parameters returned no arrays for a new ModelManager",
+            hint="The aggregator has no data: initial parameters must not depend on any.",
+        )
+    if not all(np.isfinite(array).all() for array in parameters):
+        raise UserCodeError("the first parameters of the model hold values that are no numbers")
+    return parameters

@@ -1,0 +1,1 @@
+"""The training in MLflow: its run, its checkpoints and its registered model."""

@@ -1,0 +1,92 @@
+"""Which run in MLflow a training is written to: the one it had before, or a new one."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flops_aggregator.tracking.mlflow_server import MlflowServer
+
+PROJECT_TAG: Final = "flops.project_id"
+ROOT_TAG: Final = "flops.root"
+"""Told apart by it: the run of the whole training, and the clusters' runs below it."""
+PARENT_TAG: Final = "mlflow.parentRunId"
+"""MLflow's own tag: its pages show a run that has it below the run that it names."""
+CLUSTER_TAG: Final = "flops.cluster"
+"""Whose run a child is, whoever is the cluster's aggregator now."""
+EVERY_ROUND: Final = "round_seconds"
+"""A metric that each round has."""
+
+
+class RunFinder:
+    """Looks at a server that may be away for a while."""
+
+    def __init__(self, server: MlflowServer, experiment: str) -> None:
+        self._server = server
+        self._experiment = experiment
+
+    def experiment_of(self, tags: Mapping[str, str]) -> str:
+        """Return the parent run's experiment, or the one in the settings, made if need be."""
+        return self._server.patiently(lambda: self._experiment_of(tags))
+
+    def find(self, experiment_id: str, tags: Mapping[str, str]) -> Any:
+        """Return the run; None if there is none."""
+        keys = (PARENT_TAG, CLUSTER_TAG) if PARENT_TAG in tags else (PROJECT_TAG, ROOT_TAG)
+        same = " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in keys)
+
+        client = self._server.client
+        found = self._server.patiently(
+            lambda: client.search_runs([experiment_id], same, max_results=1)
+        )
+        return found[0] if found else None
+
+    def reopen(self, run_id: str) -> None:
+        """Let the run be one that is running, however it ended."""
+        client = self._server.client
+        self._server.patiently(lambda: client.update_run(run_id, status="RUNNING"))
+
+    def steps_of(self, run_id: str) -> set[int]:
+        """Return the rounds that it has already."""
+        client = self._server.client
+        points = self._server.patiently(lambda: client.get_metric_history(run_id, EVERY_ROUND))
+        return {point.step for point in points}
+
+    def began_at(self, run_id: str) -> int:
+        """Return when the run was made, in milliseconds since 1970."""
+        client = self._server.client
+        return int(self._server.patiently(lambda: client.get_run(run_id)).info.start_time)
+
+    def create(
+        self,
+        experiment_id: str,
+        name: str,
+        parameters: Mapping[str, Any],
+        tags: Mapping[str, str],
+    ) -> str:
+        """Make a run; return its id."""
+        client = self._server.client
+        run = self._server.patiently(
+            lambda: client.create_run(experiment_id, run_name=name, tags=dict(tags))
+        )
+        run_id = str(run.info.run_id)
+        entities: Any = importlib.import_module("mlflow.entities")
+        listed = [entities.Param(key, str(value)) for key, value in parameters.items()]
+        self._server.patiently(lambda: client.log_batch(run_id, params=listed))
+        return run_id
+
+    def _experiment_of(self, tags: Mapping[str, str]) -> str:
+        client = self._server.client
+        if PARENT_TAG in tags:
+            return str(client.get_run(tags[PARENT_TAG]).info.experiment_id)
+        found = client.get_experiment_by_name(self._experiment)
+        if found is None:
+            return str(client.create_experiment(self._experiment))
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+
+
+def end_children(server: MlflowServer, experiment_id: str, run_id: str) -> None:
+    """End the runs of clusters that were lost; one that still ends by itself says so after this."""
+    same = f"tags.`{PARENT_TAG}` = '{run_id}' and attributes.status = 'RUNNING'"
+    for child in server.client.search_runs([experiment_id], same):
+        server.client.set_terminated(child.info.run_id, "KILLED")

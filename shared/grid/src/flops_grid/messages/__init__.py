@@ -1,0 +1,1 @@
+"""Flower's messages: the records in them, and memory for large ones."""

@@ -1,0 +1,307 @@
+"""Messages as frames, and frames as messages: each end has a ``Sender`` and an ``Assembler``.
+
+A message is a ``HEAD`` frame (its description) and as many ``BODY`` frames as its arrays need, each
+of which says where it begins. What a line has carried already is not sent again: arrays of the last
+message on it are named by their position, and a transfer that was interrupted goes on where the
+receiver says it has got to.
+"""
+
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any, Final, Self
+
+from flwr.app import Message
+
+from flops_grid.errors import WireError
+from flops_grid.wire.frames import (
+    FRAME_BYTES,
+    HEAD_BYTES,
+    MAX_MESSAGE_BYTES,
+    FrameKind,
+    checksum_of,
+    describe,
+    frame,
+    key_of,
+    read_note,
+    rebuild,
+)
+
+_LENGTH: Final = struct.Struct(">I")
+_OFFSET: Final = struct.Struct(">Q")
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a receiver has of the message ``key``, whose transfer was interrupted.
+
+    ``known`` are the buffers that it took from the message before, ``received`` is how many bytes
+    of the others have arrived.
+    """
+
+    key: str
+    known: tuple[int, ...]
+    received: int
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it for a greeting."""
+        return {"key": self.key, "known": list(self.known), "received": self.received}
+
+    @classmethod
+    def from_document(cls, document: Any) -> Self | None:
+        """Read what the other end says; None is nothing. Raises ``WireError``."""
+        if document is None:
+            return None
+        match document:
+            case {"key": str(key), "known": list(known), "received": int(received)}:
+                if received >= 0 and all(type(one) is int and one >= 0 for one in known):
+                    return cls(key, tuple(known), received)
+            case _:
+                pass
+        raise WireError("a greeting does not say what is held")
+
+    def fits(self, sizes: Sequence[int]) -> bool:
+        """Say whether a message with such buffers can be what is held."""
+        missing = sum(size for i, size in enumerate(sizes) if i not in self.known)
+        return all(i < len(sizes) for i in self.known) and self.received <= missing
+
+
+class Checksums:
+    """Those of the last body that was sent: it goes to many learners, and is read for them once.
+
+    Threads may meet here: each writes what the others would have written.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[list[bytes], dict[int, int]] = ([], {})
+
+    def of(self, buffers: list[bytes]) -> dict[int, int]:
+        """Return the known checksums of these buffers' frames, by where in the body they begin."""
+        last, found = self._last
+        if len(last) != len(buffers) or any(a is not b for a, b in zip(last, buffers, strict=True)):
+            found = {}
+            self._last = (buffers, found)
+        return found
+
+
+class Sender:
+    """The sending end of one connection.
+
+    With ``checksums`` it sends one body to many, who remember it: it names arrays that it sent
+    in the last message.
+    """
+
+    def __init__(self, held: Held | None = None, checksums: Checksums | None = None) -> None:
+        self._held = held
+        self._checksums = checksums
+        self._last: list[bytes] = []
+
+    def frames(self, message: Message) -> Iterator[bytes]:
+        """Give the frames of ``message`` one by one; its arrays are never copied as a whole."""
+        head, buffers = describe(message)
+        head["sizes"] = sizes = [len(buffer) for buffer in buffers]
+        # What is held goes on with the first message of a connection, or never.
+        held, self._held = self._held, None
+        if held and held.key == key_of(head) and held.fits(sizes):
+            known, skip = dict.fromkeys(held.known, -1), held.received
+        else:
+            known, skip = self._known(buffers), 0
+        head["known"], head["skip"] = list(known.items()), skip
+        if self._checksums:
+            self._last = buffers
+        body = [buffer for i, buffer in enumerate(buffers) if i not in known]
+        yield from _frames(head, body, skip, self._checksums.of(body) if self._checksums else {})
+
+    def _known(self, buffers: list[bytes]) -> dict[int, int]:
+        places = {id(buffer): place for place, buffer in enumerate(self._last)}
+        return {i: places[id(one)] for i, one in enumerate(buffers) if id(one) in places}
+
+
+def message_frames(message: Message) -> Iterator[bytes]:
+    """Give the frames of a message that is sent on a line of its own."""
+    return Sender().frames(message)
+
+
+def _frames(
+    head: dict[str, Any], body: list[bytes], skip: int, checksums: dict[int, int]
+) -> Iterator[bytes]:
+    text = json.dumps(head).encode()
+    if len(text) > HEAD_BYTES:
+        raise WireError(f"a message's description has {len(text)} bytes; {HEAD_BYTES} is the most")
+    start = [_LENGTH.pack(len(text)), text]
+    if sum(map(len, body)) - skip <= FRAME_BYTES:
+        yield frame(
+            FrameKind.HEAD, *start, *(part for _, chunk in _cut(body, skip) for part in chunk)
+        )
+        return
+    yield frame(FrameKind.HEAD, *start)
+    for position, chunk in _cut(body, skip):
+        parts: list[bytes | memoryview] = [_OFFSET.pack(position), *chunk]
+        if position not in checksums:
+            checksums[position] = checksum_of(FrameKind.BODY, *parts)
+        yield frame(FrameKind.BODY, *parts, checksum=checksums[position])
+
+
+def _cut(buffers: list[bytes], skip: int) -> Iterator[tuple[int, list[memoryview]]]:
+    """Cut the buffers, end to end, at multiples of ``FRAME_BYTES``, without copying them."""
+    chunk: list[memoryview] = []
+    begin = position = 0
+    for buffer in buffers:
+        rest = memoryview(buffer)
+        while rest:
+            piece = rest[: FRAME_BYTES - position % FRAME_BYTES]
+            rest = rest[len(piece) :]
+            position += len(piece)
+            chunk.append(piece)
+            if position % FRAME_BYTES == 0:
+                if position > skip:
+                    yield _without(chunk, begin, skip)
+                chunk, begin = [], position
+    if chunk and position > skip:
+        yield _without(chunk, begin, skip)
+
+
+def _without(chunk: list[memoryview], begin: int, skip: int) -> tuple[int, list[memoryview]]:
+    """Return a chunk without what is skipped, and where in the body it begins then."""
+    left, kept = max(0, skip - begin), []
+    for piece in chunk:
+        if left < len(piece):
+            kept.append(piece[left:])
+        left = max(0, left - len(piece))
+    return max(begin, skip), kept
+
+
+@dataclass
+class _Incoming:
+    """A message that has begun to arrive; buffers that are still to come are None."""
+
+    key: str
+    head: dict[str, Any]
+    sizes: list[int]
+    known: tuple[int, ...]
+    buffers: list[bytes | None]
+    received: int = 0
+    current: BytesIO = field(default_factory=BytesIO)
+
+    @property
+    def missing(self) -> list[int]:
+        return [i for i, buffer in enumerate(self.buffers) if buffer is None]
+
+    def next_part(self, payload: memoryview) -> memoryview:
+        """Return the bytes of a ``BODY``: its checksum covers where they begin."""
+        if len(payload) < _OFFSET.size or _OFFSET.unpack_from(payload)[0] != self.received:
+            raise WireError("a part of a message is not the one that comes next")
+        return payload[_OFFSET.size :]
+
+    def take(self, payload: memoryview) -> None:
+        """Add the next bytes of the body."""
+        self.received += len(payload)
+        for i in self.missing:
+            part = payload[: self.sizes[i] - self.current.tell()]
+            payload = payload[len(part) :]
+            self.current.write(part)
+            if self.current.tell() < self.sizes[i]:
+                return
+            # What was written becomes the value; it is not copied.
+            self.buffers[i] = self.current.getvalue()
+            self.current = BytesIO()
+        if len(payload):
+            raise WireError("a message is longer than its head says")
+
+
+class Assembler:
+    """Puts the frames of one sender together to messages, in the order they come.
+
+    It outlives a connection: ``reconnected`` says that the next frame comes on a new one. One that
+    ``remembers`` keeps the arrays of the last message for the next one to name.
+    """
+
+    def __init__(
+        self, max_message_bytes: int = MAX_MESSAGE_BYTES, *, remembers: bool = False
+    ) -> None:
+        self._max_message_bytes = max_message_bytes
+        self._remembers = remembers
+        self._incoming: _Incoming | None = None
+        self._interrupted: _Incoming | None = None
+        self._last: Sequence[bytes] = ()
+
+    @property
+    def arriving(self) -> int:
+        """How many bytes the message has that is arriving; 0 is none."""
+        return sum(self._incoming.sizes) if self._incoming else 0
+
+    def reconnected(self) -> Held | None:
+        """Begin with a new connection; return what is held from the one before."""
+        self._interrupted, self._incoming = self._incoming or self._interrupted, None
+        self._last = ()
+        one = self._interrupted
+        return Held(one.key, one.known, one.received) if one else None
+
+    def feed(self, kind: FrameKind, payload: memoryview) -> Message | None:
+        """Take a ``HEAD`` or ``BODY`` frame; return the message that it completes, if any."""
+        if kind is FrameKind.HEAD:
+            payload = self._begin(payload)
+        elif kind is not FrameKind.BODY or self._incoming is None:
+            raise WireError(f"{kind.name} is not what comes next")
+        else:
+            payload = self._incoming.next_part(payload)
+        incoming = self._incoming
+        assert incoming is not None  # noqa: S101 - for mypy: it has just begun
+        incoming.take(payload)
+        if incoming.missing:
+            return None
+        buffers = [buffer or b"" for buffer in incoming.buffers]
+        self._incoming, self._last = None, buffers if self._remembers else ()
+        return rebuild(incoming.head, buffers)
+
+    def _begin(self, payload: memoryview) -> memoryview:
+        if self._incoming is not None:
+            raise WireError("a message begins before the last one has ended")
+        if len(payload) < _LENGTH.size:
+            raise WireError("a message's head is too short")
+        (length,) = _LENGTH.unpack_from(payload)
+        rest = payload[_LENGTH.size :]
+        if length > min(len(rest), HEAD_BYTES):
+            raise WireError("a message's head is not whole")
+        head = read_note(rest[:length])
+        interrupted, self._interrupted = self._interrupted, None
+        if head.get("skip"):
+            self._incoming = _resumed(head, interrupted)
+        else:
+            self._incoming = self._new(head)
+        # From here on nothing is left of the last message but what this one has of it.
+        self._last = ()
+        return rest[length:]
+
+    def _new(self, head: dict[str, Any]) -> _Incoming:
+        sizes = head.get("sizes")
+        if not isinstance(sizes, list) or not all(type(n) is int and n >= 0 for n in sizes):
+            raise WireError("a message's head has no sizes")
+        if sum(sizes) > self._max_message_bytes:
+            raise WireError(f"a message of {sum(sizes)} bytes is too large")
+        known = self._known(head.get("known"), sizes)
+        buffers = [known.get(i) for i in range(len(sizes))]
+        return _Incoming(key_of(head), head, sizes, tuple(known), buffers)
+
+    def _known(self, found: Any, sizes: list[int]) -> dict[int, bytes]:
+        try:
+            known = {i: self._last[place] for i, place in found or () if i >= 0 and place >= 0}
+            if all(sizes[i] == len(buffer) for i, buffer in known.items()):
+                return known
+        except (TypeError, ValueError, IndexError) as error:
+            raise WireError(f"a message refers to what is not there: {error}") from error
+        raise WireError("a message refers to arrays of other sizes")
+
+
+def _resumed(head: dict[str, Any], interrupted: _Incoming | None) -> _Incoming:
+    """Return what goes on; everything that was said of it before has to be said again."""
+    one = interrupted
+    if (
+        one is None
+        or (key_of(head), head.get("sizes"), head.get("skip")) != (one.key, one.sizes, one.received)
+        or head.get("known") != [[i, -1] for i in one.known]
+    ):
+        raise WireError("a message goes on that never began")
+    return one
