@@ -18,7 +18,6 @@ ENVIRONMENT: Final = Path(__file__).parents[1] / "compose" / ".env"
 
 DEFAULTS: Final = {
     "FLOPS_IMAGE_PREFIX": "ghcr.io/oakestra/addon-flops",
-    "FLOPS_IMAGE_TAG": "latest",
     "FLOPS_OAKESTRA_USER": "Admin",
 }
 

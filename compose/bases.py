@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from images import PREFIX
+from images import PREFIX, VERSION
 from make_env import FILE, values_from
 
 BASES: Final = ("learner", "aggregator", "model-server")
@@ -46,7 +46,7 @@ def main() -> None:
     login = f"{ACCOUNT}:{values['FLOPS_REGISTRY_PASSWORD']}".encode()
     account = {"auths": {REGISTRY: {"auth": base64.b64encode(login).decode()}}}
     prefix = values.get("FLOPS_IMAGE_PREFIX", PREFIX)
-    tag = values.get("FLOPS_IMAGE_TAG", "latest")
+    tag = values.get("FLOPS_IMAGE_TAG", VERSION)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "config.json").write_text(json.dumps(account))
         variables = {**os.environ, "DOCKER_CONFIG": folder}  # noqa: TID251 - docker's own settings

@@ -7,9 +7,11 @@ With docker for this machine's platform; with buildah for several, which it puts
 import argparse
 import json
 import platform
+import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +20,19 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 PREFIX: Final = "ghcr.io/oakestra/addon-flops"
 REGISTRY: Final = "image-registry"
+DATA_SERVER: Final = "ml-data-server"
+VERSION: Final[str] = runpy.run_path(
+    str(ROOT / "shared/contracts/src/flops_contracts/version.py"),
+)["VERSION"]
 SECONDS: Final = 3600
 
 
 @dataclass(frozen=True)
 class Options:
-    """How images are called and for what they are built; no platform means this machine's."""
+    """The names of images and their platforms; no platform means this machine's."""
 
     prefix: str = PREFIX
-    tag: str = "latest"
+    tag: str = VERSION
     platforms: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     """KEY=VALUE of Dockerfiles' ARG lines, such as PYTHON_IMAGE."""
@@ -34,9 +40,10 @@ class Options:
     is_plain: bool = False
     """Whether the registry is one without TLS."""
 
-    def reference(self, name: str) -> str:
-        """Return what an image is called."""
-        return f"{self.prefix}/{name}:{self.tag}"
+    def references(self, name: str) -> tuple[str, ...]:
+        """Return the names of an image; Oakestra's NodeEngine starts the data server's `latest`."""
+        tags = (self.tag, "latest") if name == DATA_SERVER else (self.tag,)
+        return tuple(f"{self.prefix}/{name}:{tag}" for tag in dict.fromkeys(tags))
 
 
 def dockerfiles() -> dict[str, Path]:
@@ -52,29 +59,50 @@ def own_platform() -> str:
 
 def build_steps(name: str, file: Path, options: Options, revision: str) -> list[list[str]]:
     """Return the calls that build and, if asked, push one image."""
-    given = [*options.arguments, *([f"REVISION={revision}"] if revision else [])]
+    arguments = list(options.arguments)
     if options.platforms:
         # buildah 1.28 does not say by itself on what it builds; BuildKit does.
-        given.append(f"BUILDPLATFORM={own_platform()}")
-    arguments = [word for one in given for word in ("--build-arg", one)]
-    what = ["--file", str(file), *arguments, str(ROOT)]
+        arguments.append(f"BUILDPLATFORM={own_platform()}")
+    words = [word for argument in arguments for word in ("--build-arg", argument)]
+    for key, value in labels(name, revision).items():
+        words += ["--label", f"org.opencontainers.image.{key}={value}"]
     steps = _for_platforms if options.platforms else _for_this_machine
-    return steps(options.reference(name), options, what)
+    return steps(options.references(name), options, ["--file", str(file), *words, str(ROOT)])
 
 
-def _for_this_machine(reference: str, options: Options, what: list[str]) -> list[list[str]]:
-    build = ["docker", "build", "--quiet", "--tag", reference, *what]
-    return [build, ["docker", "push", "--quiet", reference]] if options.push else [build]
+def labels(name: str, revision: str) -> dict[str, str]:
+    """Return what an image says about itself."""
+    project = ROOT / "services" / name / "pyproject.toml"
+    about = tomllib.loads(project.read_text())["project"] if project.exists() else {}
+    return {
+        "title": f"flops-{name}",
+        "description": about.get("description", "The image registry of a FLOps installation."),
+        "source": "https://github.com/oakestra/addon-FLOps",
+        "licenses": "Apache-2.0",
+        "version": VERSION,
+        "revision": revision or "unknown",
+    }
 
 
-def _for_platforms(reference: str, options: Options, what: list[str]) -> list[list[str]]:
+def _for_this_machine(
+    references: Sequence[str], options: Options, what: list[str]
+) -> list[list[str]]:
+    tags = [word for reference in references for word in ("--tag", reference)]
+    pushes = [["docker", "push", "--quiet", reference] for reference in references]
+    return [["docker", "build", "--quiet", *tags, *what], *(pushes if options.push else [])]
+
+
+def _for_platforms(references: Sequence[str], options: Options, what: list[str]) -> list[list[str]]:
+    reference = references[0]
     plain = ["--tls-verify=false"] if options.is_plain else []
     # The storage may hold the base of another platform under the same name.
     how = ["--pull-always", "--quiet", "--format", "docker", "--layers"]
     build = ["buildah", "build", *how, *plain]
     push = ["buildah", "manifest", "push", "--quiet", "--all", *plain]
     # Not by `build --manifest`: buildah 1.28 leaves an image out whose layers are all cached.
-    parts = {one: f"{reference}-{one.replace('/', '-')}" for one in options.platforms}
+    parts = {
+        platform: f"{reference}-{platform.replace('/', '-')}" for platform in options.platforms
+    }
     return [
         *([*build, "--platform", one, "--tag", part, *what] for one, part in parts.items()),
         # A list that exists would be added to, and keep its older images.
@@ -84,7 +112,7 @@ def _for_platforms(reference: str, options: Options, what: list[str]) -> list[li
             ["buildah", "manifest", "add", reference, f"containers-storage:{part}"]
             for part in parts.values()
         ),
-        *([[*push, reference, f"docker://{reference}"]] if options.push else []),
+        *([*push, reference, f"docker://{name}"] for name in references if options.push),
     ]
 
 
@@ -116,7 +144,7 @@ def sizes(reference: str) -> tuple[int, int]:
     added = 0
     for row in map(json.loads, rows.splitlines()):
         added += int(row["Size"])
-        # The first of a Dockerfile's own layers; what follows is its base's.
+        # The first of a Dockerfile's own layers; the next ones are its base's.
         if row["CreatedBy"].startswith(("COPY /image/ /", "COPY /etc/passwd")):
             break
     return whole, added
@@ -127,7 +155,7 @@ def options_from(argv: Sequence[str]) -> tuple[Options, list[str]]:
     parser = argparse.ArgumentParser(prog="compose/images.py", description=__doc__)
     parser.add_argument("names", nargs="*", help="images to build; default: all")
     parser.add_argument("--prefix", default=PREFIX)
-    parser.add_argument("--tag", default="latest")
+    parser.add_argument("--tag", default=VERSION)
     parser.add_argument("--platform", action="append", default=[], help="such as linux/arm64")
     parser.add_argument("--build-arg", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--push", action="store_true")
@@ -161,7 +189,7 @@ def main() -> None:
         if options.platforms:
             print(f"{name:24} {', '.join(options.platforms)}")  # noqa: T201
             continue
-        whole, added = sizes(options.reference(name))
+        whole, added = sizes(options.references(name)[0])
         print(f"{name:24} {whole / 1e6:6.0f} {added / 1e6:14.0f}", flush=True)  # noqa: T201
 
 

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from images import VERSION
+
 FILE: Final = Path(__file__).with_name(".env")
 
 SECRETS: Final = (
@@ -59,6 +61,7 @@ def completed(
 ) -> dict[str, str]:
     """Return ``values`` with everything that the compose files ask for."""
     wanted = {ROOT_PASSWORD: root_password, **dict.fromkeys(ADDRESSES, address), **more}
+    wanted["FLOPS_IMAGE_TAG"] = VERSION
     # Hexadecimal, because some of them become part of a URL.
     wanted |= {name: secrets.token_hex(24) for name in SECRETS}
     given = {name: value for name, value in values.items() if value}

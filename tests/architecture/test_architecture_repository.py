@@ -15,9 +15,12 @@ from flops_contracts.sla_schemas import (
     TrainingConfigurationSchema,
 )
 from flops_contracts.strategies import STRATEGIES
+from flops_contracts.version import VERSION
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent for path in ROOT.glob("services/*/pyproject.toml"))
+PACKAGES = [*SERVICES, *sorted(path.parent for path in ROOT.glob("shared/*/pyproject.toml"))]
+TEXTS = {".py", ".toml", ".md", ".yml", ".yaml", ".json", ".sh", ".cff"}
 LOCKS = sorted([*ROOT.glob("*.lock"), *ROOT.glob("services/*/*.lock")])
 BANNED_MODULES = {"utils", "common", "helpers", "misc", "base", "main", "auxiliary", "management"}
 
@@ -103,6 +106,29 @@ def test_every_locked_distribution_is_hashed():
     for lock in LOCKS:
         pins = re.findall(r"^[a-z0-9].*==", lock.read_text(), re.MULTILINE)
         assert lock.read_text().count("--hash=sha256:") >= len(pins), lock
+
+
+def test_the_version_is_written_in_one_place():
+    """Apart from the history in the changelog, and the pages that `make docs` generates."""
+    elsewhere = {"CHANGELOG.md", "settings.md"}
+    readable = [path for path in tracked_files() if path.suffix in TEXTS or not path.suffix]
+    own = [path for path in readable if path.name not in elsewhere]
+
+    stating = [
+        path.name for path in own if re.search(rf"\b{re.escape(VERSION)}\b", path.read_text())
+    ]
+
+    assert stating == ["version.py"]
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_every_package_has_the_licence_and_the_version_of_all(package):
+    description = tomllib.loads((package / "pyproject.toml").read_text())
+    source = description["tool"]["hatch"]["version"]["path"]
+
+    assert description["project"]["license"] == "Apache-2.0"
+    assert description["project"]["dynamic"] == ["version"]
+    assert (package / source).resolve() == ROOT / "shared/contracts/src/flops_contracts/version.py"
 
 
 def test_nothing_sleeps():

@@ -8,6 +8,7 @@ import pytest
 
 from containers.bench.bench import Bench
 from flops_contracts.build_records import actors_note
+from flops_contracts.version import VERSION
 from flops_image_builder.bootstrap import work
 from flops_image_builder.domain.errors import (
     BuildFailedError,
@@ -210,11 +211,11 @@ def test_the_same_build_somewhere_else_makes_the_same_layers(built, registry, tm
     builder = Builder(tmp_path, other)
     try:
         for service in ("learner", "aggregator"):
-            source = f"docker://{registry.address}/suite/{service}:latest"
+            source = f"docker://{registry.address}/suite/{service}:{VERSION}"
             registry.skopeo(
                 *("copy", "--all", "--dest-authfile", str(other.auth_file)),
                 *("--src-authfile", str(registry.auth_file), "--dest-tls-verify=false"),
-                *(source, f"docker://{other.address}/suite/{service}:latest"),
+                *(source, f"docker://{other.address}/suite/{service}:{VERSION}"),
             )
         result, _ = builder.actors(a_repository(tmp_path / "mnist", {}))
 

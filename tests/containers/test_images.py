@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from containers.bench.engine import Engine
+from flops_contracts.version import VERSION
 
 PREFIX = "ghcr.io/oakestra/addon-flops"
 STARTED = (
@@ -23,15 +24,19 @@ TOOLS = ("gcc", "uv", "make")
 every_image = pytest.mark.parametrize("name", [*STARTED, *BASES, BUILDER])
 
 
+def image(name: str) -> str:
+    return f"{PREFIX}/{name}:{VERSION}"
+
+
 def configuration(engine: Engine, name: str) -> dict[str, Any]:
-    image = json.loads(engine.docker("image", "inspect", f"{PREFIX}/{name}"))[0]
-    config: dict[str, Any] = image["Config"]
+    described = json.loads(engine.docker("image", "inspect", image(name)))[0]
+    config: dict[str, Any] = described["Config"]
     return config
 
 
 @pytest.mark.parametrize("name", [*STARTED, BUILDER])
 def test_an_image_holds_everything_that_its_service_imports(engine: Engine, name: str) -> None:
-    answer = engine.docker("run", "--rm", "--network", "none", f"{PREFIX}/{name}", "check")
+    answer = engine.docker("run", "--rm", "--network", "none", image(name), "check")
 
     assert answer.splitlines()[-1] == "ok"
 
@@ -54,7 +59,7 @@ def test_an_image_holds_no_build_tools(engine: Engine, name: str) -> None:
     look = "; ".join(f"command -v {tool}" for tool in TOOLS)
 
     found = engine.docker(
-        *("run", "--rm", "--entrypoint", "sh", f"{PREFIX}/{name}", "-c", f"{look}; true")
+        *("run", "--rm", "--entrypoint", "sh", image(name), "-c", f"{look}; true")
     )
 
     assert found == ""
@@ -65,11 +70,9 @@ def test_a_base_image_lists_what_it_needs_instead_of_holding_it(engine: Engine, 
     labels = configuration(engine, name)["Labels"]
 
     needs = engine.docker(
-        *("run", "--rm", "--entrypoint", "cat", f"{PREFIX}/{name}", labels["flops.requirements"])
+        *("run", "--rm", "--entrypoint", "cat", image(name), labels["flops.requirements"])
     )
-    site = engine.docker(
-        *("run", "--rm", "--entrypoint", "ls", f"{PREFIX}/{name}", labels["flops.site"])
-    )
+    site = engine.docker(*("run", "--rm", "--entrypoint", "ls", image(name), labels["flops.site"]))
 
     assert "paho-mqtt" in needs
     assert site == ""

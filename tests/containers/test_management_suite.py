@@ -140,6 +140,9 @@ class TestConfiguration:
         for name in ("compose", "docker"):
             ignore = shutil.ignore_patterns(".env")
             shutil.copytree(ROOT / name, tmp_path / name, ignore=ignore)
+        version = "shared/contracts/src/flops_contracts/version.py"
+        (tmp_path / version).parent.mkdir(parents=True)
+        shutil.copyfile(ROOT / version, tmp_path / version)
         return tmp_path
 
     def test_without_make_env_nothing_starts(self, bench: Bench, copy: Path) -> None:

@@ -3,11 +3,12 @@
 import pytest
 
 from containers.bench.platforms import BASES, Platforms
+from flops_contracts.version import VERSION
 
-LEARNER = f"{BASES}/learner:latest"
+LEARNER = f"{BASES}/learner:{VERSION}"
 NATIVE_CODE = "flops/site/markupsafe/*.so"
 PYTHON = "usr/bin/python3.11"
-MANAGER = f"{BASES}/manager:latest"
+MANAGER = f"{BASES}/manager:{VERSION}"
 AARCH64 = 183
 """The machine in the header of an ELF file."""
 

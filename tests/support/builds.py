@@ -9,6 +9,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from flops_contracts.bundles import Bundle, write_bundle
+from flops_contracts.version import VERSION
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "docs/examples/ml-repos/mnist-sklearn"
@@ -47,7 +48,7 @@ def register_base(store: Path, folder: Path, service: str) -> None:
     for path in dict.fromkeys(path for path, _ in projects):
         shutil.copytree(path / "src", sources, ignore=LEFT_OUT, dirs_exist_ok=True)
     labels = {"requirements": str(file), "sources": str(sources)}
-    write_bundle(store, Bundle(f"{PREFIX}/{service}:latest", ("true",), labels=labels))
+    write_bundle(store, Bundle(f"{PREFIX}/{service}:{VERSION}", ("true",), labels=labels))
 
 
 def _projects(folder: Path) -> Iterator[tuple[Path, list[str]]]:

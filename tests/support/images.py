@@ -11,6 +11,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from flops_contracts.version import VERSION
 from support.broker import free_port, is_listening
 from support.waiting import until
 
@@ -163,7 +164,7 @@ def push_base(storage: Storage, folder: Path, service: str, requirements: str, c
     (context / "flops/requirements.in").write_text(requirements)
     (context / "flops/python-version").write_text(f"{platform.python_version()}\n")
     (context / "Dockerfile").write_text(_BASE.format(path=python.parent, module=module))
-    reference = f"{storage._registry.address}/suite/{service}:latest"
+    reference = f"{storage._registry.address}/suite/{service}:{VERSION}"
     kind = ("--format", "docker", "--platform", PLATFORMS)
     storage.buildah("build", "--isolation=chroot", *kind, "--manifest", service, str(context))
     storage.buildah(

@@ -16,6 +16,7 @@ import psutil
 import requests
 
 from flops_contracts.bundles import Bundle, write_bundle
+from flops_contracts.version import VERSION
 from support.waiting import until
 
 IMAGES = "images.test"
@@ -89,7 +90,7 @@ class World:
         return self.image_of(name, [sys.executable, "-c", code, self.marker], **environment)
 
     def image_of(self, name: str, argv: Sequence[str], **environment: str) -> str:
-        reference = f"{IMAGES}/{name}:latest"
+        reference = f"{IMAGES}/{name}:{VERSION}"
         write_bundle(self.store, Bundle(reference, tuple(argv), environment, "/"))
         return reference
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from flops_contracts.version import VERSION
 from support.broker import free_port
 from support.engine import TestEngine, engine_of_this_machine, free_bridge
 from support.local_oakestra import IMAGES, Client, World
 from support.waiting import until
 
-SHELL = f"{IMAGES}/shell:latest"
-DATA_SERVER = f"{IMAGES}/ml-data-server:latest"
+SHELL = f"{IMAGES}/shell:{VERSION}"
+DATA_SERVER = f"{IMAGES}/ml-data-server:{VERSION}"
 STAY = "trap 'exit 143' TERM; sleep 3600 & wait $!"
 SERVE = "trap 'exit 143' TERM; while :; do echo hello | nc -l -p 8080 & wait $!; done"
 DATA = f"echo kept >> /ml_data_server_volume/file; {SERVE.replace('8080', '11027')}"

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
+from flops_contracts.version import VERSION
 from support.local_oakestra import Client, World, a_microservice
 from support.waiting import until
 
@@ -299,7 +300,7 @@ def test_every_learner_node_gets_a_data_server_that_comes_back(tmp_path):
 
 
 def test_without_the_data_servers_image_the_log_says_so(world: World):
-    assert "no data servers: image images.test/ml-data-server:latest is not" in world.log()
+    assert f"no data servers: image images.test/ml-data-server:{VERSION} is not" in world.log()
 
 
 def test_many_clients_at_once_get_an_instance_each(world: World, client: Client):

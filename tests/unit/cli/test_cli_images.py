@@ -7,6 +7,7 @@ import pytest
 from flops_cli.local.images import BASES, STARTED, reference, register, suite_bundles
 from flops_cli.local.places import Places
 from flops_contracts.bundles import read_bundle
+from flops_contracts.version import VERSION
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -22,7 +23,7 @@ def bundle_of(places, service, **variables):
 
 
 def test_references_are_those_of_the_published_images():
-    assert reference("learner") == "ghcr.io/oakestra/addon-flops/learner:latest"
+    assert reference("learner") == f"ghcr.io/oakestra/addon-flops/learner:{VERSION}"
 
 
 def test_a_service_starts_with_the_python_of_its_environment(places):

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from flops_contracts.version import VERSION
 from flops_image_builder.settings import Settings
 from flops_runtime.environment import BadSettingsError, Environment
 
@@ -30,7 +31,7 @@ def test_an_order_for_actors_names_its_bases():
     order = Settings.from_env(Environment(ACTORS)).actors
 
     assert order is not None
-    assert order.learner_base == "ghcr.io/oakestra/addon-flops/learner:latest"
+    assert order.learner_base == f"ghcr.io/oakestra/addon-flops/learner:{VERSION}"
     assert order.platforms == ("linux/amd64",)
 
 
@@ -39,7 +40,7 @@ def test_an_order_for_a_model_is_no_order_for_actors():
 
     assert settings.actors is None
     assert settings.model is not None
-    assert settings.model.server_base == "ghcr.io/oakestra/addon-flops/model-server:latest"
+    assert settings.model.server_base == f"ghcr.io/oakestra/addon-flops/model-server:{VERSION}"
 
 
 def test_everything_that_is_missing_is_named_at_once():

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from flops_contracts.version import VERSION
 from flops_local_oakestra.domain.statuses import Scheduler
 from flops_local_oakestra.domain.users import ROLES, Credentials
 from flops_local_oakestra.settings import Settings
@@ -20,7 +21,7 @@ def test_nothing_has_to_be_set():
     assert (read.address, read.port, read.key_port) == ("127.30.0.1", 10000, 10011)
     assert [cluster.name for cluster in read.clusters] == ["local"]
     assert read.users == (Credentials("Admin", "Admin", ROLES),)
-    assert read.data_server_image == "ghcr.io/oakestra/addon-flops/ml-data-server:latest"
+    assert read.data_server_image == f"ghcr.io/oakestra/addon-flops/ml-data-server:{VERSION}"
 
 
 def test_the_network_moves_everything():

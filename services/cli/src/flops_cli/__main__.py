@@ -11,7 +11,6 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from flops_cli import VERSION
 from flops_cli.commands.check import check
 from flops_cli.commands.completion import completion
 from flops_cli.commands.context import Context
@@ -25,6 +24,7 @@ from flops_cli.errors import EXPLANATIONS, ClientError, CliExitCode, exit_code_o
 from flops_cli.local.processes import InterruptedByUserError
 from flops_cli.settings import Settings
 from flops_contracts.errors import FlopsError
+from flops_contracts.version import VERSION
 from flops_runtime.environment import Environment
 
 LONGEST_LINE = 300

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from flops_contracts.roles import Role
+from flops_contracts.version import VERSION
 from flops_image_builder.adapters.buildah import DRIVERS, BuildahSettings
 from flops_image_builder.adapters.git import GitSettings
 from flops_image_builder.adapters.refusals import Patience
@@ -246,7 +247,7 @@ class _Bases:
             "ghcr.io/oakestra/addon-flops",
             help="What the references of FLOps' own images begin with.",
         )
-        self._tag = environment.text("FLOPS_IMAGE_TAG", "latest", help="Their tag.")
+        self._tag = environment.text("FLOPS_IMAGE_TAG", VERSION, help="Their tag.")
 
     def reference(self, service: str) -> str:
         return f"{self._prefix}/{service}:{self._tag}"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import psutil
 
+from flops_contracts.version import VERSION
 from flops_local_oakestra.domain.addresses import (
     FLIGHT_PORT,
     UnusableAddressError,
@@ -136,7 +137,7 @@ def _storage(environment: Environment) -> dict[str, Any]:
     prefix = environment.text(
         "FLOPS_IMAGE_PREFIX", "ghcr.io/oakestra/addon-flops", help="Where FLOps' images lie."
     )
-    tag = environment.text("FLOPS_IMAGE_TAG", "latest", help="Tag of FLOps' images.")
+    tag = environment.text("FLOPS_IMAGE_TAG", VERSION, help="Tag of FLOps' images.")
     state = environment.path(
         "FLOPS_LOCAL_STATE", ".flops/local-oakestra", help="Folder for logs and data volumes."
     )

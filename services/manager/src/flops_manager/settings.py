@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from flops_contracts.version import VERSION
 from flops_manager.domain.deployments import Installation, RegistryAccess
 from flops_manager.domain.nodes import PlacementMode
 from flops_manager.domain.observations import Limits
@@ -216,7 +217,7 @@ def _installation(
             "",
             help="Where the image-builder finds the base images of actors, if elsewhere.",
         ),
-        image_tag=environment.text("FLOPS_IMAGE_TAG", "latest", help="Tag of FLOps' images."),
+        image_tag=environment.text("FLOPS_IMAGE_TAG", VERSION, help="Tag of FLOps' images."),
         devel_image_tag=environment.text(
             "FLOPS_DEVEL_IMAGE_TAG", "", help="Tag for SLAs with use_devel_base_images."
         ),

@@ -10,9 +10,9 @@ from flops_cli.local.environments import DATASETS
 from flops_cli.local.packages import needs_of
 from flops_cli.local.places import Places
 from flops_contracts.bundles import Bundle, write_bundle
+from flops_contracts.version import VERSION
 
 PREFIX: Final = "ghcr.io/oakestra/addon-flops"
-TAG: Final = "latest"
 
 STARTED: Final = (
     "mock-data-provider",
@@ -33,7 +33,7 @@ SIMULATOR: Final = "simulator"
 
 def reference(service: str) -> str:
     """Return the image reference of a service."""
-    return f"{PREFIX}/{service}:{TAG}"
+    return f"{PREFIX}/{service}:{VERSION}"
 
 
 def suite_bundles(places: Places, variables: Mapping[str, str]) -> tuple[Bundle, ...]:

@@ -18,7 +18,7 @@ from flops_cli.errors import LocalSuiteError
 from flops_cli.http import session_for
 from flops_cli.local.broker import USER, write_configuration
 from flops_cli.local.environments import EMBEDDED
-from flops_cli.local.images import PREFIX, TAG, register
+from flops_cli.local.images import PREFIX, register
 from flops_cli.local.network import (
     API_PORT,
     BROKER_PORT,
@@ -173,7 +173,6 @@ class Suite:
             "FLOPS_LOCAL_NETWORK": self.network.prefix,
             "FLOPS_IMAGE_STORE": str(self._places.images),
             "FLOPS_IMAGE_PREFIX": PREFIX,
-            "FLOPS_IMAGE_TAG": TAG,
             "FLOPS_LOCAL_STATE": str(self._state / "oakestra"),
             "FLOPS_LOCAL_PASS_ENVIRONMENT": ",".join(passed),
             **passed,
@@ -202,7 +201,6 @@ class Suite:
             "FLOPS_IMAGE_REGISTRY": REGISTRY,
             "FLOPS_IMAGE_STORE": str(self._places.images),
             "FLOPS_IMAGE_PREFIX": PREFIX,
-            "FLOPS_IMAGE_TAG": TAG,
             "FLOPS_API_PORT": str(API_PORT),
             **where_traces_go(self._variables),
         }

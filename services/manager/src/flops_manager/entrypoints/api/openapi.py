@@ -12,11 +12,10 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import fields
 
 from flops_contracts.payloads import PAYLOADS
+from flops_contracts.version import VERSION
 from flops_manager.entrypoints.api.answers import ErrorSchema
 from flops_manager.entrypoints.api.event_answers import PayloadField
 from flops_manager.entrypoints.api.routes import JSON, Route
-
-API_VERSION: Final = "0.1.0"
 
 _TOKEN: Final = "token"  # noqa: S105 - the name of a scheme
 _USUAL: Final = (
@@ -37,7 +36,7 @@ def openapi_document(routes: tuple[Route, ...]) -> dict[str, Any]:
     plugin = MarshmallowPlugin()
     spec = APISpec(
         title="FLOps manager",
-        version=API_VERSION,
+        version=VERSION,
         openapi_version="3.0.3",
         plugins=[plugin],
         info={"description": "Federated learning on Oakestra, from a git repository to a model."},
