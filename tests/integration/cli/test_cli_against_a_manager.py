@@ -29,7 +29,7 @@ PROJECT = {"project_id": "p1", "stage": "completed", "owner": "ada", "rounds": [
 
 
 class SmallManager:
-    """Answers from ``answers`` (status, document) first; keeps what it was asked."""
+    """Answers from ``answers`` (status, document) first; records its requests."""
 
     def __init__(self):
         self.answers = deque()
@@ -89,8 +89,8 @@ class GivenToken:
 
 @pytest.fixture
 def client(url):
-    with FlopsClient(url, GivenToken("good"), first_wait_seconds=0.01) as one:
-        yield one
+    with FlopsClient(url, GivenToken("good"), first_wait_seconds=0.01) as flops_client:
+        yield flops_client
 
 
 def a_stream(*events):
@@ -105,7 +105,7 @@ def test_a_project_is_read(client):
     assert client.project("p1").stage is Stage.COMPLETED
 
 
-def test_a_project_knows_where_its_story_is_told(client, manager):
+def test_a_project_has_the_address_of_its_story(client, manager):
     gone = {"role": "learner", "status": "REMOVED", "public_address": "10.0.0.1"}
     observer = {"role": "observer", "status": "RUNNING", "public_address": "10.0.0.2"}
     manager.answers.append((200, {"project": {**PROJECT, "actors": [gone, observer]}}))
@@ -113,13 +113,13 @@ def test_a_project_knows_where_its_story_is_told(client, manager):
     assert client.project("p1").story_url == "http://10.0.0.2:2727"
 
 
-def test_a_passing_failure_is_tried_again(client, manager):
+def test_a_request_is_repeated_after_a_transient_failure(client, manager):
     manager.answers.extend([(503, {"message": "busy"}), (200, {"project": PROJECT})])
 
     assert client.project("p1").id == "p1"
 
 
-def test_a_lasting_failure_ends_with_the_servers_words(client, manager):
+def test_a_lasting_failure_has_the_servers_message(client, manager):
     manager.answers.extend([(503, {"message": "the store is away"})] * 10)
 
     with pytest.raises(UnreachableError, match="the store is away"):
@@ -128,7 +128,7 @@ def test_a_lasting_failure_ends_with_the_servers_words(client, manager):
     assert len(manager.requests) == 4
 
 
-def test_nobody_there_is_said_with_the_address():
+def test_an_unreachable_manager_is_named_with_its_address():
     url = f"http://127.0.0.1:{free_port()}"
 
     with pytest.raises(UnreachableError, match=rf"{url} does not answer: \[Errno \d+\] \w+"):
@@ -145,7 +145,7 @@ def test_a_submission_keeps_its_key_when_it_is_repeated(client, manager):
     assert len(keys) == 1
 
 
-def test_every_problem_of_a_refused_sla_is_told(client, manager):
+def test_every_problem_of_a_refused_sla_is_in_the_error(client, manager):
     problems = {"ml_repo_url": ["Missing."], "learners": ["Not a number."]}
     manager.answers.append((400, {"message": "The SLA is invalid.", "errors": problems}))
 
@@ -195,7 +195,7 @@ def test_events_are_followed_until_the_project_has_ended(client, manager):
     ended = observed_event(Kind.STAGE_CHANGED, StageChanged("completed", "training"))
     manager.streams.append(a_stream((1, observed_event(Kind.NOTICE, Notice("hi"))), (2, ended)))
 
-    assert [one.seq for one in client.follow("p1")] == [1, 2]
+    assert [numbered.seq for numbered in client.follow("p1")] == [1, 2]
 
 
 def test_a_project_that_was_retried_is_followed_beyond_its_earlier_end(client, manager):
@@ -205,7 +205,7 @@ def test_a_project_that_was_retried_is_followed_beyond_its_earlier_end(client, m
     ended = observed_event(Kind.STAGE_CHANGED, StageChanged("completed", "training"))
     manager.streams.append(a_stream((1, cancelled), (2, retried), (3, ended)))
 
-    assert [one.seq for one in client.follow("p1")] == [1, 2, 3]
+    assert [numbered.seq for numbered in client.follow("p1")] == [1, 2, 3]
 
 
 def test_a_broken_stream_is_resumed_where_it_broke(client, manager):
@@ -214,22 +214,22 @@ def test_a_broken_stream_is_resumed_where_it_broke(client, manager):
     manager.streams.append(a_stream((1, observed_event(Kind.NOTICE, Notice("hi")))))
     manager.streams.append(a_stream((2, ended)))
 
-    seen = [one.seq for one in client.follow("p1")]
+    seen = [numbered.seq for numbered in client.follow("p1")]
 
     resumed = [headers.get("Last-Event-Id") for _, _, headers, _ in manager.requests]
     assert seen == [1, 2]
     assert "1" in resumed
 
 
-def test_streams_that_lead_nowhere_end(client, manager):
+def test_following_ends_after_several_streams_without_events(client, manager):
     manager.answers.extend([(200, {"project": {**PROJECT, "stage": "training"}})] * 10)
     manager.streams.extend([""] * 10)
 
-    with pytest.raises(UnreachableError, match="before the project does"):
+    with pytest.raises(UnreachableError, match="before the project ends"):
         list(client.follow("p1"))
 
 
-def test_a_wrong_password_is_told(url):
+def test_a_wrong_password_is_refused_with_the_user(url):
     with pytest.raises(NotAllowedError, match="ada"):
         RootLogin(url).log_in("ada", "wrong")
 
@@ -293,9 +293,9 @@ def test_mock_data_are_awaited(mock_sla, manager, capsys):
     assert "Provided: 1 fragments." in shown
 
 
-def test_a_mock_tells_where_each_part_is_and_what_is_in_it(shell, manager, capsys):
-    told = {"partition": 2, "node": "munich/node1", "labels": {"0": 150, "7": 3}}
-    fragment = {"name": "mnist.0a.parquet", "rows": 153, "bytes": 4000, **told}
+def test_a_mock_shows_node_and_labels_of_each_fragment(shell, manager, capsys):
+    origin = {"partition": 2, "node": "munich/node1", "labels": {"0": 150, "7": 3}}
+    fragment = {"name": "mnist.0a.parquet", "rows": 153, "bytes": 4000, **origin}
     manager.answers.append(a_mock("completed", fragments=[fragment]))
 
     assert main(["mock", "show", "m1"]) == CliExitCode.DONE
@@ -316,12 +316,12 @@ def test_mock_data_that_fail_are_an_error(mock_sla, manager, capsys):
     assert "no hub" in capsys.readouterr().err
 
 
-def test_a_project_is_deleted_only_if_that_is_meant(shell, manager):
-    asked = CliRunner().invoke(flops, ["project", "delete", "p1"], input="n\n")
+def test_a_project_is_deleted_only_after_confirmation(shell, manager):
+    ended = CliRunner().invoke(flops, ["project", "delete", "p1"], input="n\n")
 
-    assert asked.exit_code == 0
-    assert "Nothing was deleted." in asked.output
-    assert not [one for one in manager.requests if one[0] == "DELETE"]
+    assert ended.exit_code == 0
+    assert "Nothing was deleted." in ended.output
+    assert not [method for method, *_ in manager.requests if method == "DELETE"]
 
 
 def test_watching_a_failed_project_ends_with_its_exit_code(shell, manager, capsys):
@@ -382,7 +382,7 @@ def test_watching_as_json_is_an_event_a_line_and_the_project_last(shell, manager
     assert main(["project", "watch", "p1", "--json"]) == CliExitCode.DONE
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [one.get("seq") for one in lines] == [1, 2, None]
+    assert [line.get("seq") for line in lines] == [1, 2, None]
     assert lines[-1] == {"project": PROJECT}
 
 
@@ -395,7 +395,7 @@ def test_watching_as_json_is_an_event_a_line_and_the_project_last(shell, manager
     ],
     ids=["placed by FLOps", "placed by the root", "not yet anywhere"],
 )
-def test_where_an_actor_runs_is_shown_as_far_as_it_is_known(shell, manager, capsys, actor, shown):
+def test_an_actors_node_or_address_is_shown(shell, manager, capsys, actor, shown):
     actors = [{"role": "observer", "instance": "obs1", "status": "RUNNING", **actor}]
     manager.answers.append((200, {"project": {**PROJECT, "actors": actors}}))
 

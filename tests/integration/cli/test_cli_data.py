@@ -24,7 +24,7 @@ def readings(tmp_path):
     return file
 
 
-def test_what_is_pushed_is_listed_and_dropped(node, readings, capsys):
+def test_pushed_data_are_listed_and_dropped(node, readings, capsys):
     assert main(["data", "push", str(readings), "--tag", "oven"]) == CliExitCode.DONE
     assert main(["data", "list"]) == CliExitCode.DONE
     assert main(["data", "drop", "--tag", "oven", "--yes"]) == CliExitCode.DONE
@@ -41,7 +41,7 @@ def test_a_repeated_push_changes_nothing(node, readings):
     assert len(node.visible()) == 1
 
 
-def test_a_push_tells_how_far_it_is(node, readings, capsys):
+def test_a_push_shows_its_progress(node, readings, capsys):
     main(["data", "push", str(readings), "--tag", "oven"])
 
     assert "readings.csv (kB) 0/1" in capsys.readouterr().out
@@ -81,23 +81,23 @@ def test_only_the_named_tag_is_listed(node, capsys):
 
 def test_a_fragment_is_dropped_by_its_name(node):
     with node.client() as client:
-        doomed = client.upload("oven", a_table(10))
-        kept = client.upload("oven", a_table(20))
+        first = client.upload("oven", a_table(10))
+        second = client.upload("oven", a_table(20))
 
-    assert main(["data", "drop", doomed.name, "--yes"]) == CliExitCode.DONE
+    assert main(["data", "drop", first.name, "--yes"]) == CliExitCode.DONE
 
-    assert node.visible() == [kept.name]
+    assert node.visible() == [second.name]
 
 
 def test_nothing_is_dropped_if_one_name_is_wrong(node, capsys):
     with node.client() as client:
-        kept = client.upload("oven", a_table(10))
+        fragment = client.upload("oven", a_table(10))
 
-    code = main(["data", "drop", kept.name, "no.parquet", "--yes"])
+    code = main(["data", "drop", fragment.name, "no.parquet", "--yes"])
 
     assert code == CliExitCode.NOT_FOUND
-    assert "does not hold no.parquet" in capsys.readouterr().err
-    assert node.visible() == [kept.name]
+    assert "has no fragment no.parquet" in capsys.readouterr().err
+    assert node.visible() == [fragment.name]
 
 
 def test_a_server_that_wants_a_token_refuses(tmp_path, readings, monkeypatch, capsys):
@@ -111,7 +111,7 @@ def test_a_server_that_wants_a_token_refuses(tmp_path, readings, monkeypatch, ca
     assert "FLOPS_DATA_SERVER_TOKEN" in capsys.readouterr().err
 
 
-def test_nobody_there_is_said_with_the_address(capsys):
+def test_an_unreachable_server_is_named_with_its_address(capsys):
     address = f"127.0.0.1:{free_port()}"
 
     assert main(["data", "list", "--server", address]) == CliExitCode.UNREACHABLE
@@ -124,7 +124,7 @@ def test_nobody_there_is_said_with_the_address(capsys):
     [["list"], ["push", ".", "--tag", "a/b", "--server", "x"], ["drop", "--server", "x"]],
     ids=["no server", "a bad tag", "nothing named"],
 )
-def test_wrong_arguments_are_told(arguments, monkeypatch):
+def test_wrong_arguments_are_usage_errors(arguments, monkeypatch):
     monkeypatch.delenv("FLOPS_DATA_SERVER", raising=False)
 
     assert main(["data", *arguments]) == CliExitCode.USAGE

@@ -1,4 +1,4 @@
-"""The example for makers of edge devices is run as it is, against a real data server."""
+"""The example for edge devices runs unchanged against a real data server."""
 
 import ast
 import importlib.util
@@ -48,7 +48,7 @@ def test_it_needs_pyarrow_only():
         name.partition(".")[0]
         for node in ast.walk(ast.parse(EXAMPLE.read_text()))
         for name in (
-            [one.name for one in node.names]
+            [alias.name for alias in node.names]
             if isinstance(node, ast.Import)
             else [node.module]
             if isinstance(node, ast.ImportFrom)

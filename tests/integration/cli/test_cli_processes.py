@@ -1,4 +1,4 @@
-"""Children end with us, whatever ends us."""
+"""Child processes end with their parent, however that ends."""
 
 import os
 import signal
@@ -96,7 +96,7 @@ def test_a_grandchild_goes_with_the_child(make):
     until(lambda: not is_alive(below[0]), what="the grandchild is gone")
 
 
-def test_what_ended_is_reported_with_its_last_lines(make):
+def test_a_child_that_ended_is_reported_with_its_last_lines(make):
     child = make([sys.executable, "-c", "print('the reason'); raise SystemExit(3)"], "worker")
     until(lambda: child.exit_code() is not None)
 

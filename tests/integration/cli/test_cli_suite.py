@@ -1,4 +1,4 @@
-"""The embedded suite as a whole: it starts, says who broke, and leaves no process behind."""
+"""The embedded suite as a whole: it starts, names a part that crashed, leaves no process behind."""
 
 import json
 import os
@@ -25,8 +25,8 @@ PLACES = find_places(None, Path(HOME).resolve() if HOME else None, Path(__file__
 
 
 def is_installed():
-    # What it is installed with does not matter here, only that it is there.
-    return all(one.stamp.exists() for one in installations(PLACES))
+    # Whether it is up to date does not matter here.
+    return all(installation.stamp.exists() for installation in installations(PLACES))
 
 
 pytestmark = pytest.mark.skipif(
@@ -41,9 +41,9 @@ def network():
 
 @pytest.fixture
 def suite(network, tmp_path):
-    one = Suite(PLACES, network, tmp_path, {"PATH": os.environ["PATH"]}, lambda _: None)
-    yield one
-    one.stop()
+    suite = Suite(PLACES, network, tmp_path, {"PATH": os.environ["PATH"]}, lambda _: None)
+    yield suite
+    suite.stop()
 
 
 def below(suite):
@@ -73,7 +73,7 @@ def test_the_suite_answers_and_leaves_nothing_behind(suite, network):
     assert [pid for pid in started if is_alive(pid)] == []
 
 
-def test_what_breaks_is_named_with_its_last_lines(suite):
+def test_a_process_that_crashes_is_named_with_its_last_lines(suite):
     suite.start()
     broken = next(child for child in suite.children if child.name == "broker")
 
@@ -96,7 +96,7 @@ def test_no_secret_is_in_an_argument_or_a_log(suite):
 
 @pytest.fixture
 def home(tmp_path):
-    """A state folder of its own over what is installed; whatever runs on it is ended."""
+    """A separate state folder with the same installations; its suites are ended."""
     for shared in (PLACES.environments, PLACES.images, PLACES.datasets):
         shared.mkdir(exist_ok=True)
         (tmp_path / shared.name).symlink_to(shared)
@@ -106,7 +106,7 @@ def home(tmp_path):
 
 
 def run(home, *arguments):
-    """Run `flops local ...` as a program; return its exit code and what it printed as JSON."""
+    """Run `flops local ...` as a program; return its exit code and the JSON that it printed."""
     ended = subprocess.run(
         [sys.executable, "-m", "flops_cli", "local", *arguments, "--json"],
         env={**os.environ, "FLOPS_HOME": str(home)},
@@ -118,7 +118,7 @@ def run(home, *arguments):
     return ended.returncode, json.loads(ended.stdout or "null")
 
 
-def test_a_suite_that_up_left_is_ended_by_down(home):
+def test_down_ends_a_detached_suite(home):
     up, addresses = run(home, "up", "--detach")
     answer = requests.get(f"{addresses['api_url']}/readyz", timeout=10)
     again, _ = run(home, "up")
@@ -132,16 +132,16 @@ def test_a_suite_that_up_left_is_ended_by_down(home):
     assert [pid for pid in started if start_time(pid)] == []
 
 
-def test_down_is_fine_where_nothing_runs(home):
+def test_down_succeeds_without_a_suite(home):
     assert run(home, "down") == (0, {"ended": []})
 
 
-def test_a_process_that_only_has_the_number_of_a_suite_is_none(home):
+def test_another_process_with_the_id_of_a_suite_is_not_a_suite(home):
     state = home / "local"
     with announced(state, Network("127.30")):
-        found = suite_in(state)
+        running = suite_in(state)
         file = state / "running.json"
-        file.write_text(file.read_text().replace(found.started, "1"))
+        file.write_text(file.read_text().replace(running.started, "1"))
 
         assert suite_in(state) is None
 

@@ -1,4 +1,4 @@
-"""Reading what the manager says, without a manager."""
+"""Reading the manager's responses, without a manager."""
 
 import json
 
@@ -21,20 +21,20 @@ def test_a_stream_is_read_frame_by_frame():
 
     events = list(events_in(iter(lines)))
 
-    assert [(one.seq, one.event.payload.message) for one in events] == [(1, "one"), (2, "two")]
+    assert [(item.seq, item.event.payload.message) for item in events] == [(1, "one"), (2, "two")]
 
 
-def test_a_frame_that_breaks_off_is_no_event():
+def test_an_incomplete_frame_is_not_an_event():
     assert list(events_in(iter(a_frame(1, "one")[:-1]))) == []
 
 
 def test_an_event_of_a_kind_unknown_to_this_client_is_left_out():
     lines = ['data: {"seq": 1, "kind": "invented_later"}', "", *a_frame(2, "two")]
 
-    assert [one.seq for one in events_in(iter(lines))] == [2]
+    assert [numbered.seq for numbered in events_in(iter(lines))] == [2]
 
 
-def test_every_problem_of_a_refused_sla_is_told_with_its_path():
+def test_every_problem_of_a_refused_sla_has_its_path():
     errors = {"ml_repo_url": ["Missing."], "training_configuration.mode": ["No.", "Never."]}
 
     assert problems_in(errors) == (
@@ -52,7 +52,7 @@ def test_a_failure_says_where_it_came_from():
     assert project.failure.origin == "learner l1 on n1 in stage training"
 
 
-def test_a_failure_in_a_cluster_is_told_with_its_cycle_and_round():
+def test_the_origin_of_a_failure_in_a_cluster_has_its_cycle_and_round():
     failure = ProjectFailure(
         "it broke", stage="training", role="learner", node="n1", cluster="east", round=3, cycle=2
     )

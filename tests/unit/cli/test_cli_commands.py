@@ -12,7 +12,7 @@ from flops_cli.errors import EXPLANATIONS, ClientError, CliExitCode
 
 
 def every_error(kind=ClientError):
-    return {kind, *(found for one in kind.__subclasses__() for found in every_error(one))}
+    return {kind, *(error for child in kind.__subclasses__() for error in every_error(child))}
 
 
 def leaves_of(group, words=("flops",)):
@@ -43,14 +43,14 @@ def test_the_version_is_that_of_the_distribution(capsys):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_is_told_how_to_complete(shell, capsys):
+def test_each_shell_gets_a_completion_script(shell, capsys):
     assert main(["completion", shell]) == CliExitCode.DONE
 
     script = capsys.readouterr().out
     assert f"_FLOPS_COMPLETE={shell}_complete" in script
 
 
-def test_the_shell_is_offered_the_commands_of_a_group(monkeypatch, capsys):
+def test_commands_of_a_group_are_completed(monkeypatch, capsys):
     monkeypatch.setenv("_FLOPS_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", "flops project re")
     monkeypatch.setenv("COMP_CWORD", "2")
@@ -62,7 +62,7 @@ def test_the_shell_is_offered_the_commands_of_a_group(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("order", [["--json", "mock", "start"], ["mock", "start", "--json"]])
-def test_an_error_is_json_for_who_asked_for_json(order, capsys):
+def test_an_error_is_json_with_the_json_option(order, capsys):
     assert main([*order, "no-such-file"]) == CliExitCode.USAGE
 
     shown = capsys.readouterr()
@@ -71,7 +71,7 @@ def test_an_error_is_json_for_who_asked_for_json(order, capsys):
     assert shown.out == ""
 
 
-def test_wrong_arguments_are_json_for_who_asked_for_json(capsys):
+def test_wrong_arguments_are_reported_as_json_with_the_json_option(capsys):
     assert main(["project", "start", "--json"]) == CliExitCode.USAGE
 
     assert "SLA.json" in json.loads(capsys.readouterr().err)["message"]
@@ -88,7 +88,7 @@ def test_every_exit_code_is_explained():
 
 
 def test_every_expected_error_has_an_exit_code_of_its_own():
-    assert all(one.exit_code is not CliExitCode.BUG for one in every_error() - {ClientError})
+    assert all(error.exit_code is not CliExitCode.BUG for error in every_error() - {ClientError})
 
 
 def test_help_lists_the_exit_codes(capsys):
@@ -110,7 +110,7 @@ def test_an_sla_with_percent_comments_is_refused_with_a_hint(tmp_path, capsys):
     assert "% comments" in capsys.readouterr().err
 
 
-def test_without_a_login_the_user_is_told_how(tmp_path, monkeypatch, capsys):
+def test_without_a_login_the_error_names_the_login_command(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("FLOPS_USER", raising=False)
 
@@ -120,7 +120,7 @@ def test_without_a_login_the_user_is_told_how(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("document", ["[]", "3", '"text"'])
-def test_an_sla_that_is_no_object_is_refused(document, tmp_path):
+def test_an_sla_that_is_not_an_object_is_refused(document, tmp_path):
     file = tmp_path / "sla.json"
     file.write_text(json.dumps(json.loads(document)))
 

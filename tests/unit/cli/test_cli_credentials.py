@@ -1,4 +1,4 @@
-"""Where tokens are kept."""
+"""The file with the user's tokens."""
 
 import stat
 
@@ -16,7 +16,7 @@ def test_tokens_are_readable_by_nobody_else(tmp_path):
     assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
 
 
-def test_tokens_come_back(tmp_path):
+def test_stored_tokens_are_read_back(tmp_path):
     TokenFile(tmp_path).write(TOKENS)
 
     assert TokenFile(tmp_path).read() == TOKENS

@@ -1,4 +1,4 @@
-"""What the demo asks for in each mode, and how its end is told."""
+"""The demo's SLAs in each mode, and its summary."""
 
 import io
 
@@ -17,7 +17,7 @@ HIERARCHICAL = PLANS[Mode.HIERARCHICAL]
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_every_mode_asks_for_what_the_manager_accepts(mode):
+def test_the_slas_of_every_mode_are_valid(mode):
     plan = PLANS[mode]
 
     project = read_project_sla(plan.project_sla("Admin", "file:///repository"))
@@ -29,7 +29,7 @@ def test_every_mode_asks_for_what_the_manager_accepts(mode):
 
 
 def test_two_clusters_have_two_nodes_with_data_each():
-    assert [one["cluster"] for one in HIERARCHICAL.topology] == ["east", "west"]
+    assert [cluster["cluster"] for cluster in HIERARCHICAL.topology] == ["east", "west"]
     assert learner_nodes(HIERARCHICAL.topology) == (1, 2, 3, 4)
     assert (HIERARCHICAL.nodes, HIERARCHICAL.fits) == (4, 4)
 
@@ -45,7 +45,7 @@ def test_nodes_without_the_addon_have_no_data_server():
     assert learner_nodes([{"cluster": "east", "nodes": nodes}]) == (2,)
 
 
-def test_the_end_is_told_by_cycle_and_cluster():
+def test_the_summary_lists_cycles_and_clusters():
     console = Console(file=io.StringIO(), width=100)
     project = Project.from_document(
         {

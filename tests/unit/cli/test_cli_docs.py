@@ -1,4 +1,4 @@
-"""What the pages say about the command line is true: commands, options and exit codes exist."""
+"""Commands, options and exit codes that the pages mention exist."""
 
 import re
 import shlex
@@ -40,8 +40,8 @@ def test_a_call_that_a_page_shows_exists(page, line):
         name, *rest = rest
         command = command.commands[name]
 
-    known = {word for option in command.params for word in option.opts}
-    assert {word for word in rest if word.startswith("--")} <= known
+    options = {word for option in command.params for word in option.opts}
+    assert {word for word in rest if word.startswith("--")} <= options
 
 
 def test_the_page_of_the_command_line_has_every_exit_code():
@@ -49,8 +49,8 @@ def test_the_page_of_the_command_line_has_every_exit_code():
         r"^\| (\d+) \| (.*) \|$", (ROOT / "docs" / "cli.md").read_text(), re.MULTILINE
     )
 
-    told = {int(code): text.lower() for code, text in rows}
-    assert told == {code: text.rstrip(".").lower() for code, text in EXPLANATIONS.items()}
+    explanations = {int(code): text.lower() for code, text in rows}
+    assert explanations == {code: text.rstrip(".").lower() for code, text in EXPLANATIONS.items()}
 
 
 def test_the_page_of_the_command_line_has_every_group():

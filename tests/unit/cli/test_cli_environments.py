@@ -1,4 +1,4 @@
-"""When an environment is made, and how."""
+"""When and how an environment is installed."""
 
 import fcntl
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_nothing_is_current_before_it_was_installed(installation):
     assert not installation.is_current(PYTHON)
 
 
-def test_what_is_stamped_is_current(installation):
+def test_an_installation_with_a_matching_stamp_is_current(installation):
     installation.stamp.write_text(installation.fingerprint(PYTHON))
 
     assert installation.is_current(PYTHON)
@@ -59,7 +59,7 @@ def test_an_environment_is_synchronised_by_hashes(installation):
     assert "--require-hashes" in steps[1]
 
 
-def test_data_are_installed_without_what_they_depend_on(installation):
+def test_data_are_installed_without_their_dependencies(installation):
     data = Installation("digits", installation.folder, installation.lock, is_data=True)
 
     (step,) = install_steps(data, "uv", PYTHON)
@@ -76,12 +76,12 @@ def test_a_failed_installation_shows_its_log_and_leaves_no_stamp(installation, t
     assert not installation.stamp.exists()
 
 
-def test_who_comes_while_another_installs_waits_and_then_finds_it_made(installation, tmp_path):
-    told = []
+def test_an_installation_waits_for_another_process_and_uses_its_result(installation, tmp_path):
+    announced = []
 
     def finish(name, *_):
-        # The other process is done as soon as this one has said that it waits.
-        told.append(name)
+        # The other process is done as soon as this one has announced that it waits.
+        announced.append(name)
         if name == WAITING:
             installation.stamp.write_text(installation.fingerprint(PYTHON))
             other.close()
@@ -92,10 +92,10 @@ def test_who_comes_while_another_installs_waits_and_then_finds_it_made(installat
 
     installer.install([installation], finish)
 
-    assert told == [WAITING, "svc", ""]
+    assert announced == [WAITING, "svc", ""]
 
 
-def test_nobody_waits_for_ever_for_an_installation_that_hangs(installation, tmp_path):
+def test_waiting_for_an_installation_that_hangs_ends(installation, tmp_path):
     installer = Installer(Places(tmp_path, tmp_path), "/bin/false", PYTHON, {}, turn_seconds=0.01)
 
     with (tmp_path / "install.lock").open("a") as other:
@@ -104,7 +104,7 @@ def test_nobody_waits_for_ever_for_an_installation_that_hangs(installation, tmp_
             installer.install([installation], lambda *_: None)
 
 
-def test_nobody_waits_for_others_when_nothing_is_to_be_made(tmp_path):
+def test_without_anything_to_install_it_does_not_wait(tmp_path):
     installer = Installer(Places(tmp_path, tmp_path), "/bin/false", PYTHON, {}, turn_seconds=0.01)
 
     with (tmp_path / "install.lock").open("a") as other:
@@ -130,6 +130,6 @@ def test_the_checkout_is_found_from_inside():
     assert places.home == places.repository / ".flops"
 
 
-def test_no_checkout_is_an_error(tmp_path):
+def test_a_missing_checkout_is_an_error(tmp_path):
     with pytest.raises(LocalSuiteError, match="checkout"):
         find_places(tmp_path, None, tmp_path)

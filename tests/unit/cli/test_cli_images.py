@@ -18,8 +18,8 @@ def places(tmp_path):
 
 
 def bundle_of(places, service, **variables):
-    found = {one.reference: one for one in suite_bundles(places, variables)}
-    return found[reference(service)]
+    bundles = {bundle.reference: bundle for bundle in suite_bundles(places, variables)}
+    return bundles[reference(service)]
 
 
 def test_references_are_those_of_the_published_images():
@@ -33,7 +33,7 @@ def test_a_service_starts_with_the_python_of_its_environment(places):
     assert bundle.argv == (python, "-m", "flops_project_observer")
 
 
-def test_the_builder_is_told_of_the_image_store(places):
+def test_the_builder_gets_the_image_store(places):
     environment = bundle_of(places, "image-builder").environment
 
     assert environment["FLOPS_IMAGE_ENGINE"] == "bundles"

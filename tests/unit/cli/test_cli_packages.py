@@ -1,4 +1,4 @@
-"""What a service needs, as its pyproject.toml says."""
+"""A service's dependencies in its pyproject.toml."""
 
 import pytest
 
@@ -28,5 +28,5 @@ def test_sources_are_found_through_local_packages(service, tmp_path):
     assert needs_of(service).sources == expected
 
 
-def test_requirements_are_those_of_other_people(service):
+def test_requirements_are_third_party_only(service):
     assert needs_of(service).requirements == ("web>=3", "bus>=2", "schemas>=1")

@@ -1,4 +1,4 @@
-"""What is shown, on a terminal and in a log."""
+"""Progress on a terminal and in a log."""
 
 import io
 from dataclasses import replace
@@ -44,7 +44,7 @@ def test_a_terminal_gets_bars_and_a_log_gets_lines(console):
     assert isinstance(screen_for(console), PlainScreen)
 
 
-def test_in_a_log_a_bar_is_told_at_each_quarter(screen, console):
+def test_in_a_log_a_bar_prints_a_line_at_each_quarter(screen, console):
     for done in range(9):
         screen.bar("k", "installing", done, 8)
 
@@ -74,7 +74,7 @@ def test_a_live_screen_keeps_lines_above_the_bars():
     assert "a line that stays" in console.file.getvalue()
 
 
-def test_rounds_and_stages_are_told(screen, console):
+def test_rounds_and_stages_are_shown(screen, console):
     watcher = Watcher(screen)
 
     watcher.take(observed_event(Kind.STAGE_CHANGED, StageChanged("training", "submitted")))
@@ -98,7 +98,7 @@ def test_each_cluster_has_a_bar_of_its_own(screen, console):
     assert lines_of(console) == ["  east, cycle 4: round 2 1/3", "  cycle 4 3/9"]
 
 
-def test_long_steps_are_bars_and_heartbeats_nothing(screen, console):
+def test_long_steps_are_bars_and_heartbeats_are_not_shown(screen, console):
     watcher = Watcher(screen)
 
     watcher.take(observed_event(Kind.HEARTBEAT, Heartbeat("training")))

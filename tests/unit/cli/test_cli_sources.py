@@ -1,4 +1,4 @@
-"""What a device has to send, read batch by batch."""
+"""Files of a device, read batch by batch."""
 
 import gzip
 import json
@@ -15,9 +15,9 @@ METADATA = {b"huggingface": b'{"info": {}}'}
 
 
 def all_of(source):
-    """Read a source; return its table and what it told of its progress."""
-    told = []
-    return source.read(told.append).read_all(), sum(told)
+    """Read a source; return its table and the sum of the progress that it reported."""
+    progress = []
+    return source.read(progress.append).read_all(), sum(progress)
 
 
 def a_picture(file, grey=0):
@@ -30,11 +30,11 @@ def test_a_parquet_file_keeps_its_columns_and_metadata(tmp_path):
     pq.write_table(table, tmp_path / "x.parquet")
 
     (source,) = find_sources(tmp_path / "x.parquet")
-    read, told = all_of(source)
+    read, progress = all_of(source)
 
     assert read.equals(table)
     assert read.schema.metadata == METADATA
-    assert (source.total, source.unit, told) == (40_000, "rows", 40_000)
+    assert (source.total, source.unit, progress) == (40_000, "rows", 40_000)
 
 
 @pytest.mark.parametrize(("name", "open_file"), [("x.csv", open), ("x.csv.gz", gzip.open)])
@@ -43,10 +43,10 @@ def test_a_csv_file_is_read_with_the_types_of_its_values(tmp_path, name, open_fi
         file.write("temperature,fault\n20.5,0\n21.0,1\n")
 
     (source,) = find_sources(tmp_path / name)
-    read, told = all_of(source)
+    read, progress = all_of(source)
 
     assert read.to_pydict() == {"temperature": [20.5, 21.0], "fault": [0, 1]}
-    assert told == pytest.approx(source.total)
+    assert progress == pytest.approx(source.total)
 
 
 def test_each_file_of_a_folder_is_a_table_of_its_own(tmp_path):
@@ -54,7 +54,7 @@ def test_each_file_of_a_folder_is_a_table_of_its_own(tmp_path):
         (tmp_path / name).write_text("x\n1\n")
     (tmp_path / "notes.txt").write_text("not for sending")
 
-    assert [one.path.name for one in find_sources(tmp_path)] == ["a.csv", "b.csv"]
+    assert [source.path.name for source in find_sources(tmp_path)] == ["a.csv", "b.csv"]
 
 
 def test_images_in_folders_have_the_folders_as_labels(tmp_path):
@@ -62,12 +62,12 @@ def test_images_in_folders_have_the_folders_as_labels(tmp_path):
     a_picture(tmp_path / "cat" / "2.png", 8)
 
     (source,) = find_sources(tmp_path)
-    read, told = all_of(source)
+    read, progress = all_of(source)
 
     assert read["label"].to_pylist() == [0, 1]
-    assert [one["path"] for one in read["image"].to_pylist()] == ["2.png", "1.png"]
+    assert [image["path"] for image in read["image"].to_pylist()] == ["2.png", "1.png"]
     assert read["image"][1]["bytes"].as_py() == (tmp_path / "dog" / "1.png").read_bytes()
-    assert (told, source.unit) == (2, "images")
+    assert (progress, source.unit) == (2, "images")
 
 
 def test_the_features_of_images_are_those_that_datasets_writes(tmp_path):
@@ -93,10 +93,10 @@ def test_images_without_folders_have_no_label(tmp_path):
     [
         ((), "neither tables nor images"),
         (("a.csv", "1.png"), "both tables and images"),
-        (("1.png", "cat/2.png"), "lie in no folder"),
+        (("1.png", "cat/2.png"), "not inside a label folder"),
     ],
 )
-def test_a_folder_that_means_nothing_is_refused(tmp_path, names, words):
+def test_an_ambiguous_folder_is_refused(tmp_path, names, words):
     for name in names:
         a_picture(tmp_path / name) if name.endswith("png") else (tmp_path / name).write_text("x\n")
 
@@ -115,8 +115,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content):
         all_of(find_sources(tmp_path / name)[0])
 
 
-def test_a_table_that_breaks_off_in_the_middle_is_named(tmp_path):
-    # The types are those of the first block; what is wrong lies beyond it.
+def test_a_table_with_an_error_in_the_middle_is_named(tmp_path):
+    # The types are those of the first block; the error is in a later one.
     lines = "1\n" * 3_000_000
     (tmp_path / "x.csv").write_text(f"x\n{lines}oops\n")
 
@@ -124,6 +124,6 @@ def test_a_table_that_breaks_off_in_the_middle_is_named(tmp_path):
         all_of(find_sources(tmp_path / "x.csv")[0])
 
 
-def test_nothing_there_is_said(tmp_path):
-    with pytest.raises(UnreadableFileError, match="nothing at"):
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UnreadableFileError, match="no does not exist"):
         find_sources(tmp_path / "no")

@@ -1,4 +1,4 @@
-"""``flops``: the command line. It reads the environment, and turns errors into exit codes."""
+"""``flops``: the command line, which reads the environment and turns errors into exit codes."""
 
 import json
 import os
@@ -30,20 +30,22 @@ from flops_runtime.environment import Environment
 LONGEST_LINE = 300
 JSON_OPTION = "--json"
 
-# \b keeps click from filling the lines up to one paragraph.
+# \b keeps click from joining the lines into one paragraph.
 EPILOG = "\b\nExit codes:\n" + "\n".join(
     f"  {code.value:<3}  {sentence}" for code, sentence in EXPLANATIONS.items()
 )
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--api-url", help="The manager's address; default FLOPS_API_URL.")
-@click.option("--oakestra-url", help="The root orchestrator; default FLOPS_OAKESTRA_URL.")
+@click.option("--api-url", help="Address of the manager; default FLOPS_API_URL.")
+@click.option(
+    "--oakestra-url", help="Address of the root orchestrator; default FLOPS_OAKESTRA_URL."
+)
 @click.option(JSON_OPTION, "is_json", is_flag=True, help="Print JSON, for programs.")
 @click.version_option(VERSION, message="%(version)s")
 @click.pass_context
 def flops(context: click.Context, api_url: str, oakestra_url: str, is_json: bool) -> None:
-    """Train models with FLOps on an Oakestra cluster, or all of it on this machine."""
+    """Train models with FLOps, on an Oakestra cluster or on this machine."""
     variables = {
         **os.environ,
         **({"FLOPS_API_URL": api_url} if api_url else {}),
@@ -57,8 +59,8 @@ for group in (check, project, mock, data, model, login, tracking, local, complet
     flops.add_command(group)
 
 
-def _ask_for_json(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
-    if is_asked and isinstance(context.obj, Context):
+def _switch_to_json(context: click.Context, _option: click.Parameter, is_json: bool) -> None:
+    if is_json and isinstance(context.obj, Context):
         context.obj = replace(context.obj, is_json=True)
 
 
@@ -70,21 +72,21 @@ def _leaves(group: click.Group) -> Iterator[click.Command]:
             yield command
 
 
-# People write it last: `flops project list --json`.
+# Users write it last: `flops project list --json`.
 for leaf in _leaves(flops):
     leaf.params.append(
         click.Option(
             [JSON_OPTION],
             is_flag=True,
             expose_value=False,
-            callback=_ask_for_json,
+            callback=_switch_to_json,
             help="Print JSON, for programs.",
         )
     )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return the exit code; errors go to standard error, in words or JSON."""
+    """Run a command and return its exit code; errors go to standard error, as text or JSON."""
     is_json = JSON_OPTION in (sys.argv[1:] if arguments is None else arguments)
     try:
         flops.main(arguments, prog_name="flops", standalone_mode=False)
@@ -96,13 +98,13 @@ def main(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (ClientError, FlopsError) as error:
-        return _fail(*_told(error), is_json=is_json)
+        return _fail(*_explained(error), is_json=is_json)
     except (click.Abort, KeyboardInterrupt, InterruptedByUserError):
         return _fail(CliExitCode.INTERRUPTED, "Interrupted.", is_json=is_json)
     return CliExitCode.DONE
 
 
-def _told(error: ClientError | FlopsError) -> tuple[CliExitCode, str, str, Sequence[Any]]:
+def _explained(error: ClientError | FlopsError) -> tuple[CliExitCode, str, str, Sequence[Any]]:
     if isinstance(error, ClientError):
         return error.exit_code, f"Error: {error.message}", error.hint, error.errors
     return exit_code_of(error), f"Error: {error.reason}", error.hint, ()
@@ -112,15 +114,15 @@ def _fail(
     code: int, message: str, hint: str = "", errors: Sequence[Any] = (), *, is_json: bool
 ) -> int:
     if is_json:
-        words = message.removeprefix("Error: ")
-        document = {"exit_code": code, "message": words, "hint": hint, "errors": list(errors)}
+        reason = message.removeprefix("Error: ")
+        document = {"exit_code": code, "message": reason, "hint": hint, "errors": list(errors)}
         click.echo(json.dumps(document, default=str), err=True)
         return code
-    # A console of rich leaves colours out where NO_COLOR or a pipe asks for that.
+    # rich omits colours in a pipe or if NO_COLOR is set.
     screen = Console(stderr=True, highlight=False)
     screen.print(Text(message, "red"), soft_wrap=True)
-    for one in errors:
-        screen.print(Text(f"  {str(one)[:LONGEST_LINE]}"), soft_wrap=True)
+    for problem in errors:
+        screen.print(Text(f"  {str(problem)[:LONGEST_LINE]}"), soft_wrap=True)
     if hint:
         screen.print(Text(f"Hint: {hint}"), soft_wrap=True)
     return code

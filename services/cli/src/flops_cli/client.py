@@ -7,14 +7,13 @@
         for numbered in flops.follow(project_id):
             print(numbered.seq, numbered.event.kind, numbered.event.payload)
 
-What goes wrong is a ``ClientError``, with the manager's reason and hint.
+Every failure is a ``ClientError``, with the manager's reason and hint.
 """
 
 import json
 import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -43,16 +42,16 @@ MOCKS = "/api/flops/mocks"
 MODELS = "/api/flops/models"
 
 SILENCE_SECONDS = 45.0
-"""A stream says something every 15 seconds; this long without a word means it is dead."""
+"""The manager sends something every 15 seconds; a stream silent for this long is dead."""
 
-FRUITLESS_STREAMS = 5
-"""How many streams in a row may end without a single event while the project still runs."""
+EMPTY_STREAMS = 5
+"""How many streams in a row may end without an event while the project still runs."""
 
 Sla = Mapping[str, Any]
 
 
 class FlopsClient:
-    """Everything that a user can do, as the user that ``tokens`` belong to."""
+    """The manager's API for the user that ``tokens`` belong to."""
 
     def __init__(self, api_url: str, tokens: TokenSource, first_wait_seconds: float = 0.5) -> None:
         self._connection = Connection(api_url, tokens, first_wait_seconds)
@@ -65,12 +64,7 @@ class FlopsClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -78,41 +72,41 @@ class FlopsClient:
         self._connection.close()
 
     def submit_project(self, sla: Sla, idempotency_key: str = "") -> str:
-        """Start a project and return its id; a repeated key returns the first project's."""
+        """Start a project and return its id; repeating the key returns the same project."""
         return str(self._submit(PROJECTS, sla, idempotency_key)["project_id"])
 
     def check_project(self, sla: Sla) -> tuple[Finding, ...]:
-        """Check all that can be checked without starting anything."""
+        """Check an SLA against the cluster without starting anything (dry run)."""
         answer = self._connection.ask("POST", PROJECTS, query={"dry_run": "true"}, body=dict(sla))
-        return tuple(Finding.from_document(one) for one in answer.get("findings") or ())
+        return tuple(Finding.from_document(finding) for finding in answer.get("findings") or ())
 
     def projects(self, stage: str = "", page: int = 1) -> tuple[ProjectSummary, ...]:
         """Return a page of projects, newest first."""
         answer = self._connection.ask("GET", PROJECTS, query={"stage": stage, "page": page})
-        return tuple(ProjectSummary.from_document(one) for one in answer["projects"])
+        return tuple(ProjectSummary.from_document(project) for project in answer["projects"])
 
     def project(self, project_id: str) -> Project:
-        """Return the whole state of a project."""
+        """Return the state of a project."""
         answer = self._connection.ask("GET", f"{PROJECTS}/{_segment(project_id)}")
         return Project.from_document(answer["project"])
 
     def cancel_project(self, project_id: str) -> str:
-        """Stop a project; return what the manager says."""
+        """Stop a project; return the manager's message."""
         path = f"{PROJECTS}/{_segment(project_id)}/cancel"
         return str(self._connection.ask("POST", path)["message"])
 
     def retry_project(self, project_id: str) -> str:
-        """Start a failed or cancelled project again; return what the manager says."""
+        """Start a failed or cancelled project again; return the manager's message."""
         path = f"{PROJECTS}/{_segment(project_id)}/retry"
         return str(self._connection.ask("POST", path)["message"])
 
     def delete_project(self, project_id: str) -> str:
-        """Remove a project and all it has, the served model too; return what the manager says."""
+        """Delete a project and stop its served model; return the manager's message."""
         path = f"{PROJECTS}/{_segment(project_id)}"
         return str(self._connection.ask("DELETE", path)["message"])
 
     def events(self, project_id: str, after: int = 0) -> tuple[NumberedEvent, ...]:
-        """Return the history that follows the event number ``after``; not more than a batch."""
+        """Return the next batch of events after event number ``after``."""
         path = f"{PROJECTS}/{_segment(project_id)}/events"
         answer = self._connection.ask("GET", path, query={"after": after})
         return tuple(_readable(answer["events"]))
@@ -120,21 +114,23 @@ class FlopsClient:
     def follow(self, project_id: str, after: int = 0) -> Iterator[NumberedEvent]:
         """Yield events as they happen, until the project is in a final stage.
 
-        Interrupted streams are resumed; raises ``UnreachableError`` when that leads nowhere.
+        Interrupted streams are resumed; raises ``UnreachableError`` if they bring no more events.
         """
-        fruitless = 0
-        while fruitless < FRUITLESS_STREAMS:
+        empty_streams = 0
+        while empty_streams < EMPTY_STREAMS:
             last = after
             for event in self._stream(project_id, after):
                 yield event
                 after = event.seq
-                # A retry leaves a final stage again, so what was final then need not be now.
+                # A retried project may have left this final stage already.
                 if _ends(event.event) and self.project(project_id).stage.is_final:
                     return
             if self.project(project_id).stage.is_final and not self.events(project_id, after):
                 return
-            fruitless = 0 if after > last else fruitless + 1
-        raise UnreachableError(f"the events of project {project_id} end before the project does")
+            empty_streams = 0 if after > last else empty_streams + 1
+        raise UnreachableError(
+            f"the event stream of project {project_id} keeps closing before the project ends"
+        )
 
     def logs(self, project_id: str, actor: str = "") -> tuple[Mapping[str, Any], ...]:
         """Return the last lines of each service of a project."""
@@ -148,18 +144,17 @@ class FlopsClient:
         and ``text``.
         """
         path = f"{PROJECTS}/{_segment(project_id)}/logs/lines"
-        told = {key: one for key, one in query.items() if one not in (None, "")}
-        answer = self._connection.ask("GET", path, query=told)
+        answer = self._connection.ask("GET", path, query=query)
         return tuple(answer["lines"]), int(answer["last_seq"])
 
     def submit_mock(self, sla: Sla, idempotency_key: str = "") -> str:
-        """Ask for mock data and return the mock's id."""
+        """Start a mock data provider and return its id."""
         return str(self._submit(MOCKS, sla, idempotency_key)["mock_id"])
 
     def mocks(self, stage: str = "", page: int = 1) -> tuple[Mock, ...]:
         """Return a page of mock data providers, newest first."""
         answer = self._connection.ask("GET", MOCKS, query={"stage": stage, "page": page})
-        return tuple(Mock.from_document(one) for one in answer["mocks"])
+        return tuple(Mock.from_document(mock) for mock in answer["mocks"])
 
     def mock(self, mock_id: str) -> Mock:
         """Return the state of a mock data provider."""
@@ -167,13 +162,13 @@ class FlopsClient:
         return Mock.from_document(answer["mock"])
 
     def delete_mock(self, mock_id: str) -> str:
-        """Stop and forget a mock data provider; the data that it stored stay."""
+        """Delete a mock data provider; the data that it stored stay."""
         return str(self._connection.ask("DELETE", f"{MOCKS}/{_segment(mock_id)}")["message"])
 
     def models(self, page: int = 1) -> tuple[Model, ...]:
         """Return a page of trained models, newest first."""
         answer = self._connection.ask("GET", MODELS, query={"page": page})
-        return tuple(Model.from_document(one) for one in answer["models"])
+        return tuple(Model.from_document(model) for model in answer["models"])
 
     def model(self, project_id: str) -> Model:
         """Return the model that a project trained."""
@@ -181,16 +176,16 @@ class FlopsClient:
         return Model.from_document(answer["model"])
 
     def tracking(self, customer: str = "") -> Tracking:
-        """Return where the customer's MLflow is; it is deployed if there is none."""
+        """Return the address of the customer's MLflow, which is started if there is none."""
         answer = self._connection.ask("GET", "/api/flops/tracking", query={"customerID": customer})
         return Tracking(str(answer["tracking_server_url"]), bool(answer.get("is_running")))
 
     def reset_database(self) -> str:
-        """Delete every project and mock of every customer, as an Admin; return what it was."""
+        """Delete all projects and mocks of all customers (Admins only); return the message."""
         return str(self._connection.ask("DELETE", "/api/flops/database")["message"])
 
     def _submit(self, path: str, sla: Sla, idempotency_key: str) -> dict[str, Any]:
-        # With a key of its own, a request whose answer got lost can be sent again.
+        # The key makes it safe to send a request again whose answer got lost.
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         return self._connection.ask("POST", path, body=dict(sla), headers=headers)
 
@@ -205,7 +200,7 @@ class FlopsClient:
 
 
 def events_in(lines: Iterator[str]) -> Iterator[NumberedEvent]:
-    """Yield the events of a stream of server-sent events; comments and unknown fields are none."""
+    """Yield the events of a stream of server-sent events; skip comments and unknown fields."""
     data: list[str] = []
     for line in lines:
         if line.startswith("data:"):
@@ -220,7 +215,7 @@ def _readable(documents: Iterable[Mapping[str, Any]]) -> Iterator[NumberedEvent]
         try:
             yield NumberedEvent.from_document(document)
         except MalformedMessageError as error:
-            # A newer manager may tell of things that this client does not know yet.
+            # A newer manager may send kinds that this client does not know.
             logger.debug("ignored an event: %s", error)
 
 

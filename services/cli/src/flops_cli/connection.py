@@ -1,4 +1,4 @@
-"""HTTP to the manager: timeouts, bounded retries, a renewed token, errors with their reasons."""
+"""HTTP to the manager: timeouts, bounded retries, token renewal, errors with their reasons."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,20 +21,20 @@ READ_SECONDS: Final = 60.0
 ATTEMPTS: Final = 4
 
 _UNAUTHORIZED: Final = 401
-_MAY_PASS: Final = frozenset({429, 502, 503, 504})
-"""Answers that another attempt may change."""
+_TRANSIENT: Final = frozenset({429, 502, 503, 504})
+"""Statuses that are worth another attempt."""
 
 Document = dict[str, Any]
 
 
-class _PassingError(UnreachableError):
-    """A failure that may pass by itself."""
+class _TransientError(UnreachableError):
+    """A failure that is worth another attempt."""
 
 
 class Connection:
-    """Requests to one server. Everything that is sent may be sent twice.
+    """Requests to one server. Every request may be sent twice.
 
-    GET and DELETE are harmless to repeat, and what creates something carries an Idempotency-Key.
+    GET and DELETE are harmless to repeat; a request that creates something has an Idempotency-Key.
     """
 
     def __init__(self, url: str, tokens: TokenSource, first_wait_seconds: float = 0.5) -> None:
@@ -44,14 +44,9 @@ class Connection:
         self._retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=first_wait_seconds, max=5),
-            retry=retry_if_exception_type(_PassingError),
+            retry=retry_if_exception_type(_TransientError),
             reraise=True,
         )
-
-    @property
-    def url(self) -> str:
-        """The server's address."""
-        return self._url
 
     def close(self) -> None:
         """Close the connections that are kept open."""
@@ -66,7 +61,7 @@ class Connection:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Document:
-        """Return the server's JSON object; raise a ``ClientError`` that says what it said."""
+        """Return the server's JSON object; raise a ``ClientError`` with the server's reason."""
         sent = {key: value for key, value in (query or {}).items() if value not in (None, "")}
         response = self._retrying(
             lambda: self._send(method, path, params=sent, json=body, headers=dict(headers or {}))
@@ -100,9 +95,9 @@ class Connection:
         try:
             return self._session.request(method, self._url + path, headers=headers, **kwargs)
         except requests.RequestException as error:
-            raise _PassingError(
+            raise _TransientError(
                 f"the manager at {self._url} does not answer: {cause_of(error)}",
-                hint="Check FLOPS_API_URL or --api-url, and that the manager runs.",
+                hint="Check FLOPS_API_URL or --api-url, and that the manager is running.",
             ) from error
 
 
@@ -110,10 +105,10 @@ def _error_of(response: requests.Response) -> ClientError:
     document = _document_or_empty(response)
     message = str(document.get("message") or f"the server answers {response.status_code}")
     errors = problems_in(document.get("errors"))
-    if errors:  # the message lists them, too, for those who read nothing else
-        message = message[: min(_place(one, message) for one in errors)].rstrip()
-    if response.status_code in _MAY_PASS:
-        return _PassingError(message)
+    if errors:  # the message repeats them for clients that read nothing else
+        message = message[: min(_place(problem, message) for problem in errors)].rstrip()
+    if response.status_code in _TRANSIENT:
+        return _TransientError(message)
     kinds: dict[int, type[ClientError]] = {
         401: NotAllowedError,
         403: NotAllowedError,
@@ -124,8 +119,8 @@ def _error_of(response: requests.Response) -> ClientError:
 
 
 def _place(problem: str, message: str) -> int:
-    found = message.find(f" {problem.partition(':')[0]}:")
-    return found if found >= 0 else len(message)
+    place = message.find(f" {problem.partition(':')[0]}:")
+    return place if place >= 0 else len(message)
 
 
 def problems_in(errors: Any) -> tuple[str, ...]:
@@ -143,7 +138,8 @@ def _document(response: requests.Response) -> Document:
     document = _document_or_empty(response)
     if not document:
         raise UnreachableError(
-            f"{response.url} does not answer a JSON object", hint="Is this address FLOps'?"
+            f"{response.url} does not answer with a JSON object",
+            hint="Check that this is a FLOps manager's address.",
         )
     return document
 

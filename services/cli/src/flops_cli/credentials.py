@@ -1,4 +1,4 @@
-"""Logging in at the root orchestrator, and keeping its tokens in the user's own folder."""
+"""Logging in at the root orchestrator, and storing its tokens in the user's folder."""
 
 import json
 import os
@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 15.0
 
 
 class TokenSource(Protocol):
-    """Where the client gets its token from."""
+    """Provides the client's token."""
 
     def token(self) -> str:
         """Return a token; raise ``NotAllowedError`` if there is none."""
@@ -27,7 +27,7 @@ class TokenSource(Protocol):
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a login gives. The token lives ten minutes, the refresh token days."""
+    """The result of a login. The token is valid for ten minutes, the refresh token for days."""
 
     user: str
     oakestra_url: str
@@ -36,7 +36,7 @@ class Tokens:
 
 
 class RootLogin:
-    """The root orchestrator's login; it answers without a reason, so we find the words."""
+    """The root orchestrator's login, which refuses without a reason; the errors here add one."""
 
     def __init__(self, oakestra_url: str) -> None:
         self._url = oakestra_url
@@ -46,13 +46,13 @@ class RootLogin:
         answer = self._post("/api/auth/login", json={"username": user, "password": password})
         if "token" not in answer:
             raise NotAllowedError(
-                f"{self._url} refuses user '{user}' with this password",
+                f"{self._url} rejects this password of user '{user}'",
                 hint="Check the name and the password; `flops login` asks for both.",
             )
         return Tokens(user, self._url, str(answer["token"]), str(answer.get("refresh_token", "")))
 
     def refresh(self, tokens: Tokens) -> Tokens:
-        """Return tokens that are valid again; raise ``NotAllowedError`` or ``UnreachableError``."""
+        """Return renewed tokens; raise ``NotAllowedError`` or ``UnreachableError``."""
         headers = {"Authorization": f"Bearer {tokens.refresh_token}"}
         answer = self._post("/api/auth/refresh", headers=headers)
         if "token" not in answer:
@@ -69,36 +69,36 @@ class RootLogin:
                 hint="Check FLOPS_OAKESTRA_URL or --oakestra-url.",
             ) from error
         if response.status_code >= 500:
-            raise UnreachableError(f"{self._url}{path} answers {response.status_code}")
+            raise UnreachableError(f"{self._url}{path} answers with status {response.status_code}")
         if not response.ok:
             return {}
         try:
             answer = response.json()
         except ValueError as error:
-            raise UnreachableError(f"{self._url}{path} does not answer JSON") from error
+            raise UnreachableError(f"{self._url}{path} does not answer with JSON") from error
         return answer if isinstance(answer, dict) else {}
 
 
 class TokenFile:
-    """``credentials.json`` in the user's configuration folder, readable by nobody else."""
+    """``credentials.json`` in the user's configuration folder, readable only by the user."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "credentials.json"
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """The file."""
         return self._path
 
     def read(self) -> Tokens | None:
-        """Return what is stored, or None; a broken file counts as none."""
+        """Return the stored tokens; None if there are none or the file is broken."""
         try:
             return Tokens(**json.loads(self._path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
     def write(self, tokens: Tokens) -> None:
-        """Replace what is stored, in one step and with mode 600 from its first byte."""
+        """Replace the stored tokens atomically, with mode 600 from the first byte."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = self._path.with_suffix(".new")
         draft.unlink(missing_ok=True)

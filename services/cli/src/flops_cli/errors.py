@@ -1,4 +1,4 @@
-"""What can go wrong for a user of the command line or the client, and the exit code of each."""
+"""The errors that users of the command line or the client meet, and their exit codes."""
 
 from collections.abc import Sequence
 from enum import IntEnum, unique
@@ -15,7 +15,7 @@ from flops_flight.errors import (
 
 @unique
 class CliExitCode(IntEnum):
-    """What ``flops`` ends with; 2 is click's code for wrong arguments."""
+    """Exit codes of ``flops``; 2 is click's code for wrong arguments."""
 
     DONE = 0
     BUG = 1
@@ -31,8 +31,8 @@ class CliExitCode(IntEnum):
 
 
 EXPLANATIONS: dict[CliExitCode, str] = {
-    CliExitCode.DONE: "What was asked is done.",
-    CliExitCode.BUG: "An error nobody foresaw.",
+    CliExitCode.DONE: "Success.",
+    CliExitCode.BUG: "An unexpected error: a bug in FLOps.",
     CliExitCode.USAGE: "The arguments are wrong, or a file cannot be read.",
     CliExitCode.REFUSED: "The server refused the request, for example an invalid SLA.",
     CliExitCode.NOT_ALLOWED: "Not logged in, or the object belongs to somebody else.",
@@ -40,8 +40,8 @@ EXPLANATIONS: dict[CliExitCode, str] = {
     CliExitCode.UNREACHABLE: "The manager, the root or the data server does not answer.",
     CliExitCode.FAILED: "The watched project or mock failed.",
     CliExitCode.CANCELLED: "The watched project was cancelled.",
-    CliExitCode.LOCAL_FAILED: "The embedded suite could not be installed or started, or it broke.",
-    CliExitCode.INTERRUPTED: "Ctrl-C; whatever was started is stopped.",
+    CliExitCode.LOCAL_FAILED: "The embedded suite could not be installed or started, or crashed.",
+    CliExitCode.INTERRUPTED: "Ctrl-C; everything that was started is stopped.",
 }
 
 
@@ -51,16 +51,16 @@ _CODES_OF_OTHERS: dict[type[FlopsError], CliExitCode] = {
     InvalidRequestError: CliExitCode.REFUSED,
     NoDataError: CliExitCode.NOT_FOUND,
 }
-"""What shared packages raise; anything else of theirs is a wrong setting."""
+"""Errors of shared packages; any other of theirs is a wrong setting."""
 
 
 def exit_code_of(error: FlopsError) -> CliExitCode:
-    """Return what ``flops`` ends with after an error of a shared package."""
+    """Return the exit code of ``flops`` after an error of a shared package."""
     return _CODES_OF_OTHERS.get(type(error), CliExitCode.USAGE)
 
 
 class ClientError(Exception):
-    """An expected failure: what is wrong, what to change, and every single problem if known."""
+    """An expected failure: its reason, a hint what to change, and each single problem if known."""
 
     exit_code: ClassVar[CliExitCode] = CliExitCode.BUG
 
@@ -72,25 +72,25 @@ class ClientError(Exception):
 
 
 class RefusedError(ClientError):
-    """The server understood and said no; ``errors`` has each problem with its path."""
+    """The server rejected the request; ``errors`` has each problem with its path."""
 
     exit_code = CliExitCode.REFUSED
 
 
 class NotAllowedError(ClientError):
-    """There is no token, it is no longer valid, or it does not allow this."""
+    """The token is missing, has expired, or does not allow this."""
 
     exit_code = CliExitCode.NOT_ALLOWED
 
 
 class NotFoundError(ClientError):
-    """There is no such object, or it is not visible to this user."""
+    """The object does not exist or is not visible to this user."""
 
     exit_code = CliExitCode.NOT_FOUND
 
 
 class UnreachableError(ClientError):
-    """The server does not answer, or answers that it cannot."""
+    """The server does not answer, or reports that it is unavailable."""
 
     exit_code = CliExitCode.UNREACHABLE
 

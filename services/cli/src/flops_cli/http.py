@@ -1,4 +1,4 @@
-"""One way to make an HTTP session, for the manager, the root and the served model."""
+"""HTTP sessions for the manager, the root and the served model."""
 
 import ipaddress
 from urllib.parse import urlsplit
@@ -7,20 +7,20 @@ import requests
 
 
 def session_for(url: str) -> requests.Session:
-    """Return a session; a proxy of the surroundings never stands before our own loopback."""
+    """Return a session that never uses the environment's proxy for the loopback."""
     session = requests.Session()
     session.trust_env = not is_loopback(urlsplit(url).hostname or "")
     return session
 
 
 def cause_of(error: requests.RequestException) -> str:
-    """Return why a request failed, without the layers of libraries around it."""
+    """Return why a request failed, without the wrapping errors of the libraries."""
     inner = error.args[0] if error.args else error
     return str(getattr(inner, "reason", inner)).rpartition(": ")[2]
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether ``host`` is this machine."""
+    """Return whether ``host`` is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,8 +1,7 @@
-"""What a person sees while something takes long: live bars on a terminal, plain lines in a log."""
+"""Progress output of long steps: live bars on a terminal, plain lines in a log."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
@@ -12,16 +11,16 @@ from rich.table import Table
 
 
 class Screen(AbstractContextManager["Screen"], Protocol):
-    """Where news go. ``style`` is one of rich's, and only decoration."""
+    """Output for people. ``style`` is one of rich's, for decoration only."""
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line that stays."""
 
     def bar(self, key: str, text: str, done: float = 0, total: float | None = None) -> None:
-        """Show how far the long step ``key`` is; ``total`` None means that nobody knows."""
+        """Show the progress of the long step ``key``; ``total`` is None if it is unknown."""
 
     def drop_bars(self, prefix: str = "") -> None:
-        """Take away the bars whose key starts with ``prefix``."""
+        """Remove the bars whose key starts with ``prefix``."""
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table that stays."""
@@ -71,12 +70,7 @@ class LiveScreen:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def say(self, text: str, style: str = "") -> None:
@@ -103,21 +97,16 @@ class LiveScreen:
 
 
 class PlainScreen:
-    """Lines only. A bar becomes a line when its text changes or a further quarter is done."""
+    """Lines only. A bar prints a line when its text changes or another quarter is done."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._told: dict[str, tuple[str, int]] = {}
+        self._printed: dict[str, tuple[str, int]] = {}
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def say(self, text: str, style: str = "") -> None:
@@ -126,17 +115,17 @@ class PlainScreen:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def bar(self, key: str, text: str, done: float = 0, total: float | None = None) -> None:
-        """Print what is new."""
+        """Print a line if the text or the quarter has changed."""
         quarter = int(4 * done / total) if total else 0
-        if self._told.get(key) == (text, quarter):
+        if self._printed.get(key) == (text, quarter):
             return
-        self._told[key] = (text, quarter)
+        self._printed[key] = (text, quarter)
         self.say(f"  {text}" if total is None else f"  {text} {done:.10g}/{total:.10g}")
 
     def drop_bars(self, prefix: str = "") -> None:
         """Forget bars."""
-        for key in [key for key in self._told if key.startswith(prefix)]:
-            del self._told[key]
+        for key in [key for key in self._printed if key.startswith(prefix)]:
+            del self._printed[key]
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print columns padded by spaces, so that other programs can read them."""

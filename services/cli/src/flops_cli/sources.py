@@ -1,6 +1,6 @@
-"""What lies on a device, as tables to send: Parquet and CSV files, folders of them or of images.
+"""Files of a device as tables to send: Parquet and CSV files, folders of them or of images.
 
-Everything is read batch by batch, so a file may be larger than the memory.
+Everything is read batch by batch, so a file may be larger than memory.
 """
 
 import io
@@ -25,15 +25,12 @@ TABLES: Final = (".parquet", ".csv", ".csv.gz")
 KILOBYTE: Final = 1000
 
 Moved = Callable[[float], None]
-"""Is told how many units more have been read."""
+"""Called with the number of units that have been read since the last call."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One table to send. ``total`` counts in ``unit``; ``read`` tells how many units more it has.
-
-    It is called once.
-    """
+    """A table to send, ``total`` in ``unit``; ``read`` is called once and reports its progress."""
 
     path: Path
     total: float
@@ -42,25 +39,25 @@ class Source:
 
 
 def find_sources(path: Path) -> tuple[Source, ...]:
-    """Return what there is to send at ``path``, a file or a folder; raise ``UnreadableFileError``.
+    """Return the tables at ``path``, a file or a folder; raise ``UnreadableFileError``.
 
     Each file is a table of its own; a folder of images is one table with the columns ``image`` and,
     if the images lie in folders, ``label``: the folders' names in alphabetical order.
     """
     if not path.exists():
-        raise UnreadableFileError(f"there is nothing at {path}")
+        raise UnreadableFileError(f"{path} does not exist")
     if path.is_file():
         return (_of_file(path),)
-    files = sorted(one for one in path.rglob("*") if one.is_file())
-    tables = [one for one in files if _is_table(one)]
-    pictures = [one for one in files if one.suffix.lower() in PICTURES]
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    tables = [file for file in files if _is_table(file)]
+    pictures = [file for file in files if file.suffix.lower() in PICTURES]
     if tables and not pictures:
-        return tuple(_of_file(one) for one in tables)
+        return tuple(_of_file(file) for file in tables)
     if pictures and not tables:
         return (_of_pictures(path, pictures),)
     raise UnreadableFileError(
-        f"{path} holds {'both tables and images' if tables else 'neither tables nor images'}",
-        hint=f"A folder is read if it has {', '.join(TABLES)} files, or images only.",
+        f"{path} contains {'both tables and images' if tables else 'neither tables nor images'}",
+        hint=f"A folder must contain {', '.join(TABLES)} files only, or images only.",
     )
 
 
@@ -77,7 +74,7 @@ def _of_file(path: Path) -> Source:
     if _is_table(path):
         kilobytes = path.stat().st_size / KILOBYTE
         return Source(path, kilobytes, "kB", lambda moved: _csv(path, moved))
-    raise UnreadableFileError(f"{path} is none of {', '.join(TABLES)}")
+    raise UnreadableFileError(f"{path} is not a file of type {', '.join(TABLES)}")
 
 
 def _parquet(path: Path, moved: Moved) -> pa.RecordBatchReader:
@@ -100,30 +97,31 @@ def _csv(path: Path, moved: Moved) -> pa.RecordBatchReader:
         reader = csv.open_csv(stream, csv.ReadOptions(block_size=BATCH_BYTES))
 
     def batches() -> Iterator[pa.RecordBatch]:
-        with _readable(path, "All values of a column must look like those at its beginning."):
+        with _readable(path, "All values of a column must have the type of its first values."):
             yield from reader
 
     return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
 
 def _of_pictures(folder: Path, pictures: list[Path]) -> Source:
-    names = sorted({one.parent.name for one in pictures if one.parent != folder})
-    if names and any(one.parent == folder for one in pictures):
+    names = sorted({picture.parent.name for picture in pictures if picture.parent != folder})
+    if names and any(picture.parent == folder for picture in pictures):
         raise UnreadableFileError(
-            f"some images in {folder} lie in no folder", hint="A label is the name of a folder."
+            f"some images in {folder} are not inside a label folder",
+            hint="Move each image into a folder that has the name of its label.",
         )
     schema = _picture_schema(names)
 
     def batches(moved: Moved) -> Iterator[pa.RecordBatch]:
         rows: list[dict[str, object]] = []
         size = 0
-        for one in pictures:
-            with _readable(one):
-                content = one.read_bytes()
-            label = {"label": names.index(one.parent.name)} if names else {}
-            rows.append({"image": {"bytes": content, "path": one.name}, **label})
+        for picture in pictures:
+            with _readable(picture):
+                content = picture.read_bytes()
+            label = {"label": names.index(picture.parent.name)} if names else {}
+            rows.append({"image": {"bytes": content, "path": picture.name}, **label})
             size += len(content)
-            if size >= BATCH_BYTES or one is pictures[-1]:
+            if size >= BATCH_BYTES or picture is pictures[-1]:
                 yield pa.RecordBatch.from_pylist(rows, schema)
                 moved(len(rows))
                 rows, size = [], 0
@@ -137,7 +135,7 @@ def _of_pictures(folder: Path, pictures: list[Path]) -> Source:
 
 
 def _picture_schema(names: list[str]) -> pa.Schema:
-    """Return columns that ``datasets`` reads as images and classes, by what it keeps in schemas."""
+    """Return a schema whose metadata makes ``datasets`` read the columns as images and classes."""
     features: dict[str, object] = {"image": {"_type": "Image"}}
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     columns = [("image", image)]
@@ -149,7 +147,7 @@ def _picture_schema(names: list[str]) -> pa.Schema:
 
 
 class _CountedFile(io.FileIO):
-    """A file that tells how much of it was read."""
+    """A file that reports how much of it was read."""
 
     def __init__(self, path: Path, moved: Moved) -> None:
         super().__init__(path)
@@ -163,7 +161,7 @@ class _CountedFile(io.FileIO):
 
 @contextmanager
 def _readable(path: Path, hint: str = "") -> Iterator[None]:
-    """Turn what a broken file raises into an ``UnreadableFileError`` that names it."""
+    """Turn errors of reading ``path`` into an ``UnreadableFileError`` that names it."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:

@@ -24,13 +24,13 @@ _STYLES = {
 
 
 class Watcher:
-    """Shows events as they come."""
+    """Shows events as they arrive."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
 
     def take(self, event: Event) -> None:
-        """Show one event: progress as a bar, news as a line, heartbeats not at all."""
+        """Show an event: progress as a bar, news as a line, heartbeats not at all."""
         match event.kind:
             case Kind.PROGRESS:
                 self._show_progress(event)
@@ -50,7 +50,7 @@ class Watcher:
             self._screen.say(line, _STYLES.get(event.kind, ""))
 
     def _show_round(self, event: Event, done: int) -> None:
-        """Show a bar for the project's aggregator, and one for that of each cluster."""
+        """Show a bar for the project's aggregator, and another for each cluster's."""
         round_, actor = event.payload, event.actor
         name = f"{'cycle' if round_.is_cycle else 'round'} {round_.round}"
         if actor.role is Role.CLUSTER_AGGREGATOR:
@@ -66,7 +66,7 @@ class Watcher:
 
 
 def watch_project(client: FlopsClient, project_id: str, screen: Screen, after: int = 0) -> Project:
-    """Follow a project until its final stage, and return it; whether it failed is its state."""
+    """Follow a project until its final stage, and return it, failed or not."""
     watcher = Watcher(screen)
     for numbered in client.follow(project_id, after):
         watcher.take(numbered.event)
@@ -77,7 +77,7 @@ def watch_project(client: FlopsClient, project_id: str, screen: Screen, after: i
 def watch_mock(
     client: FlopsClient, mock_id: str, screen: Screen, pause: Callable[[], object]
 ) -> Mock:
-    """Follow mock data until they are provided; raise ``ProjectFailedError`` if they never are."""
+    """Follow a mock until its data are provided; raise ``ProjectFailedError`` if it fails."""
     while True:
         mock = client.mock(mock_id)
         if mock.stage is MockStage.COMPLETED:
@@ -92,7 +92,7 @@ def watch_mock(
 
 
 def require_success(project: Project) -> None:
-    """Raise ``ProjectFailedError`` or ``ProjectCancelledError`` with all that is known."""
+    """Raise ``ProjectFailedError`` or ``ProjectCancelledError`` unless the project completed."""
     if project.stage is Stage.CANCELLED:
         raise ProjectCancelledError(f"project {project.id} was cancelled")
     if project.stage is Stage.FAILED:
@@ -102,7 +102,7 @@ def require_success(project: Project) -> None:
 def failure_error(subject: str, failure: ProjectFailure | None) -> ProjectFailedError:
     """Return an error that says why ``subject`` failed, where, and what to do."""
     if failure is None:
-        return ProjectFailedError(f"{subject} failed; the manager does not say why")
+        return ProjectFailedError(f"{subject} failed; the manager gives no reason")
     is_named = not failure.where or failure.where in failure.reason
     where = "" if is_named else f" ({failure.where})"
     origin = f" in {failure.origin}" if failure.origin else ""

@@ -1,4 +1,4 @@
-"""``flops check``: everything that can be known of a project before it is started."""
+"""``flops check``: checks a repository or a project before it is started."""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,27 +9,27 @@ from typing import Any
 import click
 
 from flops_cli.commands.context import Context, pass_context, read_sla
-from flops_cli.commands.findings import show_findings
+from flops_cli.commands.findings import require_no_problems, show_findings
 from flops_cli.commands.machine import install_services, tidied
-from flops_cli.errors import ClientError, RefusedError
+from flops_cli.errors import ClientError
 from flops_cli.local.inspection import SERVICE, Repository, inspect_repository, take_sample
 from flops_cli.results import Finding
 from flops_contracts.sla import Flavor, Platform
 from flops_contracts.sla_schemas import InvalidSlaError, read_project_sla
 
-DATA_HELP = "CSV or Parquet file, or folder of images, of whose first rows a learner is to learn."
+DATA_HELP = "CSV or Parquet file, or folder of images; the check trains on its first rows."
 
 
 @click.command()
 @click.argument("target", metavar="PATH|URL|SLA.json")
-@click.option("--ref", default="", help="Branch, tag or commit; without it, a folder as it is.")
+@click.option("--ref", default="", help="Branch, tag or commit. Default: a folder as it is.")
 @click.option("--flavor", type=click.Choice(list(Flavor)), help="Default: sklearn.")
 @click.option(
     "--platform",
     "platforms",
     multiple=True,
     type=click.Choice(list(Platform)),
-    help="Platform that its dependencies are to exist for; may be repeated.",
+    help="Platform that its dependencies must be available for; can be repeated.",
 )
 @click.option(
     "--data", type=click.Path(exists=True, path_type=Path), help=DATA_HELP, metavar="PATH"
@@ -45,43 +45,43 @@ def check(
 ) -> None:
     """Check an ML repository on this machine, or a whole project by its SLA.
 
-    Structure, dependencies, imports, and one round of its methods on a few rows, in a process with
-    limits. For an SLA also what the manager says of data, nodes and room. Nothing is deployed.
+    Checks structure, dependencies and imports, and runs one round of its methods on a few rows, in
+    a process with limits. For an SLA, the manager also checks data, nodes and free resources.
+    Nothing is deployed.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     repository: Repository | None = Repository(target)
     if target.endswith(".json"):
         sla = read_sla(target)
-        repository = _repository_of(sla, found)
-        found += _of_manager(context, sla) if repository else ()
+        repository = _repository_of(sla, findings)
+        findings += _of_manager(context, sla) if repository else ()
     if repository:
-        asked = replace(
+        repository = replace(
             repository,
             ref=ref or repository.ref,
             flavor=flavor or repository.flavor,
             platforms=platforms or repository.platforms,
         )
-        found += _of_repository(context, asked, data)
-    show_findings(context, found)
-    if not all(one.is_ok for one in found):
-        raise RefusedError("a project would not succeed like this; nothing was started")
+        findings += _of_repository(context, repository, data)
+    show_findings(context, findings)
+    require_no_problems(findings)
     if not context.is_json:
-        click.echo("Nothing speaks against it.")
+        click.echo("All checks passed.")
 
 
-def _repository_of(sla: dict[str, Any], found: list[Finding]) -> Repository | None:
-    """Return the SLA's repository; or None for an invalid one, whose problems are ``found``."""
+def _repository_of(document: dict[str, Any], findings: list[Finding]) -> Repository | None:
+    """Return the SLA's repository, or None for an invalid SLA; add what was checked."""
     try:
-        read = read_project_sla(sla)
+        sla = read_project_sla(document)
     except InvalidSlaError as error:
-        found += [
+        findings += [
             Finding("sla", False, " ".join(texts), where=path)
             for path, texts in error.problems.items()
         ]
         return None
-    found.append(Finding("sla", True, "every key and value is valid"))
-    platforms = tuple(one.value for one in read.supported_platforms)
-    return Repository(read.ml_repo_url, read.ml_repo_ref, read.ml_model_flavor.value, platforms)
+    findings.append(Finding("sla", True, "every key and value is valid"))
+    platforms = tuple(platform.value for platform in sla.supported_platforms)
+    return Repository(sla.ml_repo_url, sla.ml_repo_ref, sla.ml_model_flavor.value, platforms)
 
 
 def _of_manager(context: Context, sla: dict[str, Any]) -> Iterator[Finding]:
@@ -99,6 +99,6 @@ def _of_repository(
         rows = take_sample(data, Path(folder)) if data else None
         install_services(machine, {SERVICE})
         machine.screen.bar("check", f"inspecting {repository.url}")
-        found = inspect_repository(machine.places, repository, rows, context.variables)
+        findings = inspect_repository(machine.places, repository, rows, context.variables)
         machine.screen.drop_bars("check")
-    return found
+    return findings

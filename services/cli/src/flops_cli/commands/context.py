@@ -1,4 +1,4 @@
-"""What all commands share: settings, the client, and the two ways of printing."""
+"""Shared by all commands: settings, the client, and output as text or JSON."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -26,30 +26,30 @@ class Context:
 
     @property
     def token_file(self) -> TokenFile:
-        """Where ``flops login`` keeps its tokens."""
+        """The file of the tokens of ``flops login``."""
         return TokenFile(self.settings.config_folder)
 
     def client(self) -> FlopsClient:
-        """Return the client; with FLOPS_USER set it logs in, else it uses the stored login."""
+        """Return a client that logs in as FLOPS_USER if set, else uses the stored login."""
         return FlopsClient(self.settings.api_url, self._tokens())
 
     def screen(self) -> Screen:
-        """Return a screen for what takes long; JSON has standard output for itself."""
+        """Return a screen for progress, on standard error if standard output is for JSON."""
         return screen_for(Console(stderr=True) if self.is_json else self.console)
 
     def show(self, document: Any, say: Callable[[], None]) -> None:
-        """Print ``document`` as JSON if that was asked for, else call ``say``."""
+        """Print ``document`` with --json, else call ``say``."""
         if self.is_json:
             click.echo(json.dumps(document, indent=2, default=str))
         else:
             say()
 
     def line(self, document: Any, text: str = "") -> None:
-        """Print a line, ``document`` as JSON or ``text``, where more lines will follow."""
+        """Print a single line, ``document`` with --json, else ``text``."""
         click.echo(json.dumps(document, default=str) if self.is_json else text)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], none: str = "") -> None:
-        """Print a table, as the console's kind allows; ``none`` tells people that it is empty."""
+        """Print a table, or ``none`` on a terminal if there are no rows."""
         if not self.console.is_terminal:
             self.screen().table("", columns, rows)
         elif rows or not none:
@@ -71,13 +71,13 @@ pass_context = click.make_pass_decorator(Context)
 def read_sla(file: str) -> dict[str, Any]:
     """Return the JSON object in ``file`` ('-' is standard input); raise ``UnreadableFileError``."""
     try:
-        with click.open_file(file, encoding="utf-8") as opened:
-            document = json.loads(opened.read())
+        with click.open_file(file, encoding="utf-8") as stream:
+            document = json.load(stream)
     except OSError as error:
         raise UnreadableFileError(f"cannot read {file}: {error.strerror}") from error
     except ValueError as error:
-        hint = "SLAs are plain JSON; lines with % comments, as manuals print them, are not."
+        hint = "An SLA must be plain JSON; remove % comments, as some manuals print them."
         raise UnreadableFileError(f"cannot read an SLA from {file}: {error}", hint) from error
     if not isinstance(document, dict):
-        raise UnreadableFileError(f"{file} holds no JSON object")
+        raise UnreadableFileError(f"{file} does not contain a JSON object")
     return document

@@ -1,6 +1,6 @@
-"""``flops data ...``: the data of a node, for people with devices of their own."""
+"""``flops data ...``: the data of a node, for users with their own devices."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ _at_server = click.option(
 def data() -> None:
     """List, send and remove training data at a node's data server.
 
-    No login is needed: a data server asks for FLOPS_DATA_SERVER_TOKEN at most.
+    No login is needed; a data server may require FLOPS_DATA_SERVER_TOKEN.
     """
 
 
@@ -39,28 +39,30 @@ def data() -> None:
 @_at_server
 @pass_context
 def list_(context: Context, server: str, tags: tuple[str, ...]) -> None:
-    """List what the node holds."""
+    """List the fragments of a node."""
     with _open(context, server) as node:
-        found = node.list_fragments(tags or None)
-    context.show([_document(one) for one in found], lambda: _say_fragments(context, found))
+        fragments = node.list_fragments(tags or None)
+    documents = [_document(fragment) for fragment in fragments]
+    context.show(documents, lambda: _say_fragments(context, fragments))
 
 
 @data.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--tag", required=True, help="What projects will find the data by.")
+@click.option("--tag", required=True, help="Data tag that projects select the data by.")
 @_at_server
 @pass_context
 def push(context: Context, server: str, path: Path, tag: str) -> None:
     """Send a Parquet or CSV file, a folder of them, or a folder of images.
 
-    Each file becomes a fragment. Sending the same again changes nothing, so an interrupted
-    push is simply repeated.
+    Each file becomes a fragment. Sending the same data again changes nothing, so repeat an
+    interrupted push.
     """
     if not is_tag(tag):
-        raise click.BadParameter("A tag is letters, digits, '_', '.' and '-'.", param_hint="--tag")
+        message = "A tag consists of letters, digits, '_', '.' and '-'."
+        raise click.BadParameter(message, param_hint="--tag")
     sources = find_sources(path)
     with _open(context, server) as node, context.screen() as screen:
-        stored = tuple(_send(node, one, tag, screen) for one in sources)
+        stored = tuple(_send(node, source, tag, screen) for source in sources)
     document = [
         {"source": str(source.path), **_document(fragment)}
         for source, fragment in zip(sources, stored, strict=True)
@@ -71,7 +73,7 @@ def push(context: Context, server: str, path: Path, tag: str) -> None:
 @data.command()
 @click.argument("names", nargs=-1, metavar="[FRAGMENT]...")
 @click.option("--tag", default="", help="All fragments with this tag.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_at_server
 @pass_context
 def drop(context: Context, server: str, names: tuple[str, ...], tag: str, *, yes: bool) -> None:
@@ -79,22 +81,22 @@ def drop(context: Context, server: str, names: tuple[str, ...], tag: str, *, yes
     if bool(names) == bool(tag):
         raise click.UsageError("Name fragments, or give --tag.")
     with _open(context, server) as node:
-        held = node.list_fragments((tag,) if tag else None)
-        doomed = tuple(one for one in held if tag or one.name in names)
-        unknown = [name for name in names if name not in {one.name for one in held}]
-        if unknown or not doomed:
+        fragments = node.list_fragments((tag,) if tag else None)
+        unknown = set(names) - {fragment.name for fragment in fragments}
+        fragments = tuple(item for item in fragments if tag or item.name in names)
+        total = _sum(fragments)
+        if unknown or not fragments:
+            missing = f"fragment {', '.join(sorted(unknown))}" if unknown else f"tag {tag}"
             raise NotFoundError(
-                f"{node.address} does not hold {', '.join(unknown) or f'the tag {tag}'}",
-                hint="`flops data list` says what it holds.",
+                f"{node.address} has no {missing}", hint="`flops data list` shows its fragments."
             )
-        if not yes and not click.confirm(f"Remove {_sum(doomed)} from {node.address}?", err=True):
+        if not yes and not click.confirm(f"Remove {total} from {node.address}?", err=True):
             click.echo("Nothing was removed.", err=True)
             return
-        for one in doomed:
-            node.drop(one.name)
-    context.show(
-        [_document(one) for one in doomed], lambda: click.echo(f"Removed: {_sum(doomed)}.")
-    )
+        for fragment in fragments:
+            node.drop(fragment.name)
+    documents = [_document(fragment) for fragment in fragments]
+    context.show(documents, lambda: click.echo(f"Removed: {total}."))
 
 
 def _open(context: Context, server: str) -> DataServer:
@@ -127,21 +129,21 @@ def _document(fragment: Fragment) -> dict[str, Any]:
     return {"name": fragment.name, "rows": fragment.rows, "bytes": fragment.bytes}
 
 
-def _say_fragments(context: Context, found: tuple[Fragment, ...]) -> None:
-    if found:
-        context.table(COLUMNS, [(one.name, str(one.rows), size(one.bytes)) for one in found])
-    click.echo(f"{_sum(found)}.")
+def _say_fragments(context: Context, fragments: Sequence[Fragment]) -> None:
+    if fragments:
+        rows = [(item.name, str(item.rows), size(item.bytes)) for item in fragments]
+        context.table(COLUMNS, rows)
+    click.echo(f"{_sum(fragments)}.")
 
 
-def _sum(fragments: Iterable[Fragment]) -> str:
-    every = tuple(fragments)
-    what = "1 fragment" if len(every) == 1 else f"{len(every)} fragments"
-    rows = sum(one.rows for one in every)
-    return f"{what}, {rows} rows, {size(sum(one.bytes for one in every))}"
+def _sum(fragments: Sequence[Fragment]) -> str:
+    count = "1 fragment" if len(fragments) == 1 else f"{len(fragments)} fragments"
+    rows = sum(fragment.rows for fragment in fragments)
+    return f"{count}, {rows} rows, {size(sum(fragment.bytes for fragment in fragments))}"
 
 
 def size(number: float) -> str:
-    """Return a number of bytes for people."""
+    """Return a number of bytes in a readable unit."""
     for unit in ("B", "kB", "MB", "GB"):
         if number < 1000 or unit == "GB":
             break

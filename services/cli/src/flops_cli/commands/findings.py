@@ -1,21 +1,28 @@
-"""How findings of a check are shown: what is well, what is not, where, and what to do."""
+"""Showing the findings of a check: what passed, what did not, where, and what to change."""
 
 from collections.abc import Sequence
 
 from flops_cli.commands.context import Context
+from flops_cli.errors import RefusedError
 from flops_cli.results import Finding
 
 
 def show_findings(context: Context, findings: Sequence[Finding]) -> None:
-    """Print them, as JSON if that was asked for."""
-    context.show([vars(one) for one in findings], lambda: _say(context, findings))
+    """Print findings, as JSON with --json."""
+    context.show([vars(finding) for finding in findings], lambda: _say(context, findings))
+
+
+def require_no_problems(findings: Sequence[Finding]) -> None:
+    """Raise ``RefusedError`` unless every check passed."""
+    if not all(finding.is_ok for finding in findings):
+        raise RefusedError("the project would fail with these problems; nothing was started")
 
 
 def _say(context: Context, findings: Sequence[Finding]) -> None:
     with context.screen() as screen:
-        for one in findings:
-            result, style = ("ok", "green") if one.is_ok else ("PROBLEM", "red")
-            where = f"{one.where}: " if one.where else ""
-            screen.say(f"{result:<8} {one.check}: {where}{one.message}", style)
-            if one.hint:
-                screen.say(f"{'':<8} {one.hint}")
+        for finding in findings:
+            result, style = ("ok", "green") if finding.is_ok else ("PROBLEM", "red")
+            where = f"{finding.where}: " if finding.where else ""
+            screen.say(f"{result:<8} {finding.check}: {where}{finding.message}", style)
+            if finding.hint:
+                screen.say(f"{'':<8} {finding.hint}")

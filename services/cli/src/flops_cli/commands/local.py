@@ -19,9 +19,7 @@ from flops_cli.local.demo_plans import PLANS
 from flops_cli.local.detached import start_detached
 from flops_cli.local.network import Network, find_network
 from flops_cli.local.places import find_places
-from flops_cli.local.processes import (
-    InterruptedByUserError,
-)
+from flops_cli.local.processes import InterruptedByUserError
 from flops_cli.local.running import announce_ready, announced, end, require_none, suites_in
 from flops_cli.local.sample_repository import make_repository
 from flops_cli.local.suite import ADMIN, Secrets, Suite
@@ -41,7 +39,7 @@ def local() -> None:
 @local.command()
 @pass_context
 def install(context: Context) -> None:
-    """Make the environments of all services, as their locks say."""
+    """Install the environments of all services from their locks."""
     with tidied(context) as machine:
         installed = install_services(machine)
     context.show({"installed": installed}, lambda: None if installed else click.echo("Up to date."))
@@ -51,7 +49,7 @@ def install(context: Context) -> None:
 @click.option("-d", "--detach", is_flag=True, help="Leave it running, until `flops local down`.")
 @pass_context
 def up(context: Context, *, detach: bool) -> None:
-    """Start the suite and keep it running until Ctrl-C; what it stores stays."""
+    """Start the suite and keep it running until Ctrl-C; its data stay."""
     with tidied(context) as machine:
         places = machine.places
         state = places.home / UP
@@ -64,7 +62,7 @@ def up(context: Context, *, detach: bool) -> None:
                 _keep_running(suite)
                 machine.screen.say("\nStopping everything.")
             return
-    # Outside of the block, which leaves no process behind.
+    # Outside of the block, because that stops every process at its end.
     running = start_detached(places, state, context.variables)
     network = Network(running.network)
     with context.screen() as screen:
@@ -75,7 +73,7 @@ def up(context: Context, *, detach: bool) -> None:
 @local.command()
 @pass_context
 def down(context: Context) -> None:
-    """End every suite that `up` or `demo --keep` left running; what they stored stays."""
+    """Stop every suite that `up` or `demo --keep` left running; their data stay."""
     places = find_places(context.settings.repository, context.settings.home, Path.cwd())
     ended = []
     for running in suites_in(places.home).values():
@@ -84,22 +82,22 @@ def down(context: Context) -> None:
             end(running)
             screen.drop_bars()
         ended.append({"pid": running.pid, "api_url": running.api_url})
-    text = "\n".join(f"Ended the suite of {one['api_url']}." for one in ended)
-    context.show({"ended": ended}, lambda: click.echo(text or "No suite runs here."))
+    text = "\n".join(f"Stopped the suite of {suite['api_url']}." for suite in ended)
+    context.show({"ended": ended}, lambda: click.echo(text or "No suite is running."))
 
 
 @local.command()
-@click.option("--keep", is_flag=True, envvar="KEEP", help="Keep all running until Ctrl-C.")
+@click.option("--keep", is_flag=True, envvar="KEEP", help="Keep it running until Ctrl-C.")
 @click.option(
     "--mode",
     type=click.Choice([mode.value for mode in Mode]),
     default=Mode.CLASSIC.value,
     show_default=True,
-    help="Train under one aggregator, or in two clusters below a root.",
+    help="Train with one aggregator, or in two clusters below a root aggregator.",
 )
 @pass_context
 def demo(context: Context, *, keep: bool, mode: str) -> None:
-    """Provide data, train a federated model, serve it and ask it."""
+    """Provide data, train a federated model, serve it and query it."""
     with tidied(context) as machine:
         state = machine.places.home / "demo"
         require_none(state)
@@ -136,7 +134,7 @@ def _suite(
     ):
         machine.screen.drop_bars("suite")
         where = f"manager at {network.api_url}, root orchestrator at {network.oakestra_url}"
-        machine.screen.say(f"The suite runs: {where}.")
+        machine.screen.say(f"The suite is running: {where}.")
         announce_ready(state, mine)
         yield suite
 
@@ -198,4 +196,4 @@ def _keep_running(suite: Suite) -> None:
             suite.require_alive()
             pause.wait(1)
     except InterruptedByUserError:
-        return  # as announced: this is how it is ended
+        return  # the ordinary way to stop it

@@ -1,4 +1,4 @@
-"""``flops login``: a token of the root orchestrator, kept for later commands."""
+"""``flops login`` stores a token of the root orchestrator; ``flops tracking`` locates MLflow."""
 
 import click
 
@@ -30,8 +30,8 @@ def _first_line() -> str:
 @click.option("--customer", default="", help="Another customer's server; for Admins.")
 @pass_context
 def tracking(context: Context, customer: str) -> None:
-    """Print where your MLflow is; it is started if there is none."""
+    """Print the address of your MLflow, which is started if there is none."""
     with context.client() as client:
-        found = client.tracking(customer)
-    state = "" if found.is_running else " (still starting)"
-    context.show(vars(found), lambda: click.echo(f"{found.url}{state}"))
+        server = client.tracking(customer)
+    state = "" if server.is_running else " (still starting)"
+    context.show(vars(server), lambda: click.echo(f"{server.url}{state}"))

@@ -1,4 +1,4 @@
-"""``flops project logs``: what a project's actors logged, also when they are gone."""
+"""``flops project logs``: the log lines of a project's actors, also of those that have ended."""
 
 import threading
 from collections.abc import Mapping
@@ -17,65 +17,66 @@ FOLLOW_SECONDS: Final = 1.0
 @click.command()
 @click.argument("project_id")
 @click.option("--actor", default="", help="Only this actor: an instance or a role.")
-@click.option("--node", default="", help="Only actors of this node.")
-@click.option("--level", type=click.Choice(LEVELS), help="This severe or more.")
+@click.option("--node", default="", help="Only actors on this node.")
+@click.option("--level", type=click.Choice(LEVELS), help="Show this level and above.")
 @click.option("--round", type=int, help="Only lines of this round.")
-@click.option("--grep", "text", default="", help="Only lines that hold this text.")
+@click.option("--grep", "text", default="", help="Only lines that contain this text.")
 @click.option("-n", "--lines", type=click.IntRange(1, 1000), default=200, show_default=True)
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is logged later.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing new lines.")
 @pass_context
 def logs(context: Context, /, project_id: str, lines: int, *, follow: bool, **query: Any) -> None:
-    """Show what the actors of a project logged.
+    """Show the log lines of a project's actors.
 
-    Of services that send no log (observer, tracking server), the last lines that the root has.
+    The observer and the tracking server send no logs; their last lines come from the root.
     """
     with context.client() as client:
-        found, last = client.log_lines(project_id, limit=lines, **query)
+        logged, last = client.log_lines(project_id, limit=lines, **query)
         if follow:
-            _show_each(context, found)
+            _show_each(context, logged)
             _follow(context, client, project_id, last, query)
             return
         is_filtered = any(query[name] for name in ("node", "level", "text", "round"))
-        others = () if is_filtered else client.logs(project_id, query["actor"])
-    known = {one["instance"] for one in found}
-    rest = [one for one in others if one.get("lines") and one.get("instance") not in known]
+        services = () if is_filtered else client.logs(project_id, query["actor"])
+    shown = {line["instance"] for line in logged}
+    others = [item for item in services if item.get("lines") and item.get("instance") not in shown]
 
     def say() -> None:
-        _show_each(context, found)
-        for one in rest:
-            click.echo(f"== {one.get('role')} {one.get('instance')} ({one.get('node') or '-'})")
-            click.echo("\n".join(one["lines"]))
+        _show_each(context, logged)
+        for other in others:
+            where = other.get("node") or "-"
+            click.echo(f"== {other.get('role')} {other.get('instance')} ({where})")
+            click.echo("\n".join(other["lines"]))
 
-    context.show({"lines": list(found), "others": rest}, say)
+    context.show({"lines": list(logged), "others": others}, say)
 
 
 def _follow(
     context: Context, client: FlopsClient, project_id: str, after: int, query: Mapping[str, Any]
 ) -> None:
-    """Print what comes, until the project is over and nothing more came."""
+    """Print new lines until the project has ended and no more arrive."""
     pause = threading.Event()
     while True:
         is_over = client.project(project_id).stage.is_final
-        found, after = client.log_lines(project_id, after=after, limit=1000, **query)
-        _show_each(context, found)
-        if is_over and not found:
+        logged, after = client.log_lines(project_id, after=after, limit=1000, **query)
+        _show_each(context, logged)
+        if is_over and not logged:
             return
         pause.wait(FOLLOW_SECONDS)
 
 
-def _show_each(context: Context, found: tuple[Mapping[str, Any], ...]) -> None:
+def _show_each(context: Context, lines: tuple[Mapping[str, Any], ...]) -> None:
     screen = context.screen()
-    for one in found:
+    for line in lines:
         if context.is_json:
-            context.line(one)
+            context.line(line)
             continue
-        if one.get("left_out"):
-            screen.say(f"... {one['left_out']} lines of {one['instance']} are left out", "dim")
-        screen.say(text_of(one), LEVEL_STYLES.get(one["level"], ""))
+        if line.get("left_out"):
+            screen.say(f"... {line['left_out']} lines of {line['instance']} are left out", "dim")
+        screen.say(text_of(line), LEVEL_STYLES.get(line["level"], ""))
 
 
 def text_of(line: Mapping[str, Any]) -> str:
-    """Return a line for people: time, who, round, level, message."""
+    """Return a line as text: time, actor, round, level, message."""
     round_ = "" if line.get("round") is None else f" round {line['round']}"
     at = str(line["at"])[11:19]
     return f"{at} {line['role']} {line['instance']}{round_} {line['level']}: {line['message']}"

@@ -1,4 +1,4 @@
-"""What commands share that install and start something on this machine."""
+"""Shared by commands that install and start processes on this machine."""
 
 import platform
 import shutil
@@ -21,7 +21,7 @@ from flops_cli.screen import Screen
 
 @dataclass(frozen=True)
 class Machine:
-    """What a command works with that starts processes here."""
+    """The folders and the screen of a command that starts processes."""
 
     context: Context
     places: Places
@@ -30,7 +30,7 @@ class Machine:
 
 @contextmanager
 def tidied(context: Context) -> Iterator[Machine]:
-    """Give what is needed, and leave no process behind, whatever happens in the block."""
+    """Yield the machine; at the end of the block, stop every process that is left."""
     require_supported_system(platform.system())
     settings = context.settings
     places = find_places(settings.repository, settings.home, Path.cwd())
@@ -42,22 +42,22 @@ def tidied(context: Context) -> Iterator[Machine]:
     finally:
         left = end_descendants()
         if left:
-            click.echo(f"{left} processes had to be ended by force.", err=True)
+            click.echo(f"{left} processes had to be killed.", err=True)
 
 
 def install_services(machine: Machine, only: Collection[str] = ()) -> list[str]:
-    """Make the environments that are missing, of all services or of ``only`` some; their names."""
+    """Install the outdated environments of all services or of ``only`` some; return their names."""
     uv = _find_uv(machine.context)
     installer = Installer(machine.places, uv, sys.executable, machine.context.variables)
     planned = installations(machine.places)
-    outdated = installer.outdated(one for one in planned if not only or one.name in only)
+    outdated = installer.outdated(item for item in planned if not only or item.name in only)
 
     def announce(name: str, done: int, total: int) -> None:
         machine.screen.bar("install", f"installing {name}".strip(), done, total)
 
     installer.install(outdated, announce)
     machine.screen.drop_bars("install")
-    names = [one.name for one in outdated]
+    names = [installation.name for installation in outdated]
     if names:
         machine.screen.say(f"Installed: {', '.join(names)}.")
     return names
@@ -65,7 +65,7 @@ def install_services(machine: Machine, only: Collection[str] = ()) -> list[str]:
 
 def _find_uv(context: Context) -> str:
     beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if beside.exists() else shutil.which("uv", path=context.variables["PATH"])
-    if not found:
-        raise LocalSuiteError("there is no uv", hint="Install it with `pip install uv`.")
-    return found
+    uv = str(beside) if beside.exists() else shutil.which("uv", path=context.variables["PATH"])
+    if not uv:
+        raise LocalSuiteError("uv is not on PATH", hint="Install it with `pip install uv`.")
+    return uv

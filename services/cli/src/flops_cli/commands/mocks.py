@@ -1,4 +1,4 @@
-"""``flops mock ...``: datasets that play the data of edge devices."""
+"""``flops mock ...``: datasets that stand in for the data of edge devices."""
 
 import threading
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ def mock() -> None:
 
 @mock.command()
 @click.argument("sla_file", metavar="SLA.json")
-@click.option("--watch", is_flag=True, help="Wait until the data are there.")
-@click.option("--key", default="", help="Idempotency key: repeat it to get the first answer.")
+@click.option("--watch", is_flag=True, help="Wait until the data are stored.")
+@click.option("--key", default="", help="Idempotency key: repeating it returns the same mock.")
 @pass_context
 def start(context: Context, sla_file: str, watch: bool, key: str) -> None:
-    """Provide the data that an SLA asks for.
+    """Provide the data that an SLA describes.
 
-    With --watch, exit code 7 if that failed.
+    With --watch, the exit code is 7 if that fails.
     """
     sla = read_sla(sla_file)
     with context.client() as client:
@@ -50,14 +50,14 @@ def start(context: Context, sla_file: str, watch: bool, key: str) -> None:
 def list_(context: Context, stage: str | None, page: int) -> None:
     """List mock data providers, newest first."""
     with context.client() as client:
-        found = client.mocks(stage or "", page)
+        mocks = client.mocks(stage or "", page)
     rows = [
-        (one.id, one.stage, str(len(one.fragments)), moment(one.created_at), one.owner)
-        for one in found
+        (mock.id, mock.stage, str(len(mock.fragments)), moment(mock.created_at), mock.owner)
+        for mock in mocks
     ]
     columns = ("MOCK", "STAGE", "FRAGMENTS", "CREATED", "OWNER")
     context.show(
-        [one.document for one in found],
+        [mock.document for mock in mocks],
         lambda: context.table(columns, rows, "No mock data providers."),
     )
 
@@ -66,34 +66,34 @@ def list_(context: Context, stage: str | None, page: int) -> None:
 @click.argument("mock_id")
 @pass_context
 def show(context: Context, mock_id: str) -> None:
-    """Show what a mock data provider stored, or why it failed."""
+    """Show the fragments that a mock data provider stored, or why it failed."""
     with context.client() as client:
-        found = client.mock(mock_id)
+        mock = client.mock(mock_id)
 
     def say() -> None:
-        click.echo(f"mock {found.id}: {found.stage}")
-        if found.failure:
-            click.echo(f"failed because:  {found.failure.reason}")
-            click.echo(f"what to change:  {found.failure.hint}")
-        if found.fragments:
-            context.table(COLUMNS, [_row(one) for one in found.fragments])
+        click.echo(f"mock {mock.id}: {mock.stage}")
+        if mock.failure:
+            click.echo(f"failed because:  {mock.failure.reason}")
+            click.echo(f"what to change:  {mock.failure.hint}")
+        if mock.fragments:
+            context.table(COLUMNS, [_row(fragment) for fragment in mock.fragments])
 
-    context.show(found.document, say)
+    context.show(mock.document, say)
 
 
 def _row(fragment: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a fragment in words; what was stored long ago may not tell where it came from."""
+    """Return a fragment as text; old fragments may have no partition and node."""
     labels = fragment.get("labels") or {}
-    told = ("name", "rows", "bytes", "partition", "node")
+    keys = ("name", "rows", "bytes", "partition", "node")
     counts = (f"{label}: {count}" for label, count in labels.items())
-    return (*(str(fragment.get(key, "")) for key in told), ", ".join(counts))
+    return (*(str(fragment.get(key, "")) for key in keys), ", ".join(counts))
 
 
 @mock.command()
 @click.argument("mock_id")
 @pass_context
 def delete(context: Context, mock_id: str) -> None:
-    """Stop and forget a mock data provider; the data that it stored stay."""
+    """Delete a mock data provider; the data that it stored stay."""
     with context.client() as client:
         message = client.delete_mock(mock_id)
     context.show({"message": message}, lambda: click.echo(message))

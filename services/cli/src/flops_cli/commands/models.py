@@ -1,4 +1,4 @@
-"""``flops model ...``: what projects have trained."""
+"""``flops model ...``: the models that projects have trained."""
 
 import click
 
@@ -17,12 +17,14 @@ def model() -> None:
 def list_(context: Context, page: int) -> None:
     """List trained models, newest first."""
     with context.client() as client:
-        found = client.models(page)
-    rows = [(one.id, one.name, one.version, number(one.accuracy), one.url or "-") for one in found]
+        models = client.models(page)
+    rows = [
+        (model.id, model.name, model.version, number(model.accuracy), model.url or "-")
+        for model in models
+    ]
     columns = ("PROJECT", "MODEL", "VERSION", "ACCURACY", "SERVED AT")
-    context.show(
-        [one.document for one in found], lambda: context.table(columns, rows, "No models.")
-    )
+    documents = [model.document for model in models]
+    context.show(documents, lambda: context.table(columns, rows, "No models."))
 
 
 @model.command()
@@ -31,11 +33,11 @@ def list_(context: Context, page: int) -> None:
 def show(context: Context, project_id: str) -> None:
     """Show the model that a project trained."""
     with context.client() as client:
-        found = client.model(project_id)
+        model = client.model(project_id)
 
     def say() -> None:
-        for name, value in found.document.items():
+        for name, value in model.document.items():
             if value not in (None, ""):
                 click.echo(f"{name + ':':<16} {value}")
 
-    context.show(found.document, say)
+    context.show(model.document, say)

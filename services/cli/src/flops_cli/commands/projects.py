@@ -1,4 +1,4 @@
-"""``flops project ...``: from starting one to deleting it."""
+"""``flops project ...``: starts, follows and deletes projects."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -8,9 +8,8 @@ import click
 from flops_cli.client import FlopsClient
 from flops_cli.commands.context import Context, pass_context, read_sla
 from flops_cli.commands.data import size
-from flops_cli.commands.findings import show_findings
+from flops_cli.commands.findings import require_no_problems, show_findings
 from flops_cli.commands.logs import logs
-from flops_cli.errors import RefusedError
 from flops_cli.results import Finding, Project, Round
 from flops_cli.watching import require_success, watch_project
 from flops_contracts.envelope import document_from_event
@@ -19,14 +18,14 @@ from flops_contracts.roles import Stage
 
 @click.group()
 def project() -> None:
-    """Train models: start, follow and end projects."""
+    """Train models: start, follow and cancel projects."""
 
 
 @project.command()
 @click.argument("sla_file", metavar="SLA.json")
 @click.option("--dry-run", is_flag=True, help="Check everything, start nothing.")
-@click.option("--watch", is_flag=True, help="Follow the project once it is started.")
-@click.option("--key", default="", help="Idempotency key: repeat it to get the first answer.")
+@click.option("--watch", is_flag=True, help="Follow the project until it has ended.")
+@click.option("--key", default="", help="Idempotency key: repeating it returns the same project.")
 @pass_context
 def start(context: Context, sla_file: str, dry_run: bool, watch: bool, key: str) -> None:
     """Start a project from its SLA."""
@@ -47,9 +46,9 @@ def start(context: Context, sla_file: str, dry_run: bool, watch: bool, key: str)
 @click.argument("sla_file", metavar="SLA.json")
 @pass_context
 def check(context: Context, sla_file: str) -> None:
-    """Check an SLA against the cluster as it is now; nothing is started.
+    """Check an SLA against the current state of the cluster; nothing is started.
 
-    Exit code 3 if the project would not succeed.
+    The exit code is 3 if the project would fail.
     """
     sla = read_sla(sla_file)
     with context.client() as client:
@@ -63,32 +62,31 @@ def check(context: Context, sla_file: str) -> None:
 def list_(context: Context, stage: str | None, page: int) -> None:
     """List projects, newest first."""
     with context.client() as client:
-        found = client.projects(stage or "", page)
+        projects = client.projects(stage or "", page)
     rows = [
         (
-            one.id,
-            one.stage,
-            f"{one.rounds_completed}/{one.rounds}",
-            moment(one.created_at),
-            one.owner,
-            one.reason or one.repository,
+            project.id,
+            project.stage,
+            f"{project.rounds_completed}/{project.rounds}",
+            moment(project.created_at),
+            project.owner,
+            project.reason or project.repository,
         )
-        for one in found
+        for project in projects
     ]
     columns = ("PROJECT", "STAGE", "ROUNDS", "CREATED", "OWNER", "REPOSITORY, REASON")
-    context.show(
-        [one.document for one in found], lambda: context.table(columns, rows, "No projects.")
-    )
+    documents = [project.document for project in projects]
+    context.show(documents, lambda: context.table(columns, rows, "No projects."))
 
 
 @project.command()
 @click.argument("project_id")
 @pass_context
 def show(context: Context, project_id: str) -> None:
-    """Show everything that is known of a project."""
+    """Show the state of a project: rounds, actors, and why it failed."""
     with context.client() as client:
-        found = client.project(project_id)
-    context.show(found.document, lambda: _show_project(context, found))
+        project = client.project(project_id)
+    context.show(project.document, lambda: _show_project(context, project))
 
 
 @project.command()
@@ -96,10 +94,10 @@ def show(context: Context, project_id: str) -> None:
 @click.option("--after", default=0, type=click.IntRange(min=0), help="Skip this many events.")
 @pass_context
 def watch(context: Context, project_id: str, after: int) -> None:
-    """Follow a project until it has ended; a model that is to be served is, then.
+    """Follow a project until it has ended and its model, if wanted, is served.
 
-    Exit code 0 on success, 7 if it failed, 8 if it was cancelled. With --json, each event is a
-    line of its own, and the project as it ended the last.
+    The exit code is 0 on success, 7 if the project failed, 8 if it was cancelled. With --json,
+    each event is printed on a line, and the project in its final state on the last.
     """
     with context.client() as client:
         _watch(context, client, project_id, after)
@@ -128,11 +126,11 @@ def retry(context: Context, project_id: str) -> None:
 
 @project.command()
 @click.argument("project_id")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_context
 def delete(context: Context, project_id: str, *, yes: bool) -> None:
-    """Remove a project and all it has at the orchestrator."""
-    if not yes and not click.confirm("Its served model ends, too. Delete it?"):
+    """Delete a project and everything it runs at the orchestrator."""
+    if not yes and not click.confirm("This also stops its served model. Delete the project?"):
         click.echo("Nothing was deleted.")
         return
     with context.client() as client:
@@ -145,8 +143,8 @@ def _say(context: Context, message: str) -> None:
 
 def _watch(context: Context, client: FlopsClient, project_id: str, after: int = 0) -> None:
     if context.is_json:
-        for one in client.follow(project_id, after):
-            context.line({"seq": one.seq, **document_from_event(one.event)})
+        for numbered in client.follow(project_id, after):
+            context.line({"seq": numbered.seq, **document_from_event(numbered.event)})
         ended = client.project(project_id)
         context.line({"project": ended.document})
         require_success(ended)
@@ -160,77 +158,74 @@ def _watch(context: Context, client: FlopsClient, project_id: str, after: int = 
 
 def _show_findings(context: Context, findings: Sequence[Finding]) -> None:
     show_findings(context, findings)
-    if not all(one.is_ok for one in findings):
-        raise RefusedError("the project would not succeed as it is; nothing was started")
+    require_no_problems(findings)
     if not context.is_json:
         click.echo("The project can be started.")
 
 
-def _show_project(context: Context, found: Project) -> None:
-    trained = found.document.get("trained") or {}
+def _show_project(context: Context, project: Project) -> None:
+    trained = project.document.get("trained") or {}
+    failure = project.failure
     facts = {
-        "project": found.id,
-        "stage": found.stage,
-        "owner": found.owner,
-        "repository": (found.document.get("sla") or {}).get("ml_repo_url"),
-        "created": moment(found.created_at),
-        "commit": found.document.get("commit"),
+        "project": project.id,
+        "stage": project.stage,
+        "owner": project.owner,
+        "repository": (project.document.get("sla") or {}).get("ml_repo_url"),
+        "created": moment(project.created_at),
+        "commit": project.document.get("commit"),
         "model": trained.get("model_uri"),
-        "model address": found.model_url,
-        "story": found.story_url,
-        "privacy": privacy(found),
-        "failed because": found.failure.reason if found.failure else "",
-        "what to change": found.failure.hint if found.failure else "",
-        "failed in": found.failure.origin if found.failure else "",
+        "model address": project.model_url,
+        "story": project.story_url,
+        "privacy": privacy(project),
+        "failed because": failure.reason if failure else "",
+        "what to change": failure.hint if failure else "",
+        "failed in": failure.origin if failure else "",
     }
     for name, value in facts.items():
         if value:
             click.echo(f"{name + ':':<16} {value}")
-    if found.failure and found.failure.last_lines:
+    if failure and failure.last_lines:
         click.echo("last lines:")
-        for line in found.failure.last_lines:
+        for line in failure.last_lines:
             click.echo(f"  {line}")
-    if found.rounds:
-        name = "CYCLE" if any(one.is_cycle for one in found.rounds) else "ROUND"
-        context.table((name, *MEASURED), round_rows(found))
-    if found.cluster_rounds:
+    if project.rounds:
+        name = "CYCLE" if any(round_.is_cycle for round_ in project.rounds) else "ROUND"
+        context.table((name, *MEASURED), round_rows(project))
+    if project.cluster_rounds:
         columns = ("CLUSTER", "CYCLE", "ROUND", *MEASURED)
-        context.table(columns, cluster_rows(found))
-    actors = found.document.get("actors") or ()
+        context.table(columns, cluster_rows(project))
+    actors = project.document.get("actors") or ()
     rows = [
         (
-            *(str(one.get(key) or "-") for key in ("role", "instance", "status")),
-            _node(one),
-            _did(one),
-            *(_count(one.get(key)) for key in ("round", "rows", "memory_mb")),
+            *(str(actor.get(key) or "-") for key in ("role", "instance", "status")),
+            _node(actor),
+            str(actor.get("state") or "-"),
+            *(_count(actor.get(key)) for key in ("round", "rows", "memory_mb")),
         )
-        for one in actors
+        for actor in actors
     ]
     if rows:
         context.table(ACTOR_COLUMNS, rows)
 
 
-def privacy(found: Project) -> str:
-    """Return what differential privacy has spent, empty for a project without."""
-    promised = ((found.document.get("sla") or {}).get("privacy") or {}).get("differential_privacy")
-    if not promised:
+def privacy(project: Project) -> str:
+    """Return the spent privacy budget; empty without differential privacy."""
+    sla = project.document.get("sla") or {}
+    settings = (sla.get("privacy") or {}).get("differential_privacy")
+    if not settings:
         return ""
-    spent = found.rounds[-1].epsilon if found.rounds else None
-    budget = promised.get("epsilon_budget")
+    spent = project.rounds[-1].epsilon if project.rounds else None
+    budget = settings.get("epsilon_budget")
     return (
         f"epsilon {spent or 0:.4g} spent{f' of {budget:g}' if budget else ''}, "
-        f"delta {promised.get('delta'):g}"
+        f"delta {settings.get('delta'):g}"
     )
 
 
 def _node(actor: Mapping[str, Any]) -> str:
-    """Return where an actor runs: by address in parentheses where the root chose the node."""
+    """Return an actor's node, or its address in parentheses if the root chose the node."""
     address = actor.get("public_address")
     return str(actor.get("node") or (f"({address})" if address else "-"))
-
-
-def _did(actor: Mapping[str, Any]) -> str:
-    return str(actor.get("state") or "-")
 
 
 def _count(number: float | None) -> str:
@@ -245,30 +240,31 @@ ACTOR_COLUMNS: Final = (
 MEASURED: Final = ("ACCURACY", "LOSS", "SECONDS", "DOWN", "UP")
 
 
-def round_rows(found: Project) -> list[tuple[str, ...]]:
-    """Return a row per round: number, and what was measured."""
-    return [(str(one.round), *_measured(one)) for one in found.rounds]
+def round_rows(project: Project) -> list[tuple[str, ...]]:
+    """Return a row per round: its number and measurements."""
+    return [(str(round_.round), *_measured(round_)) for round_ in project.rounds]
 
 
-def cluster_rows(found: Project) -> list[tuple[str, ...]]:
+def cluster_rows(project: Project) -> list[tuple[str, ...]]:
     """Return a row per round of each cluster of a hierarchical project."""
     return [
-        (one.cluster, str(one.cycle), str(one.round), *_measured(one))
-        for one in found.cluster_rounds
+        (round_.cluster, str(round_.cycle), str(round_.round), *_measured(round_))
+        for round_ in project.cluster_rounds
     ]
 
 
-def _measured(one: Round) -> tuple[str, ...]:
-    both = (one.bytes_down, one.bytes_up)
-    carried = ("-" if count is None else size(count) for count in both)
-    return (number(one.accuracy), number(one.loss), f"{one.seconds:.1f}", *carried)
+def _measured(round_: Round) -> tuple[str, ...]:
+    traffic = (
+        "-" if count is None else size(count) for count in (round_.bytes_down, round_.bytes_up)
+    )
+    return (number(round_.accuracy), number(round_.loss), f"{round_.seconds:.1f}", *traffic)
 
 
 def moment(time: str) -> str:
-    """Return the manager's time of something, to the minute."""
+    """Return a time of the manager's, to the minute."""
     return time[:16].replace("T", " ")
 
 
 def number(value: float | None) -> str:
-    """Return a metric as text; a dash where it was not measured."""
+    """Return a metric as text; a dash if it was not measured."""
     return "-" if value is None else f"{value:.4f}"

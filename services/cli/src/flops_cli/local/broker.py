@@ -33,7 +33,7 @@ dynamic_filters = true
 
 
 def write_configuration(file: Path, address: str, port: int, password: str) -> None:
-    """Write it readable by nobody else; ``password`` is made of letters, digits, - and _."""
+    """Write it readable only by the user; ``password`` consists of letters, digits, - and _."""
     text = _TEMPLATE.format(listen=f"{address}:{port}", user=USER, password=password)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The demo: the base case of the manuals, through the interfaces that every user has."""
+"""The demo: the base case of the manuals, over the same API that users call."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ from typing import Final
 
 from flops_cli.client import FlopsClient
 from flops_cli.errors import LocalSuiteError
-from flops_cli.local.demo_plans import HELD_OUT_TAG, ONE, TAG, Plan
+from flops_cli.local.demo_plans import HELD_OUT_TAG, NUMERALS, TAG, Plan
 from flops_cli.local.held_out import Samples, fetch_samples, predict
 from flops_cli.local.places import Places
 from flops_cli.local.pooled import PooledTraining, gather, train_pooled
@@ -25,19 +25,19 @@ MOCK_SECONDS: Final = 120.0
 
 @dataclass(frozen=True)
 class DemoWorld:
-    """What the demo runs in. ``state`` is its folder, ``repository`` a git URL."""
+    """The surroundings of a demo. ``state`` is its folder, ``repository`` a git URL."""
 
     places: Places
     suite: Suite
     client: FlopsClient
-    customer: str
+    customer_id: str
     state: Path
     repository: str
     plan: Plan
 
 
 class Demo:
-    """Runs the steps one after the other; ``run`` returns what the summary shows."""
+    """Runs the steps one after the other."""
 
     def __init__(
         self, world: DemoWorld, screen: Screen, clock: Callable[[], float] = time.monotonic
@@ -47,10 +47,10 @@ class Demo:
         self._clock = clock
 
     def run(self) -> Outcome:
-        """Do it all; raise a ``ClientError`` with the reason if a step fails."""
+        """Run the demo; raise a ``ClientError`` with the reason if a step fails."""
         began = self._clock()
         mock = self._provide_data()
-        held_out = self._client.submit_mock(self._plan.held_out_sla(self._customer))
+        held_out = self._client.submit_mock(self._plan.held_out_sla(self._customer_id))
         data_seconds = self._clock() - began
         project = self._train()
         self._await_mock(held_out)
@@ -89,8 +89,8 @@ class Demo:
         return self._world.client
 
     @property
-    def _customer(self) -> str:
-        return self._world.customer
+    def _customer_id(self) -> str:
+        return self._world.customer_id
 
     @property
     def _data_server(self) -> str:
@@ -98,10 +98,10 @@ class Demo:
 
     def _provide_data(self) -> Mock:
         plan = self._plan
-        where = f", spread over {ONE[plan.nodes]} nodes" if plan.nodes > 1 else ""
-        what = f"4,500 handwritten digits in {ONE[plan.partitions]} fragments{where}"
+        where = f", spread over {NUMERALS[plan.nodes]} nodes" if plan.nodes > 1 else ""
+        what = f"4,500 handwritten digits in {NUMERALS[plan.partitions]} fragments{where}"
         self._step(f"Provide data: {what}")
-        mock_id = self._client.submit_mock(plan.data_sla(self._customer))
+        mock_id = self._client.submit_mock(plan.data_sla(self._customer_id))
         self._screen.say(f"POST /api/flops/mocks -> {mock_id}")
         mock = self._await_mock(mock_id)
         for fragment in mock.fragments:
@@ -114,14 +114,17 @@ class Demo:
 
         def pause() -> None:
             if self._clock() > end:
-                raise LocalSuiteError(f"mock {mock_id} takes very long", "See the logs.")
+                raise LocalSuiteError(
+                    f"mock {mock_id} did not finish in {MOCK_SECONDS:.0f} s",
+                    f"See the logs in {self._world.suite.logs}.",
+                )
             self._world.suite.require_alive()
             clock.wait(0.3)
 
         return watch_mock(self._client, mock_id, self._screen, pause)
 
     def _gathered(self) -> str:
-        """Return the tag under which all data are on the first node; only the comparison asks."""
+        """Return the tag of all data on the first node, for the comparison."""
         if self._plan.nodes == 1:
             return TAG
         network = self._world.suite.network
@@ -131,7 +134,7 @@ class Demo:
     def _train(self) -> Project:
         self._step(self._plan.story)
         project_id = self._client.submit_project(
-            self._plan.project_sla(self._customer, self._world.repository)
+            self._plan.project_sla(self._customer_id, self._world.repository)
         )
         self._screen.say(f"POST /api/flops/projects -> {project_id}")
         project = watch_project(self._client, project_id, self._screen)
@@ -145,9 +148,9 @@ class Demo:
         step = max(1, len(predictions) // SHOWN_SAMPLES)
         shown = list(zip(predictions, samples.labels, strict=True))[::step][:SHOWN_SAMPLES]
         rows = [
-            ["predicted", *(str(one) for one, _ in shown)],
+            ["predicted", *(str(prediction) for prediction, _ in shown)],
             ["is", *(str(label) for _, label in shown)],
-            ["", *("ok" if one == label else "wrong" for one, label in shown)],
+            ["", *("ok" if prediction == label else "wrong" for prediction, label in shown)],
         ]
         self._screen.table(
             "", ["sample", *(str(index * step) for index in range(len(shown)))], rows

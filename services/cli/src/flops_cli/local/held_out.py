@@ -1,4 +1,4 @@
-"""The samples that no learner got: fetched from the data server, decoded, and sent to the model."""
+"""Held-out samples: fetched from the data server, decoded, and sent to the served model."""
 
 import io
 from collections.abc import Sequence
@@ -17,14 +17,15 @@ PREDICT_SECONDS: Final = 60.0
 
 @dataclass(frozen=True)
 class Samples:
-    """Pictures as rows of grey values from 0 to 255, and what they show."""
+    """Pictures as rows of grey values from 0 to 255, and their labels."""
 
     inputs: tuple[tuple[int, ...], ...]
     labels: tuple[int, ...]
 
     def accuracy_of(self, predictions: Sequence[int]) -> float:
-        """Return which part of ``predictions`` is right."""
-        right = sum(one == label for one, label in zip(predictions, self.labels, strict=True))
+        """Return the share of ``predictions`` that is right."""
+        pairs = zip(predictions, self.labels, strict=True)
+        right = sum(prediction == label for prediction, label in pairs)
         return right / len(self.labels)
 
 
@@ -35,7 +36,7 @@ def fetch_samples(address: str, tag: str) -> Samples:
         tables = [server.download(fragment.name) for fragment in fragments]
     rows = [row for table in tables for row in table.to_pylist()]
     if not rows:
-        raise LocalSuiteError(f"the data server at {address} has nothing with the tag {tag}")
+        raise LocalSuiteError(f"the data server at {address} has no fragment with the tag {tag}")
     return Samples(
         inputs=tuple(grey_values(row["image"]["bytes"]) for row in rows),
         labels=tuple(int(row["label"]) for row in rows),
@@ -51,12 +52,13 @@ def grey_values(picture: bytes) -> tuple[int, ...]:
 def predict(model_url: str, inputs: Sequence[Sequence[int]]) -> tuple[int, ...]:
     """Return the served model's predictions, over MLflow's scoring protocol."""
     url = f"{model_url}/invocations"
-    document = {"inputs": [[float(value) for value in one] for one in inputs]}
+    document = {"inputs": [[float(value) for value in sample] for sample in inputs]}
     try:
         with session_for(url) as session:
             response = session.post(url, json=document, timeout=PREDICT_SECONDS)
         if not response.ok:
-            raise LocalSuiteError(f"{url} answers {response.status_code}: {response.text[:500]}")
-        return tuple(int(one) for one in response.json()["predictions"])
+            reason = f"{response.status_code}: {response.text[:500]}"
+            raise LocalSuiteError(f"{url} answers with status {reason}")
+        return tuple(int(label) for label in response.json()["predictions"])
     except (requests.RequestException, ValueError, KeyError) as error:
         raise LocalSuiteError(f"the model at {url} does not predict: {error}") from error

@@ -1,4 +1,4 @@
-"""The suite's own images: bundles in the local image store, as a registry would offer images."""
+"""The suite's images: bundles in the local image store, which stands in for a registry."""
 
 import os
 from collections.abc import Mapping
@@ -21,14 +21,13 @@ STARTED: Final = (
     "project-observer",
     "tracking-server",
 )
-"""Services that run as they are."""
+"""Services that run without a build."""
 
 BASES: Final = ("learner", "aggregator", "model-server")
-"""What the image-builder builds upon; they cannot be started themselves."""
-
+"""Bases that the image-builder builds upon; they cannot be started themselves."""
 
 SIMULATOR: Final = "simulator"
-"""What stands in for an aggregator, where learners are simulated."""
+"""Replaces the aggregator's base where learners are simulated."""
 
 
 def reference(service: str) -> str:
@@ -51,7 +50,7 @@ def register(places: Places, variables: Mapping[str, str]) -> None:
 
 
 def register_simulator(places: Places, variables: Mapping[str, str]) -> str:
-    """Write bases of which an aggregator can simulate its learners; return their tag."""
+    """Write bases for an aggregator that simulates its learners; return their tag."""
     register(places, variables)
     for role, name in (("learner", "learner"), ("aggregator", SIMULATOR)):
         _write_requirements(places, name)
@@ -61,7 +60,7 @@ def register_simulator(places: Places, variables: Mapping[str, str]) -> str:
 
 
 def requirements_file(places: Places, service: str) -> Path:
-    """Return where the third-party requirements of a base image are listed."""
+    """Return the file that lists the third-party requirements of a base image."""
     return places.images / "bases" / service / "requirements.in"
 
 

@@ -1,4 +1,4 @@
-"""Inspecting an ML repository with the image-builder of this checkout; nothing is deployed."""
+"""Inspects an ML repository with the image-builder of this checkout; deploys nothing."""
 
 import json
 import subprocess
@@ -18,14 +18,14 @@ from flops_cli.sources import find_sources
 
 SERVICE: Final = "image-builder"
 INSPECT_SECONDS: Final = 900.0
-"""Nearly all of it would be downloads of packages that no project on this machine used before."""
+"""Nearly all of it is for downloading packages that are not in this machine's cache."""
 
 SAMPLE_ROWS: Final = 200
 
 
 @dataclass(frozen=True)
 class Repository:
-    """What to inspect: a folder or git URL, and what its project would ask for."""
+    """A repository to inspect, a folder or git URL, and what its project requires."""
 
     url: str
     ref: str = ""
@@ -36,12 +36,12 @@ class Repository:
 def inspect_repository(
     places: Places, repository: Repository, rows: Path | None, variables: Mapping[str, str]
 ) -> tuple[Finding, ...]:
-    """Return what the image-builder finds; ``rows`` is a Parquet file. Needs its environment.
+    """Return the findings of the installed image-builder; ``rows`` is a Parquet file.
 
-    Raises ``LocalSuiteError`` if it cannot say anything.
+    Raises ``LocalSuiteError`` if the inspection does not finish.
     """
     register(places, variables)
-    told = {
+    settings = {
         "FLOPS_ML_REPO_URL": repository.url,
         "FLOPS_ML_REPO_REF": repository.ref,
         "FLOPS_ML_MODEL_FLAVOR": repository.flavor,
@@ -52,21 +52,21 @@ def inspect_repository(
         "FLOPS_SAMPLE_ROWS": str(rows or ""),
         "FLOPS_LOG_LEVEL": "WARNING",
     }
-    known = {name: value for name, value in variables.items() if not name.startswith("FLOPS_")}
+    foreign = {name: value for name, value in variables.items() if not name.startswith("FLOPS_")}
     git = {name: value for name, value in variables.items() if name.startswith("FLOPS_GIT_")}
-    env = {**known, **git, **{name: value for name, value in told.items() if value}}
+    env = {**foreign, **git, **{name: value for name, value in settings.items() if value}}
     argv = [str(places.python(SERVICE)), "-m", "flops_image_builder", "inspect"]
     try:
         ended = subprocess.run(
             argv, env=env, capture_output=True, text=True, timeout=INSPECT_SECONDS, check=False
         )
-        return tuple(Finding.from_document(one) for one in json.loads(ended.stdout))
+        return tuple(Finding.from_document(finding) for finding in json.loads(ended.stdout))
     except subprocess.TimeoutExpired as error:
         message = f"the inspection took longer than {INSPECT_SECONDS:.0f} s"
         raise LocalSuiteError(message) from error
     except ValueError as error:
         lines = ended.stderr.splitlines()[-10:]
-        raise LocalSuiteError("the inspection broke off", errors=lines) from error
+        raise LocalSuiteError("the inspection ended unexpectedly", errors=lines) from error
 
 
 def take_sample(data: Path, folder: Path) -> Path:

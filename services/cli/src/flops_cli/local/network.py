@@ -1,4 +1,4 @@
-"""A loopback network of our own: a /16 below 127.0.0.0/8 in which all of our ports are free."""
+"""The suite's loopback network: a /16 of 127.0.0.0/8 in which all of its ports are free."""
 
 import socket
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from flops_cli.errors import LocalSuiteError
 
 OAKESTRA_PORT: Final = 10000
 HOOKS_PORT: Final = 11011
-"""Where the root is told who wants to hear of changes."""
+"""The root's port for registering webhooks."""
 
 HOOK_PORT: Final = 5075
-"""Where the manager hears of them."""
+"""The manager's port for the root's webhook calls."""
 
 API_PORT: Final = 5072
 BROKER_PORT: Final = 9027
@@ -24,41 +24,41 @@ CANDIDATES: Final = tuple(f"127.{second}" for second in range(30, 60))
 
 @dataclass(frozen=True)
 class Network:
-    """The addresses of a world; ``prefix`` is its first half, such as 127.30."""
+    """The addresses of a suite; ``prefix`` is their first half, such as 127.30."""
 
     prefix: str
 
     @property
     def address(self) -> str:
-        """Where everything that is no service of the orchestrator listens."""
+        """The address of the suite's own processes; the orchestrator's services have others."""
         return f"{self.prefix}.0.1"
 
     @property
     def oakestra_url(self) -> str:
-        """The root orchestrator."""
+        """The address of the root orchestrator."""
         return f"http://{self.address}:{OAKESTRA_PORT}"
 
     @property
     def api_url(self) -> str:
-        """The manager."""
+        """The address of the manager."""
         return f"http://{self.address}:{API_PORT}"
 
     @property
     def mongo_url(self) -> str:
-        """The store."""
+        """The address of the store."""
         return f"mongodb://{self.address}:{STORE_PORT}"
 
     def has_data_servers(self, nodes: Iterable[int]) -> bool:
-        """Say whether the data servers of ``nodes``, counted from 1, accept connections."""
+        """Return whether the data servers of ``nodes``, counted from 1, accept connections."""
         return all(is_listening(f"{self.prefix}.1.{number}", DATA_PORT) for number in nodes)
 
     def data_server(self, node: int) -> str:
-        """Return the data server of a node; nodes count from 1."""
+        """Return the address of a node's data server; nodes count from 1."""
         return f"{self.prefix}.1.{node}:{DATA_PORT}"
 
 
 def find_network(candidates: tuple[str, ...] = CANDIDATES) -> Network:
-    """Return the first network that nobody uses; raise ``LocalSuiteError`` if all are taken."""
+    """Return the first unused network; raise ``LocalSuiteError`` if all are taken."""
     for prefix in candidates:
         network = Network(prefix)
         ports = (OAKESTRA_PORT, API_PORT, BROKER_PORT, STORE_PORT)
@@ -66,13 +66,13 @@ def find_network(candidates: tuple[str, ...] = CANDIDATES) -> Network:
             return network
     raise LocalSuiteError(
         f"no free network on the loopback between {candidates[0]} and {candidates[-1]}",
-        hint=f"Who listens on {candidates[0]}.0.1:{API_PORT}? Another suite may still run.",
+        hint=f"Other suites may be running; see who listens on {candidates[0]}.0.1:{API_PORT}.",
     )
 
 
 def _is_free(address: str, port: int) -> bool:
     with socket.socket() as probe:
-        # As the servers do it: a port whose last connection just ended counts as free.
+        # Like the servers, so that a port whose last connection just ended counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
@@ -82,7 +82,7 @@ def _is_free(address: str, port: int) -> bool:
 
 
 def is_listening(address: str, port: int) -> bool:
-    """Say whether somebody accepts connections there."""
+    """Return whether a server accepts connections there."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((address, port)) == 0

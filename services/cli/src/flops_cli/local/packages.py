@@ -1,4 +1,4 @@
-"""What the pyproject.toml of a service says: its packages of other people, and its local ones."""
+"""The dependencies in a service's pyproject.toml: third-party requirements and local sources."""
 
 import re
 import tomllib
@@ -11,14 +11,14 @@ _NAME = re.compile(r"^[A-Za-z0-9._-]+")
 
 @dataclass(frozen=True)
 class Needs:
-    """The src folders, the service's own first, and the requirements that are not our own."""
+    """The src folders, the service's own first, and the third-party requirements."""
 
     sources: tuple[Path, ...]
     requirements: tuple[str, ...]
 
 
 def needs_of(folder: Path) -> Needs:
-    """Return what the distribution in ``folder`` needs, through all local packages it names."""
+    """Return the needs of the distribution in ``folder`` and of its local dependencies."""
     sources: dict[Path, None] = {}
     requirements: dict[str, None] = {}
     waiting = [folder.resolve()]
@@ -44,5 +44,5 @@ def _local_paths(project: dict[str, Any]) -> dict[str, str]:
 
 
 def _name_of(requirement: str) -> str:
-    found = _NAME.match(requirement)
-    return found.group() if found else requirement
+    name = _NAME.match(requirement)
+    return name.group() if name else requirement

@@ -1,4 +1,4 @@
-"""Where the embedded suite keeps what, below one state folder; and where the sources are."""
+"""The folders of the embedded suite's state and of the sources."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ class Places:
 
     @property
     def environments(self) -> Path:
-        """One virtual environment per service."""
+        """The folder of the services' virtual environments."""
         return self.home / "envs"
 
     @property
@@ -52,6 +52,6 @@ def find_places(repository: Path | None, home: Path | None, start: Path) -> Plac
             if (folder / "services" / "cli" / "pyproject.toml").is_file():
                 return Places(folder, home or folder / ".flops")
     raise LocalSuiteError(
-        "the embedded suite runs from a checkout of FLOps, and there is none here",
-        hint="Call flops inside the checkout, or set FLOPS_REPOSITORY to it.",
+        "the embedded suite needs a checkout of FLOps, and this folder is not in one",
+        hint="Run flops inside the checkout, or set FLOPS_REPOSITORY to its path.",
     )

@@ -1,4 +1,4 @@
-"""What the same model learns from the pooled data: the yardstick for the federated result."""
+"""Training on the pooled data, to compare the federated result with."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ PROGRAM: Final = Path(__file__).with_name("pooled_program.py")
 
 @dataclass(frozen=True)
 class Pooled:
-    """How many samples one fit used, and which part of the held-out samples was right."""
+    """The samples that a fit used, and the accuracy on the held-out samples."""
 
     samples: int
     accuracy: float
@@ -26,7 +26,7 @@ class Pooled:
 
 @dataclass(frozen=True)
 class PooledTraining:
-    """Where the learner's image and the data are, and how often to fit."""
+    """The learner's image, the data, and how often to fit."""
 
     images: Path
     learner_image: str
@@ -36,9 +36,9 @@ class PooledTraining:
 
 
 def gather(servers: Sequence[str], tag: str) -> str:
-    """Copy what all ``servers`` (host:port) hold under ``tag`` to the first; return its tag there.
+    """Copy the fragments with ``tag`` of all ``servers`` to the first; return their tag there.
 
-    No learner may do this: it is for a comparison with data that do not leave their nodes.
+    Only for comparison: in a federation, data do not leave their nodes.
     """
     pooled = f"{tag}-pooled"
     with DataServer(servers[0]) as first:

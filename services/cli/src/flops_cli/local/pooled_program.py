@@ -1,7 +1,7 @@
-"""Train the repository's model on all the data in one place, as a number to compare with.
+"""Train the repository's model on all data in one place, for comparison.
 
-A program for the learner's own interpreter: it uses what the image-builder installed, and no
-package of this distribution. ``pooled_program.py <inputs.json> <number of fits>`` prints JSON.
+This program runs in the learner's environment and uses no package of this distribution:
+``pooled_program.py <inputs.json> <number of fits>`` prints JSON.
 """
 
 import importlib
@@ -12,16 +12,16 @@ from typing import Any
 
 
 def main(inputs_file: str, fits: int) -> None:
-    """Fit on everything that ``load_dataset`` gives; print predictions for the inputs."""
-    import numpy as np  # noqa: PLC0415 - the learner's environment has it, ours need not
+    """Fit on everything that ``load_dataset`` returns; print predictions for the inputs."""
+    import numpy as np  # noqa: PLC0415 - only the learner's environment is sure to have it
 
     manager: Any = importlib.import_module("model_manager").ModelManager()
     manager.set_model_data()
     samples = [int(manager.fit_model()) for _ in range(fits)]
     inputs = np.asarray(json.loads(Path(inputs_file).read_text()), dtype=np.float64)
     predictions = np.asarray(manager.get_model().predict(inputs))
-    result = {"samples": samples[-1], "predictions": [int(one) for one in predictions]}
-    # Whatever the user's code prints comes before: the last line counts.
+    result = {"samples": samples[-1], "predictions": [int(label) for label in predictions]}
+    # The user's code may print, too: the last line counts.
     print("\n" + json.dumps(result))  # noqa: T201
 
 

@@ -1,4 +1,4 @@
-"""Child processes that never outlive us: each leads a session, and ends with us or before us."""
+"""Child processes that never outlive this one; each leads a session of its own."""
 
 import contextlib
 import ctypes
@@ -22,7 +22,7 @@ SHOWN_LINES = 20
 
 
 class Child:
-    """One process. ``log`` takes what it says, and survives it."""
+    """A process whose output is appended to ``log``."""
 
     def __init__(self, name: str, argv: list[str], env: Mapping[str, str], log: Path) -> None:
         self.name = name
@@ -32,7 +32,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; raises ``LocalSuiteError`` if there is no such program."""
+        """Start it; raise ``LocalSuiteError`` if the program does not exist."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         tether = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid())]
         try:
@@ -68,12 +68,12 @@ class Child:
             ) from error
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM; its own children are its own business."""
+        """Send SIGTERM to the process alone, not to its children."""
         if self._process and self._process.poll() is None:
             self._process.terminate()
 
     def stop(self, timeout_seconds: float = STOP_SECONDS) -> None:
-        """End it, in the end by force, with everything in its session; safe to call twice."""
+        """Stop it and its session, by force after the timeout; safe to call twice."""
         if self._process is None:
             return
         self.ask_to_stop()
@@ -92,12 +92,12 @@ class Child:
 
 
 def _kill_group(leader: int) -> None:
-    with contextlib.suppress(ProcessLookupError):  # nobody is left in it
+    with contextlib.suppress(ProcessLookupError):  # the group has ended
         os.killpg(leader, signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent ends, so that none gets lost."""
+    """Make this process the parent of each descendant whose own parent ends."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -106,33 +106,28 @@ def descendants(pid: int | None = None) -> tuple[int, ...]:
     parents: dict[int, int] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
-            found = _parent_of(folder)
-            if found is not None:
-                parents[int(folder.name)] = found
-    below = {pid or os.getpid()}
-    grown = True
-    while grown:
-        children = {child for child, parent in parents.items() if parent in below} - below
+            stat = _stat(folder)
+            if stat:
+                parents[int(folder.name)] = int(stat[1])
+    root = {pid or os.getpid()}
+    below: set[int] = set()
+    while (
+        children := {child for child, parent in parents.items() if parent in root | below} - below
+    ):
         below |= children
-        grown = bool(children)
-    return tuple(sorted(below - {pid or os.getpid()}))
-
-
-def _parent_of(folder: Path) -> int | None:
-    stat = _stat(folder)
-    return int(stat[1]) if stat else None
+    return tuple(sorted(below - root))
 
 
 def start_time(pid: int) -> str | None:
-    """Return when a process was started, in the system's own count; None if it is gone."""
+    """Return when a process was started, in the kernel's clock ticks; None if it has ended."""
     stat = _stat(Path("/proc", str(pid)))
     return stat[19] if stat else None
 
 
 def _stat(folder: Path) -> list[str] | None:
-    """Return what the system tells of a process from its state on; None if it is a zombie."""
+    """Return the fields of /proc/PID/stat from the state on; None for a zombie."""
     try:
-        # The name, in parentheses, may hold anything; state, parent and the rest follow it.
+        # The name, in parentheses, may contain anything, so split after it.
         stat = (folder / "stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):
         return None
@@ -140,7 +135,7 @@ def _stat(folder: Path) -> list[str] | None:
 
 
 def end_descendants() -> int:
-    """Kill whatever is left below this process; return how many that were."""
+    """Kill the remaining descendants of this process; return how many there were."""
     left = descendants()
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
@@ -153,10 +148,9 @@ class InterruptedByUserError(BaseException):
 
 
 def interrupt_on_signals() -> None:
-    """Turn SIGINT, SIGTERM and SIGHUP into ``InterruptedByUserError``, once.
+    """Turn the first SIGINT, SIGTERM or SIGHUP into ``InterruptedByUserError``.
 
-    Whatever comes after the first is ignored, so that nothing disturbs the cleaning up, which is
-    bounded.
+    Later signals are ignored, so that nothing disturbs the cleanup, which is bounded.
     """
     watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -175,7 +169,7 @@ def wait_for(
     what: str,
     children: Iterable[Child] = (),
 ) -> None:
-    """Return when ``condition`` holds; raise ``LocalSuiteError`` after the time or a death."""
+    """Wait for ``condition``; raise ``LocalSuiteError`` on timeout or if a child has ended."""
     watched = tuple(children)
     pause = threading.Event()
     end = time.monotonic() + timeout_seconds

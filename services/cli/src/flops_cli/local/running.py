@@ -1,4 +1,4 @@
-"""Which suite runs on a state folder: one at a time, known to other terminals, ended from there."""
+"""The suite that runs on a state folder, recorded in a file so that other terminals can end it."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ STOP_SECONDS: Final = 90.0
 
 @dataclass(frozen=True)
 class Running:
-    """The process that keeps a suite; ``started`` tells it from a later one with the same id."""
+    """The process of a suite; ``started`` distinguishes it from a later one with the same id."""
 
     pid: int
     started: str
@@ -29,12 +29,12 @@ class Running:
 
     @property
     def is_alive(self) -> bool:
-        """Say whether it still runs."""
+        """True while the process runs."""
         return start_time(self.pid) == self.started
 
     @property
     def api_url(self) -> str:
-        """Where its manager is."""
+        """The address of its manager."""
         return Network(self.network).api_url
 
 
@@ -49,8 +49,8 @@ def suite_in(state: Path) -> Running | None:
 
 def suites_in(home: Path) -> dict[Path, Running]:
     """Return every suite that runs below a home folder, by its state folder."""
-    found = {file.parent: suite_in(file.parent) for file in sorted(home.glob(f"*/{FILE}"))}
-    return {state: running for state, running in found.items() if running}
+    states = (file.parent for file in sorted(home.glob(f"*/{FILE}")))
+    return {state: running for state in states if (running := suite_in(state))}
 
 
 def require_none(state: Path) -> None:
@@ -58,14 +58,14 @@ def require_none(state: Path) -> None:
     running = suite_in(state)
     if running:
         raise LocalSuiteError(
-            f"a suite runs already, its manager at {running.api_url}",
+            f"a suite is already running, with its manager at {running.api_url}",
             hint="`flops local down` ends it.",
         )
 
 
 @contextmanager
 def announced(state: Path, network: Network) -> Iterator[Running]:
-    """Say that this process keeps the suite of a state folder, for as long as the block lasts."""
+    """Record this process as the suite of a state folder for the duration of the block."""
     mine = Running(os.getpid(), start_time(os.getpid()) or "", network.prefix)
     _write(state, mine)
     try:
@@ -75,18 +75,18 @@ def announced(state: Path, network: Network) -> Iterator[Running]:
 
 
 def announce_ready(state: Path, mine: Running) -> None:
-    """Say that everything answers."""
+    """Record that the suite is ready."""
     _write(state, replace(mine, is_ready=True))
 
 
 def end(running: Running) -> None:
-    """Stop a suite and return when it is gone; raise ``LocalSuiteError`` if it stays."""
-    with contextlib.suppress(ProcessLookupError):  # it has ended in this very moment
+    """Stop a suite and wait for its end; raise ``LocalSuiteError`` if it does not end."""
+    with contextlib.suppress(ProcessLookupError):  # it has just ended
         os.kill(running.pid, signal.SIGTERM)
     wait_for(
         lambda: not running.is_alive,
         STOP_SECONDS,
-        f"process {running.pid} was told to end and runs",
+        f"process {running.pid} does not end",
     )
 
 

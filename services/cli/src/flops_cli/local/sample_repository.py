@@ -1,4 +1,4 @@
-"""A git repository made of a folder, for the demo; equal content gives the equal commit."""
+"""Makes a git repository from a folder, for the demo; equal content gives the same commit."""
 
 import shutil
 import subprocess
@@ -24,7 +24,7 @@ def make_repository(source: Path, folder: Path, variables: Mapping[str, str]) ->
     env = {
         "PATH": variables.get("PATH", "/usr/bin:/bin"),
         "HOME": str(folder),
-        # Nobody's own settings (signing, hooks, templates) change what is committed.
+        # The user's git settings (signing, hooks, templates) must not change the commit.
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_CONFIG_NOSYSTEM": "1",
         **author,

@@ -1,4 +1,4 @@
-"""Simulating a project's training on this machine: environment, data, and the process itself."""
+"""Simulates a project's training on this machine: environment, data, and the process itself."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from flops_contracts.bundles import Bundle, read_bundle
 from flops_contracts.sla import MockDataConfiguration, ProjectSla
 
 NEEDS: Final = ("image-builder", "mock-data-provider", DATASETS)
-"""The services that have a part in it, whose environments have to be there."""
+"""Services and datasets that a simulation needs installed."""
 
 BUILD_SECONDS: Final = 1800.0
 SPLIT_SECONDS: Final = 1800.0
@@ -26,15 +26,15 @@ News = Mapping[str, Any]
 
 
 class SimulationError(LocalSuiteError):
-    """The simulation failed, for a reason that the simulated project would have failed for."""
+    """The simulation failed, for a reason that a real project would have failed for, too."""
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """A project, its data, and how many learners are to share them."""
+    """A project, its data, and the number of learners that share them."""
 
-    sla: Mapping[str, Any]
-    read: ProjectSla
+    document: Mapping[str, Any]
+    sla: ProjectSla
     data: MockDataConfiguration
     learners: int
     clusters: int
@@ -43,7 +43,7 @@ class Simulation:
 
 
 class Simulator:
-    """Makes what a simulation needs below ``folder``, and runs it."""
+    """Prepares a simulation below ``folder``, and runs it."""
 
     def __init__(self, places: Places, variables: Mapping[str, str], folder: Path) -> None:
         self._places = places
@@ -54,10 +54,10 @@ class Simulator:
         }
         self._folder = folder
 
-    def environment(self, asked: Simulation) -> Bundle:
+    def environment(self, simulation: Simulation) -> Bundle:
         """Build an aggregator's environment with the learner's code; raise ``SimulationError``."""
-        sla = asked.read
-        told = {
+        sla = simulation.sla
+        settings = {
             "FLOPS_ML_REPO_URL": sla.ml_repo_url,
             "FLOPS_ML_REPO_REF": sla.ml_repo_ref,
             "FLOPS_ML_MODEL_FLAVOR": sla.ml_model_flavor,
@@ -68,52 +68,51 @@ class Simulator:
             "FLOPS_COUNTS_PRIVACY": "on" if sla.privacy.differential_privacy else "",
             "FLOPS_LOG_LEVEL": "WARNING",
         }
-        ended = self._run("image-builder", ["assemble"], told, BUILD_SECONDS)
-        document = _last_line(ended)
+        document = self._run("image-builder", ["assemble"], settings, BUILD_SECONDS)
         if error := document.get("error"):
             raise SimulationError(error["reason"], hint=error["hint"])
         bundle = read_bundle(self._places.images, document["aggregator"])
         if bundle is None:
-            raise SimulationError("what the image-builder has made is gone")
+            raise SimulationError("the bundle that the image-builder reported does not exist")
         return bundle
 
-    def data(self, asked: Simulation) -> list[int]:
-        """Split the data into a file for each learner; return their rows."""
-        wanted = asked.data
+    def data(self, simulation: Simulation) -> list[int]:
+        """Split the data into a file for each learner; return how many rows each file has."""
+        data = simulation.data
         partitioner = {
-            "name": wanted.partitioner.name,
-            "parameters": dict(wanted.partitioner.parameters),
+            "name": data.partitioner.name,
+            "parameters": dict(data.partitioner.parameters),
         }
-        told = {
-            "FLOPS_DATASET_NAME": wanted.dataset_name,
-            "FLOPS_DATA_TAG": wanted.data_tag,
-            "FLOPS_SOURCE": wanted.source,
-            "FLOPS_SPLIT": wanted.split,
-            "FLOPS_SEED": str(wanted.seed),
-            "FLOPS_NUMBER_OF_PARTITIONS": str(asked.learners),
+        settings = {
+            "FLOPS_DATASET_NAME": data.dataset_name,
+            "FLOPS_DATA_TAG": data.data_tag,
+            "FLOPS_SOURCE": data.source,
+            "FLOPS_SPLIT": data.split,
+            "FLOPS_SEED": str(data.seed),
+            "FLOPS_NUMBER_OF_PARTITIONS": str(simulation.learners),
             "FLOPS_PARTITIONER": json.dumps(partitioner),
             "FLOPS_BUILTIN_DATASETS": str(builtin_datasets(self._places)),
             "FLOPS_LOG_LEVEL": "WARNING",
         }
         argv = ["split", str(self._data)]
-        rows = _last_line(self._run("mock-data-provider", argv, told, SPLIT_SECONDS))
-        if len(rows) != asked.learners:
+        rows = self._run("mock-data-provider", argv, settings, SPLIT_SECONDS)
+        if len(rows) != simulation.learners:
             raise SimulationError(
-                f"{wanted.partitioner.name} makes {len(rows)} partitions of these data, not "
-                f"{asked.learners}",
+                f"{data.partitioner.name} splits these data into {len(rows)} partitions, not "
+                f"{simulation.learners}",
                 hint="Simulate as many learners, or change the partitioner.",
             )
-        return [int(one) for one in rows]
+        return [int(count) for count in rows]
 
-    def run(self, asked: Simulation, bundle: Bundle) -> Iterator[News]:
-        """Give what happens as it happens; the last is ``done``. Raises ``SimulationError``."""
+    def run(self, simulation: Simulation, bundle: Bundle) -> Iterator[News]:
+        """Yield events as they happen; the last is ``done``. Raises ``SimulationError``."""
         plan = self._folder / "plan.json"
         document = {
-            "sla": asked.sla,
+            "sla": simulation.document,
             "data": str(self._data),
-            "clusters": asked.clusters,
-            "processes": asked.processes,
-            "seed": asked.seed,
+            "clusters": simulation.clusters,
+            "processes": simulation.processes,
+            "seed": simulation.seed,
         }
         plan.write_text(json.dumps(document), encoding="utf-8")
         log = self._folder / "simulation.log"
@@ -128,12 +127,12 @@ class Simulator:
             )
             with process:
                 try:
-                    yield from _told(process.stdout or (), log)
+                    yield from _news(process.stdout or (), log)
                     process.wait(END_SECONDS)
-                    # Python's own watcher over shared resources ends a moment after it.
+                    # Python's resource tracker ends a moment after it.
                     wait_for(lambda: not descendants(), END_SECONDS, "the end of the simulation")
                 finally:
-                    # Whoever stops listening wants no more of it.
+                    # The caller may stop iterating before the end.
                     process.terminate()
 
     @property
@@ -141,13 +140,14 @@ class Simulator:
         return self._folder / "data"
 
     def _run(
-        self, service: str, arguments: Sequence[str], told: Mapping[str, str], seconds: float
-    ) -> subprocess.CompletedProcess[str]:
+        self, service: str, arguments: Sequence[str], settings: Mapping[str, str], seconds: float
+    ) -> Any:
+        """Run a service; return the JSON that it prints last."""
         module = f"flops_{service.replace('-', '_')}"
         try:
-            return subprocess.run(
+            ended = subprocess.run(
                 [str(self._places.python(service)), "-m", module, *arguments],
-                env={**self._variables, **{name: one for name, one in told.items() if one}},
+                env={**self._variables, **{name: text for name, text in settings.items() if text}},
                 capture_output=True,
                 text=True,
                 timeout=seconds,
@@ -155,9 +155,15 @@ class Simulator:
             )
         except subprocess.TimeoutExpired as error:
             raise SimulationError(f"{service} took longer than {seconds:.0f} s") from error
+        try:
+            return json.loads(ended.stdout.splitlines()[-1])
+        except (ValueError, IndexError) as error:
+            lines = ended.stderr.splitlines()
+            reason = lines[-1] if lines else f"{service} printed no result"
+            raise SimulationError(reason, errors=lines[-20:]) from error
 
 
-def _told(lines: Any, log: Path) -> Iterator[News]:
+def _news(lines: Any, log: Path) -> Iterator[News]:
     for line in lines:
         news: News = json.loads(line)
         if news["kind"] == "failed":
@@ -165,18 +171,7 @@ def _told(lines: Any, log: Path) -> Iterator[News]:
         yield news
         if news["kind"] == "done":
             return
-    raise SimulationError("the simulation broke off", errors=_tail(log))
-
-
-def _last_line(ended: subprocess.CompletedProcess[str]) -> Any:
-    """Return the JSON that a program printed last; raise with what it said instead."""
-    try:
-        return json.loads(ended.stdout.splitlines()[-1])
-    except (ValueError, IndexError) as error:
-        lines = ended.stderr.splitlines()
-        raise SimulationError(
-            lines[-1] if lines else "it said nothing", errors=lines[-20:]
-        ) from error
+    raise SimulationError("the simulation ended unexpectedly", errors=_tail(log))
 
 
 def _tail(log: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """The embedded suite: broker, store, local-oakestra and the manager's two processes.
 
-Everything else (builders, actors, tracking servers, data servers) is started by local-oakestra,
-because the manager or a node asks for it.
+local-oakestra starts everything else (builders, actors, tracking servers, data servers) when the
+manager or a node requests it.
 """
 
 import json
@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import requests
@@ -33,7 +32,7 @@ from flops_cli.local.processes import Child, require_alive, wait_for
 
 ADMIN: Final = "Admin"
 REGISTRY: Final = "localhost:5073"
-"""Only a part of the built images' names: the same in every network, so that they are reused."""
+"""Part of the built images' names, the same in every network so that images are reused."""
 
 LEARNER_ADDON: Final = "FLOps-learner"
 START_SECONDS: Final = 60.0
@@ -44,7 +43,7 @@ Announce = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Secrets:
-    """What protects one run; never in an argument, a log or a file that others can read."""
+    """The secrets of a run; never put into an argument, a log or a file that others can read."""
 
     broker_password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     root_password: str = field(default="Admin", repr=False)
@@ -54,8 +53,8 @@ class Secrets:
 class Suite:
     """Starts everything in order and stops it in reverse; use it as a context manager.
 
-    ``state`` is the folder of this run's data and logs. ``variables`` are those of our own
-    process that children may see. ``topology`` are the clusters of local-oakestra, as it is told;
+    ``state`` is the folder of this run's data and logs. ``variables`` are this process's
+    environment, of which children get a part. ``topology`` describes local-oakestra's clusters;
     without it this machine is one node.
     """
 
@@ -85,12 +84,7 @@ class Suite:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -100,11 +94,11 @@ class Suite:
 
     @property
     def children(self) -> tuple[Child, ...]:
-        """What was started, in that order."""
+        """The processes in the order of their start."""
         return tuple(child for wave in self._waves for child in wave)
 
     def start(self) -> None:
-        """Start everything; raise ``LocalSuiteError`` naming what does not start, and why."""
+        """Start everything; raise ``LocalSuiteError`` if a part does not start."""
         self._state.mkdir(parents=True, exist_ok=True)
         register(self._places, self._variables)
         self._announce("starting broker, store and local-oakestra")
@@ -117,7 +111,7 @@ class Suite:
         self._announce("starting the manager")
         self._start(*self._manager())
         self._await("the manager", lambda: _is_ready(f"{self.network.api_url}/readyz"))
-        # Whoever asks for data as soon as we say that all runs finds where they go.
+        # Users may send data as soon as the suite is reported as running.
         learners = learner_nodes(self._topology)
         self._await("the data servers", lambda: self.network.has_data_servers(learners))
 
@@ -126,7 +120,7 @@ class Suite:
         require_alive(self.children)
 
     def stop(self) -> None:
-        """Stop everything, what was started last first; safe to call at any moment, and twice."""
+        """Stop everything in reverse order; safe to call at any moment, and twice."""
         for wave in reversed(self._waves):
             for child in wave:
                 child.ask_to_stop()
@@ -135,7 +129,7 @@ class Suite:
         self._waves.clear()
 
     def _start(self, *wave: Child) -> None:
-        # Before they are started: a signal may come between starting and remembering.
+        # Remembered before they are started, because a signal may come in between.
         self._waves.append(list(wave))
         for child in wave:
             child.start()
@@ -150,8 +144,8 @@ class Suite:
             if key in self._variables
         }
         log = self.logs / f"{name}.log"
-        words = [str(one) for one in argv]
-        return Child(name, words, {**plain, "PYTHONUNBUFFERED": "1", **env}, log)
+        command = [str(argument) for argument in argv]
+        return Child(name, command, {**plain, "PYTHONUNBUFFERED": "1", **env}, log)
 
     def _broker(self) -> Child:
         file = self._state / "broker.toml"
@@ -202,7 +196,7 @@ class Suite:
             "FLOPS_IMAGE_STORE": str(self._places.images),
             "FLOPS_IMAGE_PREFIX": PREFIX,
             "FLOPS_API_PORT": str(API_PORT),
-            **where_traces_go(self._variables),
+            **tracing(self._variables),
         }
         command = [python, "-m", "flops_manager"]
         return (
@@ -212,12 +206,9 @@ class Suite:
 
 
 def surroundings(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return how the outside is reached from here: proxies, certificates, and who takes traces.
-
-    The loopback is never reached through a proxy.
-    """
+    """Return the variables for proxies, certificates and traces; none proxies the loopback."""
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
-    found = {
+    outside = {
         name: variables[name]
         for upper in names
         for name in (upper, upper.lower())
@@ -225,17 +216,17 @@ def surroundings(variables: Mapping[str, str]) -> dict[str, str]:
     }
     direct = variables.get("NO_PROXY") or variables.get("no_proxy") or ""
     local = ",".join(part for part in (direct, "localhost", "127.0.0.0/8") if part)
-    return {**found, **where_traces_go(variables), "NO_PROXY": local, "no_proxy": local}
+    return {**outside, **tracing(variables), "NO_PROXY": local, "no_proxy": local}
 
 
-def where_traces_go(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what switches traces on, if somebody did."""
+def tracing(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variable that switches traces on, if it is set."""
     name = "OTEL_EXPORTER_OTLP_ENDPOINT"
     return {name: variables[name]} if variables.get(name) else {}
 
 
 def learner_nodes(topology: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
-    """Return the numbers of the nodes that have a data server; without topology there is one."""
+    """Return the numbers of the nodes with a data server; without topology there is one node."""
     nodes = [node for cluster in topology for node in cluster["nodes"]]
     return tuple(
         number
@@ -253,9 +244,9 @@ def _is_ready(url: str) -> bool:
 
 
 def require_supported_system(system: str) -> None:
-    """Raise ``LocalSuiteError`` where the loopback or the processes work differently."""
+    """Raise ``LocalSuiteError`` on other systems than Linux."""
     if system != "Linux":
         raise LocalSuiteError(
             f"the embedded suite runs on Linux, not on {system}",
-            hint="It needs all of 127.0.0.0/8 and Linux' process control.",
+            hint="It needs all of 127.0.0.0/8 and Linux's process control.",
         )

@@ -1,4 +1,4 @@
-"""What the demo ends with: rounds, times, accuracies, addresses."""
+"""The demo's summary: rounds, times, accuracies, addresses."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +13,7 @@ from flops_cli.screen import Screen
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened; accuracies are over the held-out samples, ``fits`` those of each learner."""
+    """The demo's results; accuracies are over the held-out samples, ``fits`` per learner."""
 
     project: Project
     mock: Mock
@@ -28,7 +28,7 @@ class Outcome:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The same for programs."""
+        """The results as JSON."""
         return {
             "project": self.project.document,
             "held_out": self.held_out,
@@ -41,7 +41,7 @@ class Outcome:
 
 
 def show_summary(outcome: Outcome, screen: Screen) -> None:
-    """Print it all."""
+    """Print the summary."""
     project = outcome.project
     screen.say("")
     screen.say("Summary", "bold")
@@ -65,22 +65,22 @@ _MEASURED = ("accuracy", "loss", "seconds")
 
 
 def show_rounds(project: Project, screen: Screen) -> None:
-    """Show rounds, or cycles and below them what each cluster did in them."""
-    what = "cycle" if any(one.is_cycle for one in project.rounds) else "round"
-    rows = [(str(one.round), *_measured(one)) for one in project.rounds]
-    screen.table(f"{what.title()}s, as the learners measured them", (what, *_MEASURED), rows)
+    """Show the rounds; in hierarchical mode the cycles, then each cluster's rounds in them."""
+    unit = "cycle" if any(round_.is_cycle for round_ in project.rounds) else "round"
+    rows = [(str(round_.round), *_measured(round_)) for round_ in project.rounds]
+    screen.table(f"{unit.title()}s, as the learners measured them", (unit, *_MEASURED), rows)
     if not project.cluster_rounds:
         return
     columns = ("cycle", "cluster", "round", *_MEASURED)
     below = [
-        (str(one.cycle), one.cluster, str(one.round), *_measured(one))
-        for one in project.cluster_rounds
+        (str(round_.cycle), round_.cluster, str(round_.round), *_measured(round_))
+        for round_ in project.cluster_rounds
     ]
     screen.table("Rounds of the clusters in each cycle", columns, below)
 
 
-def _measured(one: Round) -> tuple[str, str, str]:
-    return (_number(one.accuracy), _number(one.loss), f"{one.seconds:.2f}")
+def _measured(round_: Round) -> tuple[str, str, str]:
+    return (_number(round_.accuracy), _number(round_.loss), f"{round_.seconds:.2f}")
 
 
 def _times(outcome: Outcome) -> list[tuple[str, str]]:

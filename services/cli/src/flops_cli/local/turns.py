@@ -1,4 +1,4 @@
-"""One process at a time makes what several share; a turn ends with its process, come what may."""
+"""A lock between processes; the system releases it when its process ends."""
 
 import fcntl
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ POLL_SECONDS = 0.2
 def own_turn(file: Path, timeout_seconds: float, waits: Callable[[], None]) -> Iterator[None]:
     """Hold the lock of ``file``; call ``waits`` once if another process holds it.
 
-    Raises ``LocalSuiteError`` if that process does so for more than ``timeout_seconds``.
+    Raises ``LocalSuiteError`` if it is not released within ``timeout_seconds``.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a") as handle:
