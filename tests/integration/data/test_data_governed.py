@@ -12,6 +12,7 @@ from pyarrow import flight
 from flops_contracts.topics import node_data_topic
 from flops_flight.errors import DataRejectedError, NotAllowedError
 from flops_flight.messages import Identity
+from flops_flight.names import FragmentName
 from flops_ml_data_server.access.audit import Audit
 from flops_ml_data_server.access.callers import Caller, Doorkeeper
 from flops_ml_data_server.access.rules import Rulebook, TagRules
@@ -142,16 +143,17 @@ def test_data_go_when_their_time_has_come(tmp_path):
     volume = Volume(tmp_path)
     volume.open()
     store = Store(volume, Rulebook(tmp_path, TagRules(retention_days=7)), Audit(tmp_path))
-    with store.upload(Caller("me"), "old", a_table().schema) as upload:
-        upload.pending.append(a_table().to_batches()[0])
-        name = str(upload.publish(upload.pending.finish(), "").name)
+    with store.upload(Caller("me"), "old", a_table().schema) as pending:
+        pending.append(a_table().to_batches()[0])
+        pending.finish()
+        name = str(store.publish(Caller("me"), pending, FragmentName("old", "")).name)
 
     store.sweep(time.time() + 6 * 86_400)
-    kept = len(volume.fragments())
+    fragments_before = len(volume.fragments())
     store.sweep(time.time() + 8 * 86_400)
     volume.close()
 
-    assert (kept, volume.fragments()) == (1, ())
+    assert (fragments_before, volume.fragments()) == (1, ())
     assert Audit(tmp_path).entries()[0]["action"] == "expired"
     assert Audit(tmp_path).entries()[0]["what"] == name
 

@@ -1,3 +1,5 @@
+from contextlib import contextmanager
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -25,8 +27,8 @@ def store(volume, table, tag="mnist", digest=""):
     with volume.begin(table.schema) as pending:
         for batch in table.to_batches():
             pending.append(batch)
-        content = pending.finish()
-        return volume.publish(pending, content, FragmentName(tag, digest or content))
+        pending.finish()
+        return volume.publish(pending, FragmentName(tag, digest))
 
 
 def test_what_is_stored_can_be_read_by_anybody_as_plain_parquet(volume, tmp_path):
@@ -158,8 +160,8 @@ def test_tiny_batches_make_no_tiny_row_groups(volume):
     with volume.begin(table.schema) as pending:
         for batch in table.to_batches(max_chunksize=1):
             pending.append(batch)
-        digest = pending.finish()
-        stored = volume.publish(pending, digest, FragmentName("mnist", digest))
+        pending.finish()
+        stored = volume.publish(pending, FragmentName("mnist", ""))
 
     assert pq.ParquetFile(stored.path).metadata.num_row_groups == 1
 
@@ -200,16 +202,20 @@ def test_a_damaged_file_is_said(volume):
         list(read_rows(stored))
 
 
-def test_a_sender_that_waits_for_its_turn_is_not_given_up(tmp_path):
+def test_an_upload_does_not_expire_while_it_waits_for_its_turn(tmp_path):
     clock = [0.0]
-    limits, schema = Limits(idle_seconds=10), a_table().schema
-    place = PendingFragment(tmp_path, schema, "zstd", limits, Memory(), now=lambda: clock[0])
-    with place as pending:
-        pending.stop_clock()
-        clock[0] = 100
-        assert not pending.expire()
 
-        pending.start_clock()
+    class SlowTurns(Memory):
+        @contextmanager
+        def turn(self):
+            clock[0] = 100
+            assert not pending.expire()
+            with super().turn() as turn:
+                yield turn
+
+    limits, schema = Limits(idle_seconds=10), a_table().schema
+    upload = PendingFragment(tmp_path, schema, "zstd", limits, SlowTurns(), now=lambda: clock[0])
+    with upload as pending, pending.receiving():
         assert not pending.expire()
         clock[0] = 111
 

@@ -15,14 +15,12 @@ from typing import Final
 from marshmallow import ValidationError, fields
 
 from flops_contracts.errors import FlopsError
-from flops_contracts.events import Fragment
 from flops_contracts.payloads import MessageSchema
 from flops_contracts.schemas import TupleOf
 from flops_flight.errors import InvalidRequestError, NoDataError
 from flops_flight.messages import Claim, Share, ShareSchema
 from flops_ml_data_server.shares import divide
 from flops_ml_data_server.storage import durable
-from flops_ml_data_server.storage.fragments import StoredFragment
 from flops_ml_data_server.storage.volume import Volume
 
 logger = logging.getLogger(__name__)
@@ -101,12 +99,10 @@ class Claims:
         return True
 
     def _divide(self, claim: Claim) -> Division:
-        found = self._volume.fragments(claim.data_tags)
-        if not found:
+        fragments = [stored.summary for stored in self._volume.fragments(claim.data_tags)]
+        if not fragments:
             raise self._no_such_tags(claim)
-        division = Division(
-            claim.data_tags, divide([_told(one) for one in found], claim.node_learners)
-        )
+        division = Division(claim.data_tags, divide(fragments, claim.node_learners))
         self._keep(self._path(claim), division)
         rows = [share.rows for share in division.shares]
         logger.info("divided %s for project %s: %s rows", claim.data_tags, claim.project_id, rows)
@@ -129,7 +125,3 @@ class Claims:
         temporary = path.with_name(f".{uuid.uuid4().hex}")
         temporary.write_text(json.dumps(DivisionSchema().dump(division)), encoding="utf-8")
         durable.publish(temporary, path)
-
-
-def _told(fragment: StoredFragment) -> Fragment:
-    return Fragment(str(fragment.name), fragment.rows, fragment.bytes)

@@ -5,8 +5,8 @@ Rules are asked first, then what will happen is written to the audit log, then i
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Final
 
 import pyarrow as pa
@@ -20,7 +20,7 @@ from flops_ml_data_server.access.callers import Caller
 from flops_ml_data_server.access.rules import Rulebook, TagRules, document_of
 from flops_ml_data_server.claims import Claims
 from flops_ml_data_server.inventory import tags_of
-from flops_ml_data_server.storage.fragments import BATCH_BYTES, StoredFragment, read_rows
+from flops_ml_data_server.storage.fragments import StoredFragment
 from flops_ml_data_server.storage.uploads import PendingFragment
 from flops_ml_data_server.storage.volume import Volume
 
@@ -32,21 +32,6 @@ CLAIM_DAYS: Final = 90
 """How long a project's shares are kept after the last of its learners asked."""
 
 
-@dataclass
-class Upload:
-    """An upload under way; ``publish`` ends it."""
-
-    store: "Store"
-    caller: Caller
-    tag: str
-    pending: PendingFragment
-
-    def publish(self, digest: str, name_digest: str) -> StoredFragment:
-        """Let everybody see it; the name is the sender's, or else made from the content."""
-        name = FragmentName(self.tag, name_digest or digest)
-        return self.store.keep(self.caller, self.pending, digest, name)
-
-
 class Store:
     """Fragments, claims, rules and the audit log of one volume."""
 
@@ -54,7 +39,7 @@ class Store:
         self, volume: Volume, rulebook: Rulebook, log: Audit, *, logs_may_leave: bool = True
     ) -> None:
         self._logs_may_leave = logs_may_leave
-        self.volume = volume
+        self._volume = volume
         self._rulebook = rulebook
         self._audit = log
         self._claims = Claims(volume)
@@ -64,7 +49,7 @@ class Store:
         self, caller: Caller, tags: tuple[str, ...] | None = None
     ) -> tuple[StoredFragment, ...]:
         """Return the complete fragments with one of ``tags`` that the caller may use."""
-        found = self.volume.fragments(tags)
+        found = self._volume.fragments(tags)
         may_use = {
             tag: self._rulebook.rules(tag).may_use(caller)
             for tag in {one.name.tag for one in found}
@@ -75,31 +60,30 @@ class Store:
         """Return a fragment; raises what ``Volume.find`` does, and ``NotAllowedError``."""
         tag = parse_fragment_name(name).tag
         self._rulebook.rules(tag).check_use(tag, caller)
-        return self.volume.find(name)
+        return self._volume.find(name)
 
     def read(self, caller: Caller, part: Part) -> tuple[StoredFragment, Iterator[pa.RecordBatch]]:
         """Return a fragment and the asked rows of it."""
         fragment = self.find(caller, part.name)
-        batch_bytes = min(BATCH_BYTES, self.volume.memory.share_bytes)
-        batches = read_rows(fragment, part.offset, part.rows, batch_bytes)
+        batches = self._volume.read(fragment, part.offset, part.rows)
         rows = fragment.rows - part.offset if part.rows is None else part.rows
         self._audit.add(audit.READ, caller, part.name, offset=part.offset, rows=rows)
         return fragment, batches
 
-    @contextmanager
-    def upload(self, caller: Caller, tag: str, schema: pa.Schema) -> Iterator[Upload]:
-        """Take in data; what is not published is gone at the end."""
+    def upload(
+        self, caller: Caller, tag: str, schema: pa.Schema
+    ) -> AbstractContextManager[PendingFragment]:
+        """Begin an upload; unless it is published, it is gone at the end of the context."""
         rules = self._rulebook.rules(tag)
         rules.check_change(tag, caller)
-        with self.volume.begin(schema, rules.quota_mb * 10**6) as pending:
-            yield Upload(self, caller, tag, pending)
+        return self._volume.begin(schema, rules.quota_mb * 10**6)
 
-    def keep(
-        self, caller: Caller, pending: PendingFragment, digest: str, name: FragmentName
+    def publish(
+        self, caller: Caller, pending: PendingFragment, name: FragmentName
     ) -> StoredFragment:
-        """Publish a finished upload."""
-        stored = self.volume.publish(pending, digest, name)
-        self._audit.add(audit.PUT, caller, str(name), rows=stored.rows, bytes=stored.bytes)
+        """Publish a finished upload as ``Volume.publish`` does."""
+        stored = self._volume.publish(pending, name)
+        self._audit.add(audit.PUT, caller, str(stored.name), rows=stored.rows, bytes=stored.bytes)
         self.on_change()
         return stored
 
@@ -107,12 +91,12 @@ class Store:
         """Remove a fragment; who reads it now reads it to its end."""
         tag = parse_fragment_name(name).tag
         self._rulebook.rules(tag).check_change(tag, caller)
-        self._drop(caller, self.volume.find(name), audit.DROPPED)
+        self._drop(caller, self._volume.find(name), audit.DROPPED)
 
     def drop_tag(self, caller: Caller, tag: str) -> int:
         """Remove all fragments of a tag; return how many those were."""
         self._rulebook.rules(tag).check_change(tag, caller)
-        found = self.volume.fragments((tag,))
+        found = self._volume.fragments((tag,))
         for fragment in found:
             self._drop(caller, fragment, audit.DROPPED)
         return len(found)
@@ -131,8 +115,8 @@ class Store:
 
     def stats(self) -> NodeData:
         """Return what the node holds; everybody may know that much."""
-        tags = tags_of(self.volume.fragments(), self._rulebook.rules)
-        return NodeData(tags, self.volume.free_bytes, self._logs_may_leave)
+        tags = tags_of(self._volume.fragments(), self._rulebook.rules)
+        return NodeData(tags, self._volume.free_bytes, self._logs_may_leave)
 
     def rules(self, tag: str) -> TagRules:
         """Return the rules of a tag."""
@@ -156,10 +140,9 @@ class Store:
 
     def sweep(self, now_seconds: float) -> None:
         """Remove what its time has come for: silent uploads, old fragments, old claims, memory."""
-        self.volume.expire_uploads()
-        self.volume.memory.give_back()
+        self._volume.clean_up()
         self._claims.forget_before(now_seconds - CLAIM_DAYS * DAY_SECONDS)
-        for fragment in self.volume.fragments():
+        for fragment in self._volume.fragments():
             days = self._rulebook.rules(fragment.name.tag).retention_days
             if days and fragment.path.stat().st_mtime < now_seconds - days * DAY_SECONDS:
                 self._drop(SERVER, fragment, audit.EXPIRED)
@@ -167,6 +150,6 @@ class Store:
     def _drop(self, caller: Caller, fragment: StoredFragment, action: str) -> None:
         name = str(fragment.name)
         self._audit.add(action, caller, name, rows=fragment.rows, bytes=fragment.bytes)
-        self.volume.drop(name)
+        self._volume.drop(name)
         logger.info("%s: %s", action, name)
         self.on_change()

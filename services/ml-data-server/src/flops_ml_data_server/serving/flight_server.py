@@ -10,7 +10,6 @@ import pyarrow as pa
 from pyarrow import flight
 
 from flops_contracts.errors import FlopsError
-from flops_contracts.events import Fragment
 from flops_flight.errors import (
     DataRejectedError,
     DataServerUnreachableError,
@@ -111,7 +110,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
                 stored = self._stored(context, descriptor, reader)
                 outcome = "stored"
             if descriptor.command:
-                writer.write(pa.py_buffer(encode(_told(stored))))
+                writer.write(pa.py_buffer(encode(stored.summary)))
         finally:
             self._metrics.uploads.labels(outcome).inc()
 
@@ -151,24 +150,23 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         descriptor: flight.FlightDescriptor,
         reader: flight.MetadataRecordBatchReader,
     ) -> StoredFragment:
-        asked, name = _intent(descriptor)
-        with self._store.upload(caller_of(context), name.tag, reader.schema) as upload:
-            last_message = self._receive(reader, upload.pending)
-            if asked:
-                _check_end(last_message, upload.pending)
-            digest = upload.pending.finish()
+        caller = caller_of(context)
+        name = _upload_name(descriptor)
+        with self._store.upload(caller, name.tag, reader.schema) as pending:
+            last_message = self._receive(reader, pending)
+            if descriptor.command:
+                _check_end(last_message, pending)
+            pending.finish()
             if context.is_cancelled():
-                raise DataServerUnreachableError("the client broke off its upload")
-            stored = upload.publish(digest, name.digest)
+                raise DataServerUnreachableError("the client cancelled its upload")
+            stored = self._store.publish(caller, pending, name)
         logger.info("stored %s: %d rows, %d bytes", stored.name, stored.rows, stored.bytes)
         return stored
 
     def _receive(self, reader: flight.MetadataRecordBatchReader, pending: PendingFragment) -> bytes:
-        """Take in every batch; return the last message that came beside them."""
+        """Receive every batch; return the last message that came beside them."""
         last_message = b""
-        pending.stop_clock()
-        with self._store.volume.memory.turn() as turn:
-            pending.start_clock()
+        with pending.receiving() as turn:
             for chunk in _chunks(reader, turn):
                 if self._closing.is_set():
                     raise DataServerUnreachableError("the data server is ending")
@@ -182,7 +180,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
     def _counted(
         self, batches: Iterator[pa.RecordBatch], span: tracing.Span
     ) -> Iterator[flight.FlightDataStream]:
-        with self._translated(), self._store.volume.memory.transfer(), span:
+        with self._translated(), span:
             for batch in batches:
                 if self._closing.is_set():
                     raise DataServerUnreachableError("the data server is ending")
@@ -228,12 +226,11 @@ def _check_end(message: bytes, pending: PendingFragment) -> None:
         raise DataRejectedError(f"{pending.rows} rows arrived of {told.rows}")
 
 
-def _intent(descriptor: flight.FlightDescriptor) -> tuple[Upload | None, FragmentName]:
-    """Read what an upload wants to be: a tag only, or, as old clients do it, a whole name."""
-    if not descriptor.command:
-        return None, parse_fragment_name(_path(descriptor))
-    upload = decode(Upload, descriptor.command)
-    return upload, FragmentName(upload.data_tag, digest="")
+def _upload_name(descriptor: flight.FlightDescriptor) -> FragmentName:
+    """Return the name to store an upload under: a tag only, or an old client's whole name."""
+    if descriptor.command:
+        return FragmentName(decode(Upload, descriptor.command).data_tag, digest="")
+    return parse_fragment_name(_path(descriptor))
 
 
 def _path(descriptor: flight.FlightDescriptor) -> str:
@@ -249,7 +246,3 @@ def _info(fragment: StoredFragment) -> flight.FlightInfo:
     endpoint = flight.FlightEndpoint(name.encode(), [])
     descriptor = flight.FlightDescriptor.for_path(name)
     return flight.FlightInfo(fragment.schema, descriptor, [endpoint], fragment.rows, fragment.bytes)
-
-
-def _told(fragment: StoredFragment) -> Fragment:
-    return Fragment(str(fragment.name), fragment.rows, fragment.bytes)

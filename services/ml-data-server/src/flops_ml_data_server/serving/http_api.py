@@ -78,9 +78,13 @@ class HttpApi:
 
     def _list(self, caller: Caller, request: Request) -> dict[str, Any]:
         tag = request.query.get("tag")
-        found = self._store.fragments(caller, None if tag is None else (tag,))
-        listed = [{"name": str(one.name), "rows": one.rows, "bytes": one.bytes} for one in found]
-        return {"fragments": listed}
+        fragments = self._store.fragments(caller, None if tag is None else (tag,))
+        return {
+            "fragments": [
+                {"name": str(fragment.name), "rows": fragment.rows, "bytes": fragment.bytes}
+                for fragment in fragments
+            ]
+        }
 
     def _drop(self, caller: Caller, _request: Request, name: str) -> dict[str, Any]:
         self._store.drop(caller, name)

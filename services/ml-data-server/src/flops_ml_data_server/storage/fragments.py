@@ -9,6 +9,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flops_contracts.events import Fragment
 from flops_flight.errors import InvalidRequestError, NoDataError
 from flops_flight.names import FragmentName
 from flops_ml_data_server.storage.digest import ContentDigest
@@ -25,7 +26,7 @@ READ_AHEAD_ROWS: Final = 1000
 
 @dataclass(frozen=True)
 class StoredFragment:
-    """What is known without reading rows. ``digest`` is empty for files of other writers."""
+    """A fragment without its rows. ``digest`` is empty for files of other writers."""
 
     name: FragmentName
     path: Path
@@ -33,6 +34,11 @@ class StoredFragment:
     bytes: int
     schema: pa.Schema
     digest: str = ""
+
+    @property
+    def summary(self) -> Fragment:
+        """The name and the size, as clients see them."""
+        return Fragment(str(self.name), self.rows, self.bytes)
 
 
 def read_footer(name: FragmentName, path: Path) -> StoredFragment:

@@ -23,6 +23,7 @@ from flops_ml_data_server.storage import durable
 from flops_ml_data_server.storage.digest import ContentDigest
 from flops_ml_data_server.storage.layout import ROW_GROUP_BYTES, ROW_GROUP_ROWS, writer_options
 from flops_ml_data_server.transfers.memory import SMALLEST_SHARE, Memory
+from flops_ml_data_server.transfers.turns import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -57,16 +58,17 @@ class PendingFragment:
     ) -> None:
         self.path = folder / f"{PREFIX}{uuid.uuid4().hex}"
         self.rows = 0
+        self.digest = ""
         self.schema = schema
         self._codec = codec
         self._limits = limits
         self._memory = memory
         self._quota_bytes = quota_bytes
         self._now = now
-        self._began = self._heard = now()
+        self._began = self._last_received = now()
         self._lock = threading.Lock()
         self._expired = ""
-        self._digest = ContentDigest(schema)
+        self._content = ContentDigest(schema)
         self._held: list[pa.RecordBatch] = []
         self._held_rows = 0
         self._held_bytes = 0
@@ -90,20 +92,20 @@ class PendingFragment:
         with self._lock:
             self._discard()
 
-    def stop_clock(self) -> None:
-        """Do not give up on it from now on: it is the sender that waits."""
-        self._heard = math.inf
-
-    def start_clock(self) -> None:
-        """Wait for the sender from now on."""
-        self._began = self._heard = self._now()
+    @contextmanager
+    def receiving(self) -> Iterator[Turn]:
+        """Wait for a turn, during which batches are received; the wait cannot expire."""
+        self._last_received = math.inf
+        with self._memory.turn() as turn:
+            self._began = self._last_received = self._now()
+            yield turn
 
     def append(self, batch: pa.RecordBatch) -> None:
         """Take in a batch; raise ``DataRejectedError`` for a damaged one, and beyond a limit."""
         _check_buffers(batch)
         with self._lock:
             self._check_time()
-            self._heard = self._now()
+            self._last_received = self._now()
             self._held.append(batch)
             self._held_rows += batch.num_rows
             self._held_bytes += batch.nbytes
@@ -115,27 +117,25 @@ class PendingFragment:
             elif len(self._held) >= MAX_HELD_BATCHES:
                 self._join()
 
-    def finish(self) -> str:
-        """Write what is left, down to the disk; return the digest of the content."""
+    def finish(self) -> None:
+        """Write the rest and sync it to disk; from then on, ``digest`` is that of the content."""
         with self._lock:
             self._check_time()
             # One processor's work in one turn: threads that take turns within it cost more.
             with self._memory.encoding():
                 self._write_held()
-                digest = self._close()
+                self._close()
             with self._refusals():
                 durable.sync(self.path)
-            self.stop_clock()
-            return digest
+            self._last_received = math.inf
 
-    def _close(self) -> str:
-        digest = self._digest.hexdigest()
+    def _close(self) -> None:
+        self.digest = self._content.hexdigest()
         if self._writer is not None:
             with self._refusals():
-                self._writer.add_key_value_metadata({DIGEST_KEY: digest.encode()})
+                self._writer.add_key_value_metadata({DIGEST_KEY: self.digest.encode()})
                 self._writer.close()
                 self._check_limits(0)
-        return digest
 
     def check_quota(self, beside_bytes: Callable[[], int]) -> None:
         """Raise ``DataRejectedError`` if the tag, with what it has already, gets too large."""
@@ -156,14 +156,14 @@ class PendingFragment:
         is up. So it keeps a sleeping thread, but neither memory nor disk.
         """
         now = self._now()
-        if now - self._heard > self._limits.idle_seconds:
+        if now - self._last_received > self._limits.idle_seconds:
             reason = f"nothing came for {self._limits.idle_seconds:g} s"
-        elif self._heard < math.inf and now - self._began > self._limits.upload_seconds:
+        elif self._last_received < math.inf and now - self._began > self._limits.upload_seconds:
             reason = f"it took longer than {self._limits.upload_seconds:g} s"
         else:
             return False
         with self._lock:
-            if self._expired or self._heard == math.inf:
+            if self._expired or self._last_received == math.inf:
                 return False
             self._expired = reason
             self._discard()
@@ -196,7 +196,7 @@ class PendingFragment:
         group = pa.Table.from_batches(self._held, self.schema)
         with self._refusals():
             for batch in group.to_batches():
-                self._digest.update(batch)
+                self._content.update(batch)
             self._writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
         self._forget()
 

@@ -18,7 +18,13 @@ from flops_contracts.exit_codes import ExitCode
 from flops_flight.errors import DataRejectedError, NoDataError
 from flops_flight.names import FragmentName, fragment_name, parse_fragment_name
 from flops_ml_data_server.storage import durable
-from flops_ml_data_server.storage.fragments import StoredFragment, content_digest, read_footer
+from flops_ml_data_server.storage.fragments import (
+    BATCH_BYTES,
+    StoredFragment,
+    content_digest,
+    read_footer,
+    read_rows,
+)
 from flops_ml_data_server.storage.uploads import Limits, PendingFragment, remove_leftovers
 from flops_ml_data_server.transfers.memory import Memory
 
@@ -46,7 +52,7 @@ class Volume:
         memory: Memory | None = None,
     ) -> None:
         self.folder = folder
-        self.memory = memory or Memory()
+        self._memory = memory or Memory()
         self._codec = codec
         self._limits = limits or Limits()
         self._pending: set[PendingFragment] = set()
@@ -99,6 +105,17 @@ class Volume:
             raise NoDataError(f"there is no fragment {name}")
         return fragment
 
+    def read(
+        self, fragment: StoredFragment, offset: int = 0, rows: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Return the requested rows, as ``read_rows`` does; reading them counts as a transfer."""
+        batch_bytes = min(BATCH_BYTES, self._memory.share_bytes)
+        return self._transferred(read_rows(fragment, offset, rows, batch_bytes))
+
+    def _transferred(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with self._memory.transfer():
+            yield from batches
+
     @contextmanager
     def begin(self, schema: pa.Schema, quota_bytes: int = 0) -> Iterator[PendingFragment]:
         """Give the place for an upload; it is gone at the end unless it was published.
@@ -106,25 +123,28 @@ class Volume:
         A quota is that of its tag, for all fragments together.
         """
         place = PendingFragment(
-            self.folder, schema, self._codec, self._limits, self.memory, quota_bytes
+            self.folder, schema, self._codec, self._limits, self._memory, quota_bytes
         )
-        with self.memory.transfer(), place as pending:
+        with self._memory.transfer(), place as pending:
             self._pending.add(pending)
             try:
                 yield pending
             finally:
                 self._pending.discard(pending)
 
-    def expire_uploads(self) -> int:
-        """Give up on uploads that nobody goes on with; return how many that were."""
-        return sum(pending.expire() for pending in tuple(self._pending))
+    def clean_up(self) -> None:
+        """Expire uploads whose sender is silent, and return unused memory to the system."""
+        for pending in tuple(self._pending):
+            pending.expire()
+        self._memory.give_back()
 
-    def publish(self, pending: PendingFragment, digest: str, name: FragmentName) -> StoredFragment:
-        """Let everybody see a finished upload; of equal content the first copy stays.
+    def publish(self, pending: PendingFragment, name: FragmentName) -> StoredFragment:
+        """Make a finished upload visible; of equal content, the first copy stays.
 
-        Raises ``DataRejectedError`` when the name is taken by something else.
+        A name without a digest gets that of the content. Raises ``DataRejectedError`` if other
+        content has the name.
         """
-        target = self.folder / fragment_name(name.tag, name.digest)
+        target = self.folder / fragment_name(name.tag, name.digest or pending.digest)
         with self._publishing:
             existing = self._look(target.name)
             if existing is None:
@@ -136,9 +156,15 @@ class Volume:
         # Not one by one: many uploads may end at once. The first copy may be as young as this.
         self._sync()
         if existing is None:
-            stored_name = parse_fragment_name(target.name)
-            return StoredFragment(stored_name, target, pending.rows, size, pending.schema, digest)
-        if content_digest(existing) != digest:
+            return StoredFragment(
+                parse_fragment_name(target.name),
+                target,
+                pending.rows,
+                size,
+                pending.schema,
+                pending.digest,
+            )
+        if content_digest(existing) != pending.digest:
             raise DataRejectedError(
                 f"{target.name} is taken by other data",
                 hint="The digest in the name must stand for the content.",
