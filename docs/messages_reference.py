@@ -9,8 +9,8 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
 from api_reference import fields_table
-from flops_contracts.events import RESULTS, Kind
-from flops_contracts.payloads import PAYLOADS
+from flops_contracts.declared import schema_of
+from flops_contracts.events import PAYLOADS, RESULTS, Kind
 
 GOLDENS = Path(__file__).parents[1] / "tests" / "contract" / "wire" / "goldens"
 
@@ -26,16 +26,13 @@ def render() -> str:
     """Return the page."""
     plugin = MarshmallowPlugin()
     spec = APISpec(title="", version="", openapi_version="3.0.3", plugins=[plugin])
-    for schema in dict.fromkeys(PAYLOADS.values()):
-        name = schema.__name__.removesuffix("Schema")
-        spec.components.schema(name, schema=schema)
+    for payload in dict.fromkeys(PAYLOADS.values()):
+        spec.components.schema(payload.__name__, schema=schema_of(payload))
     schemas: dict[str, Any] = spec.to_dict()["components"]["schemas"]
     lines = [_INTRODUCTION]
-    for kind, schema in PAYLOADS.items():
-        lines += [*_kind(kind, schemas[schema.__name__.removesuffix("Schema")], schema)]
-    inner = sorted(
-        set(schemas) - {one.__name__.removesuffix("Schema") for one in PAYLOADS.values()}
-    )
+    for kind, payload in PAYLOADS.items():
+        lines += [*_kind(kind, schemas[payload.__name__], payload)]
+    inner = sorted(set(schemas) - {payload.__name__ for payload in PAYLOADS.values()})
     if inner:
         lines += ["## Parts of payloads", ""]
         for name in inner:
@@ -43,10 +40,10 @@ def render() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _kind(kind: Kind, schema: dict[str, Any], written: Any) -> Iterator[str]:
+def _kind(kind: Kind, schema: dict[str, Any], payload: type[Any]) -> Iterator[str]:
     yield f"## {kind.value}"
     yield ""
-    yield " ".join((written.builds.__doc__ or "").split()).replace("``", "`")
+    yield " ".join((payload.__doc__ or "").split()).replace("``", "`")
     if kind in RESULTS:
         yield ""
         yield "A result: kept by the broker until the manager has stored it."

@@ -7,8 +7,9 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
 from api_reference import fields_table
+from flops_contracts.declared import schema_of
 from flops_contracts.partitioners import PARTITIONERS
-from flops_contracts.sla_schemas import MockSlaSchema, ProjectSlaSchema
+from flops_contracts.sla import MockSla, ProjectSla
 from flops_contracts.strategies import STRATEGIES, Parameter
 
 _INTRODUCTION = """# Reference of the SLAs
@@ -22,8 +23,8 @@ def render() -> str:
     """Return the page."""
     plugin = MarshmallowPlugin()
     spec = APISpec(title="", version="", openapi_version="3.0.3", plugins=[plugin])
-    spec.components.schema("ProjectSla", schema=ProjectSlaSchema)
-    spec.components.schema("MockSla", schema=MockSlaSchema)
+    spec.components.schema("ProjectSla", schema=schema_of(ProjectSla))
+    spec.components.schema("MockSla", schema=schema_of(MockSla))
     schemas: dict[str, Any] = spec.to_dict()["components"]["schemas"]
     first = ["ProjectSla", "MockSla"]
     lines = [_INTRODUCTION]

@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from flops_contracts.sla_schemas import read_mock_sla, read_project_sla
+from flops_contracts.sla_documents import read_mock_sla, read_project_sla
 from support.doc_blocks import ROOT, blocks
 
 BLOCKS = list(blocks())

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from flops_contracts.sla_schemas import (
-    MockDataConfigurationSchema,
-    MockSlaSchema,
-    ProjectSlaSchema,
-    ResourceConstraintsSchema,
-    TrainingConfigurationSchema,
+from flops_contracts.declared import schema_of
+from flops_contracts.sla import (
+    MockDataConfiguration,
+    MockSla,
+    ProjectSla,
+    ResourceConstraints,
+    TrainingConfiguration,
 )
 from flops_contracts.strategies import STRATEGIES
 from flops_contracts.version import VERSION
@@ -60,18 +61,12 @@ def test_every_service_has_the_same_shape(service):
 
 
 @pytest.mark.parametrize(
-    "schema",
-    [
-        ProjectSlaSchema,
-        TrainingConfigurationSchema,
-        ResourceConstraintsSchema,
-        MockSlaSchema,
-        MockDataConfigurationSchema,
-    ],
+    "part",
+    [ProjectSla, TrainingConfiguration, ResourceConstraints, MockSla, MockDataConfiguration],
 )
-def test_every_key_of_an_sla_is_explained(schema):
+def test_every_key_of_an_sla_is_explained(part):
     page = (ROOT / "docs" / "sla.md").read_text()
-    keys = [one.data_key or name for name, one in schema().fields.items()]
+    keys = [one.data_key or name for name, one in schema_of(part)().fields.items()]
 
     assert [key for key in keys if f"`{key}`" not in page] == []
 

@@ -22,7 +22,7 @@ from flops_contracts.events import (
     Trained,
 )
 from flops_contracts.roles import MockStage, Role, Stage
-from flops_contracts.sla_schemas import read_mock_sla, read_project_sla
+from flops_contracts.sla_documents import read_mock_sla, read_project_sla
 from flops_manager.bootstrap import Adapters, Options, wire
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import ProjectNotFoundError

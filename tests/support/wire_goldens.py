@@ -11,9 +11,9 @@ from typing import Any
 
 from marshmallow import Schema
 
+from flops_contracts.declared import dump
 from flops_contracts.envelope import document_from_event
 from flops_contracts.events import Kind
-from flops_contracts.sla_schemas import MockSlaSchema, ProjectSlaSchema
 from flops_manager.entrypoints.api import answers
 from flops_manager.usecases.answers import Removed, TrackingServer
 from support.api_samples import FINDINGS, HISTORY, LOG, MODEL, a_mock, a_project
@@ -59,8 +59,8 @@ def documents() -> dict[str, Any]:
     """Return every message by the name of its golden."""
     events = {f"event-{kind}": document_from_event(an_event(kind)) for kind in PAYLOADS}
     slas = {
-        "sla-project": ProjectSlaSchema().dump(PROJECT_SLA),
-        "sla-mock": MockSlaSchema().dump(MOCK_SLA),
+        "sla-project": dump(PROJECT_SLA),
+        "sla-mock": dump(MOCK_SLA),
     }
     api = {
         f"answer-{name}": schema().dump({"message": "A sentence for people.", **values})

@@ -39,7 +39,7 @@ from flops_contracts.sla import (
     MockDataConfiguration,
     MockSla,
     Mode,
-    Parametrised,
+    PartitionerChoice,
     Platform,
     PostTrainingStep,
     ProjectSla,
@@ -184,7 +184,9 @@ MOCK_SLA = MockSla(
         data_tag="mnist",
         number_of_partitions=3,
         split="train",
-        partitioner=Parametrised("DirichletPartitioner", {"alpha": 0.5, "partition_by": "label"}),
+        partitioner=PartitionerChoice(
+            "DirichletPartitioner", {"alpha": 0.5, "partition_by": "label"}
+        ),
         seed=7,
         source="builtin:mnist5k",
         nodes=2,

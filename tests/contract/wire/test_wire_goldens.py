@@ -5,11 +5,11 @@ import json
 import pytest
 
 from flops_cli import results
-from flops_contracts.envelope import EnvelopeSchema, decode, document_from_event, encode
-from flops_contracts.events import Kind
-from flops_contracts.payloads import PAYLOADS
+from flops_contracts.declared import schema_of
+from flops_contracts.envelope import decode, document_from_event, encode
+from flops_contracts.events import PAYLOADS, Event, Kind
 from flops_contracts.roles import MockStage, Stage
-from flops_contracts.sla_schemas import read_mock_sla, read_project_sla
+from flops_contracts.sla_documents import read_mock_sla, read_project_sla
 from support.api_samples import HISTORY
 from support.wire_goldens import API_ANSWERS, GOLDENS, documents, golden, text_of
 from support.wire_samples import MOCK_ID, MOCK_SLA, PROJECT_ID, PROJECT_SLA, an_event
@@ -52,7 +52,7 @@ def test_every_kind_has_a_payload_schema():
 
 
 def test_the_envelope_has_the_fields_of_its_golden():
-    assert set(EnvelopeSchema().fields) == set(golden("traced-event"))
+    assert set(schema_of(Event)().fields) == set(golden("traced-event"))
 
 
 def test_the_trace_is_there_only_where_somebody_traces():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flops_contracts.sla_schemas import read_mock_sla, read_project_sla
+from flops_contracts.sla_documents import read_mock_sla, read_project_sla
 from support.manager_api import World, by
 from support.oak_client import shipped_slas
 

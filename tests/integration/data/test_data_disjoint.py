@@ -17,7 +17,7 @@ import pytest
 from flops_contracts.envelope import decode
 from flops_contracts.events import Kind
 from flops_contracts.roles import Role
-from flops_contracts.sla import MockDataConfiguration, Parametrised
+from flops_contracts.sla import MockDataConfiguration, PartitionerChoice
 from flops_contracts.topics import project_topics
 from flops_mock_data_provider.builtin import is_in_split
 from flops_mock_data_provider.providing import provide
@@ -32,7 +32,7 @@ from support.waiting import until
 
 PROJECT = "0123456789ab"
 LEARNERS_ON_NODE = 2
-SKEWED = Parametrised("DirichletPartitioner", {"partition_by": "label", "alpha": 0.5})
+SKEWED = PartitionerChoice("DirichletPartitioner", {"partition_by": "label", "alpha": 0.5})
 MODEL_MANAGER = """
 import hashlib, json, os, pathlib
 

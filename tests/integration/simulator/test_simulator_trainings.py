@@ -14,7 +14,7 @@ import pytest
 from flops_aggregator.rounds.place import Place
 from flops_aggregator.rounds.training import train
 from flops_contracts.exit_codes import ExitCode
-from flops_contracts.sla_schemas import read_project_sla
+from flops_contracts.sla_documents import read_project_sla
 from flops_grid.client.app import serve_client_app
 from flops_grid.server.grid import StreamGrid
 from flops_grid.user_model import UserModel

@@ -11,7 +11,7 @@ from flops_cli.local.summary import show_rounds
 from flops_cli.results import Project
 from flops_cli.screen import PlainScreen
 from flops_contracts.sla import Mode
-from flops_contracts.sla_schemas import read_mock_sla, read_project_sla
+from flops_contracts.sla_documents import read_mock_sla, read_project_sla
 
 HIERARCHICAL = PLANS[Mode.HIERARCHICAL]
 

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from flops_contracts.envelope import MalformedMessageError, decode, encode
-from flops_contracts.events import Actor, Event, Kind, Notice, RoundCompleted
-from flops_contracts.payloads import PAYLOADS
+from flops_contracts.events import PAYLOADS, Actor, Event, Kind, Notice, RoundCompleted
 from flops_contracts.roles import Role
 
 

@@ -3,6 +3,7 @@
 import pytest
 from dp_accounting import get_epsilon_gaussian
 
+from flops_contracts.declared import dump, load
 from flops_contracts.privacy import (
     AdaptiveClipping,
     Clipper,
@@ -12,8 +13,8 @@ from flops_contracts.privacy import (
     SecureAggregation,
     delta_of_gaussian,
 )
-from flops_contracts.privacy_schemas import privacy_document, read_privacy
-from flops_contracts.sla_schemas import InvalidSlaError, ProjectSlaSchema, read_project_sla
+from flops_contracts.sla import ProjectSla
+from flops_contracts.sla_documents import InvalidSlaError, read_project_sla
 
 NOISE = {"clipping_norm": 0.5, "noise_multiplier": 1.0}
 AT = "privacy.differential_privacy"
@@ -51,8 +52,8 @@ def test_all_of_it_is_read_and_written_alike():
         0.1, 2.0, DpModel.CENTRAL, Clipper.LEARNER, AdaptiveClipping(0.7, 0.3, 4.0), 1e-6, 8.0
     )
 
-    assert read_privacy(privacy_document(Privacy(private))) == Privacy(private)
-    assert read_privacy({}) == Privacy()
+    assert load(Privacy, dump(Privacy(private))) == Privacy(private)
+    assert load(Privacy, {}) == Privacy()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_secure_aggregation_is_opened_by_two_thirds_if_nothing_else_is_said():
     privacy = read_project_sla(a_secret_sla()).privacy
 
     assert privacy == Privacy(secure_aggregation=SecureAggregation(2 / 3, 8.0))
-    assert read_privacy(privacy_document(privacy)) == privacy
+    assert load(Privacy, dump(privacy)) == privacy
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0, 1.01])
@@ -182,4 +183,4 @@ def test_noise_in_secure_sums_goes_with_learners_that_clip():
 def test_a_project_that_was_stored_before_a_rule_stays_readable():
     old = {**a_sla({"epsilon_budget": 0.1}), "strategy": {"name": "FedProx"}}
 
-    assert ProjectSlaSchema().load(old).strategy.name == "FedProx"
+    assert load(ProjectSla, old).strategy.name == "FedProx"

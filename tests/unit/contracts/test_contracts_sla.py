@@ -5,7 +5,7 @@ import json
 import pytest
 
 from flops_contracts.sla import DataSplit, Flavor, Mode, Platform, PostTrainingStep
-from flops_contracts.sla_schemas import InvalidSlaError, read_mock_sla, read_project_sla
+from flops_contracts.sla_documents import InvalidSlaError, read_mock_sla, read_project_sla
 
 SMALLEST = {"customerID": "Admin", "ml_repo_url": "https://host/repo", "ml_model_flavor": "sklearn"}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from flops_contracts.sla import BestBy, Direction, Metric
-from flops_contracts.sla_schemas import InvalidSlaError, read_project_sla
+from flops_contracts.sla_documents import InvalidSlaError, read_project_sla
 from flops_contracts.strategies import STRATEGIES, least_clients
 
 PATH = "strategy.parameters"

@@ -10,16 +10,16 @@ from flops_contracts.events import ActorImages, Fragment, LearnerRound, Progress
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.adapters.documents import (
     COMMANDS,
-    MockSchema,
-    ProjectSchema,
     document_from_record,
     record_from_document,
 )
 from flops_manager.domain.commands import Announce, Deploy, Locate, Place, Remove, Undeploy
+from flops_manager.domain.mocks import Mock
 from flops_manager.domain.projects import (
     ClusterRound,
     LearnerFailed,
     Placement,
+    Project,
     ProjectError,
     Service,
     StageEntry,
@@ -120,9 +120,9 @@ def test_a_project_with_its_outbox_survives_the_way_into_a_document_and_back(
 ):
     record = Record(project, version, todo)
 
-    document = json.loads(json.dumps(document_from_record(record, ProjectSchema())))
+    document = json.loads(json.dumps(document_from_record(record)))
 
-    assert record_from_document(document, ProjectSchema()) == record
+    assert record_from_document(document, Project) == record
 
 
 @settings(deadline=None)
@@ -138,9 +138,9 @@ def test_a_mock_survives_the_way_into_a_document_and_back(services, stage, error
     mock = a_mock(services=services, provided=done, stage=stage, error=error, fragments=fragments)
     record = Record(mock, 4, (Pending(Place()),))
 
-    document = json.loads(json.dumps(document_from_record(record, MockSchema())))
+    document = json.loads(json.dumps(document_from_record(record)))
 
-    assert record_from_document(document, MockSchema()) == record
+    assert record_from_document(document, Mock) == record
 
 
 def test_every_command_can_be_stored():
@@ -159,7 +159,7 @@ def test_every_command_can_be_stored():
 
 
 def test_an_older_document_without_newer_fields_is_read():
-    document = document_from_record(Record(a_project()), ProjectSchema())
+    document = document_from_record(Record(a_project()))
     del document["notices"], document["stopped_in"], document["attempt"]
 
-    assert record_from_document(document, ProjectSchema()).subject == a_project()
+    assert record_from_document(document, Project).subject == a_project()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flops_contracts.declared import dump
 from flops_contracts.events import Heartbeat, Kind, RoundStarted
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
@@ -13,7 +14,6 @@ from flops_manager.domain.errors import OrchestratorRefusedError
 from flops_manager.domain.observations import Limits
 from flops_manager.domain.projects import DIED, NOT_STARTED, SILENT
 from flops_manager.domain.states import Health
-from flops_manager.entrypoints.api.answers import ProjectSchema
 from support.manager_core import ACTORS_BUILT, TRAINED, Core, a_failure
 
 LIMITS = Limits(
@@ -232,7 +232,7 @@ def test_a_failure_names_its_actor_node_stage_and_cause(way):
         way.happens(core, project_id, name)
 
         project = core.until_stage(project_id, Stage.FAILED)
-    told = ProjectSchema().dump(project)["error"]
+    told = dump(project)["error"]
     assert way.reason in told["reason"]
     assert (told["stage"], told["role"]) == (way.stage, way.role)
     assert told["instance"].startswith(name.split("x")[0])

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from flops_contracts.events import LearnerRound, RoundCompleted
-from flops_manager.adapters.documents import ProjectSchema, document_from_record
+from flops_manager.adapters.documents import document_from_record
 from flops_manager.domain.projects import ClusterRound
 from flops_manager.domain.round_records import (
     MOST_ROUNDS,
@@ -27,7 +27,7 @@ def a_round(number, accuracy=0.5, learners=LEARNERS, rounds=10_000, cycle=1):
 
 def size_of(rounds):
     record = Record(a_project("p1", rounds=tuple(rounds)))
-    return len(json.dumps(document_from_record(record, ProjectSchema())))
+    return len(json.dumps(document_from_record(record)))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from flops_contracts.sla_schemas import InvalidSlaError
+from flops_contracts.sla_documents import InvalidSlaError
 from flops_simulator.plan import Plan, UnusablePlanError
 
 SLA = {"customerID": "ada", "ml_repo_url": "https://git.example/r", "ml_model_flavor": "sklearn"}

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError
 
+from flops_contracts.declared import dump, load
 from flops_contracts.errors import FlopsError
-from flops_contracts.payloads import MessageSchema
-from flops_contracts.schemas import TupleOf
 from flops_flight.errors import InvalidRequestError, NoDataError
-from flops_flight.messages import Claim, Share, ShareSchema
+from flops_flight.messages import Claim, Share
 from flops_ml_data_server.shares import divide
 from flops_ml_data_server.storage import durable
 from flops_ml_data_server.storage.volume import Volume
@@ -34,14 +33,6 @@ class Division:
 
     data_tags: tuple[str, ...]
     shares: tuple[Share, ...]
-
-
-class DivisionSchema(MessageSchema):
-    """See ``Division``."""
-
-    builds = Division
-    data_tags = TupleOf(fields.String(), required=True)
-    shares = TupleOf(fields.Nested(ShareSchema), required=True)
 
 
 class Claims:
@@ -74,8 +65,7 @@ class Claims:
 
     def _kept(self, claim: Claim) -> Division | None:
         try:
-            document = json.loads(self._path(claim).read_bytes())
-            division: Division = DivisionSchema().load(document)
+            division = load(Division, json.loads(self._path(claim).read_bytes()))
         except (OSError, ValueError, ValidationError):
             return None
         is_same = (
@@ -123,5 +113,5 @@ class Claims:
     def _keep(path: Path, division: Division) -> None:
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_name(f".{uuid.uuid4().hex}")
-        temporary.write_text(json.dumps(DivisionSchema().dump(division)), encoding="utf-8")
+        temporary.write_text(json.dumps(dump(division)), encoding="utf-8")
         durable.publish(temporary, path)

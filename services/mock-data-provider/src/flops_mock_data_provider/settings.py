@@ -6,9 +6,9 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from flops_contracts.declared import load
 from flops_contracts.roles import Role
-from flops_contracts.sla import MockDataConfiguration, Parametrised
-from flops_contracts.sla_schemas import PartitionerSchema
+from flops_contracts.sla import MockDataConfiguration, PartitionerChoice
 from flops_runtime.environment import BadSettingsError, Environment
 from flops_runtime.settings import ActorSettings, ProcessSettings
 
@@ -119,9 +119,8 @@ def _request(environment: Environment) -> MockDataConfiguration:
     )
 
 
-def _partitioner(document: Any) -> Parametrised:
+def _partitioner(document: Any) -> PartitionerChoice:
     try:
-        partitioner: Parametrised = PartitionerSchema().load(document)
+        return load(PartitionerChoice, document)
     except ValidationError as error:
         raise BadSettingsError(f"FLOPS_PARTITIONER: {error.messages}") from error
-    return partitioner

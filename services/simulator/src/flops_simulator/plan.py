@@ -8,7 +8,7 @@ from typing import Any
 from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.sla import ProjectSla
-from flops_contracts.sla_schemas import read_project_sla
+from flops_contracts.sla_documents import read_project_sla
 
 
 class UnusablePlanError(FlopsError):

@@ -10,9 +10,9 @@ from typing import Final
 
 from marshmallow import ValidationError
 
+from flops_contracts.declared import dump, load
 from flops_contracts.envelope import MalformedMessageError
-from flops_contracts.events import ActorsBuilt, Kind, ModelBuilt
-from flops_contracts.payloads import PAYLOADS
+from flops_contracts.events import PAYLOADS, ActorsBuilt, Kind, ModelBuilt
 
 BuildResult = ActorsBuilt | ModelBuilt
 
@@ -34,7 +34,7 @@ def model_note(project_id: str, run_id: str) -> str:
 
 def text_from_result(kind: Kind, result: BuildResult) -> str:
     """Return what a note says."""
-    document = {"kind": kind, "payload": PAYLOADS[kind]().dump(result)}
+    document = {"kind": kind, "payload": dump(result)}
     return json.dumps(document, sort_keys=True)
 
 
@@ -45,7 +45,7 @@ def result_from_text(text: str) -> BuildResult:
         kind = Kind(document["kind"])
         if kind not in _KINDS:
             raise MalformedMessageError(f"not a build's result: {kind}")
-        result: BuildResult = PAYLOADS[kind]().load(document["payload"])
+        result: BuildResult = load(PAYLOADS[kind], document["payload"])
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise MalformedMessageError(f"not a build's result: {error}") from error
     return result

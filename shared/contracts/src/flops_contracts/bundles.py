@@ -13,13 +13,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from marshmallow import fields
-
-from flops_contracts.schemas import DataclassSchema, TupleOf
+from flops_contracts.declared import dump, load, strict
 
 MANIFEST: Final = "bundle.json"
 
 
+@strict()
 @dataclass(frozen=True)
 class Bundle:
     """How to start an image as a process: argv, environment and working folder, all absolute."""
@@ -29,18 +28,6 @@ class Bundle:
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str = "/"
     labels: Mapping[str, str] = field(default_factory=dict)
-
-
-class BundleSchema(DataclassSchema):
-    """``bundle.json``."""
-
-    builds = Bundle
-
-    reference = fields.String(required=True)
-    argv = TupleOf(fields.String(), required=True)
-    environment = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
-    working_directory = fields.String(load_default="/")
-    labels = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
 
 
 def bundle_folder(store: Path, reference: str) -> Path:
@@ -54,15 +41,14 @@ def read_bundle(store: Path, reference: str) -> Bundle | None:
         text = (bundle_folder(store, reference) / MANIFEST).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    bundle: Bundle = BundleSchema().loads(text)
-    return bundle
+    return load(Bundle, json.loads(text))
 
 
 def write_bundle(store: Path, bundle: Bundle) -> Path:
     """Write the manifest last and atomically, for it makes a bundle exist. Return its folder."""
     folder = bundle_folder(store, bundle.reference)
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(BundleSchema().dump(bundle), indent=2, sort_keys=True)
+    text = json.dumps(dump(bundle), indent=2, sort_keys=True)
     with tempfile.NamedTemporaryFile(
         "w", dir=folder, prefix=MANIFEST, delete=False, encoding="utf-8"
     ) as file:

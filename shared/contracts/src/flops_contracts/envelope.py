@@ -1,39 +1,25 @@
 """From an event to bytes and back; the only place that knows how an MQTT message is written."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError
 
+from flops_contracts.declared import dump, load
 from flops_contracts.errors import FlopsError
-from flops_contracts.events import Event, Kind
-from flops_contracts.payloads import PAYLOADS, ActorSchema, MessageSchema
+from flops_contracts.events import PAYLOADS, Event
 
 
 class MalformedMessageError(FlopsError):
-    """Bytes that are no envelope of ours; whoever receives them logs and drops them."""
-
-
-class EnvelopeSchema(MessageSchema):
-    """The envelope; ``payload`` is read by the schema of its kind."""
-
-    builds = Event
-    event_id = fields.String(required=True, validate=validate.Length(min=1, max=64))
-    project_id = fields.String(required=True, validate=validate.Length(min=1, max=64))
-    actor = fields.Nested(ActorSchema, required=True)
-    stage = fields.String(required=True)
-    kind = fields.Enum(Kind, by_value=True, required=True)
-    at = fields.AwareDateTime(required=True, format="iso")
-    payload = fields.Dict(required=True)
-    trace = fields.String(load_default="", validate=validate.Length(max=64))
+    """Bytes that are not an event of FLOps; a receiver logs and drops them."""
 
 
 def document_from_event(event: Event) -> dict[str, Any]:
     """Return ``event`` as a JSON-compatible dict."""
-    document: dict[str, Any] = EnvelopeSchema(exclude=("payload",)).dump(event)
-    document["payload"] = PAYLOADS[event.kind]().dump(event.payload)
+    document = {**dump(event), "payload": dump(event.payload)}
     if not event.trace:
-        # As ever, where nobody traces.
+        # Receivers of older versions expect no such key.
         del document["trace"]
     return document
 
@@ -41,11 +27,10 @@ def document_from_event(event: Event) -> dict[str, Any]:
 def event_from_document(document: Any) -> Event:
     """Return the event in ``document``; raise ``MalformedMessageError``."""
     try:
-        event: Event = EnvelopeSchema().load(document)
-        payload = PAYLOADS[event.kind]().load(event.payload)
+        event = load(Event, document)
+        return replace(event, payload=load(PAYLOADS[event.kind], event.payload))
     except ValidationError as error:
         raise MalformedMessageError(f"not an event: {error.messages}") from error
-    return Event(**{**vars(event), "payload": payload})
 
 
 def encode(event: Event) -> bytes:

@@ -1,7 +1,7 @@
 """What is said over MQTT: the envelope, its kinds, and what each kind carries.
 
 Actors send events, the manager answers with orders on ``control``; both travel in one envelope.
-``payloads.py`` has their schemas. A payload is never large: the longest text is a log tail.
+``PAYLOADS`` says which kind carries what. A payload is never large: the longest text is a log tail.
 """
 
 from collections.abc import Mapping
@@ -10,11 +10,14 @@ from datetime import datetime
 from enum import StrEnum, unique
 from typing import Any
 
+from flops_contracts.declared import about, declared
 from flops_contracts.roles import Role
 
 BYTES_DOWN = "bytes_down"
 BYTES_UP = "bytes_up"
 """Metrics of a round: what its aggregator sent to its clients and got from them, all together."""
+
+_COUNT = about(minimum=0)
 
 LAST_LINES = 40
 """How many lines of its log an actor sends with a failure."""
@@ -83,14 +86,14 @@ class Event:
     ``trace`` is the traceparent of what it comes from, where traces are on.
     """
 
-    event_id: str
-    project_id: str
+    event_id: str = field(metadata=about(shortest=1, longest=64))
+    project_id: str = field(metadata=about(shortest=1, longest=64))
     actor: Actor
     stage: str
     kind: Kind
     at: datetime
     payload: Any
-    trace: str = ""
+    trace: str = declared("", longest=64)
 
 
 @dataclass(frozen=True)
@@ -180,8 +183,8 @@ class ModelBuilt:
 class DataLoaded:
     """A learner has its share: rows, bytes of Arrow data, and the names of the columns."""
 
-    rows: int
-    bytes: int
+    rows: int = field(metadata=_COUNT)
+    bytes: int = field(metadata=_COUNT)
     columns: tuple[str, ...] = ()
 
 
@@ -190,8 +193,8 @@ class LearnerPresence:
     """A learner joined or left its aggregator."""
 
     learner: str
-    present: int
-    expected: int
+    present: int = field(metadata=_COUNT)
+    expected: int = field(metadata=_COUNT)
     reason: str = ""
 
 
@@ -202,8 +205,8 @@ class RoundStarted:
     An aggregator over aggregators says ``is_cycle``: what it counts are the project's cycles.
     """
 
-    round: int
-    rounds: int
+    round: int = field(metadata=_COUNT)
+    rounds: int = field(metadata=_COUNT)
     cycle: int = 1
     is_cycle: bool = False
 
@@ -217,7 +220,7 @@ class LearnerRound:
     """
 
     learner: str
-    samples: int = 0
+    samples: int = declared(0, minimum=0)
     fit_seconds: float = 0.0
     evaluate_seconds: float = 0.0
     upload_seconds: float = 0.0
@@ -229,8 +232,8 @@ class LearnerRound:
 class RoundCompleted:
     """A round's sample-weighted metrics over the learners that evaluated; see ``RoundStarted``."""
 
-    round: int
-    rounds: int
+    round: int = field(metadata=_COUNT)
+    rounds: int = field(metadata=_COUNT)
     loss: float | None
     accuracy: float | None
     seconds: float
@@ -249,8 +252,8 @@ class Trained:
     model_uri: str
     model_name: str
     model_version: str
-    best_round: int
-    rounds: int
+    best_round: int = field(metadata=_COUNT)
+    rounds: int = field(metadata=_COUNT)
     loss: float | None
     accuracy: float | None
 
@@ -262,8 +265,8 @@ class Finished:
     A cluster's aggregator says so of the rounds below it and of all its learners.
     """
 
-    rounds: int
-    samples: int
+    rounds: int = field(metadata=_COUNT)
+    samples: int = field(metadata=_COUNT)
 
 
 @dataclass(frozen=True)
@@ -281,8 +284,8 @@ class Fragment:
     """
 
     name: str
-    rows: int
-    bytes: int
+    rows: int = field(metadata=_COUNT)
+    bytes: int = field(metadata=_COUNT)
     labels: Mapping[str, int] = field(default_factory=dict)
     partition: int | None = None
     node: str = ""
@@ -301,7 +304,7 @@ class StageChanged:
     """The manager moved the project on; ``reason`` is set when it failed."""
 
     stage: str
-    previous: str
+    previous: str = ""
     reason: str = ""
     hint: str = ""
 
@@ -311,3 +314,26 @@ class Acknowledged:
     """The manager stored the event with this id; who sent it may end."""
 
     event_id: str
+
+
+PAYLOADS: dict[Kind, type[Any]] = {
+    Kind.STARTED: Empty,
+    Kind.HEARTBEAT: Heartbeat,
+    Kind.PROGRESS: Progress,
+    Kind.NOTICE: Notice,
+    Kind.FAILED: Failure,
+    Kind.ACTORS_BUILT: ActorsBuilt,
+    Kind.MODEL_BUILT: ModelBuilt,
+    Kind.DATA_LOADED: DataLoaded,
+    Kind.LEARNER_JOINED: LearnerPresence,
+    Kind.LEARNER_LEFT: LearnerPresence,
+    Kind.ROUND_STARTED: RoundStarted,
+    Kind.ROUND_COMPLETED: RoundCompleted,
+    Kind.TRAINED: Trained,
+    Kind.FINISHED: Finished,
+    Kind.MODEL_SERVING: ModelServing,
+    Kind.DATA_PROVIDED: DataProvided,
+    Kind.STAGE_CHANGED: StageChanged,
+    Kind.ACKNOWLEDGED: Acknowledged,
+}
+"""What the payload of each kind is."""

@@ -4,16 +4,15 @@ Batches are no events: they may be late or lost, and say so by the numbers of th
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError
 
+from flops_contracts.declared import about, declared, dump, load
 from flops_contracts.envelope import MalformedMessageError
 from flops_contracts.events import Actor
-from flops_contracts.payloads import ActorSchema, MessageSchema
-from flops_contracts.schemas import TupleOf
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 """From the least severe to the most; any other word counts as INFO."""
@@ -29,50 +28,23 @@ MOST_LINES: Final = 500
 class LogLine:
     """One record of a log. ``number`` counts from 1 in each process, also what is left out."""
 
-    number: int
+    number: int = field(metadata=about(minimum=1))
     at: datetime
-    level: str
-    logger: str
-    message: str
+    level: str = field(metadata=about(longest=20))
+    logger: str = declared("", longest=200)
+    message: str = declared("", longest=LONGEST_MESSAGE)
     round: int | None = None
-    trace_id: str = ""
+    trace_id: str = declared("", longest=64)
 
 
 @dataclass(frozen=True)
 class LogBatch:
     """Lines of the process ``run`` of an actor; ``project_id`` is the mock's id on mock topics."""
 
-    project_id: str
+    project_id: str = field(metadata=about(shortest=1, longest=64))
     actor: Actor
-    run: str
-    lines: tuple[LogLine, ...]
-
-
-class LogLineSchema(MessageSchema):
-    """See ``LogLine``."""
-
-    builds = LogLine
-    number = fields.Integer(required=True, validate=validate.Range(min=1))
-    at = fields.AwareDateTime(required=True, format="iso")
-    level = fields.String(required=True, validate=validate.Length(max=20))
-    logger = fields.String(load_default="", validate=validate.Length(max=200))
-    message = fields.String(required=True, validate=validate.Length(max=LONGEST_MESSAGE))
-    round = fields.Integer(load_default=None, allow_none=True)
-    trace_id = fields.String(load_default="", validate=validate.Length(max=64))
-
-
-class LogBatchSchema(MessageSchema):
-    """See ``LogBatch``."""
-
-    builds = LogBatch
-    project_id = fields.String(required=True, validate=validate.Length(min=1, max=64))
-    actor = fields.Nested(ActorSchema, required=True)
-    run = fields.String(required=True, validate=validate.Length(min=1, max=64))
-    lines = TupleOf(
-        fields.Nested(LogLineSchema),
-        required=True,
-        validate=validate.Length(min=1, max=MOST_LINES),
-    )
+    run: str = field(metadata=about(shortest=1, longest=64))
+    lines: tuple[LogLine, ...] = field(metadata=about(shortest=1, longest=MOST_LINES))
 
 
 def encode_logs(batch: LogBatch) -> bytes:
@@ -90,17 +62,15 @@ def decode_logs(data: bytes) -> LogBatch:
 
 def document_from_batch(batch: LogBatch) -> dict[str, Any]:
     """Return ``batch`` as a JSON-compatible dict."""
-    document: dict[str, Any] = LogBatchSchema().dump(batch)
-    return document
+    return dump(batch)
 
 
 def batch_from_document(document: Any) -> LogBatch:
     """Return the batch in ``document``; raise ``MalformedMessageError``."""
     try:
-        batch: LogBatch = LogBatchSchema().load(document)
+        return load(LogBatch, document)
     except ValidationError as error:
-        raise MalformedMessageError(f"no log lines: {error.messages}") from error
-    return batch
+        raise MalformedMessageError(f"not log lines: {error.messages}") from error
 
 
 def severity(level: str) -> int:

@@ -6,9 +6,11 @@ out", Kairouz et al. 2021, "Practical and Private (Deep) Learning Without Sampli
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import Final
+from typing import Any, Final
+
+from flops_contracts.declared import about, declared, strict
 
 RELEASES: Final = "privacy_releases"
 EPSILON: Final = "epsilon"
@@ -33,36 +35,46 @@ class Clipper(StrEnum):
     LEARNER = "learner"
 
 
+def _fraction(default: float, help: str) -> Any:
+    return declared(default, help, above=0, below=1)
+
+
+@strict()
 @dataclass(frozen=True)
 class AdaptiveClipping:
     """A bound that follows a quantile of the updates' norms, by a count with noise of its own.
 
-    Andrew et al. 2021, "Differentially Private Learning with Adaptive Clipping". ``count_noise`` is
-    the standard deviation of the count; 0 is what fits the number of answers.
+    Andrew et al. 2021, "Differentially Private Learning with Adaptive Clipping".
     """
 
-    quantile: float = 0.5
-    learning_rate: float = 0.2
-    count_noise: float = 0.0
+    quantile: float = _fraction(0.5, "Quantile of the norms that the bound follows.")
+    learning_rate: float = declared(0.2, "How fast it follows.", above=0)
+    count_noise: float = declared(
+        0.0, "Standard deviation of the count; 0: what fits the number of replies.", minimum=0
+    )
 
 
+@strict()
 @dataclass(frozen=True)
 class DifferentialPrivacy:
-    """Updates are shortened to the norm ``clipping_norm``; noise hides what one of them changed.
+    """Updates are clipped to the norm ``clipping_norm``; noise hides what one of them changed.
 
     The noise's standard deviation in each coordinate is ``noise_multiplier`` x ``clipping_norm``:
     of the sum of all updates in the central model (McMahan et al. 2018, "Learning Differentially
-    Private Recurrent Language Models"), of each update in the local one. Training ends before
-    ``epsilon_budget`` would be exceeded; 0 is no bound.
+    Private Recurrent Language Models"), of each update in the local one.
     """
 
-    clipping_norm: float
-    noise_multiplier: float
-    model: DpModel = DpModel.CENTRAL
-    clipping: Clipper = Clipper.SERVER
-    adaptive: AdaptiveClipping | None = None
-    delta: float = 1e-5
-    epsilon_budget: float = 0.0
+    clipping_norm: float = field(metadata=about("Largest norm of an update.", above=0))
+    noise_multiplier: float = field(
+        metadata=about("Standard deviation of the noise, in units of the norm.", above=0)
+    )
+    model: DpModel = declared(DpModel.CENTRAL, "Who adds noise: the aggregator or each learner.")
+    clipping: Clipper = declared(Clipper.SERVER, "Who clips updates.")
+    adaptive: AdaptiveClipping | None = declared(None, "Adapts the norm to the updates.")
+    delta: float = _fraction(1e-5, "The delta of (epsilon, delta)-differential privacy.")
+    epsilon_budget: float = declared(
+        0.0, "Training ends before it would spend more than this; 0: no bound.", minimum=0
+    )
 
     @property
     def is_local(self) -> bool:
@@ -87,25 +99,34 @@ LEAST_MEMBERS: Final = 3
 """Of a secure sum: one of two tells each of them what the other gave."""
 
 
+@strict()
 @dataclass(frozen=True)
 class SecureAggregation:
-    """The aggregator gets the sum of the learners' updates, and sees none of them.
+    """The aggregator gets the sum of the learners' updates, and no single one of them."""
 
-    As long as ``threshold``, a part of the learners, are there to open it; so many together with
-    the aggregator could open another's. Each number of an update is told exactly within plus and
-    minus ``bound``, and cut to it.
-    """
+    threshold: float = declared(
+        2 / 3,
+        "Fraction of the learners that is needed to unmask the sum, and that could unmask an "
+        "update together with the aggregator.",
+        above=0.5,
+        maximum=1,
+    )
+    bound: float = declared(
+        8.0, "Each number of an update is clipped to between minus and plus this.", above=0
+    )
 
-    threshold: float = 2 / 3
-    bound: float = 8.0
 
-
+@strict()
 @dataclass(frozen=True)
 class Privacy:
-    """The mechanisms that protect learners; None is without."""
+    """The mechanisms that protect the data of learners."""
 
-    differential_privacy: DifferentialPrivacy | None = None
-    secure_aggregation: SecureAggregation | None = None
+    differential_privacy: DifferentialPrivacy | None = declared(
+        None, "Noise that hides what one learner contributed."
+    )
+    secure_aggregation: SecureAggregation | None = declared(
+        None, "Hides single updates from the aggregator."
+    )
 
 
 NO_PRIVACY: Final = Privacy()

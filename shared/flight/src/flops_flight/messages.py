@@ -6,14 +6,13 @@ Old clients send a bare file name as ticket and ``{"data_tags": [...]}`` as crit
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError
 
+from flops_contracts.declared import about, declared, dump, load
 from flops_contracts.events import Fragment
-from flops_contracts.payloads import FragmentSchema, MessageSchema
-from flops_contracts.schemas import TupleOf
-from flops_contracts.sla_schemas import DATA_TAG, MAX_LEARNERS
+from flops_contracts.sla import DATA_TAG, MAX_LEARNERS
 from flops_flight.errors import InvalidRequestError
 
 CLAIM: Final = "claim"
@@ -25,6 +24,8 @@ CLIENT_HEADER: Final = "flops-client"
 PROJECT_HEADER: Final = "flops-project"
 CUSTOMER_HEADER: Final = "flops-customer"
 TRACE_HEADER: Final = "traceparent"
+
+_COUNT: Final = about(minimum=0, strict=True)
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Part:
     """Rows of one fragment: ``rows`` of them, from ``offset`` on; no ``rows`` means to the end."""
 
     name: str
-    offset: int = 0
-    rows: int | None = None
+    offset: int = declared(0, minimum=0, strict=True)
+    rows: int | None = declared(None, minimum=0, strict=True)
 
 
 @dataclass(frozen=True)
@@ -71,26 +72,26 @@ class Share:
 
 @dataclass(frozen=True)
 class Claim:
-    """A learner asks for its share; no ``data_tags`` would be no data."""
+    """A learner asks for its share. The project id becomes a file name, so it holds no path."""
 
-    project_id: str
-    learner_index: int
-    node_learners: int
-    data_tags: tuple[str, ...]
+    project_id: str = field(metadata=about(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z"))
+    learner_index: int = field(metadata=_COUNT)
+    node_learners: int = field(metadata=about(minimum=1, maximum=MAX_LEARNERS, strict=True))
+    data_tags: tuple[str, ...] = field(metadata=about(pattern=DATA_TAG))
 
 
 @dataclass(frozen=True)
 class Upload:
     """An upload whose name the server makes from the content; the command of its descriptor."""
 
-    data_tag: str
+    data_tag: str = field(metadata=about(pattern=DATA_TAG))
 
 
 @dataclass(frozen=True)
 class UploadEnd:
     """The last message of such an upload: without it, the stream broke and nothing is kept."""
 
-    rows: int
+    rows: int = field(metadata=_COUNT)
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,9 @@ class TagData:
     """
 
     tag: str
-    fragments: int
-    rows: int
-    bytes: int
+    fragments: int = field(metadata=_COUNT)
+    rows: int = field(metadata=_COUNT)
+    bytes: int = field(metadata=_COUNT)
     columns: Mapping[str, str] = field(default_factory=dict)
     is_uniform: bool = True
     owner: str = ""
@@ -137,112 +138,29 @@ class NodeData:
         return sum(tag.rows for tag in self.tags if tag.tag in tags)
 
 
-def _count() -> fields.Integer:
-    return fields.Integer(required=True, strict=True, validate=validate.Range(min=0))
-
-
-class PartSchema(MessageSchema):
-    """See ``Part``."""
-
-    builds = Part
-    name = fields.String(required=True)
-    offset = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0))
-    rows = fields.Integer(
-        load_default=None, allow_none=True, strict=True, validate=validate.Range(min=0)
-    )
-
-
-class ShareSchema(MessageSchema):
-    """See ``Share``."""
-
-    builds = Share
-    parts = TupleOf(fields.Nested(PartSchema), required=True)
-
-
-class ClaimSchema(MessageSchema):
-    """See ``Claim``. The project id becomes a file name, so it holds no path."""
-
-    builds = Claim
-    project_id = fields.String(
-        required=True, validate=validate.Regexp(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
-    )
-    learner_index = _count()
-    node_learners = fields.Integer(
-        required=True, strict=True, validate=validate.Range(min=1, max=MAX_LEARNERS)
-    )
-    data_tags = TupleOf(fields.String(validate=validate.Regexp(DATA_TAG)), required=True)
-
-
-class UploadSchema(MessageSchema):
-    """See ``Upload``."""
-
-    builds = Upload
-    data_tag = fields.String(required=True, validate=validate.Regexp(DATA_TAG))
-
-
-class UploadEndSchema(MessageSchema):
-    """See ``UploadEnd``."""
-
-    builds = UploadEnd
-    rows = _count()
-
-
-class TagDataSchema(MessageSchema):
-    """See ``TagData``."""
-
-    builds = TagData
-    tag = fields.String(required=True)
-    fragments = _count()
-    rows = _count()
-    bytes = _count()
-    columns = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
-    is_uniform = fields.Boolean(load_default=True)
-    owner = fields.String(load_default="")
-    customers = TupleOf(fields.String(), load_default=())
-    projects = TupleOf(fields.String(), load_default=())
-
-
-class NodeDataSchema(MessageSchema):
-    """See ``NodeData``."""
-
-    builds = NodeData
-    tags = TupleOf(fields.Nested(TagDataSchema), required=True)
-    free_bytes = fields.Integer(load_default=0)
-    logs_may_leave = fields.Boolean(load_default=True)
-
-
-class CriteriaSchema(MessageSchema):
+@dataclass(frozen=True)
+class Criteria:
     """The criteria of a listing; None, which old clients cannot send, means every tag."""
 
-    builds = dict
-    data_tags = TupleOf(fields.String(), load_default=None, allow_none=True)
+    data_tags: tuple[str, ...] | None = None
 
 
-_SCHEMAS: Final[dict[type[Any], MessageSchema]] = {
-    schema.builds: schema()
-    for schema in (
-        ClaimSchema,
-        FragmentSchema,
-        NodeDataSchema,
-        PartSchema,
-        ShareSchema,
-        UploadEndSchema,
-        UploadSchema,
-    )
-}
 Message = Claim | Fragment | NodeData | Part | Share | Upload | UploadEnd
-M = TypeVar("M", Claim, Fragment, NodeData, Part, Share, Upload, UploadEnd)
+M = TypeVar("M", Claim, Criteria, Fragment, NodeData, Part, Share, Upload, UploadEnd)
 
 
 def encode(message: Message) -> bytes:
     """Return ``message`` as JSON."""
-    return json.dumps(_SCHEMAS[type(message)].dump(message)).encode()
+    return json.dumps(dump(message)).encode()
 
 
 def decode(kind: type[M], data: bytes) -> M:
     """Return the message in ``data``; raise ``InvalidRequestError``."""
-    message: M = _load(_SCHEMAS[kind], data, kind.__name__)
-    return message
+    try:
+        return load(kind, json.loads(data))
+    except (ValidationError, ValueError, RecursionError) as error:
+        problems = error.messages if isinstance(error, ValidationError) else error
+        raise InvalidRequestError(f"cannot read {kind.__name__}: {problems}") from error
 
 
 def encode_ticket(part: Part) -> bytes:
@@ -266,15 +184,4 @@ def encode_criteria(data_tags: tuple[str, ...] | None) -> bytes:
 
 def decode_criteria(criteria: bytes) -> tuple[str, ...] | None:
     """Return the tags to list; None means every one."""
-    if not criteria:
-        return None
-    tags: tuple[str, ...] | None = _load(CriteriaSchema(), criteria, "criteria")["data_tags"]
-    return tags
-
-
-def _load(schema: MessageSchema, data: bytes, what: str) -> Any:
-    try:
-        return schema.load(json.loads(data))
-    except (ValidationError, ValueError, RecursionError) as error:
-        problems = error.messages if isinstance(error, ValidationError) else error
-        raise InvalidRequestError(f"cannot read {what}: {problems}") from error
+    return decode(Criteria, criteria).data_tags if criteria else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from flops_contracts.sla_schemas import DATA_TAG
+from flops_contracts.sla import DATA_TAG
 from flops_flight.errors import DataRejectedError
 
 _TAG: Final = re.compile(DATA_TAG)

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError
 
+from flops_contracts.declared import load
 from flops_contracts.events import Actor
 from flops_contracts.privacy import NO_PRIVACY, Privacy
-from flops_contracts.privacy_schemas import read_privacy
 from flops_contracts.roles import Role
 from flops_contracts.topics import Topics, mock_topics, project_topics
 from flops_runtime.environment import Environment
@@ -176,7 +176,7 @@ def privacy_from(environment: Environment) -> Privacy:
         "FLOPS_PRIVACY", {}, help="What is promised to learners, as the SLA's `privacy` has it."
     )
     try:
-        return read_privacy(document)
+        return load(Privacy, document)
     except ValidationError as error:
         environment.refuse(f"FLOPS_PRIVACY is wrong: {error.messages}")
         return NO_PRIVACY

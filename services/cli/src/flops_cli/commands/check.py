@@ -15,7 +15,7 @@ from flops_cli.errors import ClientError
 from flops_cli.local.inspection import SERVICE, Repository, inspect_repository, take_sample
 from flops_cli.results import Finding
 from flops_contracts.sla import Flavor, Platform
-from flops_contracts.sla_schemas import InvalidSlaError, read_project_sla
+from flops_contracts.sla_documents import InvalidSlaError, read_project_sla
 
 DATA_HELP = "CSV or Parquet file, or folder of images; the check trains on its first rows."
 

@@ -16,7 +16,7 @@ from flops_cli.commands.projects import number
 from flops_cli.errors import RefusedError
 from flops_cli.local.simulation import NEEDS, News, Simulation, Simulator
 from flops_contracts.sla import MockDataConfiguration, Mode
-from flops_contracts.sla_schemas import InvalidSlaError, read_mock_sla, read_project_sla
+from flops_contracts.sla_documents import InvalidSlaError, read_mock_sla, read_project_sla
 
 BUILTIN: Final = MockDataConfiguration("mnist", "simulated", source="builtin:mnist5k")
 MEGABYTE: Final = 1e6

@@ -13,14 +13,8 @@ from pymongo.errors import DocumentTooLarge, DuplicateKeyError, PyMongoError
 from flops_contracts.envelope import document_from_event, event_from_document
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import Event
-from flops_contracts.payloads import MessageSchema
 from flops_contracts.roles import Stage
-from flops_manager.adapters.documents import (
-    MockSchema,
-    ProjectSchema,
-    document_from_record,
-    record_from_document,
-)
+from flops_manager.adapters.documents import document_from_record, record_from_document
 from flops_manager.domain.errors import (
     AlreadyExistsError,
     MockNotFoundError,
@@ -85,11 +79,11 @@ class MongoRecords(Generic[T]):
         self,
         database: MongoDatabase,
         collection: str,
-        schema: MessageSchema,
+        kind: type[T],
         missing: Callable[[str], FlopsError],
     ) -> None:
         self._collection = database[collection]
-        self._schema = schema
+        self._kind = kind
         self._missing = missing
 
     def create_indexes(self) -> None:
@@ -102,7 +96,7 @@ class MongoRecords(Generic[T]):
 
     def add(self, record: Record[T]) -> None:
         """Store a new one; raise ``AlreadyExistsError`` if its id is taken."""
-        document = document_from_record(record, self._schema)
+        document = document_from_record(record)
         with translated():
             try:
                 self._collection.insert_one(document)
@@ -115,11 +109,11 @@ class MongoRecords(Generic[T]):
             document = self._collection.find_one({"_id": subject_id})
         if document is None:
             raise self._missing(subject_id)
-        return record_from_document(document, self._schema)
+        return record_from_document(document, self._kind)
 
     def save(self, record: Record[T]) -> None:
         """Replace what is stored, one version up, or raise ``StaleProjectError``."""
-        document = document_from_record(record, self._schema)
+        document = document_from_record(record)
         document["version"] = record.version + 1
         wanted = {"_id": document["_id"], "version": record.version}
         with translated():
@@ -179,19 +173,19 @@ class MongoRecords(Generic[T]):
         """Leave out, aloud, what cannot be read: it must not hide the others."""
         for document in documents:
             try:
-                yield record_from_document(document, self._schema).subject
+                yield record_from_document(document, self._kind).subject
             except UnreadableRecordError as error:
                 logger.error("%s", error)  # noqa: TRY400 - its reason says all
 
 
 def mongo_projects(database: MongoDatabase) -> MongoRecords[Project]:
     """Return the store of projects."""
-    return MongoRecords(database, "projects", ProjectSchema(), ProjectNotFoundError.of)
+    return MongoRecords(database, "projects", Project, ProjectNotFoundError.of)
 
 
 def mongo_mocks(database: MongoDatabase) -> MongoRecords[Mock]:
     """Return the store of mocks."""
-    return MongoRecords(database, "mocks", MockSchema(), MockNotFoundError.of)
+    return MongoRecords(database, "mocks", Mock, MockNotFoundError.of)
 
 
 class MongoEventStore:

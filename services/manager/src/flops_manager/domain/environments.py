@@ -2,8 +2,8 @@
 
 import json
 
+from flops_contracts.declared import dump
 from flops_contracts.privacy import NO_PRIVACY
-from flops_contracts.privacy_schemas import privacy_document
 from flops_contracts.roles import Role
 from flops_contracts.sla import Parametrised, ProjectSla
 from flops_manager.domain.deployments import TRACKING_PORT, Installation
@@ -60,7 +60,7 @@ def privacy_of(sla: ProjectSla) -> dict[str, str]:
     """Return what aggregators and learners are told to keep to, if anything was promised."""
     if sla.privacy == NO_PRIVACY:
         return {}
-    return {"FLOPS_PRIVACY": json.dumps(privacy_document(sla.privacy), sort_keys=True)}
+    return {"FLOPS_PRIVACY": json.dumps(dump(sla.privacy), sort_keys=True)}
 
 
 def json_of(named: Parametrised) -> str:

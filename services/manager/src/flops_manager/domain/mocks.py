@@ -1,8 +1,9 @@
 """A mock data provider: what its customer asked for, and what became of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from flops_contracts.declared import about
 from flops_contracts.events import Fragment, Progress
 from flops_contracts.roles import MockStage
 from flops_contracts.sla import MockSla
@@ -17,7 +18,7 @@ class Mock:
     """
 
     id: str
-    customer_id: str
+    customer_id: str = field(metadata=about(key="owner"))
     sla: MockSla
     stage: MockStage
     created_at: datetime

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from flops_contracts.declared import about
 from flops_contracts.events import ActorImages, Progress, RoundCompleted, Trained
 from flops_contracts.roles import Role, Stage
 from flops_contracts.sla import ProjectSla
@@ -145,7 +146,7 @@ class Project:
     """
 
     id: str
-    customer_id: str
+    customer_id: str = field(metadata=about(key="owner"))
     sla: ProjectSla
     stage: Stage
     created_at: datetime

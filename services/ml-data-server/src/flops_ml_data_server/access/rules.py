@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError
 
-from flops_contracts.schemas import DataclassSchema, TupleOf
+from flops_contracts.declared import declared, dump, load, strict
 from flops_flight.errors import DataRejectedError, InvalidRequestError, NotAllowedError
 from flops_flight.names import is_tag
 from flops_ml_data_server.access.callers import Caller
@@ -21,15 +21,16 @@ logger = logging.getLogger(__name__)
 FOLDER: Final = ".tags"
 
 
+@strict()
 @dataclass(frozen=True)
 class TagRules:
     """Rules of one tag. Empty or 0 means that there is no such rule."""
 
-    owner: str = ""
-    customers: tuple[str, ...] = ()
-    projects: tuple[str, ...] = ()
-    quota_mb: int = 0
-    retention_days: float = 0
+    owner: str = declared("", longest=200)
+    customers: tuple[str, ...] = declared((), pattern=".")
+    projects: tuple[str, ...] = declared((), pattern=".")
+    quota_mb: int = declared(0, minimum=0)
+    retention_days: float = declared(0, minimum=0)
 
     def check_use(self, tag: str, caller: Caller) -> None:
         """Raise ``NotAllowedError`` unless ``caller`` may list and read the data."""
@@ -52,17 +53,6 @@ class TagRules:
 
     def _is_owner(self, caller: Caller) -> bool:
         return caller.is_operator or (bool(self.owner) and caller.name == self.owner)
-
-
-class TagRulesSchema(DataclassSchema):
-    """See ``TagRules``. Unknown rules are refused: a misspelt one would protect nothing."""
-
-    builds = TagRules
-    owner = fields.String(load_default="", validate=validate.Length(max=200))
-    customers = TupleOf(fields.String(validate=validate.Length(min=1)), load_default=())
-    projects = TupleOf(fields.String(validate=validate.Length(min=1)), load_default=())
-    quota_mb = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0))
-    retention_days = fields.Float(load_default=0, validate=validate.Range(min=0))
 
 
 class Rulebook:
@@ -101,13 +91,11 @@ class Rulebook:
 def rules_from(document: Mapping[str, object]) -> TagRules:
     """Return the rules in a JSON document; raise ``InvalidRequestError``."""
     try:
-        rules: TagRules = TagRulesSchema().load(document)
+        return load(TagRules, document)
     except ValidationError as error:
         raise InvalidRequestError(f"cannot read the rules: {error.messages}") from error
-    return rules
 
 
 def document_of(rules: TagRules) -> dict[str, object]:
     """Return rules as JSON has them."""
-    document: dict[str, object] = TagRulesSchema().dump(rules)
-    return document
+    return dump(rules)

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from flops_contracts.declared import dump
 from flops_contracts.errors import FlopsError
 from flops_contracts.topics import node_data_topic
-from flops_flight.messages import NodeData, NodeDataSchema
+from flops_flight.messages import NodeData
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MqttSettings
 
@@ -71,6 +72,6 @@ class Announcer:
                 self._is_due.wait(REPEAT_SECONDS)
                 self._is_due.clear()
                 if not self._is_closing.is_set():
-                    document = {"node": self._node, **NodeDataSchema().dump(self._inventory())}
+                    document = {"node": self._node, **dump(self._inventory())}
                     payload = json.dumps(document).encode()
                     connection.publish(node_data_topic(self._node), payload, retain=True)

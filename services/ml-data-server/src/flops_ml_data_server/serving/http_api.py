@@ -7,9 +7,9 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
+from flops_contracts.declared import dump
 from flops_contracts.errors import FlopsError
 from flops_flight.errors import DataRejectedError, InvalidRequestError, NoDataError, NotAllowedError
-from flops_flight.messages import NodeDataSchema
 from flops_flight.names import is_tag
 from flops_ml_data_server.access.callers import Caller, Doorkeeper, TokenRefusedError
 from flops_ml_data_server.access.rules import document_of, rules_from
@@ -73,8 +73,7 @@ class HttpApi:
             return HTTPStatus.INSUFFICIENT_STORAGE, {"message": f"the volume fails: {error}"}
 
     def _stats(self, _caller: Caller, _request: Request) -> dict[str, Any]:
-        document: dict[str, Any] = NodeDataSchema().dump(self._store.stats())
-        return document
+        return dump(self._store.stats())
 
     def _list(self, caller: Caller, request: Request) -> dict[str, Any]:
         tag = request.query.get("tag")

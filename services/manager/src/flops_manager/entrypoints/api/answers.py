@@ -8,16 +8,11 @@ from typing import Any
 
 from marshmallow import Schema, fields, pre_dump
 
-from flops_contracts.log_lines import LogLineSchema
-from flops_contracts.payloads import (
-    ActorImagesSchema,
-    FragmentSchema,
-    ProgressSchema,
-    RoundCompletedSchema,
-    TrainedSchema,
-)
+from flops_contracts.declared import schema_of
+from flops_contracts.events import ActorImages, Fragment, Progress, RoundCompleted, Trained
+from flops_contracts.log_lines import LogLine
 from flops_contracts.roles import MockStage, Role, Stage
-from flops_contracts.sla_schemas import MockSlaSchema, ProjectSlaSchema
+from flops_contracts.sla import MockSla, ProjectSla
 from flops_manager.domain.projects import ClusterRound
 from flops_manager.entrypoints.api.event_answers import NumberedEventSchema
 
@@ -102,7 +97,7 @@ class LearnerFailureSchema(Schema):
     is_replaced = fields.Boolean(metadata=_what("Whether another was started in its place."))
 
 
-class ClusterRoundSchema(RoundCompletedSchema):
+class ClusterRoundSchema(schema_of(RoundCompleted)):  # type: ignore[misc]
     """A round of one cluster in hierarchical mode; ``cycle`` is the cycle that it belongs to."""
 
     cluster = fields.String()
@@ -156,10 +151,10 @@ class ProjectSchema(Schema):
     created_at = fields.AwareDateTime(format="iso")
     updated_at = fields.AwareDateTime(format="iso")
     attempt = fields.Integer(metadata=_what("How often it was retried."))
-    progress = fields.Nested(ProgressSchema, allow_none=True)
+    progress = fields.Nested(schema_of(Progress), allow_none=True)
     actors = fields.List(fields.Nested(ActorStateSchema), attribute="services")
     rounds = fields.List(
-        fields.Nested(RoundCompletedSchema),
+        fields.Nested(schema_of(RoundCompleted)),
         metadata=_what("Rounds of the project's aggregator; in hierarchical mode its cycles."),
     )
     cluster_rounds = fields.List(
@@ -169,11 +164,11 @@ class ProjectSchema(Schema):
     best_cycle = fields.Integer(
         allow_none=True, metadata=_what("Hierarchical mode: the cycle of the best model.")
     )
-    images = fields.Nested(ActorImagesSchema, allow_none=True)
+    images = fields.Nested(schema_of(ActorImages), allow_none=True)
     commit = fields.String()
     python_version = fields.String()
     dependency_lock = fields.String()
-    trained = fields.Nested(TrainedSchema, allow_none=True)
+    trained = fields.Nested(schema_of(Trained), allow_none=True)
     model_image = fields.String()
     model_address = fields.String(
         metadata=_what("URL of the served model; empty if it is not served.")
@@ -185,7 +180,7 @@ class ProjectSchema(Schema):
     )
     waiting = fields.String(metadata=_what("What it waits for, and at which position."))
     notices = fields.List(fields.String())
-    sla = fields.Nested(ProjectSlaSchema)
+    sla = fields.Nested(schema_of(ProjectSla))
 
 
 class MockSchema(Schema):
@@ -199,10 +194,10 @@ class MockSchema(Schema):
     services = fields.List(
         fields.Nested(ActorStateSchema), metadata=_what("A provider for each node.")
     )
-    progress = fields.Nested(ProgressSchema, allow_none=True)
-    fragments = fields.List(fields.Nested(FragmentSchema))
+    progress = fields.Nested(schema_of(Progress), allow_none=True)
+    fragments = fields.List(fields.Nested(schema_of(Fragment)))
     error = fields.Nested(OriginatedErrorSchema, allow_none=True)
-    sla = fields.Nested(MockSlaSchema)
+    sla = fields.Nested(schema_of(MockSla))
 
 
 class ModelSchema(Schema):
@@ -294,7 +289,7 @@ class LogsAnswerSchema(AnswerSchema):
     logs = fields.List(fields.Nested(ActorLogSchema))
 
 
-class KeptLineSchema(LogLineSchema):
+class KeptLineSchema(schema_of(LogLine)):  # type: ignore[misc]
     """A line that an actor logged."""
 
     class Meta:

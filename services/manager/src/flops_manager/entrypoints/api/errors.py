@@ -10,7 +10,7 @@ from werkzeug.routing import RoutingException
 from werkzeug.wrappers import Response as BaseResponse
 
 from flops_contracts.errors import FlopsError
-from flops_contracts.sla_schemas import InvalidSlaError
+from flops_contracts.sla_documents import InvalidSlaError
 from flops_manager.domain import errors as domain
 from flops_manager.entrypoints.api.incoming import InvalidRequestError
 from flops_manager.entrypoints.api.telemetry import request_id

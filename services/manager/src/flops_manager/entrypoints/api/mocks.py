@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Response, g, request
 
-from flops_contracts.sla_schemas import read_mock_sla
+from flops_contracts.sla_documents import read_mock_sla
 from flops_manager.entrypoints.api.answers import (
     MockAnswerSchema,
     MocksAnswerSchema,

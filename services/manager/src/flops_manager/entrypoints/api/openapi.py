@@ -11,7 +11,8 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import fields
 
-from flops_contracts.payloads import PAYLOADS
+from flops_contracts.declared import schema_of
+from flops_contracts.events import PAYLOADS
 from flops_contracts.version import VERSION
 from flops_manager.entrypoints.api.answers import ErrorSchema
 from flops_manager.entrypoints.api.event_answers import PayloadField
@@ -26,7 +27,7 @@ _USUAL: Final = (
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 _HEADERS: Final = {
-    "Idempotency-Key": "A text of the client's choice; repeating it returns the first answer.",
+    "Idempotency-Key": "Any string chosen by the client. Repeating it returns the first response.",
     "Last-Event-ID": "The number of the last event that the client has; goes before `after`.",
 }
 
@@ -45,8 +46,8 @@ def openapi_document(routes: tuple[Route, ...]) -> dict[str, Any]:
     spec.components.security_scheme(
         _TOKEN, {"type": "http", "scheme": "bearer", "description": "A token of the root's login."}
     )
-    for schema in dict.fromkeys(PAYLOADS.values()):
-        spec.components.schema(schema.__name__.removesuffix("Schema"), schema=schema)
+    for payload in dict.fromkeys(PAYLOADS.values()):
+        spec.components.schema(payload.__name__, schema=schema_of(payload))
     converter: Any = plugin.converter
     converter.add_attribute_function(_payload_properties)
     for route in routes:
@@ -68,7 +69,7 @@ def _tag(route: Route) -> str:
 def _payload_properties(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
     if not isinstance(field, PayloadField):
         return {}
-    names = sorted({schema.__name__.removesuffix("Schema") for schema in PAYLOADS.values()})
+    names = sorted({payload.__name__ for payload in PAYLOADS.values()})
     return {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, g, request
 
 from flops_contracts.sla import ProjectSla
-from flops_contracts.sla_schemas import read_project_sla
+from flops_contracts.sla_documents import read_project_sla
 from flops_manager.domain.projects import Project
 from flops_manager.entrypoints.api.answers import (
     EventsAnswerSchema,

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from marshmallow import Schema
 
-from flops_contracts.sla_schemas import MockSlaSchema, ProjectSlaSchema
+from flops_contracts.declared import schema_of
+from flops_contracts.sla import MockSla, ProjectSla
 from flops_manager.entrypoints.api import answers
 from flops_manager.entrypoints.api.customers import DatabaseViews, ModelViews, TrackingViews
 from flops_manager.entrypoints.api.incoming import (
@@ -72,7 +73,7 @@ class Route:
     @property
     def is_sla(self) -> bool:
         """Whether the body is an SLA, which its own schema judges as a whole."""
-        return self.takes in {ProjectSlaSchema, MockSlaSchema}
+        return self.takes in {schema_of(ProjectSla), schema_of(MockSla)}
 
     @property
     def name(self) -> str:
@@ -90,7 +91,7 @@ def project_routes(views: ProjectViews) -> tuple[Route, ...]:
             *("POST", PROJECTS, views.submit, "Submit a project, or check one with dry_run"),
             answer=answers.ProjectSubmittedSchema,
             query=SubmitQuerySchema,
-            takes=ProjectSlaSchema,
+            takes=schema_of(ProjectSla),
             errors=(*BAD_SLA, HTTPStatus.CONFLICT),
             headers=("Idempotency-Key",),
         ),
@@ -141,7 +142,7 @@ def mock_routes(views: MockViews) -> tuple[Route, ...]:
             *("POST", MOCKS, views.submit, "Ask for mock data, or check the SLA with dry_run"),
             answer=answers.MockSubmittedSchema,
             query=SubmitQuerySchema,
-            takes=MockSlaSchema,
+            takes=schema_of(MockSla),
             errors=(*BAD_SLA, HTTPStatus.CONFLICT),
             headers=("Idempotency-Key",),
         ),

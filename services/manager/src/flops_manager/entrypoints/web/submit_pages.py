@@ -10,7 +10,7 @@ from flask import render_template, request
 from flops_contracts.errors import FlopsError
 from flops_contracts.partitioners import PARTITIONERS
 from flops_contracts.sla import Flavor, Platform
-from flops_contracts.sla_schemas import InvalidSlaError, read_mock_sla, read_project_sla
+from flops_contracts.sla_documents import InvalidSlaError, read_mock_sla, read_project_sla
 from flops_contracts.strategies import STRATEGIES
 from flops_manager.domain.errors import KeyReusedError
 from flops_manager.entrypoints.api.errors import STATUS
