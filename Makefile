@@ -21,7 +21,7 @@ export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-containers bases up install test test-browser test-docs docs-site screenshots conformance test-flavors test-chaos test-slow test-containers bench-checkpoints bench-hierarchy bench-training images env bench-data check lint format lock docs clean
+.PHONY: help demo demo-containers bases up install test test-browser test-docs docs-site screenshots conformance dist release pin test-flavors test-chaos test-slow test-containers bench-checkpoints bench-hierarchy bench-training images env bench-data check lint format lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,18 @@ bench-training: $(DEV)/.installed ## Time rounds of a small and a 100 MB model b
 
 images: ## Build every service's image and print the sizes (WHAT="manager learner", PLATFORM=linux/arm64)
 	@$(PYTHON) compose/images.py $(foreach one,$(PLATFORM),--platform $(one)) $(WHAT)
+
+pin: ## Pin the images of others to the digests that their tags have now (needs docker's buildx)
+	@$(PYTHON) compose/pin.py
+
+dist: $(UV) ## Build the wheels of all packages into dist/; `pip install --find-links dist flops-cli` installs from there
+	@rm -rf dist
+	@printf '%s\n' $(dir $(wildcard shared/*/pyproject.toml services/*/pyproject.toml)) \
+	  | xargs -P 4 -I{} $(UV) build --quiet --wheel --out-dir dist {}
+	@ls dist/*.whl
+
+release: $(DEV)/.installed ## Write version and changelog, commit and tag (VERSION=1.2.3); nothing is pushed
+	@$(DEV)/bin/python .ci/release.py "$(VERSION)"
 
 env: ## Write compose/.env: random passwords and addresses (ADDRESS=...; LOCAL=1 for compose/local.yml)
 	@$(PYTHON) compose/make_env.py $(if $(LOCAL),--local) $(if $(ADDRESS),--address $(ADDRESS))

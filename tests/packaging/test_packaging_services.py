@@ -67,3 +67,16 @@ def test_a_service_installs_from_its_lock_and_answers_check(service, wheels, tmp
     answer = run(environment / "bin" / "python", "-m", module, "check")
 
     assert answer.strip().endswith("ok")
+
+
+def test_the_command_line_and_the_client_install_from_the_wheels_alone(wheels, tmp_path):
+    """What a stranger does after `make dist`, in an empty environment and outside a checkout."""
+    environment = tmp_path / "environment"
+    run(UV, "venv", "--quiet", "--python", sys.executable, environment)
+    where = ("--quiet", "--python", environment, "--find-links", wheels)
+    run(UV, "pip", "install", *where, "flops-cli")
+
+    program = "from flops_cli.client import FlopsClient; print(FlopsClient.__name__)"
+
+    assert "Usage: flops" in run(environment / "bin" / "flops", "--help")
+    assert run(environment / "bin" / "python", "-c", program).strip() == "FlopsClient"
