@@ -20,7 +20,7 @@ APPLETS = ("sh", "cat", "echo", "env", "ls", "nc", "printf", "sleep")
 
 
 class TestEngine:
-    """An engine and what tests made in it."""
+    """An engine and the images that tests made in it."""
 
     __test__ = False
 
@@ -34,7 +34,7 @@ class TestEngine:
         return self.engine.call(*words)
 
     def output(self, *words: str) -> str:
-        """Return what the engine writes, whatever it ends with."""
+        """Return the engine's output, whatever its exit code."""
         return self.engine.output(*words).decode()
 
     def containers(self, world: str) -> list[str]:
@@ -70,15 +70,15 @@ def engine_of_this_machine() -> Iterator[TestEngine]:
     """
     home = Path(os.environ.get("FLOPS_HOME") or ROOT / ".flops").resolve()
     own = {"DOCKER_HOST": f"unix://{home}/containers/docker.sock"}
-    found = TestEngine({**({} if "DOCKER_HOST" in os.environ else own), **os.environ})
+    engine = TestEngine({**({} if "DOCKER_HOST" in os.environ else own), **os.environ})
     try:
-        found.call("ps", "--quiet")
+        engine.call("ps", "--quiet")
     except EngineError as error:
         pytest.skip(f"no container engine answers: {error}")
     try:
-        yield found
+        yield engine
     finally:
-        found.remove_images()
+        engine.remove_images()
 
 
 def free_bridge(engine: TestEngine) -> str:

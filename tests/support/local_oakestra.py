@@ -1,4 +1,4 @@
-"""A real local-oakestra in a process of its own, in a loopback network of its own, and a client."""
+"""A real local-oakestra process in its own loopback network, and a client."""
 
 import json
 import os
@@ -23,7 +23,7 @@ IMAGES = "images.test"
 TIMEOUT = 10
 ADMIN = "Admin"
 UNKNOWN = "0" * 24
-"""An id that nothing has."""
+"""An id of no object."""
 
 
 def free_network() -> str:
@@ -104,16 +104,16 @@ class World:
         ]
 
     def shims(self) -> list[psutil.Process]:
-        """Return those that watch an instance."""
+        """Return the shims of instances."""
         return [process for process in self.left() if "shim.py" in str(process.info["cmdline"])]
 
     def running(self) -> list[psutil.Process]:
-        """Return those that an image started."""
+        """Return the processes of instances."""
         return [process for process in self.left() if "shim.py" not in str(process.info["cmdline"])]
 
 
 class Client:
-    """Speaks to the root as one user."""
+    """Calls the root as a user."""
 
     def __init__(self, world: World, name: str = ADMIN, password: str = ADMIN) -> None:
         self.world = world
@@ -191,7 +191,7 @@ def a_microservice(name: str = "svc", image: str = "none", **fields: Any) -> dic
 
 
 def error(status: int, phrase: str) -> tuple[int, dict[str, Any]]:
-    """Return what the root answers where it refuses: never a reason."""
+    """Return the root's answer to a refused request, which has no reason."""
     return status, {"code": status, "status": phrase}
 
 

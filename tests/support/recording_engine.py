@@ -1,4 +1,4 @@
-"""A container engine's command line that runs nothing and writes down how it was called."""
+"""A container engine's command line that only records its calls."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ sys.exit(code)
 
 @dataclass(frozen=True)
 class Call:
-    """What the program was given."""
+    """A call of the program."""
 
     argv: list[str]
     variables: dict[str, str]
@@ -39,7 +39,7 @@ class Call:
 
 
 class RecordingEngine:
-    """The program in ``folder``; it ends with 0 and says nothing unless told otherwise."""
+    """The program in ``folder``; by default it prints nothing and ends with 0."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -51,7 +51,7 @@ class RecordingEngine:
         self.engine = Engine(str(program), {"DOCKER_HOST": "unix:///nowhere"})
 
     def answer(self, word: str, out: str = "", *, code: int = 0, error: str = "") -> None:
-        """From now on, calls that begin with ``word`` end like this."""
+        """Set the result of calls that begin with ``word``."""
         self._answers[word] = (code, out, error)
         self._write()
 

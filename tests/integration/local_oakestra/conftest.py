@@ -26,7 +26,7 @@ USERS = [{"name": "ada", "password": "lovelace", "roles": ["Application_Provider
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Two clusters with three nodes, two users, and a second between failure and restart."""
+    """Two clusters with three nodes, two users, and restarts after a second."""
     with running_world(
         tmp_path_factory.mktemp("world"),
         FLOPS_LOCAL_TOPOLOGY=json.dumps(TOPOLOGY),
@@ -40,7 +40,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def own_world(tmp_path) -> Iterator[World]:
-    """A world that the test may end itself."""
+    """A world that the test may end."""
     with running_world(tmp_path, FLOPS_LOCAL_GRACE_SECONDS="2") as started:
         yield started
 

@@ -7,7 +7,7 @@ import pytest
 from support.local_oakestra import UNKNOWN, Client, a_microservice, an_sla, answer, error
 
 
-def test_creating_an_application_answers_all_of_the_users_in_a_string(client: Client):
+def test_creating_an_application_returns_all_of_the_user_as_a_string(client: Client):
     client.create_application("one")
 
     response = client.request("POST", "/api/application/", json=an_sla("two"))
@@ -28,7 +28,7 @@ def test_the_same_name_and_namespace_conflict_for_one_user(client: Client):
     assert answer(response) == error(409, "Conflict")
 
 
-def test_two_users_may_have_applications_of_one_name(client: Client, ada: Client):
+def test_two_users_may_use_the_same_application_name(client: Client, ada: Client):
     mine = client.create_application("same")
     hers = ada.create_application("same")
 
@@ -51,7 +51,7 @@ def test_another_sla_version_breaks_the_root(client: Client, version: str):
     assert answer(response) == error(500, "Internal Server Error")
 
 
-def test_services_that_fail_with_their_application_are_silently_absent(client: Client):
+def test_refused_services_of_a_new_application_are_silently_missing(client: Client):
     bad = a_microservice("bad", addresses={"rr_ip": "10.31.0.1"})
 
     application = client.create_application("one", a_microservice("good"), bad)
@@ -114,7 +114,7 @@ def test_deleting_an_application_deletes_its_services(client: Client):
     assert answer(client.request("GET", path)) == error(404, "Not Found")
 
 
-def test_deleting_what_is_not_there_is_not_implemented(client: Client, ada: Client):
+def test_deleting_an_unknown_application_is_not_implemented(client: Client, ada: Client):
     foreign = client.create_application("one")
 
     for application in (UNKNOWN, foreign):

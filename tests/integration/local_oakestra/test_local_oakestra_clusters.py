@@ -1,4 +1,4 @@
-"""What the root and its clusters tell of themselves."""
+"""Information about the root and its clusters."""
 
 import pytest
 import requests
@@ -6,7 +6,7 @@ import requests
 from support.local_oakestra import TIMEOUT, Client, World, answer, error
 
 
-def test_active_clusters_need_no_token_and_claim_to_be_a_page(world: World):
+def test_active_clusters_need_no_token_and_are_labelled_as_html(world: World):
     response = requests.get(f"{world.url}/api/clusters/active", timeout=TIMEOUT)
 
     assert response.headers["Content-Type"].startswith("text/html")
@@ -16,7 +16,7 @@ def test_active_clusters_need_no_token_and_claim_to_be_a_page(world: World):
     assert west["ip"] == f"{world.network}.0.12"
 
 
-def test_a_cluster_lists_its_workers_with_addons_and_what_is_free(world: World, client: Client):
+def test_a_cluster_lists_its_workers_with_addons_and_free_resources(world: World, client: Client):
     direct = {"type": "direct", "cluster": "west", "node": "w2"}
     image = world.image("stay", "import signal; signal.pause()")
     service = client.run(image, vcpus=3, memory=1000, constraints=[direct])
@@ -42,7 +42,7 @@ def test_an_unknown_path_has_the_shape_of_all_errors(client: Client):
     assert answer(client.request("GET", "/api/nothing")) == error(404, "Not Found")
 
 
-def test_a_root_of_2024_knows_no_csi_drivers_and_its_clusters_list_no_workers(tmp_path):
+def test_a_root_of_2024_has_no_csi_drivers_and_its_clusters_list_no_workers(tmp_path):
     world = World(tmp_path, FLOPS_LOCAL_CONSTRAINTS="all").start()
     try:
         (cluster,) = requests.get(f"{world.url}/api/clusters/active", timeout=TIMEOUT).json()

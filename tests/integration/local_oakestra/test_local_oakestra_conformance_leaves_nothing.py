@@ -1,4 +1,4 @@
-"""The conformance suite leaves a root as it was, whatever happens to a check."""
+"""The conformance suite leaves nothing at a root, whatever happens to a check."""
 
 import os
 import subprocess

@@ -21,14 +21,14 @@ DATA = f"echo kept >> /ml_data_server_volume/file; {SERVE.replace('8080', '11027
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[TestEngine]:
-    with engine_of_this_machine() as found:
-        found.image(SHELL, "echo nothing to do; exit 3")
-        found.image(DATA_SERVER, DATA)
-        yield found
+    with engine_of_this_machine() as test_engine:
+        test_engine.image(SHELL, "echo nothing to do; exit 3")
+        test_engine.image(DATA_SERVER, DATA)
+        yield test_engine
 
 
 class ContainerWorld(World):
-    """A world whose services are containers, with a port for data that nobody else has."""
+    """A world whose services are containers, with its own port for data."""
 
     def __init__(self, folder, engine: TestEngine) -> None:
         self.engine = engine
@@ -106,10 +106,10 @@ def test_a_one_shot_is_completed_with_its_logs_and_leaves_nothing(world, client,
     until(lambda: not world.instances(), 10, "its container is gone")
 
 
-def test_it_is_told_what_was_asked_and_where_its_data_server_is(world, client, run):
-    asked = ["PEER=10.30.200.7:8080", "FLOPS_KEY=one\ntwo", "QUOTED='a b'"]
+def test_a_container_gets_the_slas_environment_and_its_data_server(world, client, run):
+    environment = ["PEER=10.30.200.7:8080", "FLOPS_KEY=one\ntwo", "QUOTED='a b'"]
 
-    instance = ended(client, run("env", one_shot=True, environment=asked))
+    instance = ended(client, run("env", one_shot=True, environment=environment))
 
     assert set(instance["logs"].splitlines()) - {"SHLVL=1", "HOME=/", "PWD=/"} == {
         f"PEER={world.network}.200.7:8080",
@@ -119,7 +119,7 @@ def test_it_is_told_what_was_asked_and_where_its_data_server_is(world, client, r
     }
 
 
-def test_without_a_command_the_images_own_runs(client, run):
+def test_without_a_command_that_of_the_image_runs(client, run):
     instance = ended(client, run("", cmd=[]), "DEAD")
 
     assert (instance["logs"], instance["status_detail"]) == ("nothing to do\n", "exit code 3")
@@ -133,7 +133,7 @@ def test_a_failing_one_shot_is_started_again(world, client, run):
     until(log.exists, 20, "there was a run before")
 
 
-def test_a_container_has_its_service_address_and_others_reach_it(client, run):
+def test_a_container_is_reachable_at_its_service_address(client, run):
     server = run(SERVE, "server", addresses={"rr_ip": "10.30.200.9"})
     client.until_status(server, "RUNNING", 20)
 
@@ -152,7 +152,7 @@ def test_a_published_port_answers_at_the_public_address(client, run):
     assert public == f"{client.world.network}.0.1"
 
 
-def test_the_second_with_a_port_answers_at_its_own_address(client, run):
+def test_the_second_service_with_a_port_answers_at_its_own_address(client, run):
     first = run(SERVE, "first", port="8080")
     client.until_status(first, "RUNNING", 20)
 
@@ -162,14 +162,14 @@ def test_the_second_with_a_port_answers_at_its_own_address(client, run):
     assert public.startswith(f"{client.world.network}.64.")
 
 
-def test_limits_are_the_engines(world, client, run):
+def test_the_engine_enforces_limits(world, client, run):
     client.until_status(run(STAY, memory=64, vcpus=1), "RUNNING", 20)
 
     limits = world.inspect(world.instances()[0])["HostConfig"]
     assert (limits["Memory"], limits["NanoCpus"]) == (64 << 20, 10**9)
 
 
-def test_a_program_that_is_deaf_to_sigterm_is_killed_after_the_grace(world, client, run):
+def test_a_program_that_ignores_sigterm_is_killed_after_the_grace(world, client, run):
     service = run("trap '' TERM; echo deaf; while :; do sleep 1; done")
     until(lambda: client.instance(service)["logs"] == "deaf\n", 20, "it is deaf")
 
@@ -192,7 +192,7 @@ def test_the_successor_at_an_address_waits_for_its_predecessor(world, client, ru
     assert (name[-2:], network["IPAddress"]) == (".1", f"{world.network}.202.1")
 
 
-def test_a_container_that_somebody_removes_is_started_again(world, client, run):
+def test_a_removed_container_is_started_again(world, client, run):
     service = run(STAY)
     client.until_status(service, "RUNNING", 20)
 
@@ -202,7 +202,7 @@ def test_a_container_that_somebody_removes_is_started_again(world, client, run):
     client.until_status(service, "RUNNING", 20)
 
 
-def test_an_image_that_nobody_has_fails_with_its_name(client, run):
+def test_a_missing_image_is_named(client, run):
     missing = "missing.invalid/nothing:1"
 
     service = run("", code=missing)
@@ -211,7 +211,7 @@ def test_an_image_that_nobody_has_fails_with_its_name(client, run):
     assert detail.startswith(f"image {missing} cannot be pulled: ")
 
 
-def test_a_program_that_is_not_there_fails_with_its_name(client, run):
+def test_a_missing_program_is_named(client, run):
     service = run("", cmd=["/no/such/program"])
 
     assert "/no/such/program" in ended(client, service, "FAILED")["status_detail"]
@@ -225,7 +225,7 @@ def test_instances_reach_the_data_server_of_their_node(client, run):
     assert instance["logs"] == "hello\n"
 
 
-def test_the_data_server_keeps_its_data_and_comes_back(world):
+def test_the_data_server_is_restarted_with_its_data(world):
     until(lambda: world.data_server in world.engine.containers(world.name), 20, "it runs")
 
     world.engine.call("rm", "--force", world.data_server)
@@ -249,7 +249,7 @@ def test_a_signal_ends_all_containers_and_the_network(engine, tmp_path):
     assert world.name not in engine.networks()
 
 
-def test_what_a_killed_world_left_is_removed_by_the_next(engine, tmp_path):
+def test_leftovers_of_a_killed_world_are_removed_by_the_next(engine, tmp_path):
     world = ContainerWorld(tmp_path, engine)
     world.start()
     client = Client(world)

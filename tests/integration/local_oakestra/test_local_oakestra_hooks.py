@@ -12,7 +12,7 @@ JOBS = ["post_update", "post_delete"]
 
 
 class Hooks:
-    """The hooks' API, which asks for no token."""
+    """The hooks' API, which needs no token."""
 
     def __init__(self, world: World) -> None:
         self.url = f"http://{world.network}.0.1:11011/api/v1/hooks/"
@@ -64,7 +64,7 @@ def test_an_unknown_event_is_unprocessable(hooks: Hooks):
     assert answer(hooks.create(events=["post_mortem"])) == error(422, "Unprocessable Entity")
 
 
-def test_every_change_of_a_service_is_told(world: World, client: Client, hooks: Hooks):
+def test_every_change_of_a_service_calls_the_hook(world: World, client: Client, hooks: Hooks):
     with hearing() as heard:
         hooks.create(webhook_url=heard.url)
         service = client.run(world.image("stay", STAY))
@@ -72,12 +72,14 @@ def test_every_change_of_a_service_is_told(world: World, client: Client, hooks: 
         client.request("DELETE", f"/api/service/{service}")
 
         until(lambda: {"entity": "jobs", "entity_id": service, "event": "post_delete"} in heard)
-    updates = [one for one in heard if one["event"] == "post_update"]
-    assert {one["entity_id"] for one in updates} == {service}
+    updates = [call for call in heard if call["event"] == "post_update"]
+    assert {call["entity_id"] for call in updates} == {service}
     assert len(updates) >= 3
 
 
-def test_the_creation_of_a_service_is_told_under_its_other_name(client: Client, hooks: Hooks):
+def test_the_creation_of_a_service_calls_the_hook_with_its_other_entity(
+    client: Client, hooks: Hooks
+):
     with hearing() as heard:
         hooks.create(webhook_url=heard.url, entity="job", events=["post_create"])
         service = client.run("nothing")
@@ -86,7 +88,7 @@ def test_the_creation_of_a_service_is_told_under_its_other_name(client: Client, 
     assert heard == [{"entity": "job", "entity_id": service, "event": "post_create"}]
 
 
-def test_nobody_waits_for_a_webhook_that_nobody_answers(world: World, client: Client, hooks: Hooks):
+def test_a_webhook_without_an_answer_delays_nothing(world: World, client: Client, hooks: Hooks):
     hooks.create()
 
     service = client.run(world.image("stay", STAY))

@@ -1,4 +1,4 @@
-"""Services that really run: from the request to the end of the last process."""
+"""Services that run as processes, from the request to the end of the last process."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,7 +22,7 @@ signal.pause()
 """
 
 
-def test_a_one_shot_that_ends_well_is_completed_with_its_logs(world: World, client: Client):
+def test_a_successful_one_shot_is_completed_with_its_logs(world: World, client: Client):
     image = world.image(
         "hello", "import sys; print('hello', flush=True); print('world', file=sys.stderr)"
     )
@@ -75,7 +75,7 @@ def test_only_the_last_kilobyte_is_shown(world: World, client: Client):
     assert logs == "x" * 1021 + "end"
 
 
-def test_a_command_replaces_the_images_own(world: World, client: Client):
+def test_a_command_replaces_that_of_the_image(world: World, client: Client):
     image = world.image("stay", STAY)
 
     service = client.run(image, one_shot=True, cmd=["echo", "10.30.130.1"])
@@ -97,9 +97,7 @@ def test_a_failing_one_shot_is_started_again_until_it_is_deleted(world: World, c
     until(lambda: not world.left(), 10, "nothing of it is left")
 
 
-def test_a_service_that_ends_though_it_should_not_is_dead_and_comes_back(
-    world: World, client: Client
-):
+def test_a_service_that_ends_is_dead_and_started_again(world: World, client: Client):
     service = client.run(world.image("short", "print('bye')"))
 
     client.until_status(service, "DEAD")
@@ -113,14 +111,14 @@ def test_a_missing_image_fails_with_its_name(client: Client):
     assert instance["status_detail"] == "image nowhere.test/nothing:1 is not in the image store"
 
 
-def test_a_program_that_is_not_there_fails_with_its_name(world: World, client: Client):
+def test_a_missing_program_is_named(world: World, client: Client):
     service = client.run(world.image_of("ghost", ["/no/such/program"]))
 
     instance = client.until_status(service, "FAILED")["instance_list"][0]
     assert instance["status_detail"] == "cannot run /no/such/program: No such file or directory"
 
 
-def test_undeploying_ends_a_family_that_is_deaf_to_sigterm(world: World, client: Client):
+def test_undeploying_kills_processes_that_ignore_sigterm(world: World, client: Client):
     service = client.run(world.image("deaf", DEAF_FAMILY))
     until(lambda: len(world.running()) == 3 and client.instance(service)["logs"], 10, "a family")
 
@@ -130,7 +128,7 @@ def test_undeploying_ends_a_family_that_is_deaf_to_sigterm(world: World, client:
     assert client.service(service)["instance_list"] == []
 
 
-def test_what_an_ended_instance_left_behind_is_ended_too(world: World, client: Client):
+def test_children_of_an_ended_instance_are_killed(world: World, client: Client):
     code = (
         "import subprocess, sys; "
         f"subprocess.Popen([sys.executable, '-c', {STAY!r}, sys.argv[1]], start_new_session=True)"
@@ -210,7 +208,7 @@ def test_undeploying_all_skips_every_second_instance(world: World, client: Clien
     assert numbers == [1]
 
 
-def test_what_a_deleted_service_left_ends_with_the_next_report(world: World, client: Client):
+def test_the_leftover_of_a_deleted_service_ends_with_the_next_report(world: World, client: Client):
     service = client.run(world.image("stay", STAY))
     client.deploy(service)
     until(lambda: len(world.running()) == 2, 10, "two instances run")
@@ -235,7 +233,7 @@ def test_the_log_of_an_instance_is_bounded(tmp_path):
         world.end()
 
 
-def test_processes_of_an_instance_are_no_children_to_worry_about(world: World, client: Client):
+def test_local_oakestra_gets_no_zombies_of_instances(world: World, client: Client):
     service = client.run(world.image("stay", STAY))
     client.until_status(service, "RUNNING")
     before = psutil.Process(world.process.pid).children()
@@ -280,7 +278,7 @@ def test_killing_a_shim_kills_its_instance(world: World, client: Client):
     client.until_status(service, "RUNNING")
 
 
-def test_every_learner_node_gets_a_data_server_that_comes_back(tmp_path):
+def test_every_learner_node_has_a_data_server_that_is_restarted(tmp_path):
     world = World(tmp_path)
     world.image("ml-data-server", f"import os; print(dict(os.environ), flush=True); {STAY}")
     world.start()
@@ -299,7 +297,7 @@ def test_every_learner_node_gets_a_data_server_that_comes_back(tmp_path):
         world.end()
 
 
-def test_without_the_data_servers_image_the_log_says_so(world: World):
+def test_a_missing_image_of_the_data_server_is_logged(world: World):
     assert f"no data servers: image images.test/ml-data-server:{VERSION} is not" in world.log()
 
 

@@ -1,4 +1,4 @@
-"""What every runtime promises; each runs the same promises."""
+"""The contract of all runtimes, tested with each."""
 
 import sys
 from collections.abc import Iterator
@@ -32,23 +32,23 @@ def a_workload(image: str) -> Workload:
 class RuntimeContract:
     """Subclasses supply ``runtime`` with images ``seven`` and ``stays``."""
 
-    def test_the_exit_code_is_told(self, runtime: Runtime) -> None:
+    def test_wait_returns_the_exit_code(self, runtime: Runtime) -> None:
         assert runtime.start(a_workload("seven")).wait() == 7
 
-    def test_the_exit_code_is_told_only_when_it_has_ended(self, runtime: Runtime) -> None:
+    def test_wait_returns_only_after_the_end(self, runtime: Runtime) -> None:
         running = runtime.start(a_workload("stays"))
 
         running.stop(5.0)
 
         assert running.wait() == 143
 
-    def test_the_end_of_the_output_is_there_after_the_end(self, runtime: Runtime) -> None:
+    def test_the_last_output_is_available_after_the_end(self, runtime: Runtime) -> None:
         running = runtime.start(a_workload("seven"))
         running.wait()
 
         assert running.tail(3) == b"bye"
 
-    def test_stopping_twice_or_too_late_is_fine(self, runtime: Runtime) -> None:
+    def test_stopping_twice_or_too_late_is_allowed(self, runtime: Runtime) -> None:
         running = runtime.start(a_workload("seven"))
         running.wait()
 
@@ -65,7 +65,7 @@ class RuntimeContract:
         assert runtime.has_image("seven")
         assert not runtime.has_image(MISSING)
 
-    def test_the_use_of_what_has_ended_cannot_be_told(self, runtime: Runtime) -> None:
+    def test_an_ended_workload_has_no_usage(self, runtime: Runtime) -> None:
         running = runtime.start(a_workload("seven"))
         running.wait()
 
@@ -89,7 +89,7 @@ class TestProcessRuntime(RuntimeContract):
             write_bundle(tmp_path / "images", Bundle(image, (sys.executable, "-c", code)))
         return ProcessRuntime(tmp_path / "images", LogFiles(tmp_path / "logs"), BASE)
 
-    def test_the_use_of_what_runs_is_measured(self, runtime: Runtime) -> None:
+    def test_the_usage_of_a_running_workload_is_measured(self, runtime: Runtime) -> None:
         running = runtime.start(a_workload("stays"))
 
         usage = running.usage()
@@ -105,9 +105,7 @@ class TestProcessRuntime(RuntimeContract):
         with pytest.raises(CannotStartError, match="image broken cannot be read"):
             runtime.start(a_workload("broken"))
 
-    def test_a_missing_working_folder_cannot_be_started_in(
-        self, runtime: Runtime, tmp_path: Path
-    ) -> None:
+    def test_a_missing_working_folder_is_named(self, runtime: Runtime, tmp_path: Path) -> None:
         bundle = Bundle("lost", ("true",), working_directory="/no/such/folder")
         write_bundle(tmp_path / "images", bundle)
 
@@ -126,10 +124,10 @@ class TestProcessRuntime(RuntimeContract):
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[TestEngine]:
-    with engine_of_this_machine() as found:
-        found.image("seven", "printf 'good bye'; exit 7")
-        found.image("stays", "trap 'exit 143' TERM; sleep 3600 & wait $!")
-        yield found
+    with engine_of_this_machine() as test_engine:
+        test_engine.image("seven", "printf 'good bye'; exit 7")
+        test_engine.image("stays", "trap 'exit 143' TERM; sleep 3600 & wait $!")
+        yield test_engine
 
 
 class TestContainerRuntime(RuntimeContract):
@@ -144,7 +142,7 @@ class TestContainerRuntime(RuntimeContract):
         yield opened
         opened.close()
 
-    def test_the_use_of_what_runs_is_measured(self, runtime: Runtime) -> None:
+    def test_the_usage_of_a_running_workload_is_measured(self, runtime: Runtime) -> None:
         running = runtime.start(a_workload("stays"))
 
         assert running.usage().memory_percent >= 0
@@ -154,7 +152,7 @@ class TestContainerRuntime(RuntimeContract):
 
         assert (tmp_path / "logs" / "test.0.log").read_bytes() == b"good bye"
 
-    def test_a_program_that_is_not_there_cannot_be_started(self, runtime: Runtime) -> None:
+    def test_a_missing_program_cannot_be_started(self, runtime: Runtime) -> None:
         workload = Workload("test.0", "seven", command=("/no/such/program",))
 
         with pytest.raises(CannotStartError, match="/no/such/program"):
@@ -170,7 +168,7 @@ class TestContainerRuntime(RuntimeContract):
         assert engine.containers(world.name) == []
         assert world.name not in engine.networks()
 
-    def test_what_an_earlier_world_left_is_removed_at_the_start(
+    def test_leftovers_of_an_earlier_run_are_removed_at_the_start(
         self, runtime: Runtime, engine: TestEngine, world: EngineWorld, tmp_path: Path
     ) -> None:
         runtime.start(a_workload("stays"))
@@ -179,7 +177,7 @@ class TestContainerRuntime(RuntimeContract):
 
         assert engine.containers(world.name) == []
 
-    def test_what_others_run_is_told_by_its_name(
+    def test_a_foreign_container_with_the_name_is_noticed(
         self, runtime: Runtime, engine: TestEngine, world: EngineWorld
     ) -> None:
         name = f"{world.name}-others"
@@ -193,7 +191,7 @@ class TestContainerRuntime(RuntimeContract):
         runtime.start(workload)
         assert not runtime.is_run_by_others(workload)
 
-    def test_a_network_that_others_made_stays(
+    def test_a_foreign_network_is_not_removed(
         self, engine: TestEngine, world: EngineWorld, tmp_path: Path
     ) -> None:
         engine.call("network", "create", "--subnet", world.subnet, world.name)

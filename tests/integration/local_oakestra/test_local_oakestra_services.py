@@ -63,7 +63,7 @@ def test_a_service_address_is_unique_over_all_users(client: Client, ada: Client)
     assert [entry["service_name"] for entry in created["failed_services"]] == ["svc"]
 
 
-def test_of_two_at_once_only_one_gets_the_address(client: Client):
+def test_only_one_of_two_concurrent_services_gets_the_address(client: Client):
     application = client.create_application("race")
     addresses = {"rr_ip": "10.30.150.2"}
 
@@ -99,7 +99,7 @@ def test_the_same_name_again_is_the_same_service_listed_twice(client: Client):
     assert client.service(first["job_id"])["image"] == "image:2"
 
 
-def test_of_several_services_only_the_last_id_is_told(client: Client):
+def test_of_several_services_only_the_last_id_is_returned(client: Client):
     application = client.create_application("one")
 
     created = client.create_services(application, a_microservice("a"), a_microservice("b"))
@@ -121,7 +121,7 @@ def test_of_several_services_only_the_last_id_is_told(client: Client):
         {"constraints": [{"cluster": "east"}]},
     ],
 )
-def test_every_wrong_service_is_a_bad_request(client: Client, wrong: dict):
+def test_every_invalid_service_is_a_bad_request(client: Client, wrong: dict):
     sla = an_sla("one", {**a_microservice("svc"), **wrong})
     sla["applications"][0]["applicationID"] = client.create_application("one")
 
@@ -159,6 +159,6 @@ def test_the_services_of_an_unknown_application_are_not_found(client: Client):
     assert answer(response) == error(404, "Not Found")
 
 
-def test_deploying_what_is_not_there_is_ok(client: Client):
+def test_deploying_an_unknown_service_is_ok(client: Client):
     assert answer(client.deploy(UNKNOWN)) == (200, {"message": "ok"})
     assert answer(client.undeploy(UNKNOWN, -1)) == (200, {"message": "ok"})

@@ -63,7 +63,7 @@ def test_a_refresh_token_gives_a_new_access_token(client: Client):
     assert client.request("GET", "/api/permission/Admin", headers=header).status_code == 200
 
 
-def test_an_access_token_refreshes_nothing(client: Client):
+def test_an_access_token_cannot_be_refreshed(client: Client):
     response = client.request("POST", "/api/auth/refresh")
 
     assert answer(response) == (422, {"msg": "Only refresh tokens are allowed"})
@@ -96,9 +96,7 @@ def test_applications_explain_a_refresh_token(client: Client, path: str):
 
 @pytest.mark.parametrize("path", TERSE_STYLE)
 @pytest.mark.parametrize("token", ["", "nonsense", "refresh", "forged"])
-def test_services_and_users_have_one_answer_to_all_bad_tokens(
-    client: Client, path: str, token: str
-):
+def test_services_and_users_answer_all_bad_tokens_alike(client: Client, path: str, token: str):
     tokens = {"refresh": client.login["refresh_token"], "forged": a_token(client)}
     header = {"Authorization": f"Bearer {tokens.get(token, token)}"}
 
@@ -107,7 +105,7 @@ def test_services_and_users_have_one_answer_to_all_bad_tokens(
     assert answer(response) == (401, {"message": "Missing authentication token"})
 
 
-def test_the_permission_endpoint_tells_the_roles(ada: Client):
+def test_the_permission_endpoint_returns_the_roles(ada: Client):
     assert answer(ada.request("GET", "/api/permission/ada")) == (
         200,
         {"roles": ["Application_Provider"]},
@@ -121,7 +119,7 @@ def test_the_permissions_of_others_are_forbidden(ada: Client):
     )
 
 
-def test_a_user_document_is_json_that_claims_to_be_a_page(ada: Client):
+def test_a_user_document_is_json_labelled_as_html(ada: Client):
     response = ada.request("GET", "/api/user/ada")
 
     assert response.headers["Content-Type"].startswith("text/html")

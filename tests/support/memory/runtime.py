@@ -1,4 +1,4 @@
-"""A runtime without processes: a script says what each image does. For tests."""
+"""A runtime without processes, in which a script describes each image."""
 
 import threading
 from collections.abc import Mapping
@@ -9,31 +9,31 @@ from flops_local_oakestra.ports.runtime import CannotStartError, Usage, Workload
 
 @dataclass(frozen=True)
 class Script:
-    """What an image does: it writes ``output`` and ends with ``code``, or, without one, stays."""
+    """An image that writes ``output`` and ends with ``code``, or without a code never ends."""
 
     output: bytes = b""
     code: int | None = None
 
 
 class MemoryRuntime:
-    """Starts nothing, and remembers what it was asked to start."""
+    """Starts nothing, and records its workloads."""
 
     def __init__(self, images: Mapping[str, Script]) -> None:
         self._images = images
         self.started: list[Workload] = []
 
     def open(self) -> None:
-        """Nothing is needed."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing."""
 
     def has_image(self, reference: str) -> bool:
-        """Say whether there is a script for it."""
+        """Return whether there is a script for it."""
         return reference in self._images
 
     def is_run_by_others(self, workload: Workload) -> bool:
-        """Nobody else is in this world."""
+        """Return False."""
         del workload
         return False
 
@@ -70,5 +70,5 @@ class MemoryRunning:
         return self._script.output[-size:]
 
     def usage(self) -> Usage | None:
-        """Nothing is used."""
+        """Return None."""
         return None

@@ -1,4 +1,4 @@
-"""Addresses: what 10.30.a.b is on this machine, and who gets which."""
+"""The addresses of a world: translation of 10.30.a.b, and addresses of instances."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from flops_local_oakestra.domain.addresses import (
 NETWORK = WorldNetwork("127.30")
 
 
-def test_the_parts_of_a_world_have_fixed_places():
+def test_the_parts_of_a_world_have_fixed_addresses():
     assert NETWORK.root == "127.30.0.1"
     assert NETWORK.cluster(1) == "127.30.0.11"
     assert NETWORK.node(2) == "127.30.1.2"
@@ -57,7 +57,7 @@ def test_only_whole_service_addresses_are_translated(text: str, translated: str)
     assert NETWORK.translate(text) == translated
 
 
-def test_instance_addresses_count_up_and_leave_out_what_is_taken():
+def test_instance_addresses_count_up_and_skip_taken_ones():
     addresses = InstanceAddresses(NETWORK)
 
     taken = [addresses.take({"127.30.64.2"}) for _ in range(3)]
@@ -65,13 +65,13 @@ def test_instance_addresses_count_up_and_leave_out_what_is_taken():
     assert taken == ["127.30.64.1", "127.30.64.3", "127.30.64.4"]
 
 
-def test_an_instance_address_rests_before_it_is_used_again():
+def test_a_released_instance_address_is_not_reused_at_once():
     addresses = InstanceAddresses(NETWORK)
 
     assert addresses.take(set()) != addresses.take(set())
 
 
-def test_no_instance_address_looks_like_a_networks_own():
+def test_no_instance_address_ends_in_0_or_255():
     addresses = InstanceAddresses(NETWORK)
 
     last_octets = {addresses.take(set()).rpartition(".")[2] for _ in range(600)}
@@ -96,5 +96,5 @@ def test_instance_addresses_can_run_out():
         ("", False),
     ],
 )
-def test_the_root_looks_at_the_start_and_the_parts_of_an_address(address: str, is_acceptable: bool):
+def test_the_root_checks_only_prefix_and_parts_of_an_address(address: str, is_acceptable: bool):
     assert is_acceptable_service_address(address) is is_acceptable

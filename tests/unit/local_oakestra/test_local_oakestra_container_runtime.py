@@ -1,4 +1,4 @@
-"""How the runtime uses an engine's command line, shown by one that only writes down its calls."""
+"""The container runtime's calls, with an engine that only records them."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_no_value_of_a_variable_is_in_a_command_line(runtime, engine):
     assert call.variables["FLOPS_KEY"] == "a\nb"
 
 
-def test_nobody_else_can_read_the_variables_and_nothing_of_them_stays(runtime, engine):
+def test_the_variables_are_readable_only_by_the_user_and_removed_afterwards(runtime, engine):
     runtime.start(WORKLOAD)
 
     (call,) = engine.calls("run")
@@ -43,7 +43,7 @@ def test_nobody_else_can_read_the_variables_and_nothing_of_them_stays(runtime, e
     assert not Path(call.argv[call.argv.index("--env-file") + 1]).exists()
 
 
-def test_an_image_that_is_there_is_not_pulled(runtime, engine):
+def test_an_existing_image_is_not_pulled(runtime, engine):
     runtime.start(WORKLOAD)
 
     assert engine.calls("pull") == []
@@ -66,7 +66,7 @@ def test_a_registry_without_tls_gets_a_hint(runtime, engine):
         runtime.start(WORKLOAD)
 
 
-def test_what_could_not_be_started_is_removed(runtime, engine):
+def test_a_container_that_could_not_be_started_is_removed(runtime, engine):
     engine.answer("ps", "id1\n")
     engine.answer(
         "run", code=127, error="docker: Error response from daemon: no sh.\n\nRun 'docker"
@@ -78,7 +78,7 @@ def test_what_could_not_be_started_is_removed(runtime, engine):
     assert engine.calls("rm")[-1].argv == ["rm", "--force", "--volumes", "id1"]
 
 
-def test_opening_removes_what_an_earlier_world_left(runtime, engine):
+def test_opening_removes_containers_of_an_earlier_run(runtime, engine):
     engine.answer("network", code=1, error="Error response from daemon: network x not found")
     engine.answer("ps", "id1\nid2\n")
 
@@ -88,7 +88,7 @@ def test_opening_removes_what_an_earlier_world_left(runtime, engine):
     assert engine.calls("rm")[0].argv == ["rm", "--force", "--volumes", "id1", "id2"]
 
 
-def test_stopping_asks_for_whole_seconds_of_grace(runtime, engine):
+def test_the_grace_is_passed_in_whole_seconds(runtime, engine):
     engine.answer("wait", "143\n")
     running = runtime.start(WORKLOAD)
 
@@ -97,7 +97,7 @@ def test_stopping_asks_for_whole_seconds_of_grace(runtime, engine):
     assert engine.calls("stop")[0].argv[:3] == ["stop", "-t", "2"]
 
 
-def test_a_container_that_somebody_removed_counts_as_killed(runtime, engine):
+def test_a_removed_container_counts_as_killed(runtime, engine):
     engine.answer("wait", code=1, error="Error response from daemon: No such container: x")
 
     assert runtime.start(WORKLOAD).wait() == 137
@@ -115,5 +115,5 @@ def test_a_container_that_somebody_removed_counts_as_killed(runtime, engine):
         ("", ""),
     ],
 )
-def test_the_reason_is_what_the_engine_said_last(text: str, said: str):
+def test_the_reason_is_the_last_informative_line(text: str, said: str):
     assert reason(text) == said

@@ -1,4 +1,4 @@
-"""What containers use, read from the engine's table."""
+"""Resource usage of containers, read from the engine's table."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ DOCKERS = "a|12.50%|512MiB / 2GiB\nb|--|-- / --\n"
 PODMANS = "a|12.50%|536.870912MB / 2GB\n"
 
 
-def test_memory_is_told_as_a_share_of_the_machine():
+def test_memory_is_a_share_of_the_machine():
     assert read_samples(DOCKERS, 1 << 30) == {"a": Usage(12.5, 50.0)}
 
 
@@ -18,7 +18,7 @@ def test_podman_counts_in_thousands():
     assert read_samples(PODMANS, 1 << 30) == {"a": Usage(12.5, 50.0)}
 
 
-def test_one_sample_serves_all_for_a_while(tmp_path: Path):
+def test_a_sample_is_reused_for_all_containers(tmp_path: Path):
     engine = RecordingEngine(tmp_path)
     engine.answer("stats", DOCKERS)
     now = iter([100.0, 100.0, 101.0, 102.0 + MAX_AGE_SECONDS, 120.0])

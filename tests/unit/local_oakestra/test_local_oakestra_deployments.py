@@ -1,4 +1,4 @@
-"""Deployments and the documents of services, on the runtime without processes."""
+"""Deployments and the documents of services, on a runtime without processes."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ NODE = {"name": "n1", "vcpus": 4, "memory_mb": 4000}
 
 
 class MemoryRoot:
-    """All use cases around a runtime that starts nothing."""
+    """All use cases with a runtime that starts nothing."""
 
     def __init__(self, network: WorldNetwork = NETWORK, **rules: str) -> None:
         catalogue = Catalogue()
@@ -48,7 +48,7 @@ class MemoryRoot:
         self.applications = Applications(catalogue, self.services, lambda: next(ids))
 
     def service(self, name: str = "svc", image: str = "stays", **fields: Any) -> str:
-        """Create a service in an application of its own; return its id."""
+        """Create a service in its own application; return its id."""
         microservice = a_microservice(name, image, **fields)
         return self.applications.create(an_sla(f"app{name}", microservice), "ada")[-1][
             "microservices"
@@ -78,7 +78,7 @@ def test_a_service_has_no_status_before_its_first_deployment(root: MemoryRoot):
     assert "status" not in root.services.get(root.service(), "ada")
 
 
-def test_the_detail_of_the_service_keeps_waiting_for_a_decision(root: MemoryRoot):
+def test_the_status_detail_of_a_service_never_changes(root: MemoryRoot):
     service = root.deployed()
 
     root.until_status(service, "RUNNING")
@@ -86,7 +86,7 @@ def test_the_detail_of_the_service_keeps_waiting_for_a_decision(root: MemoryRoot
     assert document["status_detail"] == "Waiting for scheduling decision"
 
 
-def test_instances_are_numbered_on(root: MemoryRoot):
+def test_instance_numbers_are_not_reused(root: MemoryRoot):
     service = root.deployed()
     root.deployments.undeploy(service, "ada", 0)
 
@@ -95,20 +95,20 @@ def test_instances_are_numbered_on(root: MemoryRoot):
     assert [entry["instance_number"] for entry in root.instances(service)] == [1]
 
 
-def test_resources_are_held_while_it_runs(root: MemoryRoot):
+def test_a_running_instance_holds_resources(root: MemoryRoot):
     root.deployed(vcpus=3, memory=1000)
 
     assert root.deployments.free(root.node) == Free(1, 3000)
 
 
-def test_resources_are_free_after_a_one_shot_is_done(root: MemoryRoot):
+def test_a_completed_one_shot_frees_its_resources(root: MemoryRoot):
     service = root.deployed(image="good", vcpus=3, one_shot=True)
 
     root.until_status(service, "COMPLETED")
     until(lambda: root.deployments.free(root.node) == Free(4, 4000))
 
 
-def test_resources_are_free_after_undeploying(root: MemoryRoot):
+def test_undeploying_frees_resources(root: MemoryRoot):
     service = root.deployed(vcpus=3)
 
     root.deployments.undeploy(service, "ada", 0)
@@ -116,14 +116,14 @@ def test_resources_are_free_after_undeploying(root: MemoryRoot):
     until(lambda: root.deployments.free(root.node) == Free(4, 4000))
 
 
-def test_logs_are_there_after_the_end(root: MemoryRoot):
+def test_logs_are_available_after_the_end(root: MemoryRoot):
     service = root.deployed(image="good", one_shot=True)
 
     root.until_status(service, "COMPLETED")
     assert root.instances(service)[0]["logs"] == "done"
 
 
-def test_the_first_instance_has_the_service_address_and_the_second_its_own(root: MemoryRoot):
+def test_only_the_first_instance_gets_the_service_address(root: MemoryRoot):
     service = root.deployed(addresses={"rr_ip": "10.30.200.1"})
     root.deployments.deploy(service, "ada")
 
@@ -141,7 +141,7 @@ def test_a_service_address_that_no_machine_has_fails_the_instance(root: MemoryRo
     )
 
 
-def test_instances_keep_away_from_service_addresses(root: MemoryRoot):
+def test_instances_do_not_get_service_addresses(root: MemoryRoot):
     root.service("other", addresses={"rr_ip": "10.30.64.1"})
 
     service = root.deployed()
@@ -149,7 +149,7 @@ def test_instances_keep_away_from_service_addresses(root: MemoryRoot):
     assert root.instances(service)[0]["publicip"] == "127.30.64.2"
 
 
-def test_nobody_deploys_what_is_somebody_elses(root: MemoryRoot):
+def test_a_service_of_another_user_cannot_be_deployed(root: MemoryRoot):
     service = root.service()
 
     root.deployments.deploy(service, "bob")
@@ -167,7 +167,7 @@ def test_undeploying_all_skips_every_second(root: MemoryRoot):
     assert [entry["instance_number"] for entry in root.instances(service)] == [1]
 
 
-def test_what_is_left_of_a_deleted_service_ends_with_the_next_report(root: MemoryRoot):
+def test_leftovers_of_a_deleted_service_end_with_the_next_report(root: MemoryRoot):
     service = root.deployed(vcpus=1)
     root.deployments.deploy(service, "ada")
 
@@ -176,7 +176,7 @@ def test_what_is_left_of_a_deleted_service_ends_with_the_next_report(root: Memor
     until(lambda: root.deployments.free(root.node) == Free(4, 4000))
 
 
-def test_submitting_a_service_anew_stops_what_ran_under_its_name(root: MemoryRoot):
+def test_submitting_a_service_again_stops_its_instances(root: MemoryRoot):
     service = root.deployed(vcpus=1)
     application = root.services.get(service, "ada")["applicationID"]
     sla = an_sla("appsvc", a_microservice("svc", "stays"))
@@ -188,7 +188,7 @@ def test_submitting_a_service_anew_stops_what_ran_under_its_name(root: MemoryRoo
     until(lambda: root.deployments.free(root.node) == Free(4, 4000))
 
 
-def test_updating_an_application_nulls_what_is_left_out(root: MemoryRoot):
+def test_updating_an_application_nulls_missing_fields(root: MemoryRoot):
     (application,) = root.applications.create(an_sla("one"), "ada")
 
     root.applications.update(application["_id"]["$oid"], "ada", {"application_name": "two"})
@@ -197,7 +197,7 @@ def test_updating_an_application_nulls_what_is_left_out(root: MemoryRoot):
     assert (updated["application_name"], updated["application_desc"]) == ("two", None)
 
 
-def test_nothing_is_deployed_after_the_end(root: MemoryRoot):
+def test_nothing_is_deployed_after_closing(root: MemoryRoot):
     service = root.service()
 
     assert root.deployments.close(1.0, 10.0)
@@ -206,7 +206,7 @@ def test_nothing_is_deployed_after_the_end(root: MemoryRoot):
     assert root.runtime.started == []
 
 
-# Ports of the machine, which only containers need
+# Ports of the machine, which only containers use
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def test_the_second_service_with_a_port_keeps_its_own_address(bridged: MemoryRoo
     assert bridged.runtime.started[-1].ports == ()
 
 
-def test_a_port_is_free_for_the_successor(bridged: MemoryRoot):
+def test_a_successor_can_use_the_port(bridged: MemoryRoot):
     service = bridged.deployed(port="8080")
     bridged.deployments.undeploy(service, "ada", 0)
 
@@ -246,7 +246,7 @@ def test_a_port_is_free_for_the_successor(bridged: MemoryRoot):
     assert bridged.instances(service)[0]["publicip"] == "10.30.0.1"
 
 
-def test_a_port_that_nobody_can_publish_fails_the_instance(bridged: MemoryRoot):
+def test_an_invalid_port_fails_the_instance(bridged: MemoryRoot):
     service = bridged.deployed(port="eighty")
 
     (instance,) = bridged.instances(service)
@@ -254,7 +254,7 @@ def test_a_port_that_nobody_can_publish_fails_the_instance(bridged: MemoryRoot):
     assert "eighty" in instance["status_detail"]
 
 
-def test_a_container_is_told_its_data_server_and_no_address_to_bind(bridged: MemoryRoot):
+def test_a_container_gets_its_data_server_and_no_address_to_bind(bridged: MemoryRoot):
     bridged.until_status(bridged.deployed(environment=["PEER=10.30.128.1:8080"]), "RUNNING")
 
     (workload,) = bridged.runtime.started
@@ -265,7 +265,7 @@ def test_a_container_is_told_its_data_server_and_no_address_to_bind(bridged: Mem
     }
 
 
-def test_what_the_sla_asks_of_the_machine_reaches_the_runtime(bridged: MemoryRoot):
+def test_the_slas_resources_reach_the_runtime(bridged: MemoryRoot):
     bridged.until_status(bridged.deployed(memory=300, vcpus=1, privileged=True), "RUNNING")
 
     (workload,) = bridged.runtime.started

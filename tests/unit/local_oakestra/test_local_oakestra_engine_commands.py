@@ -1,4 +1,4 @@
-"""What the engine is asked to do, word for word."""
+"""The engine's command lines, word for word."""
 
 import json
 from pathlib import Path
@@ -31,11 +31,11 @@ def run(workload: Workload, options: ContainerOptions | None = None, **more: obj
 
 
 def after(argv: list[str], option: str) -> list[str]:
-    """Return the words that follow each ``option``."""
+    """Return the argument of each ``option``."""
     return [argv[at + 1] for at, word in enumerate(argv) if word == option]
 
 
-def test_an_instance_is_one_call():
+def test_an_instance_is_started_with_a_single_call():
     workload = Workload("app.ns.svc.ns.0", "registry.test/image:1", "10.30.200.1")
 
     assert run(workload) == [
@@ -49,7 +49,7 @@ def test_an_instance_is_one_call():
     ]
 
 
-def test_a_command_replaces_all_of_the_images_own():
+def test_a_command_replaces_that_of_the_image():
     argv = run(Workload("a.0", "image", "10.30.64.1", command=("sh", "-c", "true")))
 
     assert argv[-5:] == ["--entrypoint", "sh", "image", "-c", "true"]
@@ -61,7 +61,7 @@ def test_limits_are_those_of_the_sla():
     assert (after(argv, "--memory"), after(argv, "--cpus")) == (["300m"], ["1"])
 
 
-def test_no_more_cores_are_asked_for_than_there_are():
+def test_the_limit_of_cores_is_that_of_the_machine():
     argv = run(Workload("a.0", "image", vcpus=64), ContainerOptions(cores=2))
 
     assert after(argv, "--cpus") == ["2"]
@@ -73,7 +73,7 @@ def test_limits_can_be_switched_off():
     assert {"--memory", "--cpus"}.isdisjoint(argv)
 
 
-def test_ports_are_published_where_they_should():
+def test_ports_are_published_at_their_address():
     ports = (
         PublishedPort("10.30.0.1", 8080, 80),
         PublishedPort("", 53, 53, "udp"),
@@ -84,20 +84,20 @@ def test_ports_are_published_where_they_should():
     assert after(argv, "-p") == ["10.30.0.1:8080:80", "53:53/udp"]
 
 
-def test_privileged_means_fuse_and_nothing_else():
+def test_privileged_containers_get_only_fuse():
     argv = run(Workload("a.0", "image", has_fuse=True))
 
     assert after(argv, "--device") == ["/dev/fuse"]
     assert {"--privileged", "--cap-add"}.isdisjoint(argv)
 
 
-def test_security_options_are_those_of_whoever_runs_the_world():
+def test_security_options_come_from_the_settings():
     argv = run(Workload("a.0", "image"), ContainerOptions(security_options=("seccomp=x", "b=y")))
 
     assert after(argv, "--security-opt") == ["seccomp=x", "b=y"]
 
 
-def test_variables_are_told_by_a_file_and_by_name():
+def test_variables_are_passed_by_file_and_by_name():
     argv = run(Workload("a.0", "image"), env_file=Path("/tmp/file"), inherited=("FLOPS_KEY",))
 
     assert (after(argv, "--env-file"), after(argv, "--env")) == (["/tmp/file"], ["FLOPS_KEY"])
@@ -115,7 +115,7 @@ def test_the_first_data_server_has_the_command_line_of_the_node_engine():
     assert {"--network", "--env-file", "--env", "--ip"}.isdisjoint(argv)
 
 
-def test_the_next_data_servers_have_ports_names_and_volumes_of_their_own():
+def test_further_data_servers_have_their_own_ports_names_and_volumes():
     nodes = [NODE, {**NODE, "name": "n2", "addons": []}, {**NODE, "name": "n3"}]
     (cluster,) = read_topology([{"cluster": "c", "nodes": nodes}], WorldNetwork("10.30", True))
 
@@ -127,19 +127,19 @@ def test_the_next_data_servers_have_ports_names_and_volumes_of_their_own():
     assert after(argv, "--name") == ["ml_data_server_11037"]
 
 
-def test_names_hold_only_what_an_engine_takes():
+def test_names_contain_only_valid_characters():
     argv = run(Workload("ml.my node/ä.0", "image"))
 
     assert after(argv, "--name") == ["flops-10-30.ml.my-node-.0"]
 
 
-def test_podman_keeps_logs_in_one_file():
+def test_podman_writes_logs_to_a_single_file():
     argv = run_command("podman", WORLD, Workload("a.0", "image"), ContainerOptions(log_bytes=4096))
 
     assert after(argv, "--log-opt") == ["max-size=4096"]
 
 
-def test_the_network_holds_every_service_address():
+def test_the_network_contains_every_service_address():
     argv = create_network_command(WORLD)
 
     assert after(argv, "--subnet") == ["10.30.0.0/16"]
@@ -167,20 +167,20 @@ PODMANS = [{"subnets": [{"subnet": "10.30.0.0/16", "gateway": "10.30.0.1"}], "la
         (PODMANS, FoundNetwork(("10.30.0.0/16",), ("10.30.0.1",), "")),
     ],
 )
-def test_networks_are_read_in_the_words_of_both_engines(document, network):
+def test_networks_of_both_engines_are_read(document, network):
     assert read_network(json.dumps(document)) == network
 
 
 def test_most_variables_are_lines():
-    told = split_environment({"A": " x=y #z ", "B": ""})
+    split = split_environment({"A": " x=y #z ", "B": ""})
 
-    assert (told.lines, told.inherited) == (("A= x=y #z ", "B="), {})
+    assert (split.lines, split.inherited) == (("A= x=y #z ", "B="), {})
 
 
 def test_a_line_break_is_inherited():
-    told = split_environment({"FLOPS_KEY": "one\ntwo"})
+    split = split_environment({"FLOPS_KEY": "one\ntwo"})
 
-    assert (told.lines, told.inherited) == ((), {"FLOPS_KEY": "one\ntwo"})
+    assert (split.lines, split.inherited) == ((), {"FLOPS_KEY": "one\ntwo"})
 
 
 @pytest.mark.parametrize("name", ["PATH", "DOCKER_HOST", "LD_PRELOAD"])
@@ -190,12 +190,12 @@ def test_no_variable_changes_the_call_itself(name: str):
 
 
 @pytest.mark.parametrize("name", ["", "#A", "A B", "A\nB"])
-def test_names_that_no_file_can_hold_are_refused(name: str):
-    with pytest.raises(CannotStartError, match="no variable can be called"):
+def test_invalid_names_of_variables_are_refused(name: str):
+    with pytest.raises(CannotStartError, match="not a valid name"):
         split_environment({name: "x"})
 
 
 @pytest.mark.parametrize("image", ["--privileged", "", "a b", "-v/:/host"])
 def test_an_image_is_never_taken_for_an_option(image: str):
-    with pytest.raises(CannotStartError, match="no image reference"):
+    with pytest.raises(CannotStartError, match="not an image reference"):
         check_reference(image)

@@ -1,4 +1,4 @@
-"""Keepers: started, watched, started again, stopped; on the runtime without processes."""
+"""Keepers start, watch, restart and stop workloads, on a runtime without processes."""
 
 from flops_local_oakestra.domain.statuses import Status, exit_detail, status_after_exit
 from flops_local_oakestra.ports.runtime import Workload
@@ -10,7 +10,7 @@ IMAGES = {"good": Script(code=0), "bad": Script(code=3), "stays": Script()}
 
 
 class Story:
-    """A keeper and what it reported."""
+    """A keeper and its reports."""
 
     def __init__(
         self, image: str, *, one_shot: bool = False, restart_seconds: float = 60.0
@@ -30,7 +30,7 @@ class Story:
         self.has_ended = True
 
 
-def test_a_one_shot_that_ends_well_is_completed_and_kept_no_more():
+def test_a_one_shot_that_succeeds_is_completed_and_not_restarted():
     story = Story("good", one_shot=True)
 
     story.keeper.start()
@@ -40,7 +40,7 @@ def test_a_one_shot_that_ends_well_is_completed_and_kept_no_more():
     assert story.has_ended
 
 
-def test_a_one_shot_that_fails_is_started_again_and_again():
+def test_a_one_shot_that_fails_is_restarted():
     story = Story("bad", one_shot=True, restart_seconds=0.01)
 
     story.keeper.start()
@@ -55,7 +55,7 @@ def test_a_one_shot_that_fails_is_started_again_and_again():
     ]
 
 
-def test_stopping_ends_what_runs_and_reports_nothing_more():
+def test_stopping_ends_the_workload_without_further_reports():
     story = Story("stays")
     story.keeper.start()
     until(lambda: story.reported)
@@ -109,7 +109,7 @@ def test_all_are_stopped_at_the_same_time():
     assert all(story.has_ended for story in stories)
 
 
-def test_only_a_one_shot_may_end_and_only_well():
+def test_only_a_one_shot_with_exit_code_0_completes():
     assert status_after_exit(0, one_shot=True) is Status.COMPLETED
     assert status_after_exit(0, one_shot=False) is Status.DEAD
     assert status_after_exit(1, one_shot=True) is Status.DEAD

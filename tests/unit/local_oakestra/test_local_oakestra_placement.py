@@ -1,4 +1,4 @@
-"""Placement: which cluster, which node, and what is said when there is none."""
+"""Placement: the cluster, the node, or the status if there is none."""
 
 from typing import Any
 
@@ -38,16 +38,16 @@ def test_the_first_node_with_room_is_taken():
     assert placed(memory_mb=3000) == Placed(WEST, WEST.nodes[1])
 
 
-def test_a_direct_target_is_taken_exactly():
+def test_a_direct_target_is_used():
     assert placed(cluster="west", node="w1") == Placed(WEST, WEST.nodes[0])
     assert placed(cluster="west") == Placed(WEST, WEST.nodes[0])
 
 
-def test_a_node_that_the_cluster_does_not_have_leaves_it_with_the_cluster():
+def test_with_an_unknown_target_node_only_the_cluster_is_chosen():
     assert placed(cluster="west", node="w9") == Placed(WEST, None)
 
 
-def test_a_target_node_without_room_leaves_it_with_the_cluster_too():
+def test_with_a_full_target_node_only_the_cluster_is_chosen():
     assert placed(cluster="west", node="w1", vcpus=2) == Placed(WEST, None)
 
 
@@ -58,11 +58,11 @@ def test_an_unknown_cluster_is_not_active():
 @pytest.mark.parametrize(
     "demand", [{"vcpus": 5}, {"memory_mb": 5000}, {"cluster": "east", "vcpus": 3}]
 )
-def test_without_room_no_cluster_has_capacity(demand: dict[str, Any]):
+def test_without_free_resources_no_cluster_has_capacity(demand: dict[str, Any]):
     assert placed(**demand) is Status.NO_ACTIVE_CLUSTER_WITH_CAPACITY
 
 
-def test_an_unknown_virtualization_fits_nowhere():
+def test_an_unknown_virtualization_has_no_capacity():
     assert placed(virtualization="crosvm") is Status.NO_ACTIVE_CLUSTER_WITH_CAPACITY
 
 
@@ -85,17 +85,17 @@ CONSTRAINTS = {
 }
 
 
-def test_current_roots_see_only_the_last_direct_constraint():
+def test_current_roots_honour_only_the_last_direct_constraint():
     assert demand_of(CONSTRAINTS, honours_all=False) == Demand(cluster="b", node="2")
 
 
-def test_older_roots_see_addons_and_clusters():
+def test_older_roots_honour_addons_and_clusters():
     assert demand_of(CONSTRAINTS, honours_all=True) == Demand(
         cluster="b", node="2", clusters=("b",), addons=("image-builder",)
     )
 
 
-def test_the_demand_is_what_the_service_asks_for():
+def test_the_demand_is_read_from_the_service():
     document = {"virtualization": "docker", "vcpus": 2, "memory": 300}
 
     assert demand_of(document, honours_all=False) == Demand(vcpus=2, memory_mb=300)

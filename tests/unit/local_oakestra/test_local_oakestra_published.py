@@ -1,4 +1,4 @@
-"""The ports that SLAs ask for."""
+"""Ports in SLAs."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_ports_are_read_as_the_root_documents_them(text: str, ports: tuple[Publi
 
 
 @pytest.mark.parametrize("text", ["x", "80:", "0", "70000", "80:70000", "80/sctp", "1:2:3", "-p"])
-def test_a_port_that_nobody_can_publish_is_an_error(text: str):
+def test_an_invalid_port_is_an_error(text: str):
     with pytest.raises(UnusablePortError, match=text):
         read_ports(text, "a")
 

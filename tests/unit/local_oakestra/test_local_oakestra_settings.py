@@ -1,4 +1,4 @@
-"""The settings, and all that can be wrong with them."""
+"""The settings and their errors."""
 
 import json
 
@@ -15,7 +15,7 @@ def settings(**variables: str) -> Settings:
     return Settings.from_env(Environment(variables))
 
 
-def test_nothing_has_to_be_set():
+def test_no_setting_is_required():
     read = settings()
 
     assert (read.address, read.port, read.key_port) == ("127.30.0.1", 10000, 10011)
@@ -24,7 +24,7 @@ def test_nothing_has_to_be_set():
     assert read.data_server_image == f"ghcr.io/oakestra/addon-flops/ml-data-server:{VERSION}"
 
 
-def test_the_network_moves_everything():
+def test_all_addresses_follow_the_network():
     read = settings(FLOPS_LOCAL_NETWORK="127.99")
 
     assert read.address == "127.99.0.1"
@@ -40,13 +40,13 @@ def test_containers_have_the_real_addresses():
     assert read.containers.publish_address == "10.30.0.1"
 
 
-def test_containers_inherit_nothing_that_is_not_named():
+def test_containers_inherit_only_named_variables():
     read = settings(FLOPS_LOCAL_RUNTIME="containers", FLOPS_LOCAL_PASS_ENVIRONMENT="PIP_INDEX_URL")
 
     assert read.passed == ("PIP_INDEX_URL",)
 
 
-def test_listening_everywhere_is_told_under_an_address_that_can_be_dialled():
+def test_listening_on_all_addresses_is_announced_with_a_reachable_address():
     read = settings(
         FLOPS_LOCAL_RUNTIME="containers",
         FLOPS_LOCAL_ADDRESS="0.0.0.0",
@@ -58,7 +58,7 @@ def test_listening_everywhere_is_told_under_an_address_that_can_be_dialled():
     assert read.containers.public_address == "10.30.0.1"
 
 
-def test_one_address_of_the_machine_is_told_to_everybody():
+def test_a_single_address_of_the_machine_is_used_everywhere():
     read = settings(
         FLOPS_LOCAL_RUNTIME="containers",
         FLOPS_LOCAL_ADDRESS="0.0.0.0",
@@ -74,13 +74,13 @@ def test_one_address_of_the_machine_is_told_to_everybody():
 def test_several_clusters_of_containers_need_an_address_each():
     node = {"name": "n", "vcpus": 1, "memory_mb": 1}
     topology = json.dumps([{"cluster": name, "nodes": [node]} for name in ("east", "west")])
-    told = {"FLOPS_LOCAL_RUNTIME": "containers", "FLOPS_LOCAL_TOPOLOGY": topology}
+    variables = {"FLOPS_LOCAL_RUNTIME": "containers", "FLOPS_LOCAL_TOPOLOGY": topology}
 
-    read = settings(**told, FLOPS_LOCAL_CLUSTER_ADDRESSES="10.30.0.1,127.0.0.2")
+    read = settings(**variables, FLOPS_LOCAL_CLUSTER_ADDRESSES="10.30.0.1,127.0.0.2")
 
     assert [cluster.address for cluster in read.clusters] == ["10.30.0.1", "127.0.0.2"]
     with pytest.raises(BadSettingsError, match="FLOPS_LOCAL_CLUSTER_ADDRESSES"):
-        settings(**told)
+        settings(**variables)
 
 
 def test_containers_cannot_be_on_the_loopback():
@@ -129,12 +129,12 @@ def test_a_wrong_setting_is_named(name: str, value: str):
         settings(**{name: value})
 
 
-def test_a_scheduler_that_nobody_knows_is_told_with_those_that_there_are():
+def test_the_error_of_an_unknown_scheduler_lists_the_valid_ones():
     with pytest.raises(BadSettingsError, match="works, silent, TargetClusterNotActive"):
         settings(FLOPS_LOCAL_SCHEDULER="by dice")
 
 
-def test_a_root_of_2024_and_a_broken_scheduler_can_be_asked_for():
+def test_a_root_of_2024_and_a_broken_scheduler_can_be_set():
     read = settings(FLOPS_LOCAL_CONSTRAINTS="all", FLOPS_LOCAL_SCHEDULER="silent")
 
     assert (read.is_old, read.scheduler) == (True, Scheduler.SILENT)

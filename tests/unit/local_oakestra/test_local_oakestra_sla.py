@@ -80,6 +80,6 @@ def test_the_reason_names_every_problem_with_its_place():
 
 
 @pytest.mark.parametrize("sla", [{}, [], "text", None, {"sla_version": "v1.0"}])
-def test_what_is_no_v2_sla_breaks_the_root(sla: Any):
+def test_an_sla_of_another_version_breaks_the_root(sla: Any):
     with pytest.raises(BrokenDescriptorError):
         check_sla(sla)

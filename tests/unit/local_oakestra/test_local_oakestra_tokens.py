@@ -1,4 +1,4 @@
-"""Tokens: issued, verified, and refused with the root's words."""
+"""Tokens are issued, verified, and refused with the root's messages."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ def tokens(age: timedelta = timedelta(0)) -> Rs256Tokens:
     return Rs256Tokens(KEY, lambda: datetime.now(UTC) - age)
 
 
-def test_a_token_tells_who_bears_it():
+def test_a_token_identifies_its_bearer():
     assert tokens().verify(tokens().issue(ADA, TokenType.ACCESS), TokenType.ACCESS) == ADA
 
 

@@ -1,4 +1,4 @@
-"""The topology as the settings write it."""
+"""The topology in the settings."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_ids_look_like_the_roots_and_stay_the_same():
     assert len(read_topology(topology, NETWORK)[0].id) == 24
 
 
-def test_by_default_the_machine_is_one_node_with_both_addons():
+def test_by_default_the_machine_is_a_single_node_with_both_addons():
     ((node,),) = (cluster.nodes for cluster in read_topology(default_topology(2, 4096), NETWORK))
 
     assert (node.name, node.vcpus, node.memory_mb, node.addons) == ("node-1", 2, 4096, ADDONS)
@@ -50,7 +50,7 @@ def test_by_default_the_machine_is_one_node_with_both_addons():
         ([], "the topology must be a list"),
         ([{"nodes": [NODE]}], "`cluster` of cluster 1"),
         ([{"cluster": "a", "nodes": []}], "`nodes` of cluster 1"),
-        ([{"cluster": "a", "nodes": ["n"]}], "node 1 is no object"),
+        ([{"cluster": "a", "nodes": ["n"]}], "node 1 is not an object"),
         ([{"cluster": "a", "nodes": [{**NODE, "vcpus": "2"}]}], "`vcpus` of node 1"),
         ([{"cluster": "a", "nodes": [{**NODE, "memory_mb": -1}]}], "`memory_mb` of node 1"),
         ([{"cluster": "a", "nodes": [{**NODE, "name": "../x"}]}], "`name` of node 1"),

@@ -1,4 +1,4 @@
-"""``python -m flops_local_oakestra`` is a root; with ``check`` it only proves that it could be."""
+"""``python -m flops_local_oakestra`` runs the root; ``check`` only tests that it is installed."""
 
 import os
 import signal
@@ -31,10 +31,10 @@ def main() -> int:
     try:
         is_clean = serve(settings, build(settings, os.environ), stopped)
     except NotReadyError as error:
-        print(f"{error}.", file=sys.stderr)  # noqa: T201 - for whoever typed it
+        print(f"{error}.", file=sys.stderr)  # noqa: T201 - for the user at the terminal
         return ExitCode.BAD_SETTINGS
     except OSError as error:
-        print(error.strerror or error, file=sys.stderr)  # noqa: T201 - for whoever typed it
+        print(error.strerror or error, file=sys.stderr)  # noqa: T201 - for the user at the terminal
         return ExitCode.BUG
     return ExitCode.DONE if is_clean else ExitCode.BUG
 

@@ -28,7 +28,7 @@ from flops_local_oakestra.usecases.services import Services
 
 
 def build(settings: Settings, variables: Mapping[str, str]) -> Root:
-    """Wire a root; nothing starts yet. Of ``variables`` instances get what the settings name."""
+    """Wire a root without starting it; instances get the ``variables`` that the settings name."""
     hooks = Hooks(new_id, Webhooks().send)
     catalogue = Catalogue(notify=hooks.fire)
     reports = Reports(utc_now)
@@ -55,7 +55,7 @@ def build(settings: Settings, variables: Mapping[str, str]) -> Root:
 
 
 def new_id() -> str:
-    """Return an id of the form that the root's database gives out."""
+    """Return an id in the form of the root's database."""
     return secrets.token_hex(12)
 
 

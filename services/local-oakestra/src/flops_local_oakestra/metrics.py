@@ -1,4 +1,4 @@
-"""What local-oakestra says at /metrics."""
+"""local-oakestra's Prometheus metrics."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,7 @@ from flops_local_oakestra.domain.statuses import Status
 
 
 class RootMetrics:
-    """The metrics of one root; ``count`` says how many instances have a status right now."""
+    """The metrics of a root; ``count`` returns how many instances have a status now."""
 
     def __init__(self, count: Callable[[Status], int]) -> None:
         self.registry = CollectorRegistry()

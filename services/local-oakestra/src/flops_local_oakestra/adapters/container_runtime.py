@@ -1,4 +1,4 @@
-"""Runs workloads as containers of a docker or podman engine, by its command line."""
+"""Runs workloads as containers with the command line of docker or podman."""
 
 import contextlib
 import logging
@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 PULL_SECONDS: Final = 900.0
 WAIT_SECONDS: Final = 3600.0
 PATIENCE_SECONDS: Final = 60.0
-"""How long an engine may not answer before what it ran counts as killed."""
+"""How long an engine may be unavailable before its containers count as killed."""
 _KILLED: Final = 128 + signal.SIGKILL
 _NO_TLS: Final = "server gave HTTP response to HTTPS client"
 
@@ -75,7 +75,7 @@ class ContainerRuntime:
         self._pulling: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def open(self) -> None:
-        """Choose the engine, remove an earlier world's containers, and make the network."""
+        """Choose the engine, remove containers of an earlier run, and create the network."""
         self._engine = self._answering()
         self._meter = self._new_meter()
         logger.info("containers by %s in %s", self._engine.program, self._world.name)
@@ -86,16 +86,16 @@ class ContainerRuntime:
             raise NotReadyError(f"{self._engine.program}: {error}") from error
 
     def close(self) -> None:
-        """Remove all containers of the world, and its network unless somebody else made it."""
+        """Remove all containers of the world, and its network unless somebody else created it."""
         try:
             self._remove(find_command(self._world))
             if self._owns_network:
                 self._engine.call("network", "rm", self._world.name)
         except EngineError as error:
-            logger.warning("something is left in %s: %s", self._world.name, error)
+            logger.warning("cannot remove everything in %s: %s", self._world.name, error)
 
     def has_image(self, reference: str) -> bool:
-        """Say whether the engine has the image, or can pull it."""
+        """Return whether the engine has the image or can pull it."""
         try:
             self._ensure_image(reference)
         except CannotStartError as error:
@@ -104,7 +104,7 @@ class ContainerRuntime:
         return True
 
     def is_run_by_others(self, workload: Workload) -> bool:
-        """Say whether a container of another world, or of none, has the workload's name."""
+        """Return whether a container outside of this world has the workload's name."""
         name = container_name(self._world, workload)
         try:
             world = self._engine.call("container", "inspect", "--format", LABEL_FORMAT, name)
@@ -113,24 +113,24 @@ class ContainerRuntime:
         return world != self._world.name
 
     def start(self, workload: Workload) -> Running:
-        """Start a container; pulls the image only if it is absent, as a NodeEngine does."""
+        """Start a container; pull the image only if it is absent, as a NodeEngine does."""
         self._ensure_image(workload.image)
         log = self._logs.fresh(workload.name)
-        told = split_environment({**self._options.environment, **workload.environment})
+        environment = split_environment({**self._options.environment, **workload.environment})
         try:
             self._remove(find_command(self._world, workload))
-            with _env_file(told.lines) as env_file:
-                words = run_command(
+            with _env_file(environment.lines) as env_file:
+                command = run_command(
                     self._engine.program,
                     self._world,
                     workload,
                     self._options,
                     env_file,
-                    tuple(told.inherited),
+                    tuple(environment.inherited),
                 )
-                self._engine.call(*words, inherited=told.inherited)
+                self._engine.call(*command, inherited=environment.inherited)
         except (EngineError, OSError) as error:
-            # What could be created but not started is still there, with its address.
+            # A container that was created but not started still occupies its address.
             with contextlib.suppress(EngineError):
                 self._remove(find_command(self._world, workload))
             raise CannotStartError(f"cannot start {workload.image}: {error}") from error
@@ -152,23 +152,25 @@ class ContainerRuntime:
         return Meter(self._engine, self._memory_bytes, time.monotonic)
 
     def _has_own_network(self) -> bool:
-        """Make sure that the network is there; say whether it is ours to remove."""
+        """Create the network if it is missing; return whether it is ours to remove."""
         world = self._world
         try:
-            found = read_network(self._engine.call("network", "inspect", world.name))
+            network = read_network(self._engine.call("network", "inspect", world.name))
         except EngineError as error:
             if not is_absent(error):
                 raise
             self._engine.call(*create_network_command(world))
             return True
         except (ValueError, KeyError, TypeError) as error:
-            raise NotReadyError(f"the network {world.name} cannot be understood") from error
-        if world.subnet not in found.subnets or {*found.gateways, world.gateway} != {world.gateway}:
+            message = f"`network inspect {world.name}` printed unknown output"
+            raise NotReadyError(message) from error
+        gateways = {*network.gateways, world.gateway}
+        if world.subnet not in network.subnets or gateways != {world.gateway}:
             raise NotReadyError(
-                f"the network {world.name} is there, but not as {world.subnet} with the gateway "
-                f"{world.gateway}"
+                f"the network {world.name} exists, but not with subnet {world.subnet} and gateway "
+                f"{world.gateway}; remove it"
             )
-        return found.world == world.name
+        return network.world == world.name
 
     def _ensure_image(self, reference: str) -> None:
         check_reference(reference)
@@ -183,9 +185,8 @@ class ContainerRuntime:
         try:
             self._engine.call("pull", "--quiet", reference, timeout_seconds=PULL_SECONDS)
         except EngineError as error:
-            hint = (
-                "; the engine must list this registry as insecure" if _NO_TLS in str(error) else ""
-            )
+            is_http = _NO_TLS in str(error)
+            hint = "; the engine must list this registry as insecure" if is_http else ""
             raise CannotStartError(f"image {reference} cannot be pulled: {error}{hint}") from error
 
     def _remove(self, find: list[str]) -> None:
@@ -195,7 +196,7 @@ class ContainerRuntime:
 
 
 class _ContainerRunning:
-    """A container that was started; once it has ended, its log is a file and it is gone."""
+    """A started container; at its end its log is written to a file and it is removed."""
 
     def __init__(
         self, engine: Engine, name: str, log: Path, usage: Callable[[str], Usage | None]
@@ -207,7 +208,7 @@ class _ContainerRunning:
         self._ended = threading.Event()
 
     def wait(self) -> int:
-        """Return the exit code; that of a killed process if nobody can tell."""
+        """Return the exit code; that of a killed process if it is unknown."""
         code = self._exit_code()
         with contextlib.suppress(EngineError, OSError):
             self._log.write_bytes(self._engine.output("logs", self._name))
@@ -217,7 +218,7 @@ class _ContainerRunning:
         return code
 
     def stop(self, grace_seconds: float) -> None:
-        """Have the engine send SIGTERM, and SIGKILL after the grace."""
+        """Stop the container: SIGTERM, and SIGKILL after the grace."""
         if not self._ended.is_set():
             seconds = math.ceil(grace_seconds)
             threading.Thread(target=self._stop, args=(seconds,), daemon=True).start()
@@ -227,7 +228,7 @@ class _ContainerRunning:
         if self._ended.is_set():
             return end_of(self._log, size)
         with contextlib.suppress(EngineError):
-            # As many lines as bytes are enough, however short they are.
+            # No more lines than bytes are needed, however short they are.
             return self._engine.output("logs", "--tail", str(size), self._name)[-size:]
         return b""
 
@@ -243,7 +244,7 @@ class _ContainerRunning:
                 logger.warning("cannot stop %s: %s", self._name, error)
 
     def _exit_code(self) -> int:
-        """Wait; an engine that is started anew in between is asked again."""
+        """Wait for the exit code, also over restarts of the engine."""
         pause = threading.Event()
         failing_since: float | None = None
         while True:
@@ -259,7 +260,7 @@ class _ContainerRunning:
                 if failing_since is None or asked_at - failing_since > 2 * PATIENCE_SECONDS:
                     failing_since = time.monotonic()
                 elif time.monotonic() - failing_since > PATIENCE_SECONDS:
-                    logger.warning("what became of %s cannot be told: %s", self._name, error)
+                    logger.warning("the exit code of %s is unknown: %s", self._name, error)
                     return _KILLED
                 pause.wait(1.0)
 

@@ -1,4 +1,4 @@
-"""What containers use of the machine, asked for all of them at once: one call takes two seconds."""
+"""Resource usage of containers, read for all at once because a call takes two seconds."""
 
 import re
 import threading
@@ -31,7 +31,7 @@ class Meter:
         self._taken_at = float("-inf")
 
     def usage(self, name: str) -> Usage | None:
-        """Return what the container of this name uses, or None if that cannot be told."""
+        """Return the usage of a container, or None if it is unknown."""
         with self._lock:
             if self._monotonic() - self._taken_at > MAX_AGE_SECONDS:
                 self._samples = self._measured()
@@ -49,7 +49,7 @@ class Meter:
 
 
 def read_samples(text: str, memory_bytes: int) -> dict[str, Usage]:
-    """Return the samples in what ``stats`` writes; lines that say nothing are left out."""
+    """Return the samples in the output of ``stats``; skip lines without figures."""
     samples: dict[str, Usage] = {}
     for line in text.splitlines():
         name, _, figures = line.partition("|")

@@ -1,4 +1,4 @@
-"""The command line of docker or podman: every call has a bound, every failure a reason."""
+"""The command line of docker or podman; every call has a timeout, every failure a reason."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ _PREFIXES: Final = ("docker: ", "Error response from daemon: ", "Error: ")
 
 
 class EngineError(Exception):
-    """A call failed; the message is what the engine said."""
+    """A call failed; the message is the engine's."""
 
 
 class EngineTimeoutError(EngineError):
@@ -23,7 +23,7 @@ class EngineTimeoutError(EngineError):
 
 
 class Engine:
-    """Calls ``program``, whose own settings (DOCKER_HOST and the like) are in ``environment``."""
+    """Calls ``program`` with its settings (DOCKER_HOST and the like) in ``environment``."""
 
     def __init__(self, program: str, environment: Mapping[str, str]) -> None:
         self.program = program
@@ -35,9 +35,9 @@ class Engine:
         timeout_seconds: float = CALL_SECONDS,
         inherited: Mapping[str, str] | None = None,
     ) -> str:
-        """Return what the engine writes; raise ``EngineError``.
+        """Return the engine's output; raise ``EngineError``.
 
-        What is ``inherited`` joins the environment of the call, for ``--env NAME``.
+        ``inherited`` variables join the environment of the call, for ``--env NAME``.
         """
         ended = self._run(words, timeout_seconds, subprocess.PIPE, inherited or {})
         if ended.returncode:
@@ -45,7 +45,7 @@ class Engine:
         return ended.stdout.decode(errors="replace").strip()
 
     def output(self, *words: str, timeout_seconds: float = CALL_SECONDS) -> bytes:
-        """Return what the engine writes to both of its outputs, in order, whatever it ends with."""
+        """Return the engine's standard output and error in order, whatever its exit code."""
         return self._run(words, timeout_seconds, subprocess.STDOUT, {}).stdout
 
     def _run(
@@ -73,15 +73,15 @@ class Engine:
 
 
 def reason(text: str) -> str:
-    """Return the last line of an engine's complaint that says something."""
+    """Return the last informative line of an engine's error output."""
     lines = [line.strip() for line in text.splitlines()]
-    telling = [line for line in lines if line and not line.startswith(_NOISE)]
-    line = telling[-1] if telling else ""
+    informative = [line for line in lines if line and not line.startswith(_NOISE)]
+    line = informative[-1] if informative else ""
     for prefix in _PREFIXES:
         line = line.removeprefix(prefix)
     return line
 
 
 def is_absent(error: EngineError) -> bool:
-    """Say whether the engine answered that there is no such thing."""
+    """Return whether the error says that the object does not exist."""
     return _ABSENT.search(str(error)) is not None

@@ -1,4 +1,4 @@
-"""What the engine is asked to do, as argv lists. Values of variables are never part of them."""
+"""Calls of the engine as argv lists, which never contain values of variables."""
 
 import json
 import re
@@ -15,7 +15,7 @@ WORLD_LABEL: Final = "flops.world"
 JOB_LABEL: Final = "flops.job"
 INSTANCE_LABEL: Final = "flops.instance"
 LABEL_FORMAT: Final = f'{{{{index .Config.Labels "{WORLD_LABEL}"}}}}'
-"""What ``inspect`` is asked for: the world of a container."""
+"""The format for ``inspect`` that prints a container's world."""
 _NAME: Final = re.compile(r"[^\s=#][^\s=]*")
 _REFERENCE: Final = re.compile(r"[a-zA-Z0-9][^\s\0]*")
 _NOT_FOR_NAMES: Final = re.compile(r"[^a-zA-Z0-9_.-]+")
@@ -23,23 +23,23 @@ _NOT_FOR_NAMES: Final = re.compile(r"[^a-zA-Z0-9_.-]+")
 
 @dataclass(frozen=True)
 class EngineWorld:
-    """The bridge network of a world. Worlds of one engine differ by their prefixes."""
+    """The bridge network of a world. Worlds in the same engine differ by their prefixes."""
 
     prefix: str
 
     @property
     def name(self) -> str:
-        """Names the network; containers carry it as their label, and in front of their names."""
+        """The name of the network; also a label of containers and the prefix of their names."""
         return f"flops-{self.prefix.replace('.', '-')}"
 
     @property
     def subnet(self) -> str:
-        """All addresses."""
+        """The range of all addresses."""
         return f"{self.prefix}.0.0/16"
 
     @property
     def dynamic_range(self) -> str:
-        """What the engine gives to containers that ask for no address: out of everybody's way."""
+        """The range for containers without a fixed address."""
         return f"{self.prefix}.0.0/24"
 
     @property
@@ -50,7 +50,7 @@ class EngineWorld:
 
 @dataclass(frozen=True)
 class ContainerOptions:
-    """What all containers of a world have in common."""
+    """Options of all containers of a world."""
 
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     log_bytes: int = 8 << 20
@@ -61,36 +61,36 @@ class ContainerOptions:
 
 @dataclass(frozen=True)
 class SplitEnvironment:
-    """Variables by the way they can be told: lines of a file, or names that are inherited."""
+    """Variables by how they are passed: as lines of a file, or inherited by name."""
 
     lines: tuple[str, ...]
     inherited: Mapping[str, str]
 
 
 def split_environment(environment: Mapping[str, str]) -> SplitEnvironment:
-    """Return how to tell them; raise ``CannotStartError`` for what no engine can be told.
+    """Return how to pass the variables; raise ``CannotStartError`` if that is impossible.
 
-    A line of an env file cannot hold a line break. Such a value is inherited, but only by a name
-    that means nothing to the engine's own command line: PATH or DOCKER_HOST would change the call.
+    A line of an env file cannot contain a line break. Such a value is inherited, but only under a
+    name that the engine's command line ignores: PATH or DOCKER_HOST would change the call.
     """
     lines: list[str] = []
     inherited: dict[str, str] = {}
     for name, value in environment.items():
         if not _NAME.fullmatch(name):
-            raise CannotStartError(f"no variable can be called {name!r}")
+            raise CannotStartError(f"{name!r} is not a valid name of a variable")
         if not {"\n", "\r", "\0"} & set(value):
             lines.append(f"{name}={value}")
         elif name.startswith("FLOPS_") and "\0" not in value:
             inherited[name] = value
         else:
-            raise CannotStartError(f"the variable {name} may not hold a line break")
+            raise CannotStartError(f"the variable {name} must not contain a line break")
     return SplitEnvironment(tuple(lines), inherited)
 
 
 def check_reference(image: str) -> None:
-    """Raise ``CannotStartError`` for what the engine would take for an option."""
+    """Raise ``CannotStartError`` if the engine would take ``image`` for an option."""
     if not _REFERENCE.fullmatch(image):
-        raise CannotStartError(f"{image!r} is no image reference")
+        raise CannotStartError(f"{image!r} is not an image reference")
 
 
 def container_name(world: EngineWorld, workload: Workload) -> str:
@@ -112,7 +112,7 @@ def run_command(
     return [
         *("run", "--detach", "--pull", "never", "--name", container_name(world, workload)),
         *_labels(world, workload),
-        # A node of Oakestra knows no healthchecks; each would start a program every few seconds.
+        # Nodes of Oakestra run no healthchecks; each would start a program every few seconds.
         *("--no-healthcheck", "--stop-signal", "SIGTERM"),
         *_logging(program, options.log_bytes),
         *_network(world, workload),
@@ -130,14 +130,14 @@ def run_command(
 
 
 def find_command(world: EngineWorld, workload: Workload | None = None) -> list[str]:
-    """Return the call that lists the ids of a world's containers, or of one workload's."""
+    """Return the call that lists the ids of a world's containers, or of a workload's."""
     labels = _labels(world, workload) if workload else _label(WORLD_LABEL, world.name)
     filters = [word for label in labels[1::2] for word in ("--filter", f"label={label}")]
     return ["ps", "--all", "--quiet", "--no-trunc", *filters]
 
 
 def create_network_command(world: EngineWorld) -> list[str]:
-    """Return the call that makes the world's network."""
+    """Return the call that creates the world's network."""
     return [
         *("network", "create", "--driver", "bridge", *_label(WORLD_LABEL, world.name)),
         *("--subnet", world.subnet, "--ip-range", world.dynamic_range),
@@ -147,7 +147,7 @@ def create_network_command(world: EngineWorld) -> list[str]:
 
 @dataclass(frozen=True)
 class FoundNetwork:
-    """A network as the engine shows it: no gateway means that the engine took the first address."""
+    """A network as the engine shows it; without gateways it uses the first address."""
 
     subnets: tuple[str, ...]
     gateways: tuple[str, ...]
@@ -155,7 +155,7 @@ class FoundNetwork:
 
 
 def read_network(text: str) -> FoundNetwork:
-    """Return what ``network inspect`` shows; docker and podman have each their own words."""
+    """Return the network in the output of ``network inspect``, of docker or podman."""
     (document,) = json.loads(text)
     parts: list[dict[str, Any]] = document.get("subnets") or document["IPAM"]["Config"] or []
     labels = document.get("labels") or document.get("Labels") or {}
@@ -201,6 +201,6 @@ def _limits(workload: Workload, options: ContainerOptions) -> list[str]:
     if not options.has_limits:
         return []
     memory = ["--memory", f"{workload.memory_mb}m"] if workload.memory_mb else []
-    # An engine refuses more cores than there are; a topology may pretend to have them.
+    # An engine refuses more cores than the machine has; a topology may claim more.
     vcpus = min(workload.vcpus, options.cores)
     return [*memory, *(["--cpus", str(vcpus)] if vcpus else [])]

@@ -1,4 +1,4 @@
-"""The folder with the logs of instances: one file for each, and that of the run before."""
+"""The folder with the logs of instances: the current and the previous run of each."""
 
 import os
 import threading
@@ -8,7 +8,7 @@ from flops_local_oakestra.ports.runtime import CannotStartError
 
 
 class LogFiles:
-    """Names the files, and drops the oldest ones beyond ``limit``."""
+    """Names the files, and deletes the oldest beyond ``limit``."""
 
     def __init__(self, folder: Path, limit: int = 200) -> None:
         self._folder = folder
@@ -16,7 +16,7 @@ class LogFiles:
         self._lock = threading.Lock()
 
     def fresh(self, name: str) -> Path:
-        """Return where to log; the log of the run before stays beside it."""
+        """Return the file for a new log; the previous run's is renamed."""
         log = self._folder / f"{name}.log"
         try:
             with self._lock:
@@ -35,7 +35,7 @@ class LogFiles:
 
 
 def end_of(log: Path, size: int) -> bytes:
-    """Return the last bytes of a log; nothing if it cannot be read."""
+    """Return the last bytes of a log; none if it cannot be read."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - size))

@@ -25,7 +25,7 @@ _KILLED: Final = 128 + signal.SIGKILL
 
 
 class ProcessRuntime:
-    """Starts each workload below a shim of its own; see ``shim.py`` for what that promises."""
+    """Starts each workload below its own shim; see ``shim.py`` for its promises."""
 
     def __init__(
         self,
@@ -40,13 +40,13 @@ class ProcessRuntime:
         self._log_bytes = log_bytes
 
     def open(self) -> None:
-        """Nothing is needed, and nothing is left: shims end with whoever started them."""
+        """Do nothing: shims end with the process that started them, so nothing is left."""
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing."""
 
     def has_image(self, reference: str) -> bool:
-        """Say whether the store holds a bundle under this reference."""
+        """Return whether the store has a bundle with this reference."""
         try:
             self._bundle(reference)
         except CannotStartError:
@@ -54,7 +54,7 @@ class ProcessRuntime:
         return True
 
     def is_run_by_others(self, workload: Workload) -> bool:
-        """Nobody else is in this world."""
+        """Return False: processes have no names that others could take."""
         del workload
         return False
 
@@ -88,7 +88,7 @@ class ProcessRuntime:
 
 
 class _ProcessRunning:
-    """A shim and what runs below it."""
+    """A shim and the processes below it."""
 
     def __init__(self, shim: subprocess.Popen[bytes], log: Path, pid: int) -> None:
         self._shim = shim
@@ -112,24 +112,25 @@ class _ProcessRunning:
         return code
 
     def stop(self, grace_seconds: float) -> None:
-        """Tell the shim; it is not there any more if all has ended."""
+        """Send the command to the shim, which may have ended."""
         with self._lock, contextlib.suppress(OSError, ValueError):
             assert self._shim.stdin is not None  # noqa: S101 - it was made with a pipe
             self._shim.stdin.write(f"stop {grace_seconds}\n".encode())
             self._shim.stdin.flush()
 
     def tail(self, size: int) -> bytes:
-        """Read the end of the log."""
+        """Return the end of the log."""
         return end_of(self._log, size)
 
     def usage(self) -> Usage | None:
-        """Sum up the process and its children, measured since the last call."""
+        """Return the usage of the process and its children since the last call."""
         if self._shim.returncode is not None:
             return None
         with self._lock, contextlib.suppress(psutil.Error):
             main = self._measured.get(self._pid) or psutil.Process(self._pid)
-            found = {process.pid: process for process in (main, *main.children(recursive=True))}
-            self._measured = {pid: self._measured.get(pid, found[pid]) for pid in found}
+            processes = (main, *main.children(recursive=True))
+            # Old objects are kept, because psutil measures since their last call.
+            self._measured = {item.pid: self._measured.get(item.pid, item) for item in processes}
             return Usage(
                 cpu_percent=sum(map(_cpu_percent, self._measured.values())),
                 memory_percent=sum(map(_memory_percent, self._measured.values())),
@@ -156,14 +157,14 @@ def _close_control(shim: subprocess.Popen[bytes]) -> None:
 
 
 def _lines(shim: subprocess.Popen[bytes]) -> list[str]:
-    """Return what the shim says until its end."""
+    """Return the shim's output until its end."""
     assert shim.stdout is not None  # noqa: S101 - it was made with a pipe
     with shim.stdout:
         return [line.decode().strip() for line in shim.stdout]
 
 
 def _pid_of_started(shim: subprocess.Popen[bytes]) -> int:
-    """Return the process that the shim started; raise ``CannotStartError`` if it did not."""
+    """Return the id of the process that the shim started; raise ``CannotStartError``."""
     assert shim.stdout is not None  # noqa: S101 - it was made with a pipe
     word, _, rest = shim.stdout.readline().decode(errors="replace").strip().partition(" ")
     if word == "started":

@@ -1,8 +1,8 @@
-"""What stands between local-oakestra and one instance; what containerd calls a shim.
+"""The process between local-oakestra and an instance, like containerd's shim.
 
-It runs as a script of its own (``python -I -S shim.py LOG MAX_BYTES -- ARGV...``) with nothing but
-the standard library, and keeps three promises. Whatever the instance starts, even in a session of
-its own, ends with it. It ends when local-oakestra ends, even by SIGKILL: the control pipe on
+It runs as a script (``python -I -S shim.py LOG MAX_BYTES -- ARGV...``) with the standard library
+only, and keeps three promises. All children of the instance end with it, even those in their own
+session. The instance ends when local-oakestra ends, even by SIGKILL, because the control pipe on
 standard input closes. Its log never grows beyond a bound.
 
 Lines on standard output: ``started PID``, ``failed REASON``, ``exited CODE``. Lines on standard
@@ -27,7 +27,7 @@ _CHUNK = 65536
 
 
 class BoundedLog:
-    """A file that drops its older half whenever it would grow beyond ``max_bytes``."""
+    """A file that drops its older half before it would grow beyond ``max_bytes``."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self._path = path
@@ -36,7 +36,7 @@ class BoundedLog:
         self._size = 0
 
     def write(self, data: bytes) -> None:
-        """Append ``data``; a full disk costs log lines, never the instance."""
+        """Append ``data``; on a full disk lines are lost, but the instance goes on."""
         data = data[-(self._max_bytes // 2) :]
         with contextlib.suppress(OSError):
             if self._size + len(data) > self._max_bytes:
@@ -45,17 +45,17 @@ class BoundedLog:
             self._size += len(data)
 
     def _keep_newer_half(self) -> None:
-        kept = self._path.read_bytes()[-(self._max_bytes // 2) :]
+        newer = self._path.read_bytes()[-(self._max_bytes // 2) :]
         fresh = self._path.with_name(self._path.name + ".new")
-        fresh.write_bytes(kept)
+        fresh.write_bytes(newer)
         fresh.replace(self._path)
         self._file.close()
         self._file = self._path.open("ab", buffering=0)
-        self._size = len(kept)
+        self._size = len(newer)
 
 
 class Shim:
-    """Runs one command and everything that it starts."""
+    """Runs a command and all its children."""
 
     def __init__(self, log: BoundedLog, argv: list[str]) -> None:
         self._log = log
@@ -67,7 +67,7 @@ class Shim:
         self._control = b""
 
     def run(self) -> None:
-        """Start the command, watch it to its end, leave nothing behind, say how it ended."""
+        """Run the command to its end, kill what is left of it, and print its exit code."""
         wakeup = _wake_up_on_signals()
         output = self._start()
         if output is None:
@@ -82,7 +82,7 @@ class Shim:
         self._kill_all()
         while self._wait(0) and output in self._selector.get_map():
             pass
-        _say(f"exited {self._exit_code}")
+        _print(f"exited {self._exit_code}")
 
     def _start(self) -> int | None:
         """Return the end of the pipe with the command's output, or None if it cannot start."""
@@ -100,14 +100,14 @@ class Shim:
         if reason:
             os.waitpid(self._pid, 0)
             self._log.write(f"{reason}\n".encode())
-            _say(f"failed {reason}")
+            _print(f"failed {reason}")
             return None
-        _say(f"started {self._pid}")
+        _print(f"started {self._pid}")
         os.set_blocking(output, False)
         return output
 
     def _wait(self, timeout: float | None) -> bool:
-        """Act on what happened within ``timeout``; say whether anything did."""
+        """Handle the events of at most ``timeout`` seconds; return whether there were any."""
         events = self._selector.select(timeout)
         for key, _ in events:
             key.data(key.fd)
@@ -129,7 +129,7 @@ class Shim:
     def _on_control(self, fd: int) -> None:
         data = os.read(fd, _CHUNK)
         if not data:
-            # local-oakestra is gone: nobody can ask for patience any more.
+            # local-oakestra has ended.
             self._selector.unregister(fd)
             self._stop(ORPHANED_GRACE_SECONDS)
         *lines, self._control = (self._control + data).split(b"\n")
@@ -160,7 +160,7 @@ class Shim:
                     self._exit_code = code if code >= 0 else 128 - code
 
     def _kill_all(self) -> None:
-        """Kill all descendants until there are none; bounded, for one may hang in the kernel."""
+        """Kill all descendants; bounded in time, because a process may hang in the kernel."""
         end = time.monotonic() + KILL_SECONDS
         while (pids := descendants(os.getpid())) and time.monotonic() < end:
             for pid in pids:
@@ -174,35 +174,35 @@ class Shim:
 
 
 def descendants(ancestor: int) -> list[int]:
-    """Return all processes below ``ancestor``, those included that wait to be reaped."""
+    """Return all processes below ``ancestor``, zombies included."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError, ValueError):
-                # The name in the second field may hold spaces and brackets.
+                # The name in the second field may contain spaces and parentheses.
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found: list[int] = []
+    below: list[int] = []
     todo = [ancestor]
     while todo:
-        below = children.get(todo.pop(), [])
-        found += below
-        todo += below
-    return found
+        pids = children.get(todo.pop(), [])
+        below += pids
+        todo += pids
+    return below
 
 
 def _become(argv: list[str], output: int, errors: int, prctl: Any) -> None:
     """Turn the forked child into the command; never returns."""
     try:
         os.setsid()
-        # If the shim is killed, too, at least the command itself does not outlive it.
+        # If the shim itself is killed, at least the command ends with it.
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (output, 1), (output, 2)):
             os.dup2(source, target)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
-        os.execvp(argv[0], argv)  # noqa: S606 - that is what a shim is for
+        os.execvp(argv[0], argv)  # noqa: S606 - on purpose without a shell
     except OSError as error:
         os.write(errors, f"cannot run {argv[0]}: {error.strerror}".encode())
     finally:
@@ -210,19 +210,19 @@ def _become(argv: list[str], output: int, errors: int, prctl: Any) -> None:
 
 
 def _wake_up_on_signals() -> int:
-    """Make signals readable from the descriptor that is returned."""
+    """Return a descriptor from which the numbers of arriving signals can be read."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: None)
-    # Ctrl-C is for local-oakestra, which then stops its instances in order.
+    # Ctrl-C is handled by local-oakestra, which stops its instances in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return reader
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     with contextlib.suppress(OSError):
         os.write(1, f"{line}\n".encode())
 

@@ -22,7 +22,7 @@ _WRONG_TYPE: Final = {
 
 
 class Rs256Tokens:
-    """Issues and verifies; as at the root, tokens of an earlier process count no more."""
+    """Issues and verifies tokens; as at the root, those of an earlier process are invalid."""
 
     def __init__(self, key: rsa.RSAPrivateKey, now: Callable[[], datetime]) -> None:
         self._key = key
@@ -79,5 +79,5 @@ def new_key() -> rsa.RSAPrivateKey:
 
 
 def utc_now() -> datetime:
-    """Return the time as tokens write it."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Calling webhooks in the background: late, lost and refused calls are nobody's trouble."""
+"""Calls webhooks in the background; late, lost and refused calls are only logged."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ WAITING: Final = 1000
 
 
 class Webhooks:
-    """Posts JSON; its threads come with the first call, and end with the process."""
+    """Posts JSON; its threads start with the first call and end with the process."""
 
     def __init__(self) -> None:
         self._calls: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue(WAITING)
@@ -26,12 +26,12 @@ class Webhooks:
         self._is_started = False
 
     def send(self, url: str, document: dict[str, Any]) -> None:
-        """Post ``document`` soon, or never if too many wait already."""
+        """Queue ``document`` for posting; drop it if too many are waiting."""
         self._start()
         try:
             self._calls.put_nowait((url, document))
         except queue.Full:
-            logger.warning("%s is not told: too many webhooks wait", _place(url))
+            logger.warning("the webhook %s was dropped: too many are waiting", _place(url))
 
     def _start(self) -> None:
         with self._lock:
@@ -44,7 +44,7 @@ class Webhooks:
         while True:
             url, document = self._calls.get()
             try:
-                request = Request(  # noqa: S310 - as at the root, who registers chooses the URL
+                request = Request(  # noqa: S310 - as at the root, the caller of the API chooses the URL
                     url, json.dumps(document).encode(), {"Content-Type": "application/json"}
                 )
                 self._opener.open(request, timeout=TIMEOUT_SECONDS).close()

@@ -1,1 +1,1 @@
-"""What the root decides, without any input or output."""
+"""The root's decisions, without input or output."""

@@ -1,8 +1,7 @@
-"""Which address stands for what: one /16 is a whole world.
+"""The addresses of a world, all of which are in a /16.
 
 On a cluster services reach each other by 10.30.a.b; here the same service has ``<network>.a.b``.
-The network is part of the loopback where services are processes, and a bridge of the container
-engine where they are containers.
+For processes the network is part of the loopback, for containers a bridge of the engine.
 """
 
 import re
@@ -13,23 +12,23 @@ from typing import Final
 SERVICE_NETWORK: Final = "10.30."
 FLIGHT_PORT: Final = 11027
 DATA_PORT_STEP: Final = 10
-"""Between the data servers of nodes that share an address; 11028 belongs to the first, too."""
+"""Port distance of data servers that share an address; 11028 belongs to the first, too."""
 _SERVICE_ADDRESS: Final = re.compile(r"(?<![\d.])10\.30\.(\d{1,3})\.(\d{1,3})(?![\d])(?!\.\d)")
 _FIRST_INSTANCE: Final = 64 << 8
 _INSTANCES: Final = 64 << 8
 
 
 class UnusableAddressError(ValueError):
-    """A service address that the root accepts, but that no machine has (10.30.300.5)."""
+    """A service address that the root accepts, but that no machine can have (10.30.300.5)."""
 
 
 @dataclass(frozen=True)
 class WorldNetwork:
     """The addresses of a world; ``prefix`` is its first two octets.
 
-    Containers reach this machine itself at one address, ``machine`` (by default the bridge's
-    gateway), so all nodes have that one, and so has the only cluster unless
-    ``cluster_addresses`` says otherwise. The nodes' data servers differ by port.
+    Containers reach this machine at a single address, ``machine`` (by default the bridge's
+    gateway), so all nodes share it, and so does the only cluster unless ``cluster_addresses`` is
+    set. The nodes' data servers differ by port.
     """
 
     prefix: str
@@ -40,30 +39,30 @@ class WorldNetwork:
 
     @property
     def root(self) -> str:
-        """Where the root, and whatever else belongs to the management, listens."""
+        """The address of the root and of other management services."""
         return f"{self.prefix}.0.1"
 
     def cluster(self, number: int) -> str:
-        """Where cluster ``number``, counted from 1, tells its resources."""
-        told = self.cluster_addresses
-        if not told and not self.is_bridge:
+        """Return the address of the resource API of cluster ``number``, counted from 1."""
+        addresses = self.cluster_addresses
+        if not addresses and not self.is_bridge:
             return f"{self.prefix}.0.{10 + number}"
-        told = told or (self.machine or self.root,)
-        if number > len(told):
-            raise UnusableAddressError(f"cluster {number} has none")
-        return told[number - 1]
+        addresses = addresses or (self.machine or self.root,)
+        if number > len(addresses):
+            raise UnusableAddressError(f"cluster {number} has no address")
+        return addresses[number - 1]
 
     def node(self, number: int) -> str:
         """Return the address of node ``number``, counted from 1 over all clusters."""
         return (self.machine or self.root) if self.is_bridge else f"{self.prefix}.1.{number}"
 
     def data_server(self, number: int, server: int) -> str:
-        """Return where node ``number`` has its data server, the world's ``server``-th, from 1."""
+        """Return the address of the data server of node ``number``, the world's ``server``-th."""
         port = self.data_port + (server - 1) * DATA_PORT_STEP if self.is_bridge else self.data_port
         return f"{self.node(number)}:{port}"
 
     def service(self, service_address: str) -> str:
-        """Return where the service with this 10.30 address listens on this machine."""
+        """Return the address on this machine of the service with this 10.30 address."""
         octets = service_address.removeprefix(SERVICE_NETWORK).split(".")
         if not all(octet.isdecimal() and int(octet) <= 255 for octet in octets):
             raise UnusableAddressError(f"no machine can have the address {service_address}")
@@ -82,10 +81,10 @@ class WorldNetwork:
 
 
 class InstanceAddresses:
-    """Hands out addresses for instances without a service address, from ``<network>.64.1`` up.
+    """Assigns addresses to instances without a service address, from ``<network>.64.1`` up.
 
-    It counts on rather than taking the lowest free one, so that an address rests before it is
-    used again and nobody talks to a successor by mistake.
+    It counts up rather than taking the lowest free address, so that an address is not reused soon
+    and clients of an ended instance do not reach another by mistake.
     """
 
     def __init__(self, network: WorldNetwork) -> None:
@@ -105,5 +104,5 @@ class InstanceAddresses:
 
 
 def is_acceptable_service_address(address: str) -> bool:
-    """Say whether the root takes ``address`` as ``rr_ip``: it looks at no more than this."""
+    """Return whether the root accepts ``address`` as ``rr_ip``; it checks nothing else."""
     return address.startswith(SERVICE_NETWORK) and len(address.split(".")) == 4

@@ -1,4 +1,4 @@
-"""Applications, services and instances, and the documents in which the root shows them."""
+"""Applications, services and instances, and the documents that the root returns for them."""
 
 import copy
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Document = dict[str, Any]
 
 @dataclass(eq=False)
 class Application:
-    """An application; ``fields`` holds what the SLA said, unknown keys included."""
+    """An application; ``fields`` are those of the SLA, unknown keys included."""
 
     id: str
     user: str
@@ -23,7 +23,7 @@ class Application:
     service_ids: list[str] = field(default_factory=list)
 
     def document(self) -> Document:
-        """Return what the root answers."""
+        """Return the root's document."""
         return {
             "_id": {"$oid": self.id},
             **self.fields,
@@ -35,7 +35,7 @@ class Application:
 
 @dataclass(frozen=True)
 class Report:
-    """What a node last said about an instance: its use of the machine and its last output."""
+    """A node's last report about an instance: its resource usage and its last output."""
 
     cpu_percent: str = ""
     memory_percent: str = ""
@@ -60,7 +60,7 @@ class Instance:
     modified_timestamp: float = 0.0
 
     def document(self, report: Report) -> Document:
-        """Return an entry of ``instance_list``; before a node reports, it has four keys only."""
+        """Return an entry of ``instance_list``; without a node it has only four keys."""
         scheduled: Document = {
             "instance_number": self.number,
             "cluster_id": self.cluster.id,
@@ -88,7 +88,7 @@ class Instance:
 
 @dataclass(eq=False)
 class Service:
-    """A service (the root also says job); ``fields`` is its document without the instances."""
+    """A service (a job, at the root); ``fields`` is its document without the instances."""
 
     id: str
     fields: Document
@@ -107,16 +107,16 @@ class Service:
 
     @property
     def is_one_shot(self) -> bool:
-        """Whether it is meant to end."""
+        """True for a service that ends by itself."""
         return bool(self.fields.get("one_shot"))
 
     @property
     def service_address(self) -> str:
-        """The 10.30 address that was asked for, or nothing."""
+        """The requested 10.30 address, or an empty string."""
         return str(self.fields.get("RR_ip") or "")
 
     def document(self, reports: Mapping[int, Report]) -> Document:
-        """Return what the root answers; ``reports`` are by instance number."""
+        """Return the root's document; ``reports`` are by instance number."""
         return {
             "_id": {"$oid": self.id},
             **self.fields,

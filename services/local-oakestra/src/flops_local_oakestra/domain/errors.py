@@ -1,29 +1,29 @@
-"""Requests that the root refuses. The answer never says why, so the reason is for the log."""
+"""Requests that the root refuses. The response has no reason, so it is only logged."""
 
 
 class RefusedError(Exception):
-    """The root of all refusals; the entrypoint gives each type its status."""
+    """The base class of refusals; the entrypoint maps each type to its status."""
 
 
 class BadDescriptorError(RefusedError):
-    """The SLA breaks the schema."""
+    """The SLA does not match the schema."""
 
 
 class BrokenDescriptorError(RefusedError):
-    """The SLA makes the real root crash: no version, an unknown one, or a field it counts on."""
+    """The SLA makes the real root crash: a wrong version, or a missing field that it relies on."""
 
 
 class TakenNameError(RefusedError):
-    """The user has an application with this name and namespace."""
+    """The user already has an application with this name and namespace."""
 
 
 class NotFoundError(RefusedError):
-    """There is no such thing, or it belongs to somebody else."""
+    """The object does not exist or belongs to another user."""
 
 
 class WrongCredentialsError(RefusedError):
-    """No such user, or another password."""
+    """The user does not exist or has another password."""
 
 
 class UnknownOrganizationError(RefusedError):
-    """There is one organization only: root."""
+    """The only organization is root."""

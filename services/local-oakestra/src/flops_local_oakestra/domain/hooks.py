@@ -1,4 +1,4 @@
-"""Webhooks: who wants to hear of what."""
+"""Webhooks and the events they are registered for."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 EVENTS: Final = tuple(
     f"{when}_{what}" for when in ("pre", "post") for what in ("create", "update", "delete")
 )
-"""Those that begin with ``pre`` are accepted, but only the others are ever sent here."""
+"""Events that begin with ``pre`` can be registered, but are never sent here."""
 
 
 class UnacceptableHookError(ValueError):
@@ -14,7 +14,7 @@ class UnacceptableHookError(ValueError):
 
 
 class TakenHookError(ValueError):
-    """Its name, or its URL for that entity, is there already; the root answers 500."""
+    """Its name, or its URL for this entity, is registered already; the root answers 500."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Hook:
     events: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
-        """Return what the root answers."""
+        """Return the root's document."""
         return {
             "_id": self.id,
             "hook_name": self.name,
@@ -41,12 +41,12 @@ class Hook:
 def read_hook(hook_id: str, document: Any) -> Hook:
     """Return the hook of a request; raise ``UnacceptableHookError``."""
     if not isinstance(document, dict):
-        raise UnacceptableHookError("no object")
+        raise UnacceptableHookError("the hook must be an object")
     texts = [document.get(key) for key in ("hook_name", "webhook_url", "entity")]
     events = document.get("events", [])
     if not isinstance(events, list) or not set(events) <= set(EVENTS):
         raise UnacceptableHookError(f"events must be among {', '.join(EVENTS)}")
     if not all(isinstance(text, str) for text in texts):
-        raise UnacceptableHookError("hook_name, webhook_url and entity must be texts")
+        raise UnacceptableHookError("hook_name, webhook_url and entity must be strings")
     name, url, entity = map(str, texts)
     return Hook(hook_id, name, url, entity, tuple(events))

@@ -1,7 +1,7 @@
-"""Where an instance goes: two steps, as at a root that asks a cluster.
+"""Placement of an instance in two steps: the root chooses a cluster, the cluster a node.
 
-The root looks for a cluster, the cluster for a node. A cluster that finds none answers nothing,
-so the instance stays CLUSTER_SCHEDULED for ever; that is what current roots do.
+A cluster without a suitable node does not answer, so the instance stays CLUSTER_SCHEDULED
+forever, as at current roots.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from flops_local_oakestra.domain.topology import VIRTUALIZATION, Cluster, Node
 
 @dataclass(frozen=True)
 class Demand:
-    """What a service asks of the node it runs on."""
+    """A service's requirements on its node."""
 
     vcpus: int = 0
     memory_mb: int = 0
@@ -27,7 +27,7 @@ class Demand:
 
 @dataclass(frozen=True)
 class Free:
-    """What is left of a node."""
+    """The free resources of a node."""
 
     vcpus: int
     memory_mb: int
@@ -35,17 +35,17 @@ class Free:
 
 @dataclass(frozen=True)
 class Placed:
-    """A cluster was found, and in it a node, or none for ever."""
+    """The chosen cluster and its node; without a node, the instance is never started."""
 
     cluster: Cluster
     node: Node | None
 
 
 def demand_of(document: Mapping[str, Any], *, honours_all: bool) -> Demand:
-    """Return what a service document asks for.
+    """Return the requirements in a service document.
 
-    Current roots honour only ``direct``, of which the last wins. With ``honours_all`` the types
-    ``addons`` and ``clusters`` count too, as they did at older ones.
+    Current roots honour only the last ``direct`` constraint. With ``honours_all``, ``addons`` and
+    ``clusters`` count too, as at older roots.
     """
     direct: Mapping[str, Any] = {}
     clusters: list[str] = []
@@ -71,7 +71,7 @@ def demand_of(document: Mapping[str, Any], *, honours_all: bool) -> Demand:
 def place(
     demand: Demand, clusters: Sequence[Cluster], free: Callable[[Node], Free]
 ) -> Placed | Status:
-    """Return where the instance goes, or the status that says why it goes nowhere."""
+    """Return the place of an instance, or the status with the reason why there is none."""
 
     def fits(node: Node) -> bool:
         left = free(node)
@@ -88,8 +88,8 @@ def place(
     for cluster in qualified:
         fitting = [node for node in _qualified(demand, cluster) if fits(node)]
         if fitting:
-            wanted = (node for node in fitting if demand.node in {"", node.name})
-            return Placed(cluster, next(wanted, None))
+            allowed = (node for node in fitting if demand.node in {"", node.name})
+            return Placed(cluster, next(allowed, None))
     return Status.NO_ACTIVE_CLUSTER_WITH_CAPACITY
 
 

@@ -1,4 +1,4 @@
-"""The ports that services ask their node to publish."""
+"""Ports of services that their node publishes."""
 
 import re
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ _ENTRY: Final = re.compile(r"(?P<host>\d{1,5})(:(?P<inside>\d{1,5}))?(/(?P<proto
 
 
 class UnusablePortError(ValueError):
-    """An SLA's ``port`` that nobody can publish; the message is an instance's status detail."""
+    """An SLA's ``port`` is invalid; the message becomes the instance's status detail."""
 
 
 @dataclass(frozen=True)
 class PublishedPort:
-    """Port ``host`` at ``address`` of the machine leads to port ``inside`` of an instance."""
+    """Port ``host`` at ``address`` of the machine, forwarded to port ``inside`` of an instance."""
 
     address: str
     host: int
@@ -22,12 +22,12 @@ class PublishedPort:
 
 
 def read_ports(text: str, address: str) -> tuple[PublishedPort, ...]:
-    """Return what an SLA's ``port`` asks for: ``host[:inside][/tcp|/udp]``, joined by ``;``."""
+    """Return the ports in an SLA's ``port``: ``host[:inside][/tcp|/udp]``, joined by ``;``."""
     return tuple(_port(entry.strip(), address) for entry in text.split(";") if entry.strip())
 
 
 def clash(port: PublishedPort, other: PublishedPort) -> bool:
-    """Say whether both want the same port of the machine."""
+    """Return whether both use the same port of the machine."""
     return (port.host, port.protocol) == (other.host, other.protocol)
 
 
@@ -38,5 +38,5 @@ def _port(entry: str, address: str) -> PublishedPort:
     host = int(match["host"])
     inside = int(match["inside"] or host)
     if not (0 < host < 65536 and 0 < inside < 65536):
-        raise UnusablePortError(f"port '{entry}' does not lie in 1..65535")
+        raise UnusablePortError(f"port '{entry}' is not between 1 and 65535")
     return PublishedPort(address, host, inside, match["protocol"] or "tcp")

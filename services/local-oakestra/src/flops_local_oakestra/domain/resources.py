@@ -1,4 +1,4 @@
-"""What clusters and nodes say about themselves."""
+"""The documents of clusters and nodes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +13,8 @@ Load = tuple[float, float]
 def node_document(node: Node, free: Free, load: Load, now: float) -> dict[str, Any]:
     """Return a worker as a cluster's resource API shows it.
 
-    As at a real one, ``vcpus`` is what the node has and ``memory`` what is free. The four figures
-    that say which is which are this root's own, and so is where the data server listens.
+    As at a real cluster, ``vcpus`` is the node's total and ``memory`` what is free. This root adds
+    four unambiguous figures and the address of the data server.
     """
     return {
         "_id": node.id,
@@ -40,11 +40,11 @@ def node_document(node: Node, free: Free, load: Load, now: float) -> dict[str, A
 def cluster_document(
     cluster: Cluster, free: Callable[[Node], Free], load: Load, now: float
 ) -> dict[str, Any]:
-    """Return a cluster as the root shows it: sums over its nodes, lists without merging equals."""
+    """Return a cluster as the root shows it: sums over its nodes, lists with duplicates."""
     nodes = cluster.nodes
     vcpus, memory = sum(n.vcpus for n in nodes), sum(n.memory_mb for n in nodes)
     left = [free(node) for node in nodes]
-    total = Free(sum(each.vcpus for each in left), sum(each.memory_mb for each in left))
+    total = Free(sum(item.vcpus for item in left), sum(item.memory_mb for item in left))
     return {
         "_id": cluster.id,
         "cluster_name": cluster.name,

@@ -1,7 +1,7 @@
 """The root's rules for deployment descriptors, as a JSON schema.
 
-Unknown fields are accepted and stored. The root never tells a client what is wrong; the stand-in
-at least logs it.
+Unknown fields are accepted and stored. The root never returns the reason of a refusal; the
+stand-in at least logs it.
 """
 
 from typing import Any, Final

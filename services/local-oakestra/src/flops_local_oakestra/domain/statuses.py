@@ -6,7 +6,7 @@ from enum import StrEnum, unique
 
 @unique
 class Status(StrEnum):
-    """Where an instance is in its life, or why a service could not be placed."""
+    """The state of an instance, or the reason why a service could not be placed."""
 
     REQUESTED = "REQUESTED"
     CLUSTER_SCHEDULED = "CLUSTER_SCHEDULED"
@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 @unique
 class Scheduler(StrEnum):
-    """How this root's scheduler answers: as it should, never, or always with this refusal."""
+    """How this root's scheduler behaves: normally, silent, or always refusing with this status."""
 
     WORKS = "works"
     SILENT = "silent"
@@ -31,16 +31,16 @@ class Scheduler(StrEnum):
 
 
 WAITING = "Waiting for scheduling decision"
-"""What the ``status_detail`` of a service says from its first deployment on, whatever happens."""
+"""The constant ``status_detail`` of a service from its first deployment on."""
 
 
 def status_after_exit(exit_code: int, *, one_shot: bool) -> Status:
-    """Return what an instance is that ran and ended: only a one-shot may end, and only well."""
+    """Return the status of an instance that has ended; only a one-shot with code 0 completes."""
     return Status.COMPLETED if one_shot and exit_code == 0 else Status.DEAD
 
 
 def exit_detail(exit_code: int) -> str:
-    """Say in words how a process ended; a code above 128 is a signal, as in a shell."""
+    """Describe how a process ended; a code above 128 is a signal, as in a shell."""
     try:
         name = signal.Signals(exit_code - 128).name
     except ValueError:

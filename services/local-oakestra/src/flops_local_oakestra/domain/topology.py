@@ -1,4 +1,4 @@
-"""The clusters and nodes that this machine pretends to be."""
+"""The clusters and nodes that this machine simulates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +15,14 @@ _NODES_PER_WORLD: Final = 250
 
 
 class BadTopologyError(ValueError):
-    """The topology cannot be read; the message names the place."""
+    """The topology is invalid; the message names the place."""
 
 
 @dataclass(frozen=True)
 class Node:
     """A worker: a share of this machine.
 
-    ``data_server`` is the address and port of its data server; without the addon there is none.
+    ``data_server`` is the address and port of its data server; empty without the addon.
     """
 
     name: str
@@ -46,13 +46,13 @@ class Cluster:
 
 
 def default_topology(vcpus: int, memory_mb: int) -> list[dict[str, Any]]:
-    """Return one cluster whose one node is the whole machine with both addons."""
+    """Return a cluster with a single node, which is the whole machine with both addons."""
     node = {"name": "node-1", "vcpus": vcpus, "memory_mb": memory_mb, "addons": list(ADDONS)}
     return [{"cluster": "local", "nodes": [node]}]
 
 
 def read_topology(document: Any, network: WorldNetwork) -> tuple[Cluster, ...]:
-    """Return the clusters of a topology as the settings write it; raise ``BadTopologyError``."""
+    """Return the clusters of a topology from the settings; raise ``BadTopologyError``."""
     clusters: list[Cluster] = []
     number = learners = 0
     for index, entry in enumerate(_items(document, "the topology")):
@@ -71,13 +71,15 @@ def read_topology(document: Any, network: WorldNetwork) -> tuple[Cluster, ...]:
     _check_names([cluster.name for cluster in clusters], "clusters")
     _check_names([node.id for cluster in clusters for node in cluster.nodes], "nodes of a cluster")
     if number > _NODES_PER_WORLD or len(clusters) > _NODES_PER_WORLD // 2:
-        raise BadTopologyError("there are more clusters or nodes than addresses")
+        raise BadTopologyError(
+            f"there may be at most {_NODES_PER_WORLD} nodes and {_NODES_PER_WORLD // 2} clusters"
+        )
     return tuple(clusters)
 
 
 def _node(entry: Any, cluster: str, address: str, where: str) -> Node:
     if not isinstance(entry, Mapping):
-        raise BadTopologyError(f"{where} is no object")
+        raise BadTopologyError(f"{where} is not an object")
     name = _text(entry, "name", where)
     addons = entry.get("addons", list(ADDONS))
     if not isinstance(addons, list) or not all(isinstance(addon, str) for addon in addons):

@@ -12,12 +12,12 @@ ORGANIZATION_ID: Final = sha256(b"organization root").hexdigest()[:24]
 
 
 class BadUsersError(ValueError):
-    """The users in the settings cannot be read."""
+    """The users in the settings are invalid."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """A user as the settings write it."""
+    """A user from the settings."""
 
     name: str
     password: str = field(repr=False)
@@ -26,7 +26,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class User:
-    """A user as the root keeps it: the password only as a hash."""
+    """A user in the root's database, with the password as a hash."""
 
     name: str
     password_hash: str = field(repr=False)
@@ -35,11 +35,11 @@ class User:
 
     @property
     def id(self) -> str:
-        """The id under which a user asks for the applications it owns."""
+        """The id that a user lists its applications by."""
         return sha256(f"user {self.name}".encode()).hexdigest()[:24]
 
     def document(self) -> dict[str, Any]:
-        """Return what GET /api/user/<name> answers: the real root shows the hash, too."""
+        """Return the document of GET /api/user/<name>, with the hash as at the real root."""
         return {
             "_id": {"$oid": self.id},
             "name": self.name,

@@ -14,22 +14,22 @@ Answer = tuple[dict[str, Any], int]
 
 
 def twice_encoded(document: Any) -> Response:
-    """Return a JSON string that holds JSON: the root encodes most documents twice."""
+    """Return a JSON string that contains JSON, because the root encodes most documents twice."""
     return jsonify(json.dumps(document))
 
 
 def mislabelled(document: Any) -> Response:
-    """Return JSON that says it is a web page: what the root does where no schema is declared."""
+    """Return JSON labelled as HTML, as the root does where no schema is declared."""
     return Response(json.dumps(document), content_type="text/html; charset=utf-8")
 
 
 def failed(status: int) -> Answer:
-    """Return an error as the root words it: never with a reason."""
+    """Return an error as the root does, without a reason."""
     return {"code": int(status), "status": HTTPStatus(status).phrase}, int(status)
 
 
 def answer_all_errors(app: Flask) -> None:
-    """Give errors of the framework, and bugs, the same shape."""
+    """Answer errors of the framework and bugs in the same shape."""
 
     def of_http(error: HTTPException) -> Any:
         return failed(error.code or 500)

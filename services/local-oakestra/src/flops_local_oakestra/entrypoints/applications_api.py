@@ -37,7 +37,7 @@ def application_blueprint(accounts: Accounts, applications: Applications) -> Blu
 
     @blueprint.get("/<application_id>")
     def get(application_id: str) -> Any:
-        if not applications.is_there(application_id, caller().name):
+        if not applications.exists(application_id, caller().name):
             return failed(404)
         # The real root returns the document only on the path where it is not found.
         return jsonify(None)

@@ -1,4 +1,4 @@
-"""Logging in, refreshing tokens, asking for users and permissions."""
+"""Login, token refresh, users and permissions over HTTP."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def auth_blueprint(accounts: Accounts) -> Blueprint:
 
 
 def users_blueprint(accounts: Accounts) -> Blueprint:
-    """Serve /api/user/<name> and /api/permission/<name>, to the user alone."""
+    """Serve /api/user/<name> and /api/permission/<name>, each only to its user."""
     blueprint = Blueprint("users", __name__, url_prefix="/api")
     blueprint.before_request(terse_check(accounts.tokens))
 

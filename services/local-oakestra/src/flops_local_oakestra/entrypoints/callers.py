@@ -1,4 +1,4 @@
-"""Who calls: both ways in which the root refuses a token, as different parts of it do."""
+"""Authentication of callers, with the two ways in which parts of the root refuse a token."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,7 +18,7 @@ _FORM: Final = "Expected 'Authorization: Bearer <JWT>'"
 
 
 def caller() -> Identity:
-    """Return who calls; only in views behind one of the checks below."""
+    """Return the caller; only in views behind one of the checks below."""
     identity: Identity = g.caller
     return identity
 
@@ -26,7 +26,7 @@ def caller() -> Identity:
 def explained_check(
     tokens: Tokens, type: TokenType = TokenType.ACCESS
 ) -> Callable[[], ResponseReturnValue | None]:
-    """Return the check that says in ``msg`` what is wrong: 401, or 422 for a malformed token."""
+    """Return a check that answers 401, or 422 for a malformed token, with the reason in ``msg``."""
 
     def check() -> ResponseReturnValue | None:
         try:
@@ -39,7 +39,7 @@ def explained_check(
 
 
 def terse_check(tokens: Tokens) -> Callable[[], ResponseReturnValue | None]:
-    """Return the check that always answers 401 with one and the same message."""
+    """Return a check that always answers 401 with the same message."""
 
     def check() -> ResponseReturnValue | None:
         try:
@@ -52,7 +52,7 @@ def terse_check(tokens: Tokens) -> Callable[[], ResponseReturnValue | None]:
 
 
 def admin_only(view: View) -> View:
-    """Let only callers with the role Admin through."""
+    """Allow a view only for callers with the role Admin."""
 
     @wraps(view)
     def checked(*args: Any, **kwargs: Any) -> Any:

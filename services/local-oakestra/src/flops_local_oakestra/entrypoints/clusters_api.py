@@ -12,7 +12,7 @@ _FILTERS = ("candidate_name", "ip")
 
 
 def clusters_blueprint(resources: Resources) -> Blueprint:
-    """Serve /api/clusters, to everybody."""
+    """Serve /api/clusters without authentication."""
     blueprint = Blueprint("clusters", __name__, url_prefix="/api/clusters")
 
     @blueprint.get("/")
@@ -24,18 +24,18 @@ def clusters_blueprint(resources: Resources) -> Blueprint:
 
 
 def cluster_app(resources: Resources, cluster: Cluster) -> Flask:
-    """Return the resource API of one cluster, which lists its workers to everybody."""
+    """Return the resource API of a cluster, which lists its workers without authentication."""
     app = Flask(__name__)
     answer_all_errors(app)
 
     @app.get("/api/v1/resources/")
     def workers() -> Any:
-        wanted = {name: request.args[name] for name in _FILTERS if name in request.args}
+        filters = {name: request.args[name] for name in _FILTERS if name in request.args}
         return jsonify(
             [
                 node
                 for node in resources.nodes(cluster)
-                if all(node[name] == value for name, value in wanted.items())
+                if all(node[name] == value for name, value in filters.items())
             ]
         )
 

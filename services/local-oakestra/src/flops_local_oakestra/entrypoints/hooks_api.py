@@ -1,4 +1,4 @@
-"""The hooks of the root's resource abstractor, over HTTP and without any token, as there."""
+"""The hooks of the root's resource abstractor over HTTP, without authentication as there."""
 
 from typing import Any
 

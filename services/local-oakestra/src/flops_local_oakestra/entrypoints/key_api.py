@@ -1,4 +1,4 @@
-"""The jwt_generator's key endpoint. Its endpoint that mints any token for anybody is left out."""
+"""The jwt_generator's key endpoint, without its endpoint that issues any token to anybody."""
 
 from flask import Flask
 

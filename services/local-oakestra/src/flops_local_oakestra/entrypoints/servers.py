@@ -1,4 +1,4 @@
-"""The sockets: one waitress server for each address, all in this process."""
+"""The sockets: a waitress server for each address, all in this process."""
 
 import logging
 import threading
@@ -32,8 +32,8 @@ class Servers:
         self._is_closed = False
 
     def start(self) -> None:
-        """Listen on all addresses; raises ``OSError`` if one is taken, and then on none."""
-        # A burst of requests waits its turn; a warning for each would bury the rest of the log.
+        """Listen on all addresses; if one is taken, listen on none and raise ``OSError``."""
+        # In a burst of requests, a warning for each would flood the log.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         try:
             for listener in self._listeners:
@@ -47,7 +47,7 @@ class Servers:
             logger.info("%s on http://%s:%d", listener.name, listener.address, listener.port)
 
     def close(self) -> None:
-        """Listen no more; the threads end with the process."""
+        """Stop listening; the threads end with the process."""
         self._is_closed = True
         for server in self._servers:
             server.close()
@@ -57,7 +57,7 @@ class Servers:
         try:
             server.run()
         except OSError:
-            # Its socket was closed while it waited for somebody to call.
+            # ``close`` has closed its socket.
             if not self._is_closed:
                 raise
 

@@ -48,7 +48,7 @@ def service_blueprint(accounts: Accounts, services: Services) -> Blueprint:
 
 
 def instances_blueprint(accounts: Accounts, deployments: Deployments) -> Blueprint:
-    """Serve /api/service/<id>/instance: the answer is always ok, whether or not that is true."""
+    """Serve /api/service/<id>/instance; the answer is always ok, even if nothing was done."""
     blueprint = Blueprint("instances", __name__, url_prefix="/api/service/<service_id>/instance")
     blueprint.before_request(terse_check(accounts.tokens))
 
@@ -59,7 +59,7 @@ def instances_blueprint(accounts: Accounts, deployments: Deployments) -> Bluepri
 
     @blueprint.delete("/<number>")
     def undeploy(service_id: str, number: str) -> Any:
-        # What is no number is a ValueError and so a 500, as at the root.
+        # Anything but a number is a ValueError and so a 500, as at the root.
         deployments.undeploy(service_id, caller().name, int(number))
         return OK
 

@@ -1,4 +1,4 @@
-"""Being a root, from the first socket to the last process."""
+"""Running a root, from the first socket to the last process."""
 
 import logging
 import threading
@@ -16,16 +16,16 @@ logger = logging.getLogger(__name__)
 
 MEASURE_SECONDS: Final = 5.0
 LAST_GRACE_SECONDS: Final = 6.0
-"""How long instances have to end when local-oakestra itself has to within ten seconds."""
+"""Grace for instances at shutdown, because local-oakestra itself must end within ten seconds."""
 LAST_JOIN_SECONDS: Final = 9.0
 
 
 def serve(settings: Settings, root: Root, stopped: threading.Event) -> bool:
-    """Be a root until ``stopped``; then stop everything and say whether nothing was left.
+    """Run a root until ``stopped``, then stop everything; return whether all ended in time.
 
-    Raises ``NotReadyError`` or ``OSError`` if it cannot even begin.
+    Raises ``NotReadyError`` or ``OSError`` if it cannot start.
     """
-    # First of all: the addresses to listen on may be those of a network that the runtime makes.
+    # The addresses to listen on may belong to a network that the runtime creates.
     root.runtime.open()
     is_ready = threading.Event()
     servers = Servers(listeners(settings, root, is_ready), MAX_BODY_BYTES)
@@ -43,13 +43,13 @@ def serve(settings: Settings, root: Root, stopped: threading.Event) -> bool:
 
 
 def _begin(root: Root, is_ready: threading.Event) -> None:
-    """Start the data servers, whose image may have to be pulled, and be ready."""
+    """Start the data servers, which may pull their image; then report ready."""
     root.data_servers.start()
     is_ready.set()
 
 
 def listeners(settings: Settings, root: Root, is_ready: threading.Event) -> list[Listener]:
-    """Return everything that listens."""
+    """Return all listeners."""
     tokens = root.accounts.tokens
     return [
         Listener("key endpoint", key_app(tokens), settings.address, settings.key_port),
@@ -71,13 +71,13 @@ def listeners(settings: Settings, root: Root, is_ready: threading.Event) -> list
 
 
 def _stop_all(root: Root, grace_seconds: float) -> bool:
-    """Ask all at the same time, then wait for all."""
-    asking = threading.Thread(
+    """Stop everything at the same time; return whether all instances ended in time."""
+    closing = threading.Thread(
         target=root.data_servers.close, args=(grace_seconds, LAST_JOIN_SECONDS), daemon=True
     )
-    asking.start()
+    closing.start()
     is_clean = root.deployments.close(grace_seconds, LAST_JOIN_SECONDS)
-    asking.join(LAST_JOIN_SECONDS)
+    closing.join(LAST_JOIN_SECONDS)
     if not is_clean:
         logger.error("some instances did not end in time")
     return is_clean

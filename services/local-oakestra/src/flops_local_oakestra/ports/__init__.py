@@ -1,1 +1,1 @@
-"""What the use cases need from outside."""
+"""Interfaces that the use cases need from outside."""

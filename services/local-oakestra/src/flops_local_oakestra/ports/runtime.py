@@ -1,4 +1,4 @@
-"""How a service becomes something that runs: as a process of this machine, or as a container."""
+"""Running services, as processes of this machine or as containers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,21 +8,20 @@ from flops_local_oakestra.domain.published import PublishedPort
 
 
 class CannotStartError(Exception):
-    """The workload could not be started; the message is what an instance's status detail says."""
+    """The workload could not be started; the message becomes the instance's status detail."""
 
 
 class NotReadyError(Exception):
-    """The runtime can start nothing here; the message is for whoever started local-oakestra."""
+    """The runtime cannot start anything here; the message is for the user."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What to run: an image, told everything by its environment.
+    """An image to run, with its environment.
 
-    ``name`` is unique among what runs at the same time. A ``command`` replaces the image's own.
-    Without an ``address`` it gets one outside the world, where only its published ``ports`` lead
-    to it. Zeros mean no limit. ``volumes`` are by name, with where they are mounted; processes
-    have neither volumes, nor ports of the machine other than their own, nor limits.
+    ``name`` is unique among running workloads. A ``command`` replaces the image's own. Without an
+    ``address`` it is reachable only at its published ``ports``. Zeros mean no limit. ``volumes``
+    maps names to mount points. Processes have no volumes, published ports or limits.
     """
 
     name: str
@@ -40,7 +39,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a workload uses of the machine, in percent; a core that is busy counts 100."""
+    """Resource usage of a workload in percent; a busy core counts 100."""
 
     cpu_percent: float
     memory_percent: float
@@ -50,32 +49,32 @@ class Running(Protocol):
     """A workload that was started."""
 
     def wait(self) -> int:
-        """Return its exit code as soon as it and everything it started have ended."""
+        """Wait for the end of the workload and of all its children; return its exit code."""
 
     def stop(self, grace_seconds: float) -> None:
-        """Ask it to end, and make it end after the grace. Returns at once; may be called again."""
+        """Send SIGTERM, and SIGKILL after the grace, in the background; may be called again."""
 
     def tail(self, size: int) -> bytes:
-        """Return the last bytes that it wrote, also after its end."""
+        """Return the last bytes of its output, also after its end."""
 
     def usage(self) -> Usage | None:
-        """Return what it uses now, or None if that cannot be told."""
+        """Return its current usage, or None if that is unknown."""
 
 
 class Runtime(Protocol):
     """Starts workloads, between ``open`` and ``close``."""
 
     def open(self) -> None:
-        """Make ready, and remove what an earlier world left; raise ``NotReadyError``."""
+        """Prepare, and remove leftovers of an earlier run; raise ``NotReadyError``."""
 
     def close(self) -> None:
-        """Remove whatever is left. Fails silently: the next ``open`` does it again."""
+        """Remove what is left; failures are ignored, because the next ``open`` tries again."""
 
     def has_image(self, reference: str) -> bool:
-        """Say whether a workload with this image can be started."""
+        """Return whether a workload with this image can be started."""
 
     def is_run_by_others(self, workload: Workload) -> bool:
-        """Say whether somebody else already runs what this workload is to be."""
+        """Return whether somebody else already runs this workload."""
 
     def start(self, workload: Workload) -> Running:
         """Return the started workload; raise ``CannotStartError``."""

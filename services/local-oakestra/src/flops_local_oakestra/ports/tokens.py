@@ -1,4 +1,4 @@
-"""What proves who a caller is."""
+"""Tokens, which prove the identity of callers."""
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -14,7 +14,7 @@ class TokenType(StrEnum):
 
 
 class BadTokenError(Exception):
-    """A token does not count. ``is_malformed`` tells a wrong one from a missing or expired one."""
+    """A token is malformed (``is_malformed``), missing or expired."""
 
     def __init__(self, message: str, *, is_malformed: bool) -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class BadTokenError(Exception):
 
 @dataclass(frozen=True)
 class Identity:
-    """What a token says about its bearer."""
+    """The bearer of a token."""
 
     name: str
     roles: tuple[str, ...]
@@ -41,4 +41,4 @@ class Tokens(Protocol):
         """Return a new token."""
 
     def verify(self, token: str, type: TokenType) -> Identity:
-        """Return who bears ``token``; raise ``BadTokenError``."""
+        """Return the bearer of ``token``; raise ``BadTokenError``."""

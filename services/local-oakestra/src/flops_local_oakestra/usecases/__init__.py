@@ -1,1 +1,1 @@
-"""What clients ask of the root, and what becomes of it."""
+"""The use cases: clients' requests to the root, and their effects."""

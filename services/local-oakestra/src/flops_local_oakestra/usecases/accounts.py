@@ -11,7 +11,7 @@ from flops_local_oakestra.ports.tokens import Identity, Tokens, TokenType
 
 
 class Accounts:
-    """The users of the settings; none can be added later."""
+    """The users from the settings; none can be added later."""
 
     def __init__(self, users: Iterable[User], tokens: Tokens) -> None:
         self._users = {user.name: user for user in users}
@@ -31,7 +31,7 @@ class Accounts:
         }
 
     def refresh(self, identity: Identity) -> dict[str, str]:
-        """Return a new access token for who bears a refresh token."""
+        """Return a new access token for the bearer of a refresh token."""
         return {"token": self.tokens.issue(identity, TokenType.ACCESS)}
 
     def user(self, name: str) -> User | None:
@@ -39,13 +39,13 @@ class Accounts:
         return self._users.get(name)
 
     def user_document(self, name: str) -> dict[str, Any] | None:
-        """Return what the root shows of the user."""
+        """Return the root's document of the user."""
         user = self._users.get(name)
         return user.document() if user else None
 
 
 def hashed(credentials: Iterable[Credentials], created_at: str) -> tuple[User, ...]:
-    """Return the users with their passwords hashed, as they are kept in memory."""
+    """Return the users with their passwords hashed."""
     return tuple(
         User(entry.name, generate_password_hash(entry.password), entry.roles, created_at)
         for entry in credentials

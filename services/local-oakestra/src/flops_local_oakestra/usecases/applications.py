@@ -14,7 +14,7 @@ _NOT_STORED = frozenset({"_id", "action", "microservices", "applicationID"})
 
 
 class Applications:
-    """What clients may do with applications."""
+    """The clients' operations on applications."""
 
     def __init__(self, catalogue: Catalogue, services: Services, new_id: Callable[[], str]) -> None:
         self._catalogue = catalogue
@@ -39,13 +39,13 @@ class Applications:
         with self._catalogue.lock:
             return [entry.document() for entry in self._catalogue.applications.values()]
 
-    def is_there(self, application_id: str, user: str) -> bool:
-        """Say whether the user has this application."""
+    def exists(self, application_id: str, user: str) -> bool:
+        """Return whether the user has this application."""
         with self._catalogue.lock:
             return self._catalogue.owned_application(application_id, user) is not None
 
     def update(self, application_id: str, user: str, fields: Document) -> None:
-        """Overwrite the four fields; what the request leaves out becomes null."""
+        """Overwrite the four fields; a field that is missing in the request becomes null."""
         with self._catalogue.lock:
             application = self._catalogue.owned_application(application_id, user)
             if application is None:
@@ -56,7 +56,7 @@ class Applications:
             application.fields.update(new)
 
     def delete(self, application_id: str, user: str) -> bool:
-        """Delete the application after its services; say whether the user had it."""
+        """Delete the application and its services; return whether the user had it."""
         with self._catalogue.lock:
             application = self._catalogue.owned_application(application_id, user)
             if application is None:
@@ -72,8 +72,8 @@ class Applications:
             fields = application.fields
             if (fields["application_name"], fields["application_namespace"]) == (name, namespace):
                 raise TakenNameError(f"{user} has an application {name} in {namespace}")
-        kept = {key: value for key, value in described.items() if key not in _NOT_STORED}
-        application = Application(self._new_id(), user, kept)
+        fields = {key: value for key, value in described.items() if key not in _NOT_STORED}
+        application = Application(self._new_id(), user, fields)
         self._catalogue.applications[application.id] = application
         try:
             self._services.add(application, described["microservices"])

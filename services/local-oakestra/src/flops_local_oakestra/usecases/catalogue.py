@@ -1,4 +1,4 @@
-"""All applications and services, in memory: a restart forgets them, and stops what they ran."""
+"""All applications and services, in memory: a restart stops and forgets them."""
 
 import threading
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from flops_local_oakestra.domain.statuses import Status
 
 @dataclass
 class Catalogue:
-    """The root's database. Who reads or writes it holds ``lock``, and waits for nothing then.
+    """The root's database. Hold ``lock`` to read or write it, and never wait meanwhile.
 
-    ``notify`` is told entity, id and event of what changed, as the real one tells its webhooks.
+    ``notify`` is called with entity, id and event of each change, for the webhooks.
     """
 
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -21,7 +21,7 @@ class Catalogue:
     notify: Callable[[str, str, str], None] = lambda *_: None
 
     def owned_application(self, application_id: str, user: str) -> Application | None:
-        """Return the application if it is there and belongs to ``user``."""
+        """Return the application if it exists and belongs to ``user``."""
         application = self.applications.get(application_id)
         return application if application and application.user == user else None
 
@@ -31,8 +31,8 @@ class Catalogue:
 
     def application_with(self, service_id: str, user: str) -> Application | None:
         """Return the user's first application that lists the service."""
-        found = (entry for entry in self.applications_of(user) if service_id in entry.service_ids)
-        return next(found, None)
+        listing = (entry for entry in self.applications_of(user) if service_id in entry.service_ids)
+        return next(listing, None)
 
     def deployable(self, service_id: str, user: str) -> Service | None:
         """Return the service if it exists and the user's application for it lists it."""
@@ -43,12 +43,12 @@ class Catalogue:
         return service if application and service_id in application.service_ids else None
 
     def service_named(self, job_name: str) -> Service | None:
-        """Return the service with this name, whoever owns it: names are global."""
+        """Return the service with this name; names are unique over all users."""
         named = (entry for entry in self.services.values() if entry.job_name == job_name)
         return next(named, None)
 
     def instances_in(self, status: Status) -> int:
         """Return how many instances have this status."""
         with self.lock:
-            instances = (one for service in self.services.values() for one in service.instances)
-            return sum(one.status is status for one in instances)
+            instances = [entry for service in self.services.values() for entry in service.instances]
+        return sum(instance.status is status for instance in instances)

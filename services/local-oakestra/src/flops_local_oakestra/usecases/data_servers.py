@@ -1,7 +1,7 @@
-"""Every node for learners has a data server, started as the NodeEngine does it.
+"""The data servers of the learner nodes, started as a NodeEngine does it.
 
-The NodeEngine never restarts a stopped one. Here it comes back after two seconds, loudly: a
-machine that plays several nodes should not need a person to look after each.
+A NodeEngine never restarts a stopped one. Here it is restarted after two seconds and logged,
+because a machine that plays several nodes should not need an operator for each.
 """
 
 import logging
@@ -24,7 +24,7 @@ _CONTAINER: Final = "ml_data_server"
 _VOLUME: Final = "ml_data_server_volume"
 
 Describe = Callable[[Node], Workload]
-"""Says how a node's data server is run."""
+"""Returns the workload of a node's data server."""
 
 
 class DataServers:
@@ -44,14 +44,14 @@ class DataServers:
         self._is_closed = False
 
     def start(self) -> None:
-        """Start them all; without the image there are none, which the log says.
+        """Start them all; without the image, log a warning instead.
 
-        As a NodeEngine does, leave alone one that somebody else started under the name.
+        Like a NodeEngine, leave a data server alone that somebody else started under the name.
         """
         workloads = [self._describe(node) for node in self._nodes]
-        missing = [one for one in workloads if not self._runtime.is_run_by_others(one)]
+        missing = [item for item in workloads if not self._runtime.is_run_by_others(item)]
         if len(missing) < len(workloads):
-            logger.info("%d data servers are there already", len(workloads) - len(missing))
+            logger.info("%d data servers run already", len(workloads) - len(missing))
         if not missing:
             return
         if not self._runtime.has_image(self._image):
@@ -64,7 +64,7 @@ class DataServers:
                 keeper.start()
 
     def close(self, grace_seconds: float, timeout_seconds: float) -> bool:
-        """Stop them for good; say whether none is left."""
+        """Stop them for good; return whether all ended in time."""
         with self._lock:
             self._is_closed = True
         return stop_all(self._keepers, grace_seconds, timeout_seconds)
@@ -95,7 +95,7 @@ def as_process(image: str, state: Path) -> Describe:
 
 
 def as_container(image: str) -> Describe:
-    """Run each with the NodeEngine's command line: told nothing, its port published everywhere.
+    """Run each as the NodeEngine does: without environment, its port published on all addresses.
 
     Nodes share this machine's ports, so only the first has the NodeEngine's port and names.
     """

@@ -1,4 +1,4 @@
-"""Instances come and go: place them, start them, follow them, stop them."""
+"""Deployments of instances: place, start, follow and stop them."""
 
 import logging
 import threading
@@ -31,7 +31,7 @@ from flops_local_oakestra.usecases.reports import Reports
 logger = logging.getLogger(__name__)
 
 ALL: Final = -1
-"""The instance number that means every instance, or rather every second one."""
+"""The instance number for all instances; the root removes only every second one."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ class Rules:
     honours_all_constraints: bool = False
     scheduler: Scheduler = Scheduler.WORKS
     publish_address: str = ""
-    """Where services get the ports they ask for; nowhere if empty."""
+    """The address to publish services' ports at; empty to publish none."""
     public_address: str = ""
-    """Under which address published ports answer."""
+    """The address that clients reach published ports at."""
 
 
 @dataclass(eq=False)
 class _Held:
-    """What an instance occupies until nothing of it is left, listed at the root or not."""
+    """The resources of an instance until its workload has ended, listed at the root or not."""
 
     service_id: str
     instance: Instance
@@ -59,7 +59,7 @@ class _Held:
 
 
 class Deployments:
-    """Knows every instance that holds resources of a node."""
+    """All instances that hold resources of a node."""
 
     def __init__(
         self,
@@ -83,16 +83,16 @@ class Deployments:
         self._is_closed = False
 
     def free(self, node: Node) -> Free:
-        """Return what is left of ``node``."""
+        """Return the free resources of ``node``."""
         with self._catalogue.lock:
-            here = [held.instance.demand for held in self._held if held.instance.node == node]
+            demands = [held.instance.demand for held in self._held if held.instance.node == node]
         return Free(
-            vcpus=node.vcpus - sum(demand.vcpus for demand in here),
-            memory_mb=node.memory_mb - sum(demand.memory_mb for demand in here),
+            vcpus=node.vcpus - sum(demand.vcpus for demand in demands),
+            memory_mb=node.memory_mb - sum(demand.memory_mb for demand in demands),
         )
 
     def deploy(self, service_id: str, user: str) -> None:
-        """Start one more instance; nothing happens for a service that is not the user's."""
+        """Start another instance; do nothing if the service is not the user's."""
         with self._catalogue.lock:
             service = self._catalogue.deployable(service_id, user)
             if service is None or self._is_closed:
@@ -114,13 +114,13 @@ class Deployments:
             service.instances.append(instance)
             self._report(service, instance, Status.CLUSTER_SCHEDULED, "")
             if placed.node is None:
-                # The real cluster manager crashes here, so the root never hears of it again.
+                # The real cluster manager crashes here and never reports to the root again.
                 logger.warning("%s: no node of %s fits", service.job_name, placed.cluster.name)
                 return
             self._run(service, instance, placed.node)
 
     def undeploy(self, service_id: str, user: str, number: int) -> None:
-        """Stop an instance, or with ``ALL`` every second one: the root's loop skips the others."""
+        """Stop an instance, or with ``ALL`` every second: the root's loop skips the others."""
         with self._catalogue.lock:
             service = self._catalogue.deployable(service_id, user)
             if service is None:
@@ -135,8 +135,7 @@ class Deployments:
     def drop(self, service: Service) -> None:
         """Stop all instances of a service that is being deleted.
 
-        Every second one lives on until its cluster reports it, and the root finds that it knows
-        no such service.
+        As at the root, every second instance runs on until its cluster's next report.
         """
         with self._catalogue.lock:
             self._remove(service, service.instances[::2])
@@ -148,13 +147,13 @@ class Deployments:
             timer.start()
 
     def replace(self, service: Service) -> None:
-        """Stop all instances at once of a service that was submitted anew under its old name."""
+        """Stop all instances of a service that was submitted again under its old name."""
         with self._catalogue.lock:
             self._remove(service, list(service.instances))
             service.next_number = 0
 
     def close(self, grace_seconds: float, timeout_seconds: float) -> bool:
-        """Stop everything for good, the leftovers too; say whether nothing is left."""
+        """Stop everything for good, leftovers included; return whether all ended in time."""
         with self._catalogue.lock:
             self._is_closed = True
             keepers = [held.keeper for held in self._held if held.keeper]
@@ -190,7 +189,7 @@ class Deployments:
         predecessors = [
             other.keeper
             for other in self._held
-            if other.keeper and _is_in_the_way(other.keeper.workload, keeper.workload)
+            if other.keeper and _blocks(other.keeper.workload, keeper.workload)
         ]
         held.keeper = keeper
         self._held.append(held)
@@ -220,25 +219,25 @@ class Deployments:
         )
 
     def _ports(self, service: Service) -> tuple[PublishedPort, ...]:
-        """Return the ports to publish: all that it asks for, or none if one is somebody else's.
+        """Return the ports to publish: all of the SLA's, or none if one is taken.
 
-        A real node would let services capture each other's ports; here the second one keeps its
-        own address, where its ports answer, too.
+        A real node would let services capture each other's ports; here the second service is
+        reachable only at its own address.
         """
         if not self._rules.publish_address:
             return ()
-        asked = read_ports(service.fields.get("port") or "", self._rules.publish_address)
+        ports = read_ports(service.fields.get("port") or "", self._rules.publish_address)
         for other in self._held:
             if other.keeper and not other.keeper.is_stopping:
-                taken = [port for port in asked if _clashes(port, other.keeper.workload)]
+                taken = [port for port in ports if _clashes(port, other.keeper.workload)]
                 if taken:
                     name = other.keeper.workload.name
                     logger.warning("%s: %s has port %d", service.job_name, name, taken[0].host)
                     return ()
-        return asked
+        return ports
 
     def _address(self, service: Service) -> str:
-        """Give the first instance the service address; nothing balances between several."""
+        """Return the service address for the first instance; there is no load balancing."""
         if service.service_address:
             address = self._network.service(service.service_address)
             live = (entry for entry in service.instances if entry.status is not Status.COMPLETED)
@@ -248,8 +247,8 @@ class Deployments:
         return self._addresses.take(taken | self._service_addresses())
 
     def _service_addresses(self) -> set[str]:
-        asked = (service.service_address for service in self._catalogue.services.values())
-        return {self._network.translate(address) for address in asked if address}
+        addresses = (service.service_address for service in self._catalogue.services.values())
+        return {self._network.translate(address) for address in addresses if address}
 
     def _remove(self, service: Service, removed: Sequence[Instance], *, stop: bool = True) -> None:
         service.instances = [entry for entry in service.instances if entry not in removed]
@@ -279,7 +278,7 @@ def _stop(instances: Sequence[_Held]) -> None:
             held.keeper.stop()
 
 
-def _is_in_the_way(other: Workload, workload: Workload) -> bool:
+def _blocks(other: Workload, workload: Workload) -> bool:
     is_same = workload.address == other.address or workload.name == other.name
     return is_same or any(_clashes(port, other) for port in workload.ports)
 

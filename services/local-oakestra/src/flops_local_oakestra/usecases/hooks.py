@@ -10,7 +10,7 @@ Send = Callable[[str, dict[str, Any]], None]
 
 
 class Hooks:
-    """What a root's resource abstractor offers; ``send`` must not wait for the receiver."""
+    """The webhooks of a root's resource abstractor; ``send`` must not wait for the receiver."""
 
     def __init__(self, new_id: Callable[[], str], send: Send) -> None:
         self._new_id = new_id
@@ -24,9 +24,9 @@ class Hooks:
         with self._lock:
             for other in self._hooks.values():
                 if hook.name == other.name:
-                    raise TakenHookError(f"there is a hook {hook.name}")
+                    raise TakenHookError(f"a hook named {hook.name} exists")
                 if (hook.entity, hook.url) == (other.entity, other.url):
-                    raise TakenHookError(f"{hook.url} hears of {hook.entity} already")
+                    raise TakenHookError(f"{hook.url} is registered for {hook.entity} already")
             self._hooks[hook.id] = hook
         return hook.document()
 
@@ -36,17 +36,14 @@ class Hooks:
             return [hook.document() for hook in self._hooks.values()]
 
     def delete(self, hook_id: str) -> None:
-        """Forget a hook; it is fine if there is none."""
+        """Remove a hook, if it exists."""
         with self._lock:
             self._hooks.pop(hook_id, None)
 
     def fire(self, entity: str, entity_id: str, event: str) -> None:
-        """Tell everybody who wants to hear of it."""
+        """Call all hooks that are registered for an event."""
         with self._lock:
-            wanted = [
-                hook
-                for hook in self._hooks.values()
-                if hook.entity == entity and event in hook.events
-            ]
-        for hook in wanted:
-            self._send(hook.url, {"entity": entity, "entity_id": entity_id, "event": event})
+            hooks = list(self._hooks.values())
+        for hook in hooks:
+            if hook.entity == entity and event in hook.events:
+                self._send(hook.url, {"entity": entity, "entity_id": entity_id, "event": event})

@@ -1,7 +1,7 @@
-"""Keeping one workload as it should be: started, watched, started again, stopped.
+"""Keeping a workload running: start, watch, restart and stop it.
 
-Each keeper has a thread of its own, which does all the waiting. Nobody holds the root's lock
-while a keeper works; it only reports.
+Each keeper has its own thread, which does all the waiting, and never holds the root's lock while
+it waits.
 """
 
 import threading
@@ -17,7 +17,7 @@ _PREDECESSOR_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Habits:
-    """How a workload is kept."""
+    """How a workload is restarted and stopped."""
 
     restart_seconds: float
     grace_seconds: float
@@ -25,7 +25,7 @@ class Habits:
 
 
 class Keeper:
-    """Keeps one workload until it is told to stop, or a one-shot has done its work."""
+    """Keeps a workload running until ``stop``, or until a one-shot has completed."""
 
     def __init__(
         self,
@@ -54,16 +54,16 @@ class Keeper:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it was told to stop."""
+        """True after ``stop``."""
         return self._stopping.is_set()
 
     def start(self, predecessors: Sequence["Keeper"] = ()) -> None:
-        """Start as soon as the predecessors have ended: they still hold the same address."""
+        """Start once the predecessors have ended, which still hold the same address."""
         self._predecessors = predecessors
         self._thread.start()
 
     def stop(self, grace_seconds: float | None = None) -> None:
-        """Stop for good; returns at once."""
+        """Stop for good, without waiting for the end."""
         with self._lock:
             self._stopping.set()
             if self._running:
@@ -71,7 +71,7 @@ class Keeper:
                 self._running.stop(grace)
 
     def join(self, timeout_seconds: float) -> bool:
-        """Wait until nothing of the workload is left; say whether that is so."""
+        """Wait for the end of the workload; return whether it has ended."""
         self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
@@ -107,7 +107,7 @@ class Keeper:
 
 
 def stop_all(keepers: Sequence[Keeper], grace_seconds: float, timeout_seconds: float) -> bool:
-    """Stop all at the same time; say whether within the timeout nothing was left."""
+    """Stop all at the same time; return whether all ended within the timeout."""
     end = time.monotonic() + timeout_seconds
     for keeper in keepers:
         keeper.stop(grace_seconds)

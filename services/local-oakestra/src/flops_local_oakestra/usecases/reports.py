@@ -1,4 +1,4 @@
-"""What the nodes report about running instances: use of the machine, and the last output."""
+"""The nodes' reports about running instances: resource usage and the last output."""
 
 import threading
 from collections import deque
@@ -24,7 +24,7 @@ class _Tracked:
 
 
 class Reports:
-    """Knows the keepers of all instances that are listed at the root."""
+    """Reports about all instances that are listed at the root."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
@@ -32,17 +32,17 @@ class Reports:
         self._tracked: dict[InstanceKey, _Tracked] = {}
 
     def track(self, key: InstanceKey, keeper: Keeper) -> None:
-        """Report about this instance from now on."""
+        """Start reporting about an instance."""
         with self._lock:
             self._tracked[key] = _Tracked(keeper)
 
     def forget(self, key: InstanceKey) -> None:
-        """Report about it no more."""
+        """Stop reporting about an instance."""
         with self._lock:
             self._tracked.pop(key, None)
 
     def measure(self) -> None:
-        """Take a sample of every running instance; called now and then by one thread."""
+        """Take a sample of every running instance; called regularly by a single thread."""
         with self._lock:
             tracked = list(self._tracked.values())
         for entry in tracked:
@@ -55,10 +55,10 @@ class Reports:
                     entry.memory.append({"value": f"{usage.memory_percent:.2f}", "timestamp": at})
 
     def about(self, service_id: str, numbers: Iterable[int]) -> dict[int, Report]:
-        """Return the reports of a service's instances; the logs are as new as can be."""
+        """Return the reports of a service's instances, with their current logs."""
         with self._lock:
-            found = {number: self._tracked.get((service_id, number)) for number in numbers}
-        return {number: self._report(entry) for number, entry in found.items() if entry}
+            tracked = {number: self._tracked.get((service_id, number)) for number in numbers}
+        return {number: self._report(entry) for number, entry in tracked.items() if entry}
 
     def _report(self, entry: _Tracked) -> Report:
         running = entry.keeper.running

@@ -1,4 +1,4 @@
-"""Clusters and nodes, and what is free of them."""
+"""Clusters and nodes, and their free resources."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from flops_local_oakestra.usecases.deployments import Deployments
 
 
 class Resources:
-    """What can be asked about the topology; all of it is active as long as this process is."""
+    """The topology, all of which is active as long as this process runs."""
 
     def __init__(
         self,

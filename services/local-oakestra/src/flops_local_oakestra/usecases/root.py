@@ -1,4 +1,4 @@
-"""All that a root can be asked, in one place."""
+"""All use cases of a root, in one place."""
 
 from dataclasses import dataclass
 

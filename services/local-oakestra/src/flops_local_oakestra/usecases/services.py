@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Services:
-    """What clients may do with services."""
+    """The clients' operations on services."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Services:
         self._new_id = new_id
 
     def create(self, sla: Any, user: str) -> Document:
-        """Add the services of the SLA's first application to the one that it names."""
+        """Add the services of the SLA's first application to the application that it names."""
         check_sla(sla)
         if not sla["applications"] or "applicationID" not in sla["applications"][0]:
             raise BrokenDescriptorError("applications[0].applicationID is missing")
@@ -48,7 +48,7 @@ class Services:
             return self.add(application, described["microservices"])
 
     def add(self, application: Application, microservices: list[Document]) -> Document:
-        """Add services; the answer names those that failed, and the last id, failed or not."""
+        """Add services; return which were added or refused, and the last id in either case."""
         deployed: list[Document] = []
         failed: list[Document] = []
         last_id = ""
@@ -75,25 +75,25 @@ class Services:
         return self._documents([service])[0] if service else None
 
     def of_application(self, application_id: str, user: str) -> list[Document] | None:
-        """Return the services of the user's application, or None if it is not there."""
+        """Return the services of the user's application, or None if it does not exist."""
         with self._catalogue.lock:
             if self._catalogue.owned_application(application_id, user) is None:
                 return None
-            found = [
+            services = [
                 service
                 for service in self._catalogue.services.values()
                 if service.application_id == application_id
             ]
-        return self._documents(found)
+        return self._documents(services)
 
     def all(self) -> list[Document]:
         """Return the services of all users."""
         with self._catalogue.lock:
-            found = list(self._catalogue.services.values())
-        return self._documents(found)
+            services = list(self._catalogue.services.values())
+        return self._documents(services)
 
     def delete(self, service_id: str, user: str) -> bool:
-        """Stop and forget a service; say whether one of the user's applications listed it."""
+        """Stop and remove a service; return whether one of the user's applications listed it."""
         with self._catalogue.lock:
             application = self._catalogue.application_with(service_id, user)
             if application is None:
@@ -131,9 +131,9 @@ class Services:
             if other is not service and other.service_address == address
         ]
         if others:
-            logger.warning("%s wants %s of %s", service.job_name, address, others[0])
+            logger.warning("%s: address %s belongs to %s", service.job_name, address, others[0])
         elif not is_acceptable_service_address(address):
-            logger.warning("%s wants %s, not in 10.30.0.0/16", service.job_name, address)
+            logger.warning("%s: address %s is not in 10.30.0.0/16", service.job_name, address)
         else:
             return False
         return True
@@ -141,7 +141,7 @@ class Services:
     def _documents(self, services: list[Service]) -> list[Document]:
         with self._catalogue.lock:
             numbers = [[entry.number for entry in service.instances] for service in services]
-        # Logs are read from files, so not while everybody waits for the lock.
+        # Logs are read from files, so without holding the lock.
         reports = [
             self._reports.about(service.id, listed)
             for service, listed in zip(services, numbers, strict=True)
