@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+from flops_contracts.envelope import document_from_event
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import Event
 from flops_manager.domain.errors import (
@@ -110,16 +111,16 @@ class MemoryEventStore:
     """The history."""
 
     def __init__(self) -> None:
-        self._events: dict[str, list[Event]] = {}
+        self._events: dict[str, list[dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
     def append(self, subject_id: str, event: Event) -> bool:
         """Store the event unless it is there."""
         with self._lock:
             events = self._events.setdefault(subject_id, [])
-            if any(one.event_id == event.event_id for one in events):
+            if any(document["event_id"] == event.event_id for document in events):
                 return False
-            events.append(event)
+            events.append(document_from_event(event))
             return True
 
     def after(self, subject_id: str, seq: int, limit: int) -> Sequence[StoredEvent]:
@@ -127,6 +128,11 @@ class MemoryEventStore:
         with self._lock:
             events = list(self._events.get(subject_id, ()))
         return [StoredEvent(at + 1, one) for at, one in enumerate(events)][seq : seq + limit]
+
+    def last(self, subject_id: str) -> int:
+        """Return the highest number."""
+        with self._lock:
+            return len(self._events.get(subject_id, ()))
 
     def remove(self, subject_id: str) -> None:
         """Forget the history."""

@@ -10,7 +10,7 @@ from pymongo import ASCENDING, DESCENDING, MongoClient
 from pymongo.database import Database
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError, PyMongoError
 
-from flops_contracts.envelope import document_from_event, event_from_document
+from flops_contracts.envelope import document_from_event
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import Event
 from flops_contracts.roles import Stage
@@ -202,14 +202,14 @@ class MongoEventStore:
                 self._events.create_index(fields, unique=True)
 
     def append(self, subject_id: str, event: Event) -> bool:
-        """Store the event with the next number; say False if it is there already."""
+        """Store the event with the next number; return False if it is there already."""
         document = document_from_event(event)
         known = {"subject_id": subject_id, "event.event_id": event.event_id}
         for _ in range(NUMBERING_ATTEMPTS):
             with translated():
                 if self._events.find_one(known, {"_id": 1}):
                     return False
-                stored = {"subject_id": subject_id, "seq": self._last(subject_id) + 1}
+                stored = {"subject_id": subject_id, "seq": self.last(subject_id) + 1}
                 try:
                     self._events.insert_one({**stored, "event": document})
                 except DuplicateKeyError:
@@ -220,21 +220,23 @@ class MongoEventStore:
 
     def after(self, subject_id: str, seq: int, limit: int) -> Sequence[StoredEvent]:
         """Return later events in order."""
-        wanted = {"subject_id": subject_id, "seq": {"$gt": seq}}
+        later = {"subject_id": subject_id, "seq": {"$gt": seq}}
         with translated():
-            found = tuple(self._events.find(wanted).sort("seq", ASCENDING).limit(max(limit, 1)))
-        return [StoredEvent(one["seq"], event_from_document(one["event"])) for one in found[:limit]]
+            documents = self._events.find(later).sort("seq", ASCENDING).limit(limit)
+            return [StoredEvent(document["seq"], document["event"]) for document in documents]
+
+    def last(self, subject_id: str) -> int:
+        """Return the highest number."""
+        with translated():
+            newest = self._events.find_one(
+                {"subject_id": subject_id}, {"seq": 1}, sort=[("seq", DESCENDING)]
+            )
+        return int(newest["seq"]) if newest else 0
 
     def remove(self, subject_id: str) -> None:
         """Forget the history of a project or mock."""
         with translated():
             self._events.delete_many({"subject_id": subject_id})
-
-    def _last(self, subject_id: str) -> int:
-        newest = self._events.find_one(
-            {"subject_id": subject_id}, {"seq": 1}, sort=[("seq", DESCENDING)]
-        )
-        return int(newest["seq"]) if newest else 0
 
 
 class MongoLeases:

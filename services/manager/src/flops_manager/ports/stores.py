@@ -1,9 +1,9 @@
 """Where projects, mocks and their events are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from flops_contracts.events import Event
 from flops_manager.domain.commands import Command
@@ -33,10 +33,10 @@ class Record(Generic[T]):
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """An event in the history of a project or mock; ``seq`` counts from 1."""
+    """An event of a project or mock, as the document that is sent; ``seq`` counts from 1."""
 
     seq: int
-    event: Event
+    document: Mapping[str, Any]
 
 
 class Records(Protocol[T]):
@@ -89,10 +89,13 @@ class EventStore(Protocol):
     """Keeps the history of projects and mocks, numbered without gaps for each."""
 
     def append(self, subject_id: str, event: Event) -> bool:
-        """Store the event with the next number; say False if its ``event_id`` is there already."""
+        """Store the event with the next number; return False if its ``event_id`` is there already."""
 
     def after(self, subject_id: str, seq: int, limit: int) -> Sequence[StoredEvent]:
         """Return up to ``limit`` events with a higher number than ``seq``, in order."""
+
+    def last(self, subject_id: str) -> int:
+        """Return the highest number; 0 if there is no event."""
 
     def remove(self, subject_id: str) -> None:
         """Forget the history of a project or mock."""

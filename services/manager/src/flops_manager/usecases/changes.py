@@ -16,14 +16,21 @@ Step = Callable[[T], tuple[T, tuple[Command, ...]]]
 """From what is stored now to what shall be, and the commands that follow."""
 
 
-def change(store: Records[T], subject_id: str, step: Step[T], *, done: Pending | None = None) -> T:
+def change(
+    store: Records[T],
+    subject_id: str,
+    step: Step[T],
+    *,
+    done: Pending | None = None,
+    loaded: Record[T] | None = None,
+) -> T:
     """Apply ``step`` to what is stored, in one write with its commands; return the result.
 
-    ``done`` is the command that caused it; it leaves the outbox in the same write. What ``step``
-    raises is passed on, with nothing written.
+    ``done`` is the command that caused it; it leaves the outbox in the same write. ``loaded`` is
+    what the caller has just read. What ``step`` raises is passed on, with nothing written.
     """
     for _ in range(ATTEMPTS):
-        record = store.get(subject_id)
+        record = loaded or store.get(subject_id)
         subject, commands = step(record.subject)
         todo = record.todo[1:] if done and record.todo[:1] == (done,) else record.todo
         changed = Record(subject, record.version, (*todo, *map(Pending, commands)))
@@ -32,11 +39,12 @@ def change(store: Records[T], subject_id: str, step: Step[T], *, done: Pending |
         try:
             store.save(changed)
         except StaleProjectError:
+            loaded = None
             continue
         return subject
     raise StaleProjectError(f"{subject_id} changed {ATTEMPTS} times while being changed.")
 
 
 def unchanged(subject: T) -> tuple[T, tuple[Command, ...]]:
-    """Be the step that changes nothing."""
+    """Change nothing: a step."""
     return subject, ()

@@ -1,29 +1,33 @@
-"""Events as the API answers them: the envelope of MQTT, with the number in the history."""
+"""Events in the API's answers: the documents of MQTT, with their numbers in the history."""
 
 from typing import Any
 
 from marshmallow import Schema, fields
 
-from flops_contracts.declared import dump, schema_of
+from flops_contracts.declared import schema_of
 from flops_contracts.events import Actor, Kind
 from flops_manager.ports.stores import StoredEvent
 
 
 class PayloadField(fields.Field[Any]):
-    """What an event carries, written by the schema of the event's kind."""
-
-    def _serialize(self, value: Any, attr: str | None, obj: StoredEvent, **kwargs: Any) -> Any:  # noqa: ARG002 - marshmallow's signature
-        return dump(value)
+    """The payload of an event; ``openapi.py`` lists the schemas of all kinds."""
 
 
 class NumberedEventSchema(Schema):
-    """One event of a history; ``seq`` counts from 1 without gaps."""
+    """One event of a history, as it is stored; ``seq`` counts from 1 without gaps."""
 
     seq = fields.Integer(required=True)
-    event_id = fields.String(required=True, attribute="event.event_id")
-    project_id = fields.String(required=True, attribute="event.project_id")
-    actor = fields.Nested(schema_of(Actor), required=True, attribute="event.actor")
-    stage = fields.String(required=True, attribute="event.stage")
-    kind = fields.Enum(Kind, by_value=True, required=True, attribute="event.kind")
-    at = fields.AwareDateTime(required=True, format="iso", attribute="event.at")
-    payload = PayloadField(required=True, attribute="event.payload")
+    event_id = fields.String(required=True)
+    project_id = fields.String(required=True)
+    actor = fields.Nested(schema_of(Actor), required=True)
+    stage = fields.String(required=True)
+    kind = fields.Enum(Kind, by_value=True, required=True)
+    at = fields.AwareDateTime(required=True, format="iso")
+    payload = PayloadField(required=True)
+
+
+def numbered(event: StoredEvent) -> dict[str, Any]:
+    """Return the stored document as it is answered."""
+    document = {"seq": event.seq, **event.document}
+    document.pop("trace", None)
+    return document

@@ -8,7 +8,6 @@ from flops_contracts.sla import ProjectSla
 from flops_contracts.sla_documents import read_project_sla
 from flops_manager.domain.projects import Project
 from flops_manager.entrypoints.api.answers import (
-    EventsAnswerSchema,
     LogLinesAnswerSchema,
     LogsAnswerSchema,
     ProjectAnswerSchema,
@@ -16,6 +15,7 @@ from flops_manager.entrypoints.api.answers import (
     ProjectSubmittedSchema,
 )
 from flops_manager.entrypoints.api.callers import Call
+from flops_manager.entrypoints.api.event_answers import numbered
 from flops_manager.entrypoints.api.incoming import (
     body_of,
     idempotency_key_of,
@@ -87,7 +87,7 @@ class ProjectViews:
         events = self._projects.events(project_id, call.caller, after, call.query["limit"])
         last_seq = events[-1].seq if events else after
         message = f"{len(events)} events."
-        return _dump(EventsAnswerSchema, message, events=events, last_seq=last_seq)
+        return {"message": message, "events": list(map(numbered, events)), "last_seq": last_seq}
 
     def logs(self, call: Call, project_id: str) -> Answer:
         """Tell the last lines of a project's services."""

@@ -1,7 +1,7 @@
 """Live events of a project over HTTP (server-sent events), resumed by ``Last-Event-ID``.
 
 A stream holds a thread of the server for as long as it lives, so their number and their life are
-bounded; a client whose stream ends comes back with the number of the last event that it has.
+bounded; a client whose stream ends reconnects with the number of the last event that it has.
 """
 
 import json
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from flask import Response
 from prometheus_client import Gauge
@@ -20,7 +20,7 @@ from flops_contracts.errors import FlopsError
 from flops_contracts.events import Kind
 from flops_contracts.roles import Stage
 from flops_manager.entrypoints.api.errors import TooManyStreamsError
-from flops_manager.entrypoints.api.event_answers import NumberedEventSchema
+from flops_manager.entrypoints.api.event_answers import numbered
 from flops_manager.ports.stores import StoredEvent
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.projects import Projects
@@ -31,10 +31,13 @@ MEDIA_TYPE: Final = "text/event-stream"
 BATCH: Final = 500
 FINAL: Final = frozenset(str(stage) for stage in Stage if stage.is_final)
 
+Read = Callable[[str, int], tuple[StoredEvent, ...]]
+"""Returns what follows a number in a project's history."""
+
 
 @dataclass(frozen=True)
 class Pace:
-    """How often a stream looks, how long it may be silent, and how long it lives."""
+    """How often a stream polls, how long it may be silent, and how long it lives."""
 
     poll_seconds: float = 0.5
     heartbeat_seconds: float = 15.0
@@ -65,17 +68,25 @@ class Streams:
         self._clock = clock
 
     def close(self) -> None:
-        """End every stream at its next look; the server can then stop."""
+        """End every stream at its next poll, so that the server can stop."""
         self._closing.set()
 
-    def open(self, project_id: str, caller: Caller, after: int, *, is_resumed: bool) -> Response:
-        """Answer with a stream of what follows ``after``.
+    def open(
+        self,
+        project_id: str,
+        caller: Caller,
+        after: int,
+        *,
+        is_resumed: bool,
+        has_content: bool = True,
+    ) -> Response:
+        """Return a stream of what follows ``after``; without content, of the events' numbers only.
 
-        Who comes back after the end gets 204, which tells browsers to stay away.
+        A client that reconnects after the end gets 204, so that EventSource stops.
         """
         project = self._projects.get(project_id, caller)
         is_over = is_resumed and project.stage.is_final
-        if is_over and not self._projects.events(project_id, caller, after, 1):
+        if is_over and self._projects.last_event(project_id) <= after:
             return Response(status=HTTPStatus.NO_CONTENT)
         if not self._places.acquire(blocking=False):
             raise TooManyStreamsError(
@@ -83,7 +94,9 @@ class Streams:
                 hint="Ask for the events without a stream, or try again later.",
             )
         self._gauge.inc()
-        response = Response(self._frames(project_id, caller, after), mimetype=MEDIA_TYPE)
+        read = self._events if has_content else self._last_number
+        frames = self._frames(project_id, caller, after, read)
+        response = Response(frames, mimetype=MEDIA_TYPE)
         response.headers["X-Accel-Buffering"] = "no"  # nginx would hold the events back
         response.call_on_close(self._release)
         return response
@@ -92,27 +105,27 @@ class Streams:
         self._gauge.dec()
         self._places.release()
 
-    def _frames(self, project_id: str, caller: Caller, after: int) -> Iterator[str]:
+    def _frames(self, project_id: str, caller: Caller, after: int, read: Read) -> Iterator[str]:
         yield "retry: 2000\n\n"
         try:
-            yield from self._live(project_id, caller, after)
+            yield from self._live(project_id, caller, after, read)
         except FlopsError as error:
-            # The project is deleted, or the store is away: the client asks again and is told.
+            # The project is deleted, or the store is away: the answer to the next request says so.
             logger.info("stream ends: %s", error.reason, extra={"project": project_id})
 
-    def _live(self, project_id: str, caller: Caller, after: int) -> Iterator[str]:
+    def _live(self, project_id: str, caller: Caller, after: int, read: Read) -> Iterator[str]:
         opened = spoke = looked = self._clock()
         is_over = False
         while self._clock() - opened < self._pace.life_seconds and not self._closing.is_set():
-            stored = self._projects.events(project_id, caller, after, BATCH)
-            for one in stored:
-                yield _frame(one)
-                after, is_over = one.seq, _is_over_after(one, is_over=is_over)
+            events = read(project_id, after)
+            for event in events:
+                yield f"id: {event.seq}\ndata: {json.dumps(numbered(event), allow_nan=False)}\n\n"
+                after, is_over = event.seq, _is_over_after(event, is_over=is_over)
             now = self._clock()
-            if stored:
+            if events:
                 spoke = looked = now
                 continue
-            # Who resumes behind the last event of an ended project would wait for another.
+            # A project may be over, or deleted, without another event.
             if now - looked >= self._pace.settle_seconds:
                 looked = now
                 is_over = is_over or self._projects.get(project_id, caller).stage.is_final
@@ -123,13 +136,16 @@ class Streams:
                 yield ": still here\n\n"
             self._pause(self._pace.poll_seconds)
 
+    def _events(self, project_id: str, after: int) -> tuple[StoredEvent, ...]:
+        return self._projects.events_after(project_id, after, BATCH)
 
-def _is_over_after(stored: StoredEvent, *, is_over: bool) -> bool:
-    """Say whether the project is in a final stage after ``stored``; a retry leaves it again."""
-    event = stored.event
-    return event.payload.stage in FINAL if event.kind is Kind.STAGE_CHANGED else is_over
+    def _last_number(self, project_id: str, after: int) -> tuple[StoredEvent, ...]:
+        last = self._projects.last_event(project_id)
+        return (StoredEvent(last, {}),) if last > after else ()
 
 
-def _frame(stored: StoredEvent) -> str:
-    document: dict[str, Any] = NumberedEventSchema().dump(stored)
-    return f"id: {stored.seq}\ndata: {json.dumps(document, allow_nan=False)}\n\n"
+def _is_over_after(event: StoredEvent, *, is_over: bool) -> bool:
+    """Return whether the project is in a final stage after ``event``; a retry leaves it again."""
+    if event.document.get("kind") != Kind.STAGE_CHANGED:
+        return is_over
+    return event.document["payload"]["stage"] in FINAL

@@ -26,7 +26,6 @@ PAGE_SIZE: Final = 25
 SCANNED_PAGES: Final = 10
 """A search looks through this many pages of 100, the newest projects."""
 
-EVENTS: Final = 500
 LOG_LINES: Final = 1000
 MAX_SAMPLE_BYTES: Final = 512 * 1024
 STOP_POLLING: Final = 286
@@ -97,15 +96,12 @@ class ProjectPages:
 
     def _seen(self, project_id: str) -> dict[str, Any]:
         project = self._api.get(call_with(), project_id)["project"]
-        told = self._api.events(call_with(after=0, limit=EVENTS), project_id)
-        history = told["events"] if isinstance(told, dict) else []
         stage = Stage(project["stage"])
         is_hierarchical = project["sla"]["training_configuration"]["mode"] == "hierarchical"
         unit = "cycle" if is_hierarchical else "round"
         return {
             "project": project,
-            "events": history,
-            "last_seq": history[-1]["seq"] if history else 0,
+            "last_seq": self._projects.last_event(project_id),
             "is_over": stage.is_final,
             "can_cancel": not stage.is_final,
             "can_retry": stage in {Stage.FAILED, Stage.CANCELLED},
@@ -113,15 +109,16 @@ class ProjectPages:
             "unit": unit,
             "loss": curve("Loss", project["rounds"], "loss", unit),
             "accuracy": curve("Accuracy", project["rounds"], "accuracy", unit),
-            "lanes": lanes_of(project, history),
+            "lanes": lanes_of(project),
         }
 
     def events(self, project_id: str) -> Page:
-        """Follow a project live: the stream of the API, for a session in cookies."""
+        """Stream the numbers of a project's events: the page redraws itself after each."""
         resumed = last_event_of(request)
         after = resumed if resumed is not None else _whole(request.args.get("after", ""), 0)
+        is_resumed = resumed is not None or after > 0
         return self._streams.open(
-            project_id, caller(), after, is_resumed=resumed is not None or after > 0
+            project_id, caller(), after, is_resumed=is_resumed, has_content=False
         )
 
     def logs(self, project_id: str) -> Page:
