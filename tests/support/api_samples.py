@@ -14,7 +14,6 @@ from flops_manager.domain.projects import (
     Service,
     StageEntry,
 )
-from flops_manager.ports.stores import StoredEvent
 from flops_manager.usecases.answers import ActorLog, Finding, TrainedModel
 from support.wire_samples import (
     BEGIN,
@@ -153,6 +152,5 @@ FINDINGS = (
 )
 
 HISTORY = tuple(
-    StoredEvent(seq, replace(an_event(kind), event_id=f"event-{seq}"))
-    for seq, kind in enumerate(PAYLOADS, start=1)
+    replace(an_event(kind), event_id=f"event-{seq}") for seq, kind in enumerate(PAYLOADS, start=1)
 )

@@ -305,6 +305,15 @@ class Core:
     def project(self, project_id):
         return self.app.projects.get(project_id, ADMIN)
 
+    def announced_stages(self, project_id):
+        """Return the stages that the history has, in order."""
+        documents = (event.document for event in self.app.projects.events(project_id, ANNA))
+        return [
+            document["payload"]["stage"]
+            for document in documents
+            if document["kind"] == Kind.STAGE_CHANGED
+        ]
+
     def running(self):
         return {one.split("x")[0] for one in self.orchestrator.running()}
 

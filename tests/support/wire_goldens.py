@@ -15,6 +15,8 @@ from flops_contracts.declared import dump
 from flops_contracts.envelope import document_from_event
 from flops_contracts.events import Kind
 from flops_manager.entrypoints.api import answers
+from flops_manager.entrypoints.api.event_answers import numbered
+from flops_manager.ports.stores import StoredEvent
 from flops_manager.usecases.answers import Removed, TrackingServer
 from support.api_samples import FINDINGS, HISTORY, LOG, MODEL, a_mock, a_project
 from support.wire_samples import MOCK_ID, MOCK_SLA, PAYLOADS, PROJECT_ID, PROJECT_SLA, an_event
@@ -37,7 +39,6 @@ API_ANSWERS: dict[str, tuple[type[Schema], dict[str, Any]]] = {
     ),
     "project": (answers.ProjectAnswerSchema, {"project": a_project()}),
     "projects": (answers.ProjectsAnswerSchema, {"projects": [a_project()], **PAGE}),
-    "events": (answers.EventsAnswerSchema, {"events": HISTORY, "last_seq": len(HISTORY)}),
     "logs": (answers.LogsAnswerSchema, {"logs": [LOG]}),
     "mock-submitted": (answers.MockSubmittedSchema, {"mock_id": MOCK_ID}),
     "mock": (answers.MockAnswerSchema, {"mock": a_mock()}),
@@ -65,6 +66,15 @@ def documents() -> dict[str, Any]:
     api = {
         f"answer-{name}": schema().dump({"message": "A sentence for people.", **values})
         for name, (schema, values) in API_ANSWERS.items()
+    }
+    history = [
+        numbered(StoredEvent(seq, document_from_event(event)))
+        for seq, event in enumerate(HISTORY, start=1)
+    ]
+    api["answer-events"] = {
+        "message": "A sentence for people.",
+        "events": history,
+        "last_seq": len(HISTORY),
     }
     traced = {"traced-event": document_from_event(replace(an_event(Kind.STARTED), trace=TRACE))}
     return {**events, **traced, **slas, **api}

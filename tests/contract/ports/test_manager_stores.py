@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from flops_contracts.envelope import document_from_event
 from flops_contracts.events import Kind, Notice
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.adapters.mongo import (
@@ -227,7 +228,8 @@ class EventStoreContract:
 
         found = store.after("p1", 0, 9)
 
-        assert [(one.seq, one.event.payload.message) for one in found] == [(1, "one"), (2, "two")]
+        messages = [(event.seq, event.document["payload"]["message"]) for event in found]
+        assert messages == [(1, "one"), (2, "two")]
 
     def test_an_event_is_stored_once(self, store):
         assert store.append("p1", a_notice("one", "e1"))
@@ -243,12 +245,20 @@ class EventStoreContract:
         assert [one.seq for one in store.after("p1", 2, 2)] == [3, 4]
         assert list(store.after("p1", 5, 2)) == []
 
-    def test_an_event_comes_back_as_it_was(self, store):
+    def test_an_event_comes_back_as_the_document_that_was_sent(self, store):
         event = a_notice("a.b $c\u00e4", "e1")
 
         store.append("p1", event)
 
-        assert store.after("p1", 0, 1)[0].event == event
+        assert store.after("p1", 0, 1)[0].document == document_from_event(event)
+
+    def test_the_last_number_is_read_alone(self, store):
+        assert store.last("p1") == 0
+
+        for number in range(3):
+            store.append("p1", a_notice(str(number), f"e{number}"))
+
+        assert (store.last("p1"), store.last("p2")) == (3, 0)
 
     def test_a_removed_history_is_empty(self, store):
         store.append("p1", a_notice("one", "e1"))

@@ -14,7 +14,6 @@ from support.manager_api import World, by
 from support.wire_goldens import golden
 from support.wire_samples import LEARNER, PROJECT_ID
 
-EVENTS = [one.event for one in HISTORY]
 PROJECTS = "/api/flops/projects"
 ONE = f"{PROJECTS}/{PROJECT_ID}"
 SLA = {"customerID": "ada", "ml_repo_url": "https://git.example/r", "ml_model_flavor": "sklearn"}
@@ -203,7 +202,7 @@ def test_a_deleted_project_is_gone(client, world):
 
 
 def test_the_history_goes_on_after_a_number(client, world):
-    world.has(a_project()).tells(*EVENTS)
+    world.has(a_project()).tells(*HISTORY)
 
     answer = client.get(f"{ONE}/events?after=2&limit=3").json
 
@@ -211,15 +210,15 @@ def test_the_history_goes_on_after_a_number(client, world):
 
 
 def test_a_history_without_news_tells_where_it_stands(client, world):
-    world.has(a_project()).tells(*EVENTS)
+    world.has(a_project()).tells(*HISTORY)
 
-    answer = client.get(f"{ONE}/events?after={len(EVENTS)}").json
+    answer = client.get(f"{ONE}/events?after={len(HISTORY)}").json
 
-    assert (answer["events"], answer["last_seq"]) == ([], len(EVENTS))
+    assert (answer["events"], answer["last_seq"]) == ([], len(HISTORY))
 
 
 def test_the_history_is_the_golden_one(client, world):
-    world.has(a_project()).tells(*EVENTS)
+    world.has(a_project()).tells(*HISTORY)
 
     assert client.get(f"{ONE}/events").json["events"] == golden("answer-events")["events"]
 

@@ -35,19 +35,9 @@ def test_the_stages_are_told_in_order(core):
     core.say(project_id, server, Kind.MODEL_SERVING, SERVING)
     core.until_stage(project_id, Stage.COMPLETED)
 
-    history = until(
-        lambda: (
-            [
-                one.event.payload.stage
-                for one in core.app.projects.events(project_id, ANNA)
-                if one.event.kind is Kind.STAGE_CHANGED
-            ][5:]
-            and core.app.projects.events(project_id, ANNA)
-        )
-    )
+    until(lambda: core.announced_stages(project_id)[5:], what="all stages are announced")
 
-    told = [one.event.payload.stage for one in history if one.event.kind is Kind.STAGE_CHANGED]
-    assert told == [
+    assert core.announced_stages(project_id) == [
         "submitted",
         "building_actors",
         "training",
@@ -55,7 +45,9 @@ def test_the_stages_are_told_in_order(core):
         "serving",
         "completed",
     ]
-    assert [one.payload.stage for one in core.bus.published] == told
+    assert [event.payload.stage for event in core.bus.published] == (
+        core.announced_stages(project_id)
+    )
 
 
 def test_a_project_without_steps_ends_with_training(core):

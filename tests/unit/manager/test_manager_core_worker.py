@@ -31,7 +31,7 @@ def test_a_result_is_confirmed_and_a_repeated_one_changes_nothing(core):
     core.bus.say(event)
 
     assert core.bus.acknowledged == [event.event_id, event.event_id]
-    stored = [one.event.event_id for one in core.app.projects.events(project_id, ANNA)]
+    stored = [event.document["event_id"] for event in core.app.projects.events(project_id, ANNA)]
     assert stored.count(event.event_id) == 1
 
 

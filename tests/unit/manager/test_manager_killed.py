@@ -5,10 +5,9 @@ from functools import partial
 
 import pytest
 
-from flops_contracts.events import Kind
 from flops_contracts.roles import Stage
 from flops_manager.bootstrap import Options, wire
-from support.manager_core import ANNA, INSTALLATION, OBSERVATORY
+from support.manager_core import INSTALLATION, OBSERVATORY
 from support.mortal import AT_ONCE, Fate, Inline, Story
 
 TOLD = ["submitted", "building_actors", "training", "building_model", "serving", "completed"]
@@ -24,8 +23,7 @@ CALLS = calls_of_an_undisturbed_story()
 
 
 def told_stages(story):
-    events = story.core.app.projects.events(story.project_id, ANNA)
-    return [one.event.payload.stage for one in events if one.event.kind is Kind.STAGE_CHANGED]
+    return story.core.announced_stages(story.project_id)
 
 
 def deployed_names(story):

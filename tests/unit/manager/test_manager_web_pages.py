@@ -35,7 +35,7 @@ class FussyModels:
 
 @pytest.fixture
 def world():
-    return World().has(PROJECT, MOCK).tells(*(one.event for one in HISTORY))
+    return World().has(PROJECT, MOCK).tells(*HISTORY)
 
 
 @pytest.fixture

@@ -218,11 +218,14 @@ def seen(service: Service, event: Event, heard_at: datetime | None = None) -> Se
             memory_mb=beat.memory_mb,
             rows=service.rows if beat.rows is None else beat.rows,
         )
+    if event.kind is Kind.STARTED:
+        service = replace(service, started_at=event.at, starts=service.starts + 1)
+    if event.kind is Kind.DATA_LOADED and service.started_at:
+        service = replace(service, fetch_seconds=(event.at - service.started_at).total_seconds())
     return replace(
         service,
         last_heartbeat=heard_at or event.at,
         state=DONE if event.kind in RESULTS else service.state,
-        starts=service.starts + (event.kind is Kind.STARTED),
         cluster=service.cluster or event.actor.cluster,
         node=service.node or event.actor.node,
     )

@@ -48,6 +48,7 @@ class Service:
     ``public_address`` where everybody else does. ``state``, ``round``, ``memory_mb`` (10^6 bytes)
     and ``rows`` (of data) are what its last heartbeat said, ``starts`` how often it began: a
     one-shot that dies is restarted by the orchestrator.
+    ``started_at`` is its own time, and ``fetch_seconds`` passed from then until it had its data.
     ``redeployed`` counts how often the manager deployed it anew under the same name, and
     ``lost_by`` is the message that last led to it, if one did.
     """
@@ -70,6 +71,8 @@ class Service:
     starts: int = 0
     redeployed: int = 0
     lost_by: str = ""
+    started_at: datetime | None = None
+    fetch_seconds: float | None = None
     deployed_at: datetime | None = None
     running_since: datetime | None = None
     last_heartbeat: datetime | None = None

@@ -89,7 +89,7 @@ class EventStore(Protocol):
     """Keeps the history of projects and mocks, numbered without gaps for each."""
 
     def append(self, subject_id: str, event: Event) -> bool:
-        """Store the event with the next number; return False if its ``event_id`` is there already."""
+        """Store the event with the next number; return False if it is stored already."""
 
     def after(self, subject_id: str, seq: int, limit: int) -> Sequence[StoredEvent]:
         """Return up to ``limit`` events with a higher number than ``seq``, in order."""

@@ -110,7 +110,7 @@ class Mocks:
 
         Raises ``MockNotFoundError`` for a mock that is gone.
         """
-        self._store.get(event.project_id)
+        loaded = self._store.get(event.project_id)
         is_new = event.kind is Kind.HEARTBEAT or self._history.append(event.project_id, event)
         if not is_new and event.kind is Kind.STARTED:
             return
@@ -126,4 +126,4 @@ class Mocks:
                 logger.info("dropped a late %s of %s: %s", event.kind, event.project_id, error)
                 return told, ()
 
-        change(self._store, event.project_id, step)
+        change(self._store, event.project_id, step, loaded=loaded)

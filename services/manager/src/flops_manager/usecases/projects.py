@@ -275,11 +275,11 @@ class Projects:
 
         Raises ``ProjectNotFoundError`` for a project that is gone.
         """
-        is_new = True
+        is_new, loaded = True, None
         # A heartbeat says how things are, not what happened: it is no part of the history.
         if event.kind is not Kind.HEARTBEAT:
             # First, so that nothing is kept of a project that is gone.
-            self._store.get(event.project_id)
+            loaded = self._store.get(event.project_id)
             is_new = self._history.append(event.project_id, event)
             if not is_new and event.kind is Kind.STARTED:
                 return
@@ -295,7 +295,7 @@ class Projects:
                 logger.info("dropped a late %s of %s: %s", event.kind, event.project_id, error)
                 return told, ()
 
-        change(self._store, event.project_id, step)
+        change(self._store, event.project_id, step, loaded=loaded)
 
 
 def _told(places: Sequence[Placement]) -> str:

@@ -1,4 +1,4 @@
-"""Looking at what is there: nodes, what is free on them, and the data that they hold."""
+"""Surveys the nodes: what is free on them, and the data that they hold."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -31,16 +31,16 @@ class Survey:
         self._placement = placement
 
     def look(self) -> Landscape:
-        """Return what is there now. Data servers that do not answer are left out."""
-        nodes = tuple(self._orchestrator.nodes())
-        asked = [one for one in nodes if LEARNER_ADDON in one.addons and one.data_address]
-        if not asked:
+        """Return the nodes and their data, sorted; data servers that do not answer are left out."""
+        nodes = tuple(sorted(self._orchestrator.nodes(), key=lambda node: node.label))
+        holders = [node for node in nodes if LEARNER_ADDON in node.addons and node.data_address]
+        if not holders:
             return Landscape(nodes, mode=self._placement)
-        with ThreadPoolExecutor(min(AT_ONCE, len(asked)), "survey") as pool:
-            answers = pool.map(self._stats, asked)
+        with ThreadPoolExecutor(min(AT_ONCE, len(holders)), "survey") as pool:
+            answers = pool.map(self._stats, holders)
         data = {
             node.label: stats
-            for node, stats in zip(asked, answers, strict=True)
+            for node, stats in zip(holders, answers, strict=True)
             if stats is not None
         }
         return Landscape(nodes, data, self._placement)

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response, g, request
 
 from flops_contracts.sla_documents import read_mock_sla
+from flops_manager.domain.mocks import Mock
 from flops_manager.entrypoints.api.answers import (
     MockAnswerSchema,
     MocksAnswerSchema,
@@ -69,17 +70,21 @@ class MockViews:
 
     def labels(self, call: Call, mock_id: str) -> Response:
         """Draw how many rows of each label each partition has."""
-        mock = self._mocks.get(mock_id, call.caller)
-        wanted = mock.sla.mock_data_configuration
-        title = f"{wanted.dataset_name} by {wanted.partitioner.name}"
-        response = Response(draw_labels(title, mock.fragments), mimetype="image/svg+xml")
-        # A picture brings its own colours.
-        response.headers["Content-Security-Policy"] = (
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-        )
-        return response
+        return labels_picture(self._mocks.get(mock_id, call.caller))
 
     def delete(self, call: Call, mock_id: str) -> Answer:
         """Stop and forget a mock; the data it stored stay."""
         self._mocks.delete(mock_id, call.caller)
         return {"message": f"Mock data provider {mock_id} is deleted; the data it stored stay."}
+
+
+def labels_picture(mock: Mock) -> Response:
+    """Return a picture of the labels of a mock's partitions."""
+    order = mock.sla.mock_data_configuration
+    title = f"{order.dataset_name} by {order.partitioner.name}"
+    response = Response(draw_labels(title, mock.fragments), mimetype="image/svg+xml")
+    # The picture contains its own style sheet.
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    )
+    return response

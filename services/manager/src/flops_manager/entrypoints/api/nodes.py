@@ -61,12 +61,12 @@ class NodeViews:
         landscape = self._survey.look()
         nodes = [
             {
-                **vars(one),
-                "addons": sorted(one.addons),
-                "is_answering": one.label in landscape.data,
-                "data": landscape.data.get(one.label, {}),
+                **vars(node),
+                "addons": sorted(node.addons),
+                "is_answering": node.label in landscape.data,
+                "data": landscape.data.get(node.label, {}),
             }
-            for one in sorted(landscape.nodes, key=lambda one: one.label)
+            for node in landscape.nodes
         ]
         document: dict[str, Any] = NodesAnswerSchema().dump(
             {"message": f"{len(nodes)} nodes.", "nodes": nodes}

@@ -1,12 +1,14 @@
 """Curves over rounds as SVG inside the page; the style sheet colours them, light and dark."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from xml.etree.ElementTree import Element
 
 from markupsafe import Markup
 from pygal import Config, Line
 from pygal.style import Style
+
+from flops_contracts.events import RoundCompleted
 
 POINTS: Final = 200
 """More cannot be told apart on a screen."""
@@ -14,11 +16,12 @@ POINTS: Final = 200
 STYLE: Final = Style(label_font_size=13, major_label_font_size=13, no_data_font_size=16)
 
 
-def curve(title: str, rounds: Sequence[dict[str, Any]], key: str, name: str = "round") -> Markup:
+def curve(title: str, rounds: Sequence[RoundCompleted], metric: str, unit: str) -> Markup:
     """Draw one metric over the rounds."""
     shown = rounds[:: max(1, -(-len(rounds) // POINTS))]
-    values = [one[key] for one in shown]
-    known = [value for value in values if value is not None]
+    points = [(completed.round, getattr(completed, metric)) for completed in shown]
+    measured = [(number, value) for number, value in points if value is not None]
+    is_share = metric == "accuracy" and measured and max(value for _, value in measured) <= 1
     chart = Line(
         Config(
             css=(),
@@ -37,39 +40,35 @@ def curve(title: str, rounds: Sequence[dict[str, Any]], key: str, name: str = "r
             max_scale=6,
             formatter=lambda value: f"{value:.3g}",
             no_data_text="No rounds yet",
-            range=(0, 1) if key == "accuracy" and known and max(known) <= 1 else None,
+            range=(0, 1) if is_share else None,
         )
     )
-    step = max(1, len(shown) // 10)
+    step = max(1, len(points) // 10)
     chart.x_labels = [
-        str(one["round"]) if position % step == 0 else "" for position, one in enumerate(shown)
+        str(number) if position % step == 0 else "" for position, (number, _) in enumerate(points)
     ]
-    chart.add(title, values)
-    chart.add_xml_filter(lambda root: _bare(root, _said(title, name, shown, key)))
+    chart.add(title, [value for _, value in points])
+    chart.add_xml_filter(lambda root: _bare(root, _summary(title, unit, measured)))
     # pygal escapes what it writes, and everything in it is a number or our own text.
     return Markup(chart.render())  # noqa: S704
 
 
-def _said(title: str, name: str, rounds: Sequence[dict[str, Any]], key: str) -> str:
-    known = [one for one in rounds if one[key] is not None]
-    if not known:
+def _summary(title: str, unit: str, points: Sequence[tuple[int, float]]) -> str:
+    if not points:
         return f"{title}: nothing measured yet"
-    first, last = known[0], known[-1]
-    return (
-        f"{title} from {first[key]:.3g} after {name} {first['round']} "
-        f"to {last[key]:.3g} after {name} {last['round']}"
-    )
+    (first, before), (last, after) = points[0], points[-1]
+    return f"{title} from {before:.3g} after {unit} {first} to {after:.3g} after {unit} {last}"
 
 
-def _bare(root: Element, said: str) -> Element:
-    """Leave out styles and scripts, which no policy of ours allows; say once what it shows."""
+def _bare(root: Element, summary: str) -> Element:
+    """Remove styles and scripts, which our policy forbids, and set a label for screen readers."""
     for parent in list(root.iter()):
         for child in list(parent):
             if str(child.tag).rpartition("}")[2] in {"style", "script", "title", "desc"}:
                 parent.remove(child)
-    for one in root.iter():
-        one.attrib.pop("style", None)
+    for element in root.iter():
+        element.attrib.pop("style", None)
     root.attrib.pop("id", None)
     root.set("role", "img")
-    root.set("aria-label", said)
+    root.set("aria-label", summary)
     return root

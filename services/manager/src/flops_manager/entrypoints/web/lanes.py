@@ -1,17 +1,20 @@
 """What each learner and cluster did in each round, and how long it made the others wait."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
-from flops_manager.entrypoints.web.words import moment, span
+from flops_contracts.events import LearnerRound, RoundCompleted
+from flops_contracts.roles import Role
+from flops_manager.domain.projects import Project, Service
+from flops_manager.entrypoints.web.words import span
 
 SHOWN: Final = 12
 """The last rounds; more do not fit on a screen."""
 
 SLOW: Final = 1.5
-"""Who takes this many times the median of the round is slow."""
+"""A learner that takes this many times the median of the round is slow."""
 
 NOTICEABLE_SECONDS: Final = 0.5
 WIDTH: Final = 100
@@ -19,9 +22,9 @@ WIDTH: Final = 100
 
 @dataclass(frozen=True)
 class Cell:
-    """One round of one learner; an ``error`` or nothing at all means that it dropped out.
+    """One round of one learner. It dropped out if there is an ``error`` or it is absent.
 
-    Who is ``is_surplus`` was too late to be needed.
+    The reply of one that is ``is_surplus`` came too late to be needed.
     """
 
     fit: float = 0.0
@@ -48,7 +51,7 @@ class Cell:
         return parts
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """The cell in words."""
         if self.is_absent:
             return "took no part"
@@ -70,8 +73,8 @@ class Lane:
     name: str
     where: str
     cells: list[Cell]
-    fetched: float | None = None
-    note: str = ""
+    fetched: float | None
+    note: str
 
 
 @dataclass(frozen=True)
@@ -81,111 +84,84 @@ class Lanes:
     title: str
     rounds: list[str]
     lanes: list[Lane]
-    hidden: int = 0
-    has_fetched: bool = field(default=False)
+    hidden: int
+
+    @property
+    def has_fetched(self) -> bool:
+        """Whether any lane shows how long its data took."""
+        return any(lane.fetched is not None for lane in self.lanes)
 
 
-def lanes_of(project: dict[str, Any], events: Sequence[dict[str, Any]]) -> list[Lanes]:
-    """Return the lanes of a project: its clusters if it has such, then its learners."""
-    actors = {one["instance"]: one for one in project["actors"]}
-    lost = {one["instance"]: one["error"]["reason"] for one in project["learner_failures"]}
-    fetched = _fetch_seconds(events)
-    is_hierarchical = project["sla"]["training_configuration"]["mode"] == "hierarchical"
-    role = "cluster_aggregator" if is_hierarchical else "learner"
-    groups = [
-        _group(
-            "Clusters" if is_hierarchical else "Learners",
-            project["rounds"],
-            _expected(actors, role),
-            actors,
-            lost,
-            fetched,
-        )
-    ]
-    for cluster in sorted({one["cluster"] for one in project["cluster_rounds"]}):
-        rounds = [one for one in project["cluster_rounds"] if one["cluster"] == cluster]
-        members = [one for one in _expected(actors, "learner") if actors[one]["cluster"] == cluster]
-        groups.append(_group(f"Learners in {cluster}", rounds, members, actors, lost, fetched))
-    return [one for one in groups if one.lanes]
-
-
-def _expected(actors: dict[str, Any], role: str) -> list[str]:
-    return [name for name, one in actors.items() if one["role"] == role]
+def lanes_of(project: Project) -> list[Lanes]:
+    """Return the lanes of a project: its clusters if it has any, then its learners."""
+    title, role = "Learners", Role.LEARNER
+    if project.is_hierarchical:
+        title, role = "Clusters", Role.CLUSTER_AGGREGATOR
+    members = [service for service in project.services if service.role is role]
+    groups = [_group(project, title, project.rounds, members)]
+    for cluster in sorted({below.cluster for below in project.cluster_rounds}):
+        rounds = [below.completed for below in project.cluster_rounds if below.cluster == cluster]
+        members = [
+            service
+            for service in project.services
+            if service.role is Role.LEARNER and service.cluster == cluster
+        ]
+        groups.append(_group(project, f"Learners in {cluster}", rounds, members, has_cycles=True))
+    return [group for group in groups if group.lanes]
 
 
 def _group(
+    project: Project,
     title: str,
-    rounds: Sequence[dict[str, Any]],
-    expected: Iterable[str],
-    actors: dict[str, Any],
-    lost: dict[str, str],
-    fetched: dict[str, float],
+    rounds: Sequence[RoundCompleted],
+    members: Sequence[Service],
+    *,
+    has_cycles: bool = False,
 ) -> Lanes:
     shown = rounds[-SHOWN:]
-    names = list(
-        dict.fromkeys(
-            [*expected, *(learner["learner"] for one in shown for learner in one["learners"])]
+    names = [service.instance for service in members]
+    names += [share.learner for completed in shown for share in completed.learners]
+    columns = [_column(completed) for completed in shown]
+    losses = {failure.instance: failure.error.reason for failure in project.learner_failures}
+    lanes = []
+    for name in dict.fromkeys(names):
+        service = project.service(name)
+        lanes.append(
+            Lane(
+                name=name,
+                where="/".join(filter(None, (service.cluster, service.node))) if service else "",
+                cells=[column.get(name, Cell(is_absent=True)) for column in columns],
+                fetched=service.fetch_seconds if service else None,
+                note=losses.get(name, ""),
+            )
         )
-    )
-    columns = [_column(one) for one in shown]
-    lanes = [
-        Lane(
-            name=name,
-            where=_where(actors.get(name, {})),
-            cells=[column.get(name, Cell(is_absent=True)) for column in columns],
-            fetched=fetched.get(name),
-            note=lost.get(name, ""),
-        )
-        for name in names
+    labels = [f"{each.cycle}.{each.round}" if has_cycles else str(each.round) for each in shown]
+    return Lanes(title, labels, lanes, len(rounds) - len(shown))
+
+
+def _column(completed: RoundCompleted) -> dict[str, Cell]:
+    times = [
+        _work_seconds(share)
+        for share in completed.learners
+        if not share.error and not share.is_surplus
     ]
-    labels = [_label(one) for one in shown]
-    has_fetched = any(one.fetched is not None for one in lanes)
-    return Lanes(title, labels, lanes, len(rounds) - len(shown), has_fetched)
+    usual = median(times) if times else 0.0
+    return {share.learner: _cell(share, completed.seconds, usual) for share in completed.learners}
 
 
-def _label(one: dict[str, Any]) -> str:
-    return f"{one['cycle']}.{one['round']}" if "cluster" in one else str(one["round"])
-
-
-def _column(one: dict[str, Any]) -> dict[str, Cell]:
-    works = [
-        learner["fit_seconds"] + learner["upload_seconds"] + learner["evaluate_seconds"]
-        for learner in one["learners"]
-        if not learner["error"] and not learner["is_surplus"]
-    ]
-    usual = median(works) if works else 0.0
-    return {
-        learner["learner"]: _cell(learner, one["seconds"], usual) for learner in one["learners"]
-    }
-
-
-def _cell(learner: dict[str, Any], seconds: float, usual: float) -> Cell:
-    fit, evaluate = learner["fit_seconds"], learner["evaluate_seconds"]
-    upload = learner["upload_seconds"]
-    work = fit + upload + evaluate
+def _cell(share: LearnerRound, seconds: float, usual: float) -> Cell:
+    work = _work_seconds(share)
     return Cell(
-        fit=fit,
-        upload=upload,
-        evaluate=evaluate,
+        fit=share.fit_seconds,
+        upload=share.upload_seconds,
+        evaluate=share.evaluate_seconds,
         wait=max(seconds - work, 0.0),
-        samples=learner["samples"],
-        error=learner["error"],
+        samples=share.samples,
+        error=share.error,
         is_slow=work > SLOW * usual and work - usual > NOTICEABLE_SECONDS,
-        is_surplus=learner["is_surplus"],
+        is_surplus=share.is_surplus,
     )
 
 
-def _where(actor: dict[str, Any]) -> str:
-    return "/".join(part for part in (actor.get("cluster"), actor.get("node")) if part)
-
-
-def _fetch_seconds(events: Sequence[dict[str, Any]]) -> dict[str, float]:
-    started: dict[str, str] = {}
-    fetched: dict[str, float] = {}
-    for one in events:
-        name = one["actor"]["instance"]
-        if one["kind"] == "started":
-            started[name] = one["at"]
-        elif one["kind"] == "data_loaded" and name in started:
-            fetched[name] = (moment(one["at"]) - moment(started[name])).total_seconds()
-    return fetched
+def _work_seconds(share: LearnerRound) -> float:
+    return share.fit_seconds + share.upload_seconds + share.evaluate_seconds

@@ -1,13 +1,14 @@
 """Mock data, nodes, and the data of a project."""
 
-from typing import Any, Final
+from typing import Final
 
 from flask import Response, render_template, request
 
+from flops_contracts.declared import dump
 from flops_contracts.errors import FlopsError
-from flops_manager.entrypoints.api.mocks import MockViews
-from flops_manager.entrypoints.api.nodes import NodeViews
-from flops_manager.entrypoints.web.project_pages import STOP_POLLING, Page, call_with, to_page
+from flops_manager.domain.nodes import Landscape, Node
+from flops_manager.entrypoints.api.mocks import labels_picture
+from flops_manager.entrypoints.web.project_pages import STOP_POLLING, Page, to_page
 from flops_manager.entrypoints.web.visitors import caller, is_partial
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.projects import Projects
@@ -18,7 +19,7 @@ PAGE_SIZE: Final = 25
 
 
 class OtherPages:
-    """What is there besides projects."""
+    """The pages about mock data and nodes, and what they add to a project's page."""
 
     def __init__(
         self, projects: Projects, mocks: Mocks, survey: Survey, tracking: Tracking
@@ -26,36 +27,35 @@ class OtherPages:
         self._projects = projects
         self._tracking = tracking
         self._mocks = mocks
-        self._mock_views = MockViews(mocks)
-        self._node_views = NodeViews(survey)
+        self._survey = survey
 
     def mocks(self) -> Page:
         """Show the mock data providers."""
         text = request.args.get("page", "")
-        number = int(text) if text.isdecimal() and len(text) < 6 else 1
-        answer = self._mock_views.list(
-            call_with(stage=None, page=max(number, 1), page_size=PAGE_SIZE)
-        )
+        number = max(int(text), 1) if text.isdecimal() and len(text) < 6 else 1
+        page = self._mocks.list(caller(), None, number, PAGE_SIZE)
         template = "mocks_table.html" if is_partial() else "mocks.html"
-        return render_template(template, **answer)
+        return render_template(
+            template, mocks=page.items, total=page.total, page=number, page_size=PAGE_SIZE
+        )
 
     def mock(self, mock_id: str) -> Page:
-        """Show a mock data provider; only what changes if the page asks for it."""
-        mock = self._mock_views.get(call_with(), mock_id)["mock"]
-        is_over = mock["stage"] in {"completed", "failed"}
+        """Show a mock data provider; only its changing part if the page requests that."""
+        mock = self._mocks.get(mock_id, caller())
+        is_over = mock.stage.is_final
         if is_partial():
             body = render_template("mock_live.html", mock=mock, is_over=is_over)
             return body, STOP_POLLING if is_over else 200
-        return render_template("mock.html", mock=mock, is_over=is_over)
+        sla = dump(mock.sla)
+        return render_template("mock.html", mock=mock, is_over=is_over, sla=sla)
 
     def labels(self, mock_id: str) -> Response:
         """Draw the labels of each partition."""
-        return self._mock_views.labels(call_with(), mock_id)
+        return labels_picture(self._mocks.get(mock_id, caller()))
 
     def ask_delete_mock(self, mock_id: str) -> Page:
         """Ask before deleting."""
-        mock = self._mock_views.get(call_with(), mock_id)["mock"]
-        return render_template("confirm_mock.html", mock=mock)
+        return render_template("confirm_mock.html", mock=self._mocks.get(mock_id, caller()))
 
     def delete_mock(self, mock_id: str) -> Page:
         """Forget a mock data provider."""
@@ -63,27 +63,35 @@ class OtherPages:
         return to_page("/mocks")
 
     def nodes(self) -> Page:
-        """Show the page at once; asking every node takes a moment."""
+        """Show the page at once, and the nodes in a second request: asking them takes a moment."""
         if not is_partial():
             return render_template("nodes.html")
-        nodes, problem = self._nodes()
-        clusters: dict[str, list[dict[str, Any]]] = {}
-        for one in nodes:
-            clusters.setdefault(one["cluster"], []).append(one)
-        return render_template("nodes_table.html", clusters=clusters, problem=problem)
+        landscape, problem = self._look()
+        clusters: dict[str, list[Node]] = {}
+        for node in landscape.nodes:
+            clusters.setdefault(node.cluster, []).append(node)
+        return render_template(
+            "nodes_table.html", clusters=clusters, data=landscape.data, problem=problem
+        )
 
     def project_data(self, project_id: str) -> Page:
-        """Show where the data of a project lie, and how mock data among them are spread."""
+        """Show which nodes hold a project's data, and how mock data among them are spread."""
         project = self._projects.get(project_id, caller())
         tags = project.sla.training_configuration.data_tags
-        nodes, problem = self._nodes()
-        held = [(one, tag) for one in nodes for tag in tags if tag in one["data"]]
-        mocks = self._mock_views.list(call_with(stage=None, page=1, page_size=100))["mocks"]
-        fitting = [
-            one for one in mocks if one["sla"]["mock_data_configuration"]["data_tag"] in tags
+        landscape, problem = self._look()
+        rows = [
+            (node, tag, stats)
+            for node in landscape.nodes
+            for tag, stats in landscape.data.get(node.label, {}).items()
+            if tag in tags
+        ]
+        mocks = [
+            mock
+            for mock in self._mocks.list(caller(), None, 1, 100).items
+            if mock.sla.mock_data_configuration.data_tag in tags
         ]
         return render_template(
-            "project_data.html", held=held, tags=tags, mocks=fitting[:3], problem=problem
+            "project_data.html", rows=rows, tags=tags, mocks=mocks[:3], problem=problem
         )
 
     def tracking(self, project_id: str) -> Page:
@@ -95,8 +103,8 @@ class OtherPages:
             url = f"{url}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
         return to_page(url)
 
-    def _nodes(self) -> tuple[list[dict[str, Any]], str]:
+    def _look(self) -> tuple[Landscape, str]:
         try:
-            return self._node_views.list(call_with())["nodes"], ""
+            return self._survey.look(), ""
         except FlopsError as error:
-            return [], f"{error.reason} {error.hint}".strip()
+            return Landscape(), f"{error.reason} {error.hint}".strip()

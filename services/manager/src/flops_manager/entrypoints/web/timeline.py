@@ -1,68 +1,63 @@
-"""The stages of a project as a line: what was, what is, what is still to come."""
+"""The stages of a project as a line: passed, current, still to come."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+from flops_contracts.roles import Stage
 from flops_contracts.sla import PostTrainingStep
-from flops_manager.entrypoints.web.words import moment, stage
+from flops_manager.domain.projects import Project
+from flops_manager.entrypoints.web.words import stage
 
-STOPPED: Final = frozenset({"failed", "cancelled"})
+STOPPED: Final = frozenset({Stage.FAILED, Stage.CANCELLED})
 
 
 @dataclass(frozen=True)
 class Step:
     """One stage on the line; ``state`` is done, current, failed, cancelled, skipped or open."""
 
-    stage: str
     name: str
     state: str
-    entered_at: str = ""
     seconds: float | None = None
 
     @property
-    def said(self) -> str:
-        """The state for those who do not see it."""
+    def text(self) -> str:
+        """The state, for screen readers."""
         return {"current": "in progress", "open": "not reached"}.get(self.state, self.state)
 
 
-def planned(project: dict[str, Any]) -> list[str]:
+def planned(project: Project) -> list[Stage]:
     """Return the stages that this project's SLA leads through."""
-    steps = project["sla"]["post_training_steps"]
-    line = ["submitted", "building_actors", "training"]
+    steps = project.sla.post_training_steps
+    line = [Stage.SUBMITTED, Stage.BUILDING_ACTORS, Stage.TRAINING]
     if PostTrainingStep.BUILD in steps:
-        line.append("building_model")
+        line.append(Stage.BUILDING_MODEL)
     if PostTrainingStep.DEPLOY in steps:
-        line.append("serving")
-    return [*line, "completed"]
+        line.append(Stage.SERVING)
+    return [*line, Stage.COMPLETED]
 
 
-def line_of(project: dict[str, Any], now: datetime) -> list[Step]:
-    """Return the line of a project, as the API answers it."""
-    history = project["stage_history"]
-    entered = {one["stage"]: position for position, one in enumerate(history)}
+def line_of(project: Project, now: datetime) -> list[Step]:
+    """Return the steps of a project."""
+    entered = {entry.stage: position for position, entry in enumerate(project.stage_history)}
     line = planned(project)
-    reached = max((line.index(one) for one in entered if one in line), default=0)
-    steps = []
-    for position, word in enumerate(line):
-        if word in entered:
-            steps.append(_reached(project, word, entered[word], now))
-        else:
-            state = "skipped" if position < reached else "open"
-            steps.append(Step(word, stage(word), state))
-    return steps
+    reached = max((line.index(each) for each in entered if each in line), default=0)
+    return [
+        _reached(project, each, entered[each], now)
+        if each in entered
+        else Step(stage(each), "skipped" if position < reached else "open")
+        for position, each in enumerate(line)
+    ]
 
 
-def _reached(project: dict[str, Any], word: str, position: int, now: datetime) -> Step:
-    history = project["stage_history"]
-    at = history[position]["entered_at"]
-    following = history[position + 1 : position + 2]
-    until = moment(following[0]["entered_at"]) if following else now
-    if project["stage"] in STOPPED and project["stopped_in"] == word:
-        state = project["stage"]
-    elif project["stage"] == word:
-        state = "done" if word == "completed" else "current"
-    else:
-        state = "done"
-    seconds = None if word == "completed" else (until - moment(at)).total_seconds()
-    return Step(word, stage(word), state, at, seconds)
+def _reached(project: Project, each: Stage, position: int, now: datetime) -> Step:
+    entry, *later = project.stage_history[position : position + 2]
+    state = "done"
+    if project.stage in STOPPED and project.stopped_in is each:
+        state = project.stage
+    elif project.stage is each and each is not Stage.COMPLETED:
+        state = "current"
+    if each is Stage.COMPLETED:
+        return Step(stage(each), state)
+    until = later[0].entered_at if later else now
+    return Step(stage(each), state, (until - entry.entered_at).total_seconds())

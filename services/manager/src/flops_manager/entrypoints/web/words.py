@@ -1,4 +1,4 @@
-"""How numbers, times and the wire's words are written for people; filters of the templates."""
+"""How pages write numbers, times and stages; the filters of the templates."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ TONES: Final = {
 
 
 def stage(word: str) -> str:
-    """Return a stage as people say it."""
+    """Return the name of a stage."""
     return STAGES.get(word, word.replace("_", " ").capitalize())
 
 
@@ -34,14 +34,9 @@ def tone(word: str) -> str:
     return TONES.get(word, "busy")
 
 
-def moment(text: str) -> datetime:
-    """Return a time of the wire."""
-    return datetime.fromisoformat(text)
-
-
-def since(text: str, now: datetime | None = None) -> str:
-    """Return how long ago a time of the wire is, as '5 min ago'."""
-    passed = ((now or datetime.now(UTC)) - moment(text)).total_seconds()
+def since(at: datetime, now: datetime | None = None) -> str:
+    """Return how long ago ``at`` is, as '5 min ago'."""
+    passed = ((now or datetime.now(UTC)) - at).total_seconds()
     return "just now" if passed < 5 else f"{span(passed)} ago"
 
 
@@ -63,7 +58,7 @@ def span(seconds: float | None) -> str:
 
 
 def metric(value: float | None) -> str:
-    """Return a loss or an accuracy with what is worth reading of it."""
+    """Return a loss or an accuracy with three digits."""
     if value is None:
         return UNKNOWN
     return f"{value:.3f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.3g}"
