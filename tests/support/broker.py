@@ -1,6 +1,5 @@
 """A real MQTT broker of its own for a test: rumqttd, from the wheel ``iotcore``."""
 
-import socket
 import subprocess
 import sys
 import tempfile
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.loopback import free_port, is_listening
 from support.waiting import until
 
 USER = "flops"
@@ -34,26 +34,6 @@ dynamic_filters = true
 [v4.1.connections.auth]
 {user} = "{password}"
 """
-
-
-def free_port(address: str = "127.0.0.1") -> int:
-    """Return a port that the system says is free, and that it gives to nobody for a minute.
-
-    A connection that has just ended keeps it in TIME_WAIT: who asks for any port does not get this
-    one, who asks for this one with ``SO_REUSEADDR``, as servers do, gets it.
-    """
-    with socket.create_server((address, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        with socket.create_connection((address, port), timeout=5):
-            listener.accept()[0].close()  # first here: who ends a connection has the TIME_WAIT
-        return port
-
-
-def is_listening(port: int, address: str = "127.0.0.1") -> bool:
-    """Say whether somebody accepts connections there."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((address, port)) == 0
 
 
 @dataclass(frozen=True)

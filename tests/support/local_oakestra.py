@@ -2,9 +2,7 @@
 
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import uuid
@@ -17,6 +15,7 @@ import requests
 
 from flops_contracts.bundles import Bundle, write_bundle
 from flops_contracts.version import VERSION
+from support.loopback import free_network
 from support.waiting import until
 
 IMAGES = "images.test"
@@ -24,20 +23,6 @@ TIMEOUT = 10
 ADMIN = "Admin"
 UNKNOWN = "0" * 24
 """An id of no object."""
-
-
-def free_network() -> str:
-    """Return the first two octets of a loopback network where no root listens."""
-    for _ in range(100):
-        network = f"127.{random.randint(60, 200)}"
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((f"{network}.0.1", 10000))
-            except OSError:
-                continue
-        return network
-    raise AssertionError("every loopback network has a root")
 
 
 class World:

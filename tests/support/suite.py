@@ -13,17 +13,16 @@ import requests
 
 from flops_cli.client import FlopsClient
 from flops_cli.local.environments import Installer, installations
-from flops_cli.local.network import find_network
+from flops_cli.local.network import Network
 from flops_cli.local.places import Places, find_places
 from flops_cli.local.suite import ADMIN, Suite
 from flops_contracts.names import project_application
+from support.loopback import free_network
 from support.waiting import until
 
 REPOSITORIES = Path(__file__).parents[1] / "integration" / "builds" / "repos"
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "docs" / "examples" / "ml-repos" / "mnist-sklearn"
-# Not the networks that a demo takes first, lest one be running.
-NETWORKS = tuple(f"127.{second}" for second in range(210, 250))
 
 
 def installed_places() -> Places:
@@ -128,7 +127,7 @@ def running_world(
     """Start the suite in a network of its own, and stop everything afterwards."""
     suite = Suite(
         installed_places(),
-        find_network(NETWORKS),
+        Network(free_network()),
         state,
         {**os.environ, **variables},
         lambda _: None,

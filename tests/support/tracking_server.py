@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import subprocess
 import urllib.error
 import urllib.request
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.loopback import free_network
 from support.waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ IS_MISSING = pytest.mark.skipif(
 
 class RunningServer:
     def __init__(self, folder):
-        self.address = f"127.{random.randint(60, 200)}.{random.randint(1, 250)}.1"
+        self.address = f"{free_network()}.0.1"
         self.log = folder / "log"
         variables = {
             "PATH": os.environ["PATH"],

@@ -13,11 +13,12 @@ import requests
 from flops_cli.client import FlopsClient
 from flops_cli.errors import CliExitCode, LocalSuiteError
 from flops_cli.local.environments import installations
-from flops_cli.local.network import Network, find_network
+from flops_cli.local.network import Network
 from flops_cli.local.places import find_places
 from flops_cli.local.processes import descendants, start_time
 from flops_cli.local.running import announced, end, suite_in, suites_in
 from flops_cli.local.suite import ADMIN, Suite
+from support.loopback import free_network
 from support.waiting import until
 
 HOME = os.environ.get("FLOPS_HOME")
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def network():
-    return find_network(tuple(f"127.{second}" for second in range(210, 250)))
+    return Network(free_network())
 
 
 @pytest.fixture

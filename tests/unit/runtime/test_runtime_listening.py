@@ -1,6 +1,9 @@
 """A port that is taken is told as such, with the setting that chooses another."""
 
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +15,7 @@ from flops_runtime.listening import PortTakenError, listening_on
 from flops_runtime.one_shot import exit_with
 from flops_runtime.settings import ProcessSettings
 from flops_runtime.status import Status, StatusServer
-from support.broker import free_port
+from support.loopback import free_port
 
 
 @pytest.fixture
@@ -56,10 +59,15 @@ def test_a_process_ends_with_one_line_about_it(taken_port, capsys):
     assert "set FLOPS_ANY_PORT" in line
 
 
-def test_a_tests_free_port_is_given_to_nobody_but_who_asks_for_it():
-    port = free_port()
+def test_a_free_port_for_a_test_is_in_no_other_process_block():
+    code = "from support.loopback import free_port; print(free_port())"
+    tests = str(Path(__file__).parents[2])
+    mine = free_port()
 
-    with socket.socket() as another, pytest.raises(OSError, match="in use"):
-        another.bind(("127.0.0.1", port))
-    with socket.create_server(("127.0.0.1", port)) as server:
-        assert server.getsockname()[1] == port
+    other = subprocess.run(
+        [sys.executable, "-c", code], cwd=tests, capture_output=True, text=True, check=True
+    )
+
+    assert int(other.stdout) // 100 != mine // 100
+    with socket.create_server(("127.0.0.1", mine)):
+        assert free_port() != mine
