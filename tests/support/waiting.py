@@ -12,13 +12,16 @@ def until(
     condition: Callable[[], T],
     timeout_seconds: float = 10.0,
     what: str = "",
-    pause_seconds: float = 0.02,
 ) -> T:
-    """Return the first truthy result of ``condition``; fail when none comes in time."""
+    """Return the first truthy result of ``condition``; fail when none comes in time.
+
+    The pauses grow with what was waited: asking costs whoever is asked as much as us.
+    """
     pause = threading.Event()
-    end = time.monotonic() + timeout_seconds
+    begun = time.monotonic()
     while not (result := condition()):
-        if time.monotonic() > end:
+        waited = time.monotonic() - begun
+        if waited > timeout_seconds:
             raise AssertionError(f"not within {timeout_seconds:g} s: {what or condition}")
-        pause.wait(pause_seconds)
+        pause.wait(min(max(0.01, waited / 10), 0.25))
     return result

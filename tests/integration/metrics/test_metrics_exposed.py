@@ -54,7 +54,7 @@ def assert_exposed(process, service, port, host="127.0.0.1"):
         assert process.poll() is None, f"{service} has ended, see its log"
         return promised <= exposed(url)
 
-    until(is_complete, SECONDS, f"all metrics of {service}", pause_seconds=0.3)
+    until(is_complete, SECONDS, f"all metrics of {service}")
     assert exposed(url) == promised
 
 
