@@ -35,9 +35,9 @@ up: $(CLI)/.installed ## Start the embedded suite and leave it running until Ctr
 install: $(CLI)/.installed ## Install every service's environment, nothing else
 	@$(CLI)/bin/python -m flops_cli local install
 
-test: $(DEV)/.installed install ## Lint, type-check and run every test (WHAT=path narrows it down)
+test: $(DEV)/.installed install ## Lint, type-check and run every test (WHAT=path narrows it down, WORKERS=3)
 	@$(MAKE) --no-print-directory lint
-	@$(DEV)/bin/python -m pytest $(WHAT)
+	@$(DEV)/bin/python -m pytest -n $(or $(WORKERS),$(if $(WHAT),0,auto)) $(WHAT)
 
 test-flavors: $(DEV)/.installed install ## Train and serve with PyTorch, Keras and TensorFlow (FLAVOR=pytorch runs one)
 	@$(DEV)/bin/python -m pytest tests/flavors $(if $(FLAVOR),-k $(FLAVOR))

@@ -72,7 +72,12 @@ def groups(rows):
     return found
 
 
-@pytest.mark.parametrize(("key", "rows"), groups(TRANSITIONS).items(), ids=str)
+def of_rows(part):
+    """Return the name of a stage and an event in a test's id; their rows need none."""
+    return f"{part[0]}-{part[1].__name__}" if isinstance(part, tuple) else ""
+
+
+@pytest.mark.parametrize(("key", "rows"), groups(TRANSITIONS).items(), ids=of_rows)
 def test_only_the_last_row_of_a_stage_and_event_is_unconditional(key, rows):
     guards = [row.when for row in rows]
 
@@ -369,6 +374,6 @@ def test_a_mock_that_ended_takes_no_late_result():
         mock_transition(failed, NodeProvided("mdpx1", PROVIDED.fragments), NOW)
 
 
-@pytest.mark.parametrize(("key", "rows"), groups(MOCK_TRANSITIONS).items(), ids=str)
+@pytest.mark.parametrize(("key", "rows"), groups(MOCK_TRANSITIONS).items(), ids=of_rows)
 def test_only_the_last_row_of_a_mocks_stage_and_event_is_unconditional(key, rows):
     assert [row.when is always_for_mocks for row in rows] == [False] * (len(rows) - 1) + [True], key
