@@ -44,6 +44,21 @@ def test_a_call_that_a_page_shows_exists(page, line):
     assert {word for word in rest if word.startswith("--")} <= options
 
 
+def parameters_of(command):
+    if isinstance(command, click.Group):
+        return [item for inner in command.commands.values() for item in parameters_of(inner)]
+    return [(command.name, parameter) for parameter in command.params]
+
+
+@pytest.mark.parametrize(
+    ("command", "parameter"),
+    [item for item in parameters_of(flops) if isinstance(item[1].type, click.Choice)],
+)
+def test_an_option_takes_the_words_of_the_sla(command, parameter):
+    # click shows and takes the names of an enum's members: PYTORCH, and not pytorch.
+    assert all(type(choice) is str for choice in parameter.type.choices)
+
+
 def test_the_page_of_the_command_line_has_every_exit_code():
     rows = re.findall(
         r"^\| (\d+) \| (.*) \|$", (ROOT / "docs" / "cli.md").read_text(), re.MULTILINE

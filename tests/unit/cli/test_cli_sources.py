@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from flops_cli.errors import UnreadableFileError
-from flops_cli.sources import find_sources
+from flops_cli.sources import Options, find_sources
+from flops_flight.csv_files import CsvFormat
 
 METADATA = {b"huggingface": b'{"info": {}}'}
 
@@ -122,6 +123,59 @@ def test_a_table_with_an_error_in_the_middle_is_named(tmp_path):
 
     with pytest.raises(UnreadableFileError, match=r"x\.csv cannot be read"):
         all_of(find_sources(tmp_path / "x.csv")[0])
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet"])
+def test_a_table_without_rows_is_refused(tmp_path, name):
+    if name == "x.csv":
+        (tmp_path / name).write_text("a,b\n")
+    else:
+        pq.write_table(pa.table({"a": pa.array([], pa.int64())}), tmp_path / name)
+
+    with pytest.raises(UnreadableFileError, match=f"{name} has no rows"):
+        find_sources(tmp_path / name)
+
+
+def test_the_format_of_a_csv_file_can_be_stated(tmp_path):
+    (tmp_path / "x.csv").write_text("id;power\n007;1,5\n")
+    options = Options(CsvFormat(decimal=".", text_columns=("id",)))
+
+    (source,) = find_sources(tmp_path / "x.csv", options)
+
+    assert all_of(source)[0].to_pylist() == [{"id": "007", "power": "1,5"}]
+
+
+def broken_pictures(folder):
+    """Write three images, two of them broken, and what macOS leaves beside them."""
+    a_picture(folder / "cat" / "1.png")
+    Image.effect_noise((64, 64), 9).save(folder / "cat" / "2.jpg")
+    whole = (folder / "cat" / "2.jpg").read_bytes()
+    (folder / "cat" / "2.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "cat" / "3.png").touch()
+    (folder / "cat" / "._1.png").write_bytes(b"notes of the Finder")
+
+
+def test_broken_images_are_refused_by_name(tmp_path):
+    broken_pictures(tmp_path)
+
+    with pytest.raises(UnreadableFileError, match=r"2 of 3 .*cat/2.jpg \(.*cat/3.png \(empty\)"):
+        find_sources(tmp_path)
+
+
+def test_broken_images_can_be_left_out(tmp_path):
+    broken_pictures(tmp_path)
+
+    (source,) = find_sources(tmp_path, Options(skip_broken=True))
+
+    assert [image["path"] for image in all_of(source)[0]["image"].to_pylist()] == ["1.png"]
+    assert "2 broken images" in source.notices[0]
+
+
+def test_images_that_are_all_broken_are_refused_also_when_they_may_be_left_out(tmp_path):
+    (tmp_path / "1.png").touch()
+
+    with pytest.raises(UnreadableFileError, match="1 of 1"):
+        find_sources(tmp_path, Options(skip_broken=True))
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import csv
 
+from flops_flight.csv_files import read_csv
 from flops_mock_data_provider.errors import DatasetUnavailableError
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ def _reader_of(path: Path) -> Callable[[Path, str], "Dataset"]:
     if path.is_file() and path.suffix == ".parquet":
         return lambda one, split: _tables([one], _only_train(split, one), pq.read_table)
     if path.is_file() and ".csv" in path.suffixes:
-        return lambda one, split: _tables([one], _only_train(split, one), csv.read_csv)
+        return lambda one, split: _tables([one], _only_train(split, one), read_csv)
     if path.is_dir() and any((path / name).exists() for name in _SAVED):
         return _saved
     if path.is_dir() and any(path.rglob("*.parquet")):
         return lambda one, split: _tables(_files(one, "*.parquet", split), split, pq.read_table)
     if path.is_dir() and any(path.rglob("*.csv*")):
-        return lambda one, split: _tables(_files(one, "*.csv*", split), split, csv.read_csv)
+        return lambda one, split: _tables(_files(one, "*.csv*", split), split, read_csv)
     if path.is_dir():
         return _image_folder
     raise DatasetUnavailableError(

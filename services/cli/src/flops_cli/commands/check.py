@@ -23,12 +23,14 @@ DATA_HELP = "CSV or Parquet file, or folder of images; the check trains on its f
 @click.command()
 @click.argument("target", metavar="PATH|URL|SLA.json")
 @click.option("--ref", default="", help="Branch, tag or commit. Default: a folder as it is.")
-@click.option("--flavor", type=click.Choice(list(Flavor)), help="Default: sklearn.")
+@click.option(
+    "--flavor", type=click.Choice([item.value for item in Flavor]), help="Default: sklearn."
+)
 @click.option(
     "--platform",
     "platforms",
     multiple=True,
-    type=click.Choice(list(Platform)),
+    type=click.Choice([item.value for item in Platform]),
     help="Platform that its dependencies must be available for; can be repeated.",
 )
 @click.option(

@@ -5,17 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow as pa
 
 from flops_cli.commands.context import Context, pass_context
 from flops_cli.errors import NotFoundError
 from flops_cli.local.network import DATA_PORT
 from flops_cli.screen import Screen
-from flops_cli.sources import Source, find_sources
+from flops_cli.sources import Options, Source, find_sources
 from flops_contracts.events import Fragment
 from flops_flight.client import DataServer
+from flops_flight.csv_files import CsvFormat, CsvSample
 from flops_flight.names import is_tag
 
 COLUMNS = ("FRAGMENT", "ROWS", "SIZE")
+SHOWN_ROWS = 3
 
 
 _at_server = click.option(
@@ -49,18 +52,41 @@ def list_(context: Context, server: str, tags: tuple[str, ...]) -> None:
 @data.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--tag", required=True, help="Data tag that projects select the data by.")
+@click.option("--delimiter", default="", help="CSV: between values; 'tab' for a tabulator.")
+@click.option("--encoding", default="", help="CSV: for example utf-8, cp1252, utf-16.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="CSV: decimal sign of numbers.")
+@click.option(
+    "--text", "text_columns", multiple=True, metavar="COLUMN", help="CSV: keep as text; repeatable."
+)
+@click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be read.")
 @_at_server
 @pass_context
-def push(context: Context, server: str, path: Path, tag: str) -> None:
+def push(  # noqa: PLR0913 - one parameter for each option
+    context: Context,
+    server: str,
+    path: Path,
+    tag: str,
+    delimiter: str,
+    encoding: str,
+    decimal: str | None,
+    text_columns: tuple[str, ...],
+    *,
+    skip_broken: bool,
+) -> None:
     """Send a Parquet or CSV file, a folder of them, or a folder of images.
 
+    The format of CSV files is recognised and shown; the options state what is recognised wrongly.
     Each file becomes a fragment. Sending the same data again changes nothing, so repeat an
     interrupted push.
     """
     if not is_tag(tag):
         message = "A tag consists of letters, digits, '_', '.' and '-'."
         raise click.BadParameter(message, param_hint="--tag")
-    sources = find_sources(path)
+    delimiter = "\t" if delimiter in {"tab", "\\t"} else delimiter
+    if len(delimiter) > 1:
+        raise click.BadParameter("It is one character, or 'tab'.", param_hint="--delimiter")
+    csv_format = CsvFormat(delimiter, encoding, decimal or "", text_columns)
+    sources = find_sources(path, Options(csv_format, skip_broken))
     with _open(context, server) as node, context.screen() as screen:
         stored = tuple(_send(node, source, tag, screen) for source in sources)
     document = [
@@ -119,10 +145,25 @@ def _send(node: DataServer, source: Source, tag: str, screen: Screen) -> Fragmen
         screen.bar(key, text, round(done), round(source.total))
 
     moved(0)
-    fragment = node.upload(tag, source.read(moved))
+    reader = source.read(moved)
+    if source.sample:
+        _show_csv(source.path, source.sample, reader.schema, screen)
+    for notice in source.notices:
+        screen.say(f"{source.path}: {notice}", "yellow")
+    fragment = node.upload(tag, reader)
     screen.drop_bars(key)
     screen.say(f"{source.path} -> {fragment.name} ({fragment.rows} rows)")
     return fragment
+
+
+def _show_csv(path: Path, sample: CsvSample, schema: pa.Schema, screen: Screen) -> None:
+    delimiter = {"\t": "tab"}.get(sample.format.delimiter, sample.format.delimiter)
+    screen.say(
+        f"{path}: CSV, delimiter {delimiter}, encoding {sample.format.encoding}, "
+        f"decimal sign {sample.format.decimal}; first rows:"
+    )
+    columns = [f"{field.name} ({field.type})" for field in schema]
+    screen.table("", columns, sample.rows[1 : 1 + SHOWN_ROWS])
 
 
 def _document(fragment: Fragment) -> dict[str, Any]:

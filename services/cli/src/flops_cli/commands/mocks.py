@@ -44,7 +44,11 @@ def start(context: Context, sla_file: str, watch: bool, key: str) -> None:
 
 
 @mock.command("list")
-@click.option("--stage", type=click.Choice([*MockStage]), help="Only mocks in this stage.")
+@click.option(
+    "--stage",
+    type=click.Choice([item.value for item in MockStage]),
+    help="Only mocks in this stage.",
+)
 @click.option("--page", default=1, type=click.IntRange(min=1))
 @pass_context
 def list_(context: Context, stage: str | None, page: int) -> None:

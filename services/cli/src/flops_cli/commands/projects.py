@@ -56,7 +56,11 @@ def check(context: Context, sla_file: str) -> None:
 
 
 @project.command("list")
-@click.option("--stage", type=click.Choice([*Stage]), help="Only projects in this stage.")
+@click.option(
+    "--stage",
+    type=click.Choice([item.value for item in Stage]),
+    help="Only projects in this stage.",
+)
 @click.option("--page", default=1, type=click.IntRange(min=1))
 @pass_context
 def list_(context: Context, stage: str | None, page: int) -> None:
