@@ -1,14 +1,13 @@
 """The command line itself: exit codes and messages."""
 
 import json
-import tomllib
-from pathlib import Path
 
 import click
 import pytest
 
 from flops_cli.__main__ import flops, main
 from flops_cli.errors import EXPLANATIONS, ClientError, CliExitCode
+from flops_contracts.version import VERSION
 
 
 def every_error(kind=ClientError):
@@ -34,12 +33,10 @@ def test_every_command_has_help_and_json(name):
     assert "--json" in options
 
 
-def test_the_version_is_that_of_the_distribution(capsys):
-    file = Path(__file__).parents[3] / "services" / "cli" / "pyproject.toml"
-
+def test_the_version_is_that_of_every_package(capsys):
     assert main(["--version"]) == CliExitCode.DONE
 
-    assert capsys.readouterr().out.strip() == tomllib.loads(file.read_text())["project"]["version"]
+    assert capsys.readouterr().out.strip() == VERSION
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 PICTURES: Final = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
 BATCH_BYTES: Final = 4 * 2**20
@@ -32,7 +32,7 @@ def readable_pictures(
 def _reason(picture: Path, error: Exception) -> str:
     if picture.stat().st_size == 0:
         return "empty"
-    return "not an image" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+    return "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 def picture_schema(names: Sequence[str]) -> pa.Schema:
