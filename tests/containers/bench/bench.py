@@ -16,9 +16,11 @@ from containers.bench.suite import LOCAL, PARTS, ROOT, Suite
 
 PYTHON: Final = "docker.io/library/python:3.11-slim"
 DEBIAN: Final = "docker.io/library/debian:bookworm-slim"
+REGISTRY: Final = "docker.io/library/registry:2.8.3"
+DOCKER: Final = "docker.io/library/docker:28-cli"
 TAKEN: Final = {
-    "docker.io/library/registry:2.8.3": ("/usr/bin/docker-registry", "/bin/registry"),
-    "docker.io/library/docker:28-cli": ("/usr/bin/docker", "/usr/local/bin/docker"),
+    REGISTRY: ("/usr/bin/docker-registry", "/bin/registry"),
+    DOCKER: ("/usr/bin/docker", "/usr/local/bin/docker"),
 }
 """Images of which ours take one program: where Debian's packages put it, and where it is there."""
 PARTS_IMAGE: Final = "flops-test/parts:latest"
@@ -66,9 +68,15 @@ class Bench:
     def build_images(self) -> str:
         """Build all of FLOps' images and return the table of their sizes."""
         script = ROOT / "compose" / "images.py"
+        # What was made here has no digest of a registry.
+        bases = {"PYTHON": PYTHON, "DEBIAN": DEBIAN, "REGISTRY": REGISTRY, "DOCKER": DOCKER}
+        words = [f"{name}_IMAGE={image}" for name, image in bases.items() if self.has_parts]
+        arguments = [word for argument in words for word in ("--build-arg", argument)]
         with timed("building FLOps' images"):
             table = run(
-                [sys.executable, script], seconds=BUILD_SECONDS, env=self.engine.environment
+                [sys.executable, script, *arguments],
+                seconds=BUILD_SECONDS,
+                env=self.engine.environment,
             )
         print(table, file=sys.stderr)  # noqa: T201 - one of the results
         return table
