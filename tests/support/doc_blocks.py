@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [
         ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
         *ROOT.glob("docs/*.md"),
         *ROOT.glob("docs/tutorials/*.md"),
         *ROOT.glob("docs/examples/**/README.md"),
