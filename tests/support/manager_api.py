@@ -20,6 +20,7 @@ from flops_manager.ports.tokens import Identity
 from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.database import Database
 from flops_manager.usecases.kept_logs import KeptLogs, LogLimits
+from flops_manager.usecases.liveness import Liveness
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.models import Models
 from flops_manager.usecases.projects import Projects
@@ -28,6 +29,7 @@ from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
 from support.api_samples import LATER
 from support.memory.addresses import MemoryAddressBook
+from support.memory.heartbeats import MemoryHeartbeats
 from support.memory.logs import MemoryLogStore
 from support.memory.orchestrator import MemoryDataServers, MemoryOrchestrator
 from support.memory.stores import (
@@ -87,6 +89,7 @@ class World:
     projects: BreakableProjects = field(default_factory=breakable_projects)
     mocks: MemoryRecords[Mock] = field(default_factory=memory_mocks)
     history: MemoryEventStore = field(default_factory=MemoryEventStore)
+    heartbeats: MemoryHeartbeats = field(default_factory=MemoryHeartbeats)
     logs: MemoryLogStore = field(default_factory=MemoryLogStore)
     orchestrator: MemoryOrchestrator = field(default_factory=MemoryOrchestrator)
     senders: Senders = field(default_factory=lambda: VerifiedSenders(KnownTokens()))
@@ -96,10 +99,11 @@ class World:
         survey = Survey(self.orchestrator, MemoryDataServers())
         queue = Queue(self.projects, survey, Limits())
         kept = KeptLogs(self.logs, self.projects, self.mocks, LogLimits(), _now)
+        liveness = Liveness(self.heartbeats, _now)
         projects = Projects(
-            self.projects, self.history, self.orchestrator, survey, queue, kept, _now
+            self.projects, self.history, self.orchestrator, survey, queue, kept, liveness, _now
         )
-        mocks = Mocks(self.mocks, self.history, kept, _now)
+        mocks = Mocks(self.mocks, self.history, kept, liveness, _now)
         return UseCases(
             projects,
             mocks,

@@ -45,6 +45,7 @@ from flops_manager.usecases.rhythm import Rhythm
 from support.memory.addresses import MemoryAddressBook
 from support.memory.bus import MemoryEventBus
 from support.memory.changes import MemoryStateChanges
+from support.memory.heartbeats import MemoryHeartbeats
 from support.memory.images import MemoryImages
 from support.memory.logs import MemoryLogFeed, MemoryLogStore
 from support.memory.orchestrator import MemoryDataServers, MemoryOrchestrator
@@ -271,6 +272,7 @@ class Core:
             images=self.images,
             runs=self.runs,
             bus=self.bus,
+            heartbeats=MemoryHeartbeats(),
             logs=MemoryLogStore(),
             log_feed=MemoryLogFeed(),
         )

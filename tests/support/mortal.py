@@ -59,6 +59,7 @@ _AWAY = {
     "CountingProjects": StoreUnavailableError("away"),
     "MemoryRecords": StoreUnavailableError("away"),
     "MemoryEventStore": StoreUnavailableError("away"),
+    "MemoryHeartbeats": StoreUnavailableError("away"),
     "MemoryAddressBook": StoreUnavailableError("away"),
 }
 

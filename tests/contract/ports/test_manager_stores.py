@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from flops_contracts.envelope import document_from_event
-from flops_contracts.events import Kind, Notice
+from flops_contracts.events import Heartbeat, Kind, Notice
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.adapters.mongo import (
     MongoEventStore,
@@ -16,6 +16,7 @@ from flops_manager.adapters.mongo import (
     mongo_mocks,
     mongo_projects,
 )
+from flops_manager.adapters.mongo_heartbeats import MongoHeartbeats
 from flops_manager.domain.commands import Announce, Deploy, Place
 from flops_manager.domain.errors import (
     AlreadyExistsError,
@@ -26,10 +27,12 @@ from flops_manager.domain.errors import (
     StoreUnavailableError,
     UnreadableRecordError,
 )
+from flops_manager.domain.liveness import LastHeartbeat
 from flops_manager.domain.queue import Brief
 from flops_manager.ports.stores import Pending, Record
 from support.broker import free_port
 from support.manager_core import NOW, MovableClock, a_mock, a_project, an_event
+from support.memory.heartbeats import MemoryHeartbeats
 from support.memory.stores import MemoryEventStore, MemoryLeases, memory_mocks, memory_projects
 
 
@@ -338,3 +341,67 @@ class TestMongoLeases(LeasesContract):
     @pytest.fixture
     def leases(self, database, clock):
         return MongoLeases(database, clock)
+
+
+def a_heartbeat(instance="agg1", state="training", seconds=0, **more):
+    return LastHeartbeat(instance, NOW + timedelta(seconds=seconds), Heartbeat(state, **more))
+
+
+class HeartbeatsContract:
+    """What every store of heartbeats promises."""
+
+    def test_the_last_heartbeat_of_each_actor_stays(self, heartbeats):
+        heartbeats.add("p1", a_heartbeat("agg1"))
+        heartbeats.add("p1", a_heartbeat("lrn1"))
+        later = a_heartbeat("agg1", "waiting", 10, round=2, memory_mb=300.5, rows=40)
+
+        assert heartbeats.renew("p1", later)
+
+        assert heartbeats.of("p1") == {"agg1": later, "lrn1": a_heartbeat("lrn1")}
+
+    def test_only_what_was_added_is_renewed(self, heartbeats):
+        heartbeats.add("p1", a_heartbeat("agg1"))
+
+        assert not heartbeats.renew("p1", a_heartbeat("lrn1"))
+        assert not heartbeats.renew("p2", a_heartbeat("agg1"))
+
+        assert set(heartbeats.of("p1", "p2")) == {"agg1"}
+
+    def test_adding_twice_replaces(self, heartbeats):
+        heartbeats.add("p1", a_heartbeat(state="first"))
+
+        heartbeats.add("p1", a_heartbeat(state="second"))
+
+        assert heartbeats.of("p1")["agg1"].heartbeat.state == "second"
+
+    def test_projects_are_read_together_or_alone(self, heartbeats):
+        heartbeats.add("p1", a_heartbeat("agg1"))
+        heartbeats.add("p2", a_heartbeat("agg2"))
+
+        assert set(heartbeats.of("p1", "p2", "p3")) == {"agg1", "agg2"}
+        assert set(heartbeats.of("p2")) == {"agg2"}
+        assert heartbeats.of() == {}
+
+    def test_a_removed_project_has_none(self, heartbeats):
+        heartbeats.add("p1", a_heartbeat("agg1"))
+        heartbeats.add("p2", a_heartbeat("agg2"))
+
+        heartbeats.remove("p1")
+        heartbeats.remove("p1")
+
+        assert set(heartbeats.of("p1", "p2")) == {"agg2"}
+        assert not heartbeats.renew("p1", a_heartbeat("agg1"))
+
+
+class TestMemoryHeartbeats(HeartbeatsContract):
+    @pytest.fixture
+    def heartbeats(self):
+        return MemoryHeartbeats()
+
+
+class TestMongoHeartbeats(HeartbeatsContract):
+    @pytest.fixture
+    def heartbeats(self, database):
+        heartbeats = MongoHeartbeats(database)
+        heartbeats.create_indexes()
+        return heartbeats

@@ -38,6 +38,7 @@ def a_watch_of(core):
         core.orchestrator,
         builds,
         core.bus,
+        adapters.heartbeats,
         core.limits,
         core.clock,
     )
@@ -106,6 +107,7 @@ def test_what_the_one_before_said_of_itself_is_not_said_of_the_new_one(core):
     project_id, aggregator, _ = core.reach_training()
     core.say(project_id, aggregator, Kind.HEARTBEAT, Heartbeat("training", 2, 300.0, 40))
     until(lambda: core.project(project_id).service(aggregator).round == 2, what="it is heard")
+    core.clock.pass_seconds(1)
 
     core.say(
         project_id, aggregator, Kind.FAILED, a_failure("no broker", ExitCode.BROKER_UNREACHABLE)

@@ -19,6 +19,7 @@ from flops_manager.adapters.mongo import (
     mongo_projects,
 )
 from flops_manager.adapters.mongo_addresses import MongoAddressBook
+from flops_manager.adapters.mongo_heartbeats import MongoHeartbeats
 from flops_manager.adapters.mongo_logs import MongoLogStore
 from flops_manager.adapters.mqtt import MqttEventBus
 from flops_manager.adapters.mqtt_logs import MqttLogFeed
@@ -31,6 +32,7 @@ from flops_manager.domain.observations import Limits
 from flops_manager.ports.address_book import AddressBook
 from flops_manager.ports.data_servers import DataServers
 from flops_manager.ports.event_bus import EventBus
+from flops_manager.ports.heartbeats import Heartbeats
 from flops_manager.ports.images import Images
 from flops_manager.ports.leases import Leases
 from flops_manager.ports.logs import LogFeed, LogStore
@@ -45,6 +47,7 @@ from flops_manager.usecases.builds import Builds
 from flops_manager.usecases.database import Database
 from flops_manager.usecases.inbox import Inbox
 from flops_manager.usecases.kept_logs import KeptLogs, LogIntake, LogLimits
+from flops_manager.usecases.liveness import Liveness
 from flops_manager.usecases.mock_steps import MockSteps
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.models import Models
@@ -75,6 +78,7 @@ class Adapters:
     images: Images
     runs: Runs
     bus: EventBus
+    heartbeats: Heartbeats
     logs: LogStore
     log_feed: LogFeed
 
@@ -126,6 +130,7 @@ def build(settings: Settings) -> App:
         images=_images(settings),
         runs=MlflowRuns(),
         bus=MqttEventBus(settings.mqtt, utc_now),
+        heartbeats=MongoHeartbeats(database),
         logs=MongoLogStore(database),
         log_feed=MqttLogFeed(settings.mqtt),
     )
@@ -170,6 +175,7 @@ def prepare_store(settings: Settings) -> None:
     mongo_mocks(database).create_indexes()
     MongoEventStore(database).create_indexes()
     MongoAddressBook(database, utc_now).create_indexes()
+    MongoHeartbeats(database).create_indexes()
     MongoLogStore(database).create_indexes()
     database.client.close()
 
@@ -183,10 +189,18 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
     )
     queue = Queue(adapters.projects, survey, options.limits)
     kept = KeptLogs(adapters.logs, adapters.projects, adapters.mocks, options.logs, now)
+    liveness = Liveness(adapters.heartbeats, now)
     projects = Projects(
-        adapters.projects, adapters.history, adapters.orchestrator, survey, queue, kept, now
+        adapters.projects,
+        adapters.history,
+        adapters.orchestrator,
+        survey,
+        queue,
+        kept,
+        liveness,
+        now,
     )
-    mocks = Mocks(adapters.mocks, adapters.history, kept, now)
+    mocks = Mocks(adapters.mocks, adapters.history, kept, liveness, now)
     inbox = Inbox(projects, mocks, adapters.bus)
     ears = Ears(inbox, adapters.bus, LogIntake(adapters.log_feed, kept))
     return App(
@@ -223,7 +237,7 @@ def _worker(
         now,
     )
     rest = options.rhythm.first_rest_seconds
-    history = (adapters.history, adapters.logs)
+    history = (adapters.history, adapters.heartbeats, adapters.logs)
     mock_steps = MockSteps(adapters.orchestrator, survey, announcements, options.installation, now)
     return Worker(
         ears=ears,
@@ -237,6 +251,7 @@ def _worker(
             adapters.orchestrator,
             builds,
             adapters.bus,
+            adapters.heartbeats,
             options.limits,
             now,
         ),

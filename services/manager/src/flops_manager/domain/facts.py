@@ -9,7 +9,6 @@ from flops_contracts.events import (
     ActorsBuilt,
     Event,
     Failure,
-    Heartbeat,
     Kind,
     ModelBuilt,
     ModelServing,
@@ -19,7 +18,6 @@ from flops_contracts.events import (
     Trained,
 )
 from flops_contracts.roles import Role, Stage
-from flops_manager.domain.deployments import MODEL_PORT
 from flops_manager.domain.learners import (
     can_be_replaced,
     cause_of_cluster,
@@ -195,29 +193,15 @@ def event_from_told(project: Project, event: Event) -> ProjectEvent | None:
     if isinstance(payload, Failure):
         error = error_from_failure(event, payload, project.service(payload.origin))
         return lost(project, event.actor.instance, error, event.event_id)
-    if isinstance(payload, ActorsBuilt | Trained | ModelBuilt | ModelServing) or _serves(event):
-        return ModelServing(MODEL_PORT) if event.kind is Kind.HEARTBEAT else payload
+    if isinstance(payload, ActorsBuilt | Trained | ModelBuilt | ModelServing):
+        return payload
     if event.kind is Kind.STARTED and service is not None and service.starts > MAX_STARTS:
         return lost(project, service.instance, too_many_starts(service, event.at))
     return None
 
 
-def _serves(event: Event) -> bool:
-    """Say whether a model server's heartbeat repeats what may have got lost: that it serves."""
-    is_server = event.actor.role is Role.MODEL_SERVER and event.kind is Kind.HEARTBEAT
-    return is_server and event.payload.state == "serving"
-
-
 def seen(service: Service, event: Event, heard_at: datetime | None = None) -> Service:
     """Return the service with the sign of life that ``event`` is."""
-    if isinstance(beat := event.payload, Heartbeat):
-        service = replace(
-            service,
-            state=beat.state,
-            round=beat.round,
-            memory_mb=beat.memory_mb,
-            rows=service.rows if beat.rows is None else beat.rows,
-        )
     if event.kind is Kind.STARTED:
         service = replace(service, started_at=event.at, starts=service.starts + 1)
     if event.kind is Kind.DATA_LOADED and service.started_at:

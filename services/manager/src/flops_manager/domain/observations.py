@@ -1,13 +1,15 @@
 """What it means for a project or mock that its services are in certain states, or time is up."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from flops_contracts.roles import Stage
+from flops_contracts.roles import Role, Stage
 from flops_manager.domain.learners import REPLACEABLE
 from flops_manager.domain.lifecycle import RUNS_IN
+from flops_manager.domain.liveness import LastHeartbeat, with_heartbeat
 from flops_manager.domain.losses import current_round, error_of
 from flops_manager.domain.projects import (
     DIED,
@@ -73,8 +75,21 @@ def stage_limit(project: Project, limits: Limits) -> float:
     }[project.stage]
 
 
+def is_serving(project: Project, heartbeats: Mapping[str, LastHeartbeat]) -> bool:
+    """Return whether a heartbeat of the model server repeats an event that may have got lost."""
+    return project.stage is Stage.SERVING and any(
+        with_heartbeat(service, heartbeats).state == "serving"
+        for service in watched(project)
+        if service.role is Role.MODEL_SERVER and service.attempt == project.attempt
+    )
+
+
 def overdue(
-    project: Project, limits: Limits, began: datetime, now: datetime
+    project: Project,
+    heartbeats: Mapping[str, LastHeartbeat],
+    limits: Limits,
+    began: datetime,
+    now: datetime,
 ) -> ProjectError | None:
     """Return the error of a stage that takes longer than it may, or None.
 
@@ -91,6 +106,7 @@ def overdue(
     waits_for = holding_up(project)
     if waits_for is None:
         return ProjectError(reason, project.stage, "Look at the manager's log, then retry.", at=now)
+    waits_for = with_heartbeat(waits_for, heartbeats)
     return error_of(
         waits_for,
         f"{reason} It waited for the {waits_for.role} {waits_for.instance}, which "

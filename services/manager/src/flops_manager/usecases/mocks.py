@@ -26,6 +26,7 @@ from flops_manager.usecases.answers import Page
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.changes import change, unchanged
 from flops_manager.usecases.kept_logs import KeptLogs, LogPage, LogQuery
+from flops_manager.usecases.liveness import Liveness
 from flops_manager.usecases.projects import being_deleted, require_same, subject_id
 from flops_runtime import tracing
 
@@ -36,9 +37,15 @@ class Mocks:
     """Everything that can be done with mocks."""
 
     def __init__(
-        self, store: MockStore, history: EventStore, kept: KeptLogs, now: Callable[[], datetime]
+        self,
+        store: MockStore,
+        history: EventStore,
+        kept: KeptLogs,
+        liveness: Liveness,
+        now: Callable[[], datetime],
     ) -> None:
         self._kept = kept
+        self._liveness = liveness
         self._store = store
         self._history = history
         self._now = now
@@ -76,6 +83,9 @@ class Mocks:
 
     def get(self, mock_id: str, caller: Caller) -> Mock:
         """Return a mock; raise ``MockNotFoundError``, also for those of others."""
+        return self._liveness.shown(self._visible(mock_id, caller))[0]
+
+    def _visible(self, mock_id: str, caller: Caller) -> Mock:
         mock = self._store.get(mock_id).subject
         if mock.is_deleted or not caller.may_see(mock.customer_id):
             raise MockNotFoundError.of(mock_id)
@@ -83,7 +93,7 @@ class Mocks:
 
     def lines(self, mock_id: str, caller: Caller, query: LogQuery) -> LogPage:
         """Return lines of the provider's log, also when it is gone."""
-        return self._kept.read(self.get(mock_id, caller).id, query)
+        return self._kept.read(self._visible(mock_id, caller).id, query)
 
     def list(
         self, caller: Caller, stage: MockStage | None = None, page: int = 1, page_size: int = 50
@@ -91,7 +101,7 @@ class Mocks:
         """Return a page of the caller's mocks (an Admin's: all), newest first."""
         customer_id = None if caller.is_admin else caller.user
         items, total = self._store.list(customer_id, stage, (page - 1) * page_size, page_size)
-        return Page(tuple(items), total)
+        return Page(self._liveness.shown(*items), total)
 
     def delete(self, mock_id: str, caller: Caller) -> None:
         """Stop and forget a mock; the data that it stored stay. Raises ``MockNotFoundError``."""
@@ -110,8 +120,11 @@ class Mocks:
 
         Raises ``MockNotFoundError`` for a mock that is gone.
         """
+        if event.kind is Kind.HEARTBEAT:
+            self._liveness.take(event, self._store)
+            return
         loaded = self._store.get(event.project_id)
-        is_new = event.kind is Kind.HEARTBEAT or self._history.append(event.project_id, event)
+        is_new = self._history.append(event.project_id, event)
         if not is_new and event.kind is Kind.STARTED:
             return
 

@@ -41,6 +41,7 @@ from flops_manager.usecases.answers import ActorLog, Finding, Page
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.changes import change, unchanged
 from flops_manager.usecases.kept_logs import KeptLogs, LogPage, LogQuery, tail
+from flops_manager.usecases.liveness import Liveness
 from flops_manager.usecases.queue import Queue
 from flops_manager.usecases.survey import Survey
 from flops_runtime import tracing
@@ -90,9 +91,11 @@ class Projects:
         survey: Survey,
         queue: Queue,
         kept: KeptLogs,
+        liveness: Liveness,
         now: Callable[[], datetime],
     ) -> None:
         self._kept = kept
+        self._liveness = liveness
         self._store = store
         self._history = history
         self._orchestrator = orchestrator
@@ -155,6 +158,9 @@ class Projects:
 
     def get(self, project_id: str, caller: Caller) -> Project:
         """Return a project; raise ``ProjectNotFoundError``, also for those of others."""
+        return self._liveness.shown(self._visible(project_id, caller))[0]
+
+    def _visible(self, project_id: str, caller: Caller) -> Project:
         project = self._store.get(project_id).subject
         if project.is_deleted or not caller.may_see(project.customer_id):
             raise ProjectNotFoundError.of(project_id)
@@ -170,26 +176,26 @@ class Projects:
 
     def cancel(self, project_id: str, caller: Caller) -> Project:
         """Stop a project. A cancelled one stays so; ``IllegalTransitionError`` if it ended."""
-        self.get(project_id, caller)
+        self._visible(project_id, caller)
 
         def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
             return transition(project, CancelRequested(), self._now())
 
-        return change(self._store, project_id, step)
+        return self._liveness.shown(change(self._store, project_id, step))[0]
 
     def retry(self, project_id: str, caller: Caller) -> Project:
         """Start a failed or cancelled project again where it stopped, with what is there.
 
         One that runs goes on undisturbed; ``IllegalTransitionError`` if it is completed.
         """
-        self.get(project_id, caller)
+        self._visible(project_id, caller)
 
         def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
             if not project.stage.is_final:
                 return unchanged(project)
             return transition(project, RetryRequested(), self._now())
 
-        return change(self._store, project_id, step)
+        return self._liveness.shown(change(self._store, project_id, step))[0]
 
     def delete(self, project_id: str, caller: Caller, *, with_runs: bool = False) -> None:
         """Stop a project, remove all it has at the orchestrator (the served model too), forget it.
@@ -212,7 +218,7 @@ class Projects:
         self, project_id: str, caller: Caller, after: int = 0, limit: int = 500
     ) -> tuple[StoredEvent, ...]:
         """Return the history with numbers above ``after``, in order; empty if there is no more."""
-        self.get(project_id, caller)
+        self._visible(project_id, caller)
         return self.events_after(project_id, after, limit)
 
     def events_after(self, project_id: str, after: int, limit: int) -> tuple[StoredEvent, ...]:
@@ -228,7 +234,7 @@ class Projects:
 
         They are what is kept of its log, or else what the orchestrator has of it.
         """
-        project = self.get(project_id, caller)
+        project = self._visible(project_id, caller)
         wanted = [one for one in project.services if actor in {"", one.instance, one.role}]
         applications = {application_of(project, one.role) for one in wanted if not one.is_removed}
         states: dict[str, ServiceState] = {}
@@ -238,7 +244,7 @@ class Projects:
 
     def lines(self, project_id: str, caller: Caller, query: LogQuery) -> LogPage:
         """Return lines of the actors' logs, also of those that are gone."""
-        return self._kept.read(self.get(project_id, caller).id, query)
+        return self._kept.read(self._visible(project_id, caller).id, query)
 
     def end(self, project_id: str, cause: FlopsError) -> None:
         """Let a project fail whose record cannot be stored as it would be, without its details."""
@@ -275,14 +281,15 @@ class Projects:
 
         Raises ``ProjectNotFoundError`` for a project that is gone.
         """
-        is_new, loaded = True, None
-        # A heartbeat says how things are, not what happened: it is no part of the history.
-        if event.kind is not Kind.HEARTBEAT:
-            # First, so that nothing is kept of a project that is gone.
-            loaded = self._store.get(event.project_id)
-            is_new = self._history.append(event.project_id, event)
-            if not is_new and event.kind is Kind.STARTED:
-                return
+        # A heartbeat says how things are, not what happened: it is not part of the history.
+        if event.kind is Kind.HEARTBEAT:
+            self._liveness.take(event, self._store)
+            return
+        # First, so that nothing is stored of a project that is gone.
+        loaded = self._store.get(event.project_id)
+        is_new = self._history.append(event.project_id, event)
+        if not is_new and event.kind is Kind.STARTED:
+            return
 
         def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
             told = with_told(project, event, self._now(), is_new=is_new)

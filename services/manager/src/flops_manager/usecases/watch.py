@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from flops_contracts.events import ModelServing
 from flops_contracts.roles import Stage
 from flops_manager.domain.commands import Command
-from flops_manager.domain.deployments import ApplicationKey, application_of, helper
+from flops_manager.domain.deployments import MODEL_PORT, ApplicationKey, application_of, helper
 from flops_manager.domain.errors import (
     IllegalTransitionError,
     MockNotFoundError,
@@ -19,12 +20,14 @@ from flops_manager.domain.errors import (
     ProjectNotFoundError,
 )
 from flops_manager.domain.lifecycle import transition
+from flops_manager.domain.liveness import with_heartbeat
 from flops_manager.domain.losses import lost
 from flops_manager.domain.mock_lifecycle import mock_transition
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.observations import (
     Limits,
     deployed,
+    is_serving,
     loss,
     observed,
     overdue,
@@ -36,6 +39,7 @@ from flops_manager.domain.projects import Project, ProjectError, Service
 from flops_manager.domain.states import ServiceState
 from flops_manager.metrics import LOOK_SECONDS, PROJECTS
 from flops_manager.ports.event_bus import EventBus
+from flops_manager.ports.heartbeats import Heartbeats
 from flops_manager.ports.orchestrator import Orchestrator
 from flops_manager.ports.stores import MockStore, ProjectStore
 from flops_manager.usecases.builds import Builds
@@ -75,6 +79,7 @@ class Watch:
         orchestrator: Orchestrator,
         builds: Builds,
         bus: EventBus,
+        heartbeats: Heartbeats,
         limits: Limits,
         now: Callable[[], datetime],
     ) -> None:
@@ -83,6 +88,7 @@ class Watch:
         self._orchestrator = orchestrator
         self._builds = builds
         self._bus = bus
+        self._heartbeats = heartbeats
         self._limits = limits
         self._now = now
         self._began = now()
@@ -116,8 +122,10 @@ class Watch:
         return _Sight(asked_at, found)
 
     def _judge(self, project: Project, sight: _Sight) -> tuple[Project, tuple[Command, ...]]:
-        now = self._now()
-        late = overdue(project, self._limits, self._began, now)
+        now, heartbeats = self._now(), self._heartbeats.of(project.id)
+        if is_serving(project, heartbeats):
+            return _moved(project, ModelServing(MODEL_PORT), now)
+        late = overdue(project, heartbeats, self._limits, self._began, now)
         if late is not None:
             return _moved(project, self._builds.of(project) or StepFailed(project.stage, late), now)
         project = _seen(project, sight.states, now)
@@ -126,7 +134,8 @@ class Watch:
             seen = sight.of(service, application_of(project, service.role))
             if seen is None or project.stage.is_final:
                 continue
-            error = self._trouble(service, seen.get(service.instance), now)
+            alive = with_heartbeat(service, heartbeats)
+            error = self._trouble(alive, seen.get(service.instance), now)
             if error is not None:
                 # A builder may have done its work, and only its word was lost.
                 event = self._builds.of(project) or lost(project, service.instance, error)
@@ -147,6 +156,7 @@ class Watch:
 
     def _judge_mock(self, mock: Mock, sight: _Sight) -> tuple[Mock, tuple[Command, ...]]:
         now, error = self._now(), None
+        heartbeats = self._heartbeats.of(mock.id)
         for service in mock.services:
             seen = sight.of(service, helper(mock.customer_id))
             # Who is done may end, and be gone.
@@ -157,7 +167,8 @@ class Watch:
             if state is not None:
                 service = observed(service, state, now)  # noqa: PLW2901 - the same, as seen now
                 mock = mock.with_service(service)
-            error = error or self._trouble(service, state, now)
+            alive = with_heartbeat(service, heartbeats)
+            error = error or self._trouble(alive, state, now)
         error = error or self._late_mock(mock, now)
         if error is None or mock.stage.is_final or mock.is_deleted:
             return mock, ()
