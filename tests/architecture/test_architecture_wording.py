@@ -16,7 +16,14 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CLEAN_FOLDERS: tuple[str, ...] = ("tests/slow",)
+CLEAN_FOLDERS: tuple[str, ...] = (
+    "docs/adr",
+    "tests/integration/cli",
+    "tests/integration/local_oakestra",
+    "tests/slow",
+    "tests/unit/cli",
+    "tests/unit/local_oakestra",
+)
 TEXTS = {".css", ".html", ".js", ".md", ".sh", ".toml", ".yaml", ".yml"}
 LONGEST_LINE = 200
 
