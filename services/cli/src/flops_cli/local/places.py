@@ -15,8 +15,8 @@ class Places:
 
     @property
     def environments(self) -> Path:
-        """The folder of the services' virtual environments."""
-        return self.home / "envs"
+        """The folder of the services' virtual environments, whose scripts name its real path."""
+        return (self.home / "envs").resolve()
 
     @property
     def images(self) -> Path:
