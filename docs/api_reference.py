@@ -78,7 +78,7 @@ def fields_table(schema: dict[str, Any]) -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     for name, field in properties.items():
         default = "required" if name in schema.get("required", ()) else _default(field)
-        about = field.get("description", "")
+        about = field.get("description", "").replace("](#", "](sla-reference.md#")
         yield f"| `{name}` | {_type(field)} | {default} | {about} |"
 
 
