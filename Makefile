@@ -32,7 +32,7 @@ demo: $(CLI)/.installed ## Run the main job on this machine: data, training, ser
 up: $(CLI)/.installed ## Start the embedded suite and leave it running until Ctrl-C
 	@$(CLI)/bin/python -m flops_cli local up
 
-install: $(CLI)/.installed ## Install every service's environment, nothing else
+install: $(CLI)/.installed ## Install every service's environment
 	@$(CLI)/bin/python -m flops_cli local install
 
 test: $(DEV)/.installed install ## Lint, type-check and run every test (WHAT=path narrows it down, WORKERS=3)
@@ -42,7 +42,7 @@ test: $(DEV)/.installed install ## Lint, type-check and run every test (WHAT=pat
 test-flavors: $(DEV)/.installed install ## Train and serve with PyTorch, Keras and TensorFlow (FLAVOR=pytorch runs one)
 	@$(DEV)/bin/python -m pytest tests/flavors $(if $(FLAVOR),-k $(FLAVOR))
 
-test-browser: $(DEV)/.installed install ## See the web pages in a real Chromium (Debian's, or FLOPS_CHROMIUM=...)
+test-browser: $(DEV)/.installed install ## Test the web pages in a real Chromium (Debian's, or FLOPS_CHROMIUM=...)
 	@$(DEV)/bin/python -m pytest tests/browser $(if $(WHAT),-k $(WHAT))
 
 test-docs: $(DEV)/.installed install ## Follow the commands of README and docs/ in a running suite (WHAT=first-project)
@@ -61,7 +61,7 @@ conformance: $(DEV)/.installed ## Check any root: ROOT_URL=http://host:10000 ROO
 check: $(DEV)/.installed lint ## What to run before a commit: lint, types, layers, unit, contract and architecture tests
 	@$(DEV)/bin/python -m pytest tests/unit tests/contract tests/architecture
 
-test-chaos: $(DEV)/.installed install ## Kill random processes of the running suite and see projects through (SEED=7 RUNS=3)
+test-chaos: $(DEV)/.installed install ## Kill random processes of a running suite, and expect projects to complete (SEED=7 RUNS=3)
 	@SEED=$(SEED) RUNS=$(RUNS) $(DEV)/bin/python -m pytest -s tests/chaos
 
 test-slow: $(DEV)/.installed ## Train with 1 GB of parameters, and 100 MB with 64 learners; needs 10 GB of memory
@@ -119,7 +119,7 @@ format: $(DEV)/.installed ## Format the code and fix what can be fixed
 docs: $(DEV)/.installed ## Write the generated pages of docs/
 	@$(DEV)/bin/python docs/generate.py
 
-lock: $(UV) ## Lock every service's dependencies anew (UPGRADE=1 takes newer versions)
+lock: $(UV) ## Lock every service's dependencies again (UPGRADE=1 takes newer versions)
 	@for service in $(SERVICES); do \
 	  echo "services/$$service/requirements.lock"; \
 	  (cd services/$$service && $(LOCK) pyproject.toml -o requirements.lock) || exit 1; \

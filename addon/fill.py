@@ -45,7 +45,7 @@ def _names(document: Any) -> set[str]:
     if isinstance(document, str):
         return set(Template(document).get_identifiers())
     parts = document.values() if isinstance(document, dict) else document
-    return {name for one in parts for name in _names(one)}
+    return {name for part in parts for name in _names(part)}
 
 
 def _replaced(document: Any, values: Mapping[str, str]) -> Any:
@@ -53,7 +53,7 @@ def _replaced(document: Any, values: Mapping[str, str]) -> Any:
         case dict():
             return {key: _replaced(value, values) for key, value in document.items()}
         case list():
-            return [_replaced(one, values) for one in document]
+            return [_replaced(part, values) for part in document]
         case _:
             return Template(document).substitute(values)
 

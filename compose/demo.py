@@ -54,7 +54,7 @@ def served(folder: Path, address: str) -> Iterator[str]:
         port = probe.getsockname()[1]
     where = [f"--base-path={folder}", f"--listen={address}", f"--port={port}"]
     argv = ["git", "daemon", "--export-all", "--reuseaddr", *where, str(folder)]
-    # It complains of whoever only looks whether it is there.
+    # It complains about clients that only check whether it listens.
     silent = subprocess.DEVNULL
     daemon = subprocess.Popen(argv, stdout=silent, stderr=silent, start_new_session=True)
     try:
@@ -80,7 +80,9 @@ def provide(client: FlopsClient, sla: dict[str, Any], screen: Screen) -> None:
     screen.drop_bars("mock")
     if mock.failure:
         raise failure_error(f"mock {mock_id}", mock.failure)
-    screen.say(f"mock {mock_id}: {sum(one['rows'] for one in mock.fragments)} rows of {tag}")
+    screen.say(
+        f"mock {mock_id}: {sum(fragment['rows'] for fragment in mock.fragments)} rows of {tag}"
+    )
 
 
 def train(
@@ -107,7 +109,7 @@ def stage_seconds(project: Project) -> dict[str, float]:
 
 
 def run(values: dict[str, str], chosen: argparse.Namespace, screen: Screen) -> dict[str, Any]:
-    """Do it all; return what there is to know."""
+    """Provide data, train and query the model; return the results."""
     address = values["FLOPS_PUBLISH_ADDRESS"]
     urls = [f"http://{address}:{port}" for port in (API_PORT, OAKESTRA_PORT)]
     password = values["FLOPS_OAKESTRA_PASSWORD"]
@@ -140,14 +142,14 @@ def run(values: dict[str, str], chosen: argparse.Namespace, screen: Screen) -> d
 
 
 def main() -> None:
-    """Run it, show the result, and write it where asked."""
+    """Run the demo and show its results; write them to a file if one is given."""
     parser = argparse.ArgumentParser(prog="compose/demo.py", description=__doc__)
     parser.add_argument("--env-file", type=Path, default=FILE)
     parser.add_argument("--platform", action="append", default=[], help="such as linux/arm64")
     parser.add_argument("--sample", type=Path, default=SAMPLE, help="folder of the ML repository")
-    parser.add_argument("--result", type=Path, help="write what there is to know as JSON")
+    parser.add_argument("--result", type=Path, help="write the results as JSON")
     chosen = parser.parse_args()
-    # What was started is ended, also when this is asked to end.
+    # SIGTERM ends the git daemon as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if not chosen.env_file.exists():
         sys.exit(f"there is no {chosen.env_file}: run 'make env LOCAL=1' first")
@@ -158,7 +160,7 @@ def main() -> None:
         except (ClientError, FlopsError) as error:
             sys.exit(f"{error} {error.hint}".strip())
         screen.say(
-            f"{result['accuracy']:.3f} of {result['held_out']} digits that no learner had are told"
+            f"{result['accuracy']:.3f} of {result['held_out']} digits that no learner had are recognised"
             f" by {result['model']}/invocations",
             "bold green",
         )

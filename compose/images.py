@@ -48,8 +48,8 @@ class Options:
 
 def dockerfiles() -> dict[str, Path]:
     """Return every image that this repository describes, by name."""
-    found = {file.parent.name: file for file in sorted(ROOT.glob("services/*/Dockerfile"))}
-    return {**found, REGISTRY: ROOT / "compose" / REGISTRY / "Dockerfile"}
+    services = {file.parent.name: file for file in sorted(ROOT.glob("services/*/Dockerfile"))}
+    return {**services, REGISTRY: ROOT / "compose" / REGISTRY / "Dockerfile"}
 
 
 def own_platform() -> str:
@@ -104,7 +104,10 @@ def _for_platforms(references: Sequence[str], options: Options, what: list[str])
         platform: f"{reference}-{platform.replace('/', '-')}" for platform in options.platforms
     }
     return [
-        *([*build, "--platform", one, "--tag", part, *what] for one, part in parts.items()),
+        *(
+            [*build, "--platform", platform, "--tag", part, *what]
+            for platform, part in parts.items()
+        ),
         # A list that exists would be added to, and keep its older images.
         ["buildah", "manifest", "rm", reference],
         ["buildah", "manifest", "create", reference],
@@ -117,7 +120,7 @@ def _for_platforms(references: Sequence[str], options: Options, what: list[str])
 
 
 def run(argv: Sequence[str]) -> None:
-    """Run one step, showing what it says; end with its exit code if it fails."""
+    """Run one step and show its errors; exit if it fails."""
     is_optional = list(argv[:3]) == ["buildah", "manifest", "rm"]
     quiet = subprocess.DEVNULL
     ended = subprocess.run(
@@ -132,7 +135,7 @@ def run(argv: Sequence[str]) -> None:
 
 
 def output(argv: Sequence[str]) -> str:
-    """Return what a question is answered, or nothing."""
+    """Return the standard output of a command, or nothing if it fails."""
     ended = subprocess.run(list(argv), check=False, timeout=60, capture_output=True, text=True)
     return ended.stdout.strip() if ended.returncode == 0 else ""
 
@@ -151,7 +154,7 @@ def sizes(reference: str) -> tuple[int, int]:
 
 
 def options_from(argv: Sequence[str]) -> tuple[Options, list[str]]:
-    """Read the command line: the options, and the names of the images that are wanted."""
+    """Read the command line: the options, and the names of the chosen images."""
     parser = argparse.ArgumentParser(prog="compose/images.py", description=__doc__)
     parser.add_argument("names", nargs="*", help="images to build; default: all")
     parser.add_argument("--prefix", default=PREFIX)
@@ -176,7 +179,7 @@ def options_from(argv: Sequence[str]) -> tuple[Options, list[str]]:
 
 
 def main() -> None:
-    """Build what is asked for, one after the other, and print a table."""
+    """Build the chosen images, one after the other, and print a table."""
     options, names = options_from(sys.argv[1:])
     tool = "buildah" if options.platforms else "docker"
     if not shutil.which(tool):

@@ -1,7 +1,7 @@
 # ruff: noqa: INP001 - a script beside the files that it is for, no package
 """Writes compose/.env: a random password for everything that has one, and this machine's address.
 
-What the file says already is kept; only what it lacks is added. ``make env`` runs it.
+Existing values are kept; only missing ones are added. ``make env`` runs it.
 """
 
 import argparse
@@ -59,13 +59,13 @@ def values_from(text: str) -> dict[str, str]:
 def completed(
     values: Mapping[str, str], address: str, root_password: str, more: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return ``values`` with everything that the compose files ask for."""
-    wanted = {ROOT_PASSWORD: root_password, **dict.fromkeys(ADDRESSES, address), **more}
-    wanted["FLOPS_IMAGE_TAG"] = VERSION
+    """Return ``values`` with everything that the compose files need."""
+    defaults = {ROOT_PASSWORD: root_password, **dict.fromkeys(ADDRESSES, address), **more}
+    defaults["FLOPS_IMAGE_TAG"] = VERSION
     # Hexadecimal, because some of them become part of a URL.
-    wanted |= {name: secrets.token_hex(24) for name in SECRETS}
+    defaults |= {name: secrets.token_hex(24) for name in SECRETS}
     given = {name: value for name, value in values.items() if value}
-    return {**wanted, **given}
+    return {**defaults, **given}
 
 
 def for_one_machine(address: str, engine: str) -> dict[str, str]:
@@ -103,7 +103,7 @@ def write(file: Path, values: Mapping[str, str]) -> None:
 
 
 def main() -> None:
-    """Complete the file, and say what is left to do."""
+    """Complete the file, and print the remaining steps."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--file", type=Path, default=FILE)
     parser.add_argument("--address", default="", help="address of this machine, as others reach it")

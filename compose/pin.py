@@ -39,16 +39,16 @@ def pinned(text: str, digests: Mapping[str, str]) -> str:
 def current_digest(tag: str) -> str:
     """Ask the registry for the digest of all platforms of ``tag``; end if it does not answer."""
     form = "{{.Manifest.Digest}}"
-    asked = subprocess.run(
+    inspection = subprocess.run(
         ["docker", "buildx", "imagetools", "inspect", "--format", form, tag],
         check=False,
         timeout=SECONDS,
         stdout=subprocess.PIPE,
         text=True,
     )
-    if asked.returncode:
+    if inspection.returncode:
         sys.exit(f"no digest of {tag}: is docker's buildx installed, and the registry in reach?")
-    return asked.stdout.strip()
+    return inspection.stdout.strip()
 
 
 def main() -> None:

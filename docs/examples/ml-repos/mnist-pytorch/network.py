@@ -5,7 +5,7 @@ from torch import nn
 
 
 class Network(nn.Module):
-    """Takes rows of 784 raw pixels, so that whoever asks the served model need not prepare them."""
+    """Takes rows of 784 raw pixels, so that callers of the served model need not prepare them."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ CLASSES = np.arange(10)
 
 
 class ModelManager(ModelManagerTemplate):
-    """A pipeline that takes raw pixels, so that whoever asks the served model need not scale."""
+    """A pipeline that takes raw pixels, so that callers of the served model need not scale."""
 
     def __init__(self) -> None:
         # Few steps a round: the next round goes on from the average of all learners.
