@@ -40,10 +40,10 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def version_in(text: str) -> str:
     """Return the version that version.py states."""
-    found = VERSION.search(text)
-    if not found:
+    match = VERSION.search(text)
+    if not match:
         raise ReleaseError(f'{VERSION_FILE} has no line VERSION = "..."')
-    return found[1]
+    return match[1]
 
 
 def released(changelog: str, version: str, day: date) -> str:

@@ -160,8 +160,8 @@ def main() -> None:
         except (ClientError, FlopsError) as error:
             sys.exit(f"{error} {error.hint}".strip())
         screen.say(
-            f"{result['accuracy']:.3f} of {result['held_out']} digits that no learner had are recognised"
-            f" by {result['model']}/invocations",
+            f"{result['accuracy']:.3f} of {result['held_out']} digits that no learner had are"
+            f" recognised by {result['model']}/invocations",
             "bold green",
         )
         screen.say(f"MLflow: {result['tracking']}")

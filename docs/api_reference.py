@@ -45,9 +45,10 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[st
     if parameters := operation["parameters"]:
         yield "| parameter | in | type | |"
         yield "| --- | --- | --- | --- |"
-        for one in parameters:
-            about = one.get("description", "")
-            yield f"| `{one['name']}` | {one['in']} | {_type(one['schema'])} | {about} |"
+        for parameter in parameters:
+            about = parameter.get("description", "")
+            kind = _type(parameter["schema"])
+            yield f"| `{parameter['name']}` | {parameter['in']} | {kind} | {about} |"
         yield ""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if body:
@@ -55,12 +56,12 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[st
         yield ""
     for status, response in operation["responses"].items():
         kinds = response.get("content", {})
-        told = [
+        answers = [
             _type(kind["schema"]) if name == "application/json" else f"`{name}`"
             for name, kind in kinds.items()
         ]
         if status == "200":
-            yield f"Answers {' or '.join(told)}."
+            yield f"Answers {' or '.join(answers)}."
     others = ", ".join(status for status in operation["responses"] if status != "200")
     if others:
         yield ""

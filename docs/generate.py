@@ -51,8 +51,8 @@ def settings_page() -> str:
             "| --- | --- | --- | --- |",
         ]
         lines += [
-            f"| `{one.name}` | {one.help} | {one.kind} | {_default(one.default)} |"
-            for one in settings_of(service)
+            f"| `{setting.name}` | {setting.help} | {setting.kind} | {_default(setting.default)} |"
+            for setting in settings_of(service)
         ]
     return "\n".join(lines) + "\n"
 

@@ -1,5 +1,6 @@
 """docs/messages.md: every MQTT message with its fields and an example, from the schemas."""
 
+import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +44,7 @@ def render() -> str:
 def _kind(kind: Kind, schema: dict[str, Any], payload: type[Any]) -> Iterator[str]:
     yield f"## {kind.value}"
     yield ""
-    yield " ".join((payload.__doc__ or "").split()).replace("``", "`")
+    yield (inspect.getdoc(payload) or "").replace("``", "`")
     if kind in RESULTS:
         yield ""
         yield "A result: kept by the broker until the manager has stored it."

@@ -65,11 +65,11 @@ def _module(service: str) -> Callable[[], Iterator[Described]]:
 
 
 def _of_manager(*, is_worker: bool) -> Iterator[Described]:
-    """Give what a process of the manager shows: what is not the worker's is in both."""
-    only_worker = {one.name for one in manager_metrics.WORKER.collect()}
-    for one in described(manager_metrics):
-        if is_worker or one.name.removesuffix("_total") not in only_worker:
-            yield one
+    """Yield the metrics of a process of the manager; those of the API are in both."""
+    only_worker = {metric.name for metric in manager_metrics.WORKER.collect()}
+    for metric in described(manager_metrics):
+        if is_worker or metric.name.removesuffix("_total") not in only_worker:
+            yield metric
 
 
 def _of_api() -> Iterator[Described]:
@@ -109,6 +109,6 @@ def render() -> str:
 def _table(metrics: Sequence[Described]) -> Iterator[str]:
     yield "| metric | type | labels | meaning |"
     yield "| --- | --- | --- | --- |"
-    for one in metrics:
-        labels = ", ".join(f"`{label}`" for label in one.labels)
-        yield f"| `{one.name}` | {one.kind} | {labels} | {one.help} |"
+    for metric in metrics:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        yield f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |"

@@ -40,14 +40,14 @@ def _strategies() -> Iterator[str]:
     yield "| `strategy.name` | what it does | parameters | `min_fit_clients` | source |"
     yield "| --- | --- | --- | --- | --- |"
     for name, facts in STRATEGIES.items():
-        told = "; ".join(_parameter(*one) for one in facts.parameters.items())
+        parameters = "; ".join(_parameter(*item) for item in facts.parameters.items())
         least = facts.least_words or "any"
-        yield f"| `{name}` | {facts.does} | {told or 'none'} | {least} | {facts.source} |"
+        yield f"| `{name}` | {facts.does} | {parameters or 'none'} | {least} | {facts.source} |"
 
 
-def _parameter(name: str, one: Parameter) -> str:
-    default = "required" if one.default is None else f"default {one.default:g}"
-    return f"`{name}`: {one.meaning}; {one.words}, {default}"
+def _parameter(name: str, parameter: Parameter) -> str:
+    default = "required" if parameter.default is None else f"default {parameter.default:g}"
+    return f"`{name}`: {parameter.meaning}; {parameter.words}, {default}"
 
 
 def _partitioners() -> Iterator[str]:

@@ -17,7 +17,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CLEAN_FOLDERS: tuple[str, ...] = (
-    "docs/adr",
+    "*.md",
+    ".ci",
+    ".github",
+    "Makefile",
+    "addon",
+    "compose",
+    "docs",
     "tests/integration/cli",
     "tests/integration/local_oakestra",
     "tests/slow",

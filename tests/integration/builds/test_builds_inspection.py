@@ -84,7 +84,7 @@ def test_a_folder_without_git_is_taken_as_it_is(tmp_path):
 
     checkout = source.fetch(str(tmp_path / "mnist"), "", tmp_path / "copy")
 
-    assert checkout.differs == "which is no git repository"
+    assert checkout.differs == "which is not a git repository"
     assert (checkout.folder / "model_manager.py").is_file()
 
 

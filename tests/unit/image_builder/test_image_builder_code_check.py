@@ -103,7 +103,7 @@ def test_all_problems_are_named_at_once():
     )
 
     assert error.reason.startswith("5 problems: ")
-    assert "broken.py:1: is no valid Python" in error.reason
+    assert "broken.py:1: is not valid Python" in error.reason
     assert "lacks get_model(self)" in error.reason
     assert "data_manager.py:1: class DataManager lacks get_data(self)" in error.reason
 

@@ -126,7 +126,7 @@ def _limits(environment: Environment) -> Limits:
 def _rules(environment: Environment) -> TagRules:
     return TagRules(
         quota_mb=environment.whole(
-            "FLOPS_TAG_QUOTA_MB", 0, help="Disk for each tag without rules; 0 is no limit."
+            "FLOPS_TAG_QUOTA_MB", 0, help="Disk for each tag without rules; 0 means no limit."
         ),
         retention_days=environment.whole(
             "FLOPS_RETENTION_DAYS", 0, help="How long data without rules are kept; 0 is for ever."

@@ -200,9 +200,9 @@ class LearnerPresence:
 
 @dataclass(frozen=True)
 class RoundStarted:
-    """A round begins; rounds count from 1, anew in each cycle of a hierarchical project.
+    """A round begins; rounds count from 1, again in each cycle of a hierarchical project.
 
-    An aggregator over aggregators says ``is_cycle``: what it counts are the project's cycles.
+    An aggregator over aggregators sets ``is_cycle``: its rounds are the project's cycles.
     """
 
     round: int = field(metadata=_COUNT)

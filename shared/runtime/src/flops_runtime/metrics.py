@@ -28,7 +28,7 @@ MQTT_RECEIVED: Final = Counter(
     ["outcome"],
 )
 MQTT_RECONNECTS: Final = Counter(
-    "flops_mqtt_reconnects", "Connections to the broker that were made anew after a loss."
+    "flops_mqtt_reconnects", "Connections to the broker that were made again after a loss."
 )
 MQTT_UNSENT: Final = Gauge(
     "flops_mqtt_unsent_messages", "Messages handed over that the broker has not confirmed yet."

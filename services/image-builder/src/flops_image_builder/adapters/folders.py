@@ -26,7 +26,7 @@ class FoldersAndRepositories:
         names = self._taken(source)
         if names is None:
             shutil.copytree(source, folder, ignore=LEFT_OUT)
-            return Checkout("", folder, "which is no git repository")
+            return Checkout("", folder, "which is not a git repository")
         for name in names:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)

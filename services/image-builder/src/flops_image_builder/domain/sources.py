@@ -112,7 +112,7 @@ def parse_sources(files: Mapping[str, str]) -> tuple[Sources, tuple[Problem, ...
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None) or 1
             reason = getattr(error, "msg", None) or str(error)
-            problems.append(Problem(f"{path}:{line}", f"is no valid Python: {reason}"))
+            problems.append(Problem(f"{path}:{line}", f"is not valid Python: {reason}"))
     return Sources(trees), tuple(problems)
 
 

@@ -49,7 +49,7 @@ class Service:
     and ``rows`` (of data) are what its last heartbeat said, ``starts`` how often it began: a
     one-shot that dies is restarted by the orchestrator.
     ``started_at`` is its own time, and ``fetch_seconds`` passed from then until it had its data.
-    ``redeployed`` counts how often the manager deployed it anew under the same name, and
+    ``redeployed`` counts how often the manager deployed it again under the same name, and
     ``lost_by`` is the message that last led to it, if one did.
     """
 

@@ -65,7 +65,7 @@ class ActorStateSchema(Schema):
     public_address = fields.String(metadata=_what("Where everybody else reaches it."))
     index = fields.Integer()
     starts = fields.Integer(metadata=_what("How often it began; the orchestrator restarts it."))
-    redeployed = fields.Integer(metadata=_what("How often the manager deployed it anew."))
+    redeployed = fields.Integer(metadata=_what("How often the manager deployed it again."))
     deployed_at = fields.AwareDateTime(allow_none=True, format="iso")
     last_heartbeat = fields.AwareDateTime(allow_none=True, format="iso")
 
