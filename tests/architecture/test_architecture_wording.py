@@ -24,6 +24,7 @@ CLEAN_FOLDERS: tuple[str, ...] = (
     "addon",
     "compose",
     "docs",
+    "services/manager/src/flops_manager/entrypoints",
     "tests/integration/cli",
     "tests/integration/local_oakestra",
     "tests/slow",

@@ -19,7 +19,7 @@ def start(page, repository: str) -> None:
     page.get_by_label("Learners", exact=True).fill("2")
     page.get_by_label("Build an image").check()
     page.get_by_label("Serve it").check()
-    expect(page.get_by_text("Nothing speaks against it.")).to_be_visible()
+    expect(page.get_by_text("All checks passed.")).to_be_visible()
     page.get_by_role("button", name="Start the project").click()
     expect(page.get_by_role("heading", name="digits", exact=False).first).to_be_visible()
 
@@ -36,8 +36,8 @@ def test_a_project_is_seen_from_start_to_served_model(page, repository):
     ).to_be_visible()
     expect(page.locator(".lanes tbody tr")).to_have_count(2)
     expect(page.get_by_role("link", name="Open the run in MLflow")).to_be_visible()
-    page.get_by_label("Send it a sample").fill('{"inputs": [[' + ",".join(["0"] * 784) + "]]}")
-    page.get_by_role("button", name="Ask the model").click()
+    page.get_by_label("Send a sample").fill('{"inputs": [[' + ",".join(["0"] * 784) + "]]}")
+    page.get_by_role("button", name="Send").click()
     expect(page.locator("#answer")).to_contain_text("predictions")
     page.emulate_media(color_scheme="dark")
     assert violations(page) == []

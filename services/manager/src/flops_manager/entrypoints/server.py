@@ -19,15 +19,15 @@ GRACE_SECONDS = 8
 
 
 class StreamingWorker(ThreadWorker):
-    """A worker that ends its live streams when it is asked to end, not after its grace time."""
+    """A worker that ends its live streams on SIGTERM, not only after its grace time."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Let every stream end at its next look, then do as gunicorn does."""
+        """End every stream at its next poll, then do as gunicorn does."""
         self._end_streams()
         super().handle_exit(sig, frame)
 
     def is_parent_alive(self) -> bool:
-        """Leave the port to the next master as soon as this one's was killed."""
+        """Release the port when the master was killed, for the next master."""
         if super().is_parent_alive():
             return True
         self._end_streams()
@@ -43,24 +43,24 @@ class StreamingWorker(ThreadWorker):
 
 
 class RootLogger(Logger):
-    """Leaves what gunicorn says to the handlers of all other lines, instead of to its own."""
+    """Passes gunicorn's lines to the root logger's handlers instead of its own."""
 
     def setup(self, cfg: Config) -> None:
-        """Set the levels, and take gunicorn's handlers away."""
+        """Set the levels, and remove gunicorn's handlers."""
         super().setup(cfg)
         self.error_log.handlers.clear()
         self.error_log.propagate = True
 
 
 class ApiServer(BaseApplication):
-    """Serves the API until SIGTERM; each of its processes wires a core of its own."""
+    """Serves the API until SIGTERM; each of its processes has a core of its own."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         super().__init__()
 
     def load_config(self) -> None:
-        """Tell gunicorn what the settings say."""
+        """Configure gunicorn by the settings."""
         settings = self._settings
         options: dict[str, Any] = {
             "bind": f"{settings.bind_address}:{settings.api_port}",

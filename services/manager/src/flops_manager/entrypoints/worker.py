@@ -28,11 +28,11 @@ from flops_runtime.status import Status, StatusServer
 logger = logging.getLogger(__name__)
 
 STORE_PATIENCE_SECONDS: Final = 300.0
-"""How long a database may take to start beside the worker; then somebody else restarts both."""
+"""How long to wait for a database that starts at the same time; then the worker exits."""
 
 
 class WorkerStatus(Status):
-    """How the worker is, looked up when somebody asks: one that hangs could not tell."""
+    """The state of the worker, looked up at each request: a hanging worker could not report it."""
 
     def __init__(self, worker: Worker) -> None:
         super().__init__("manager_worker")
@@ -40,12 +40,12 @@ class WorkerStatus(Status):
 
     @property
     def is_ready(self) -> bool:
-        """Whether it works or stands by."""
+        """Return whether it works or stands by."""
         self._look()
         return super().is_ready
 
     def document(self) -> dict[str, Any]:
-        """Return what /api/status answers."""
+        """Return the answer of /api/status."""
         self._look()
         return super().document()
 
@@ -58,24 +58,24 @@ class WorkerStatus(Status):
 
 
 def persistently(prepare: Callable[[], None], patience_seconds: float) -> None:
-    """Do it again while the database is away, telling each time; raise when patience is over."""
+    """Call ``prepare`` until the database answers, with a warning each time; then raise."""
     Retrying(
         retry=retry_if_exception_type(StoreUnavailableError),
         stop=stop_after_delay(patience_seconds),
         wait=wait_random_exponential(multiplier=0.5, max=5.0),
-        before_sleep=_tell,
+        before_sleep=_warn,
         reraise=True,
     )(prepare)
 
 
-def _tell(state: RetryCallState) -> None:
+def _warn(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     logger.warning("waiting for the database since %.0f s: %s", state.seconds_since_start, error)
 
 
 def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT."""
-    # pyarrow takes a second to import; now, nobody waits for it.
+    # pyarrow takes a second to import; nobody waits for it yet.
     threading.Thread(target=import_module, args=("flops_flight.client",), daemon=True).start()
     worker = build(settings).worker
 

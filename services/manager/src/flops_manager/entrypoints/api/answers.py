@@ -1,7 +1,7 @@
-"""What the API answers, as schemas: they write the JSON and describe it in /openapi.json.
+"""The answers of the API as schemas: they write the JSON and describe it in /openapi.json.
 
 Every answer is an object with ``message``. Names are the wire's: always ``project_id``, never
-``id``; secrets such as a project's grid token have no field here and so never leave.
+``id``; secrets such as a project's grid token have no field here and so are never sent.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ def _word(kind: type[Role] | type[Stage] | type[MockStage]) -> fields.Enum[Any]:
 
 
 class AnswerSchema(Schema):
-    """An answer that says what happened, in a sentence."""
+    """An answer with a sentence about what happened."""
 
     message = fields.String(required=True, metadata=_what("What happened, for people."))
 
@@ -39,7 +39,7 @@ class ErrorSchema(AnswerSchema):
         values=fields.List(fields.String()),
         metadata=_what("Every problem of an invalid SLA or request: path to sentences."),
     )
-    error_id = fields.String(metadata=_what("Where to look in FLOps' log; only for status 500."))
+    error_id = fields.String(metadata=_what("Search FLOps' log for it; only for status 500."))
 
 
 class ActorStateSchema(Schema):
@@ -48,23 +48,23 @@ class ActorStateSchema(Schema):
     role = _word(Role)
     instance = fields.String(metadata=_what("Its service name at the orchestrator."))
     stage = fields.String(metadata=_what("The stage it was started for."))
-    status = fields.String(metadata=_what("The orchestrator's word; PLANNED before, REMOVED after"))
-    state = fields.String(metadata=_what("What it said in its last heartbeat."))
+    status = fields.String(metadata=_what("The orchestrator's; PLANNED before, REMOVED after."))
+    state = fields.String(metadata=_what("Its state in its last heartbeat."))
     round = fields.Integer(
-        allow_none=True, metadata=_what("Its heartbeat: the round that is under way or was last.")
+        allow_none=True, metadata=_what("From its heartbeat: the current or last round.")
     )
     memory_mb = fields.Float(
-        allow_none=True, metadata=_what("Its heartbeat: resident memory, in 10^6 bytes.")
+        allow_none=True, metadata=_what("From its heartbeat: resident memory, in 10^6 bytes.")
     )
     rows = fields.Integer(
-        allow_none=True, metadata=_what("Its heartbeat: how many rows of data it loaded.")
+        allow_none=True, metadata=_what("From its heartbeat: how many rows of data it loaded.")
     )
     cluster = fields.String()
     node = fields.String()
-    address = fields.String(metadata=_what("Where other services reach it."))
-    public_address = fields.String(metadata=_what("Where everybody else reaches it."))
+    address = fields.String(metadata=_what("Its address for other services."))
+    public_address = fields.String(metadata=_what("Its address for everybody else."))
     index = fields.Integer()
-    starts = fields.Integer(metadata=_what("How often it began; the orchestrator restarts it."))
+    starts = fields.Integer(metadata=_what("How often it started; the orchestrator restarts it."))
     redeployed = fields.Integer(metadata=_what("How often the manager deployed it again."))
     deployed_at = fields.AwareDateTime(allow_none=True, format="iso")
     last_heartbeat = fields.AwareDateTime(allow_none=True, format="iso")
@@ -90,7 +90,7 @@ class OriginatedErrorSchema(Schema):
 
 
 class LearnerFailureSchema(Schema):
-    """A learner, or a cluster's aggregator, that was lost; the project may go on without it."""
+    """A lost learner or cluster's aggregator; the project may go on without it."""
 
     instance = fields.String()
     error = fields.Nested(OriginatedErrorSchema)
@@ -103,9 +103,9 @@ class ClusterRoundSchema(schema_of(RoundCompleted)):  # type: ignore[misc]
     cluster = fields.String()
 
     @pre_dump
-    def flatten(self, one: ClusterRound, **_: Any) -> dict[str, Any]:
-        """Put the cluster beside what its aggregator told of the round."""
-        return {**vars(one.completed), "cluster": one.cluster}
+    def flatten(self, below: ClusterRound, **_: Any) -> dict[str, Any]:
+        """Put the cluster beside the fields of its round."""
+        return {**vars(below.completed), "cluster": below.cluster}
 
 
 class StageEntrySchema(Schema):
@@ -125,7 +125,7 @@ class ProjectSummarySchema(Schema):
     updated_at = fields.AwareDateTime(format="iso")
     ml_repo_url = fields.String(attribute="sla.ml_repo_url")
     ml_model_flavor = fields.String(attribute="sla.ml_model_flavor")
-    waiting = fields.String(metadata=_what("What it waits for, and at which position."))
+    waiting = fields.String(metadata=_what("What it waits for, with its position in the queue."))
     rounds_completed = fields.Function(
         lambda project: project.completed_rounds, metadata={"type": "integer"}
     )
@@ -178,7 +178,7 @@ class ProjectSchema(Schema):
     stopped_in = fields.Enum(
         Stage, by_value=True, allow_none=True, metadata=_what("The stage that failed or ended.")
     )
-    waiting = fields.String(metadata=_what("What it waits for, and at which position."))
+    waiting = fields.String(metadata=_what("What it waits for, with its position in the queue."))
     notices = fields.List(fields.String())
     sla = fields.Nested(schema_of(ProjectSla))
 
@@ -243,15 +243,15 @@ class ActorLogSchema(Schema):
 
 
 class ProjectSubmittedSchema(AnswerSchema):
-    """The id of what was submitted; with dry_run the findings instead."""
+    """The id of the project; with dry_run the findings instead."""
 
     project_id = fields.String()
-    is_ok = fields.Boolean(metadata=_what("Dry run only: whether nothing speaks against it."))
+    is_ok = fields.Boolean(metadata=_what("Dry run only: whether all checks passed."))
     findings = fields.List(fields.Nested(FindingSchema), metadata=_what("Dry run only."))
 
 
 class MockSubmittedSchema(AnswerSchema):
-    """The id of what was submitted; with dry_run nothing but the message."""
+    """The id of the mock; with dry_run only the message."""
 
     mock_id = fields.String()
 
@@ -303,7 +303,7 @@ class KeptLineSchema(schema_of(LogLine)):  # type: ignore[misc]
     cluster = fields.String(attribute="actor.cluster")
     node = fields.String(attribute="actor.node")
     left_out = fields.Integer(
-        metadata=_what("How many lines before this one were too many to be sent.")
+        metadata=_what("How many lines before this one were dropped because there were too many.")
     )
 
 
@@ -339,14 +339,14 @@ class ModelsAnswerSchema(PageAnswerSchema):
 
 
 class TrackingAnswerSchema(AnswerSchema):
-    """Where the customer's MLflow is."""
+    """The address of the customer's MLflow."""
 
     tracking_server_url = fields.String()
     is_running = fields.Boolean(metadata=_what("False while it is still being deployed."))
 
 
 class DatabaseAnswerSchema(AnswerSchema):
-    """What a reset removed."""
+    """The number of projects and mocks that a reset removed."""
 
     projects = fields.Integer()
     mocks = fields.Integer()

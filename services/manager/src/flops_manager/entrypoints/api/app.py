@@ -1,4 +1,4 @@
-"""The way in: the Flask app of a wired manager, API and pages."""
+"""The Flask app of a wired manager: API and pages."""
 
 import logging
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def create_app(app: App, settings: Settings) -> Flask:
-    """Return the API of a wired manager; raise ``BadSettingsError`` rather than serve strangers."""
+    """Return the app; raise ``BadSettingsError`` if it would serve strangers."""
     use_cases = UseCases(
         app.projects, app.mocks, app.tracking, app.models, app.database, app.survey
     )
@@ -34,7 +34,7 @@ def create_app(app: App, settings: Settings) -> Flask:
 
 
 def visitors_for(settings: Settings) -> Visitors:
-    """Return what finds out who looks at the pages."""
+    """Return what authenticates visitors of the pages."""
     if not settings.auth:
         return LocalVisitors()
     verifier = token_verifier(settings.oakestra_url, settings.oakestra_key_url)
@@ -42,13 +42,13 @@ def visitors_for(settings: Settings) -> Visitors:
 
 
 def senders_for(settings: Settings) -> Senders:
-    """Return what finds out who calls; without authentication only on loopback."""
+    """Return what authenticates senders; without authentication only on loopback."""
     if settings.auth:
         return VerifiedSenders(token_verifier(settings.oakestra_url, settings.oakestra_key_url))
     if not is_loopback(settings.bind_address):
         raise BadSettingsError(
             f"FLOPS_AUTH is off, but FLOPS_BIND_ADDRESS is {settings.bind_address}.",
-            hint="Without authentication bind to a loopback address, or switch FLOPS_AUTH on.",
+            hint="Without authentication bind to a loopback address, or set FLOPS_AUTH=on.",
         )
-    logger.warning("FLOPS_AUTH is off: everyone on this machine may do everything in anyone's name")
+    logger.warning("FLOPS_AUTH is off: everyone on this machine may do everything")
     return UnverifiedSenders()

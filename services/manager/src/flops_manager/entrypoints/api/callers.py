@@ -1,4 +1,4 @@
-"""Who sent a request, and for whom."""
+"""The sender of a request, and the customer it is for."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from flops_manager.usecases.caller import Caller
 
 @dataclass(frozen=True)
 class Sender:
-    """The verified caller, and the customer they act for: themselves, unless an Admin says who."""
+    """The verified caller and the customer they act for; an Admin may name another than itself."""
 
     caller: Caller
     customer: str
@@ -23,7 +23,7 @@ class Sender:
 
 @dataclass(frozen=True)
 class Call:
-    """What a view is given: who asks, for whom, and the query as its schema loaded it."""
+    """The arguments of a view: the sender, and the query as its schema loaded it."""
 
     sender: Sender
     query: dict[str, Any]
@@ -40,17 +40,17 @@ class Call:
 
     @property
     def scope(self) -> Caller:
-        """Whose things to list: an Admin who names a customer sees what that customer sees."""
+        """The caller for lists: an Admin who names a customer sees what that customer sees."""
         if self.customer == self.caller.user:
             return self.caller
         return Caller(user=self.customer)
 
 
 class Senders(Protocol):
-    """Finds out who sent a request."""
+    """Authenticates the sender of a request."""
 
     def of(self, request: Request, *, is_sla: bool) -> Sender:
-        """Return the sender; raise what the table of errors answers with 400, 401, 403 or 503."""
+        """Return the sender; raise an error that is answered with 400, 401, 403 or 503."""
 
 
 class VerifiedSenders:
@@ -70,10 +70,10 @@ class VerifiedSenders:
 
 
 class UnverifiedSenders:
-    """Believes whoever asks, for the embedded mode on loopback.
+    """Trusts every request, for the embedded mode on loopback.
 
-    A web page that somebody opens on this machine could ask too, so requests that a browser
-    marks as foreign, and names that do not mean this machine (DNS rebinding), are refused.
+    A web page that is open on this machine could send requests too. Those that a browser marks
+    as foreign, and host names that could mean another machine (DNS rebinding), are refused.
     """
 
     def of(self, request: Request, *, is_sla: bool) -> Sender:
@@ -82,7 +82,7 @@ class UnverifiedSenders:
         if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
             raise NotAllowedError(
                 f"Without authentication only this machine is served, not '{request.host}'.",
-                hint="Use the loopback address, or switch FLOPS_AUTH on.",
+                hint="Use the loopback address, or set FLOPS_AUTH=on.",
             )
         if origin is not None and urlsplit(origin).netloc != request.host:
             raise NotAllowedError("Without authentication no other web site may call.")
@@ -91,7 +91,7 @@ class UnverifiedSenders:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether ``host`` means this machine and cannot mean another."""
+    """Return whether ``host`` can only mean this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

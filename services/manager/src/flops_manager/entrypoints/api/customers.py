@@ -1,4 +1,4 @@
-"""What belongs to a customer and not to one project: tracking, models; and the database."""
+"""The views on a customer's tracking server and models, and on the database."""
 
 from typing import Any
 
@@ -18,15 +18,15 @@ Answer = dict[str, Any]
 
 
 class TrackingViews:
-    """Where a customer's MLflow is."""
+    """The view on a customer's MLflow."""
 
     def __init__(self, tracking: Tracking) -> None:
         self._tracking = tracking
 
     def get(self, call: Call) -> Answer:
-        """Tell the address; deploys the server if there is none."""
-        if not call.customer:  # nobody is known without authentication
-            raise InvalidRequestError({"customerID": ["Say whose tracking server is meant."]})
+        """Return the address; deploy the server if there is none."""
+        if not call.customer:  # without authentication nobody has a name
+            raise InvalidRequestError({"customerID": ["Required: whose tracking server?"]})
         server = self._tracking.url_for(call.caller, call.customer)
         message = f"The tracking server {'is' if server.is_running else 'will be'} at {server.url}"
         document: Answer = TrackingAnswerSchema().dump(
@@ -40,7 +40,7 @@ class TrackingViews:
 
 
 class ModelViews:
-    """What was trained."""
+    """The views on trained models."""
 
     def __init__(self, models: Models) -> None:
         self._models = models
@@ -61,7 +61,7 @@ class ModelViews:
         return document
 
     def get(self, call: Call, project_id: str) -> Answer:
-        """Tell everything about the model of a project."""
+        """Return the model of a project."""
         model = self._models.get(project_id, call.caller)
         message = f"Model {model.name}, version {model.version}."
         document: Answer = ModelAnswerSchema().dump({"message": message, "model": model})
@@ -69,7 +69,7 @@ class ModelViews:
 
 
 class DatabaseViews:
-    """What only Admins may do."""
+    """The views for Admins only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Which status answers which error, and the last handler for those that nobody foresaw."""
+"""The HTTP status of each error, and the catch-all handler for unexpected errors."""
 
 import logging
 from http import HTTPStatus
@@ -27,7 +27,7 @@ STATUS: Final[dict[type[FlopsError], HTTPStatus]] = {
     InvalidRequestError: HTTPStatus.BAD_REQUEST,
     domain.NotAuthenticatedError: HTTPStatus.UNAUTHORIZED,
     domain.NotAllowedError: HTTPStatus.FORBIDDEN,
-    # What belongs to others answers as if it were not there.
+    # The same as for what belongs to other customers.
     domain.ProjectNotFoundError: HTTPStatus.NOT_FOUND,
     domain.MockNotFoundError: HTTPStatus.NOT_FOUND,
     domain.ModelNotFoundError: HTTPStatus.NOT_FOUND,
@@ -78,19 +78,21 @@ def answer_expected(error: FlopsError) -> Response:
 
 
 def answer_http(error: HTTPException) -> BaseResponse:
-    """Answer what the framework refuses: unknown paths, wrong methods, bodies too large."""
+    """Answer errors of the framework: unknown paths, wrong methods, bodies too large."""
     if isinstance(error, RoutingException):
         return error.get_response()
     original = error.get_response()
-    kept = {name: original.headers[name] for name in ("Allow",) if name in original.headers}
+    headers = {name: original.headers[name] for name in ("Allow",) if name in original.headers}
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    return _answer({"message": f"{status.phrase}. {error.description or ''}".strip()}, status, kept)
+    return _answer(
+        {"message": f"{status.phrase}. {error.description or ''}".strip()}, status, headers
+    )
 
 
 def answer_unexpected(error: Exception) -> Response:
-    """Answer a bug without telling its inside; the log has all of it under the same id."""
+    """Answer a bug with an id only; the log has the details under the same id."""
     logger.error("request %s failed", request_id(), exc_info=error)
-    message = f"FLOps failed unexpectedly; its log tells why, under the id {request_id()}."
+    message = f"Internal error. Search FLOps' log for the id {request_id()}."
     document = {"message": message, "error_id": request_id()}
     return _answer(document, HTTPStatus.INTERNAL_SERVER_ERROR, {})
 

@@ -1,4 +1,4 @@
-"""What clients send besides an SLA: customerID, query parameters, headers."""
+"""Parses requests besides SLAs: customerID, query parameters, headers."""
 
 import json
 from typing import Any, Final
@@ -12,7 +12,7 @@ from flops_contracts.log_lines import LEVELS
 from flops_contracts.roles import MockStage, Stage
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-"""An SLA has a few hundred bytes; a megabyte is no SLA."""
+"""An SLA has a few hundred bytes; a megabyte is not an SLA."""
 
 MAX_KEY_LENGTH: Final = 255
 
@@ -27,7 +27,7 @@ class InvalidRequestError(FlopsError):
 
 
 class QuerySchema(Schema):
-    """What every endpoint takes. Unknown names are refused: `dryrun` must not create anything."""
+    """For every endpoint. Unknown names are refused: `dryrun` must not create anything."""
 
     class Meta:
         """marshmallow's options."""
@@ -84,7 +84,7 @@ class EventsQuerySchema(QuerySchema):
     after = fields.Integer(
         load_default=0,
         validate=validate.Range(min=0, max=2**53),
-        metadata={"description": "Only what follows the event with this `seq`."},
+        metadata={"description": "Only events after the one with this `seq`."},
     )
     limit = fields.Integer(load_default=500, validate=validate.Range(min=1, max=1000))
 
@@ -105,25 +105,25 @@ class LogLinesQuerySchema(LogsQuerySchema):
     after = fields.Integer(
         load_default=None,
         validate=validate.Range(min=0, max=2**53),
-        metadata={"description": "Only what follows `last_seq` of an answer; else the last lines."},
+        metadata={"description": "Lines after an answer's `last_seq`; without it the last lines."},
     )
     limit = fields.Integer(load_default=200, validate=validate.Range(min=1, max=1000))
     node = fields.String(load_default="", validate=validate.Length(max=200))
     level = fields.String(
         load_default="",
         validate=validate.OneOf(("", *LEVELS)),
-        metadata={"description": "This severe or more."},
+        metadata={"description": "Show this level and above."},
     )
     round = fields.Integer(load_default=None, validate=validate.Range(min=0))
     text = fields.String(
         load_default="",
         validate=validate.Length(max=200),
-        metadata={"description": "In the message or the logger's name; case does not matter."},
+        metadata={"description": "Text in the message or the logger's name; case does not matter."},
     )
 
 
 class CustomerSchema(Schema):
-    """A body that only says for whom; other keys are ignored, as clients may send more."""
+    """A body that names the customer; other keys are ignored, as clients may send more."""
 
     customer_id = fields.String(data_key="customerID", load_default="")
 
@@ -140,18 +140,18 @@ def query_of(request: Request, schema: type[QuerySchema]) -> dict[str, Any]:
 def customers_in(request: Request, *, is_sla: bool) -> tuple[str, ...]:
     """Return each ``customerID`` that query and body name; GET with a body is fine.
 
-    A body that is an SLA is read and judged as a whole later; any other must be a JSON object.
+    The body of an SLA is validated later; any other must be a JSON object.
     """
     named = [request.args.get("customerID"), _document(request, is_sla=is_sla).get("customerID")]
-    if not all(one is None or isinstance(one, str) for one in named) and not is_sla:
-        raise InvalidRequestError({"customerID": ["Not a text."]})
-    return tuple(one for one in named if isinstance(one, str) and one)
+    if not all(isinstance(name, str | None) for name in named) and not is_sla:
+        raise InvalidRequestError({"customerID": ["Not a string."]})
+    return tuple(name for name in named if isinstance(name, str) and name)
 
 
 def body_of(request: Request) -> bytes:
-    """Return the body; raise what is answered with 413 if it is too large.
+    """Return the body; raise an error that is answered with 413 if it is too large.
 
-    Werkzeug refuses a larger ``Content-Length``, but cuts a body sent in chunks off at the limit.
+    Werkzeug refuses a larger ``Content-Length``, but truncates a chunked body at the limit.
     """
     body = request.get_data()
     if len(body) >= MAX_BODY_BYTES:
@@ -177,7 +177,7 @@ def _document(request: Request, *, is_sla: bool) -> dict[str, Any]:
 
 
 def idempotency_key_of(request: Request) -> str:
-    """Return the header ``Idempotency-Key``, or an empty text; raise ``InvalidRequestError``."""
+    """Return the header ``Idempotency-Key``, or an empty string; raise ``InvalidRequestError``."""
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > MAX_KEY_LENGTH or not key.isprintable():
         problem = f"At most {MAX_KEY_LENGTH} printable characters."
@@ -186,7 +186,7 @@ def idempotency_key_of(request: Request) -> str:
 
 
 def last_event_of(request: Request) -> int | None:
-    """Return the header ``Last-Event-ID``, which an interrupted stream is resumed with."""
+    """Return the header ``Last-Event-ID``, which resumes an interrupted stream."""
     text = request.headers.get("Last-Event-ID", "").strip()
     if not text:
         return None
@@ -196,5 +196,5 @@ def last_event_of(request: Request) -> int | None:
 
 
 def wants(request: Request, kind: str) -> bool:
-    """Say whether the client prefers ``kind`` to JSON; who does not care gets JSON."""
+    """Return whether the client prefers ``kind`` to JSON, which is the default."""
     return request.accept_mimetypes.best_match(["application/json", kind]) == kind

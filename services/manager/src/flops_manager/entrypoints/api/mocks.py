@@ -1,4 +1,4 @@
-"""What clients do with mock data providers."""
+"""The views on mock data providers."""
 
 from typing import Any
 
@@ -30,12 +30,12 @@ class MockViews:
         self._mocks = mocks
 
     def submit(self, call: Call) -> Answer:
-        """Store a mock, or check its SLA only."""
+        """Submit a mock, or only check its SLA."""
         key = idempotency_key_of(request)
         sla = read_mock_sla(body_of(request))
         call.caller.require_customer(sla.customer_id)
         if call.query["dry_run"]:
-            return {"message": "The SLA is valid; nothing was created."}
+            return {"message": "The SLA is valid. Nothing was created (dry run)."}
         mock = self._mocks.submit(sla, call.caller, key)
         g.project_id = mock.id
         message = f"Mock data provider {mock.id} is submitted."
@@ -58,14 +58,14 @@ class MockViews:
         return document
 
     def get(self, call: Call, mock_id: str) -> Answer:
-        """Tell everything about a mock."""
+        """Return a mock."""
         mock = self._mocks.get(mock_id, call.caller)
         message = f"Mock data provider {mock.id}: {mock.stage}."
         document: Answer = MockAnswerSchema().dump({"message": message, "mock": mock})
         return document
 
     def lines(self, call: Call, mock_id: str) -> Answer:
-        """Tell what the provider logged."""
+        """Return lines of the provider's log."""
         return lines_answer(self._mocks.lines(mock_id, call.caller, log_query(call)))
 
     def labels(self, call: Call, mock_id: str) -> Response:
@@ -73,7 +73,7 @@ class MockViews:
         return labels_picture(self._mocks.get(mock_id, call.caller))
 
     def delete(self, call: Call, mock_id: str) -> Answer:
-        """Stop and forget a mock; the data it stored stay."""
+        """Stop and delete a mock; the data it stored stay."""
         self._mocks.delete(mock_id, call.caller)
         return {"message": f"Mock data provider {mock_id} is deleted; the data it stored stay."}
 

@@ -1,4 +1,4 @@
-"""The nodes of the orchestrator as FLOps sees them, with the data on them."""
+"""The view on the orchestrator's nodes and the data on them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from flops_manager.usecases.survey import Survey
 
 
 class TagStatsSchema(Schema):
-    """What a node holds under one data tag."""
+    """The data of a node with one tag."""
 
     rows = fields.Integer()
     fragments = fields.Integer()
@@ -26,17 +26,15 @@ class TagStatsSchema(Schema):
 
 
 class NodeSchema(Schema):
-    """A worker node; an empty ``name`` is a cluster whose workers nobody can list."""
+    """A worker node; an empty ``name`` is a cluster that does not list its workers."""
 
     cluster = fields.String()
     name = fields.String()
     address = fields.String()
     addons = fields.List(fields.String())
-    vcpus = fields.Float(allow_none=True, metadata={"description": "Free; null is unknown."})
-    memory_mb = fields.Float(allow_none=True, metadata={"description": "Free; null is unknown."})
-    is_answering = fields.Boolean(
-        metadata={"description": "Whether its data server told what it holds."}
-    )
+    vcpus = fields.Float(allow_none=True, metadata={"description": "Free; null if unknown."})
+    memory_mb = fields.Float(allow_none=True, metadata={"description": "Free; null if unknown."})
+    is_answering = fields.Boolean(metadata={"description": "Whether its data server answered."})
     data = fields.Dict(
         keys=fields.String(),
         values=fields.Nested(TagStatsSchema),
@@ -51,13 +49,13 @@ class NodesAnswerSchema(AnswerSchema):
 
 
 class NodeViews:
-    """What there is to train on."""
+    """The view on the nodes."""
 
     def __init__(self, survey: Survey) -> None:
         self._survey = survey
 
     def list(self, call: Call) -> dict[str, Any]:  # noqa: ARG002 - every signed-in user may see them
-        """List the active nodes, asking their data servers what they hold."""
+        """List the active nodes and the data that their data servers report."""
         landscape = self._survey.look()
         nodes = [
             {

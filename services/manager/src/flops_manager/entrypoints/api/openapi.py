@@ -1,6 +1,6 @@
-"""The API described as OpenAPI, from the table of routes and the schemas; nothing by hand.
+"""Generates the OpenAPI description from the table of routes and the schemas.
 
-Version 3.0, because that is what the packaged Swagger UI can show.
+Version 3.0, because the packaged Swagger UI cannot show a later one.
 """
 
 import re
@@ -28,7 +28,7 @@ _USUAL: Final = (
 )
 _HEADERS: Final = {
     "Idempotency-Key": "Any string chosen by the client. Repeating it returns the first response.",
-    "Last-Event-ID": "The number of the last event that the client has; goes before `after`.",
+    "Last-Event-ID": "The number of the last event that the client has; overrides `after`.",
 }
 
 
@@ -57,7 +57,7 @@ def openapi_document(routes: tuple[Route, ...]) -> dict[str, Any]:
 
 
 def _tags(routes: tuple[Route, ...]) -> list[dict[str, str]]:
-    # The order of the page: what people come for, then what only helps it.
+    # The order on the page: routes that need a token first.
     ordered = sorted(routes, key=lambda route: route.is_public)
     return [{"name": name} for name in dict.fromkeys(_tag(route) for route in ordered)]
 
@@ -82,7 +82,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": _responses(route),
         "security": [] if route.is_public else [{_TOKEN: []}],
     }
-    # A body of DELETE has no meaning in OpenAPI 3.0; customerID may stand in the query instead.
+    # A body of DELETE has no meaning in OpenAPI 3.0; customerID may be in the query instead.
     if route.takes and route.method == "POST":
         content = {JSON: {"schema": route.takes}}
         operation["requestBody"] = {"required": True, "content": content}

@@ -1,4 +1,4 @@
-"""The way to the web pages, and the documentation of the API; no other host is asked."""
+"""The root page and the documentation of the API; nothing is loaded from another host."""
 
 import mimetypes
 from http import HTTPStatus
@@ -51,7 +51,7 @@ _DOCS: Final = """\
 </head>
 <body>
 <div id="swagger-ui"></div>
-<noscript>This page needs JavaScript; <a href="/openapi.json">openapi.json</a> says the same.
+<noscript>This page needs JavaScript; <a href="/openapi.json">openapi.json</a> has the same content.
 </noscript>
 <script src="/docs/assets/swagger-ui-bundle.js"></script>
 <script src="/docs/start.js"></script>
@@ -67,11 +67,11 @@ class Pages:
         self._openapi: dict[str, Any] = {}
 
     def describe(self, openapi: dict[str, Any]) -> None:
-        """Say what there is; the pages are routes too, so this comes after the table."""
+        """Set the description; it includes these pages, so it is known after their construction."""
         self._openapi = openapi
 
     def home(self) -> dict[str, Any] | BaseResponse:
-        """Answer ok to programs, and show browsers the projects."""
+        """Answer ok to programs, and redirect browsers to the projects."""
         if not wants(request, "text/html"):
             return {"message": "ok"}
         response = redirect("/projects", HTTPStatus.SEE_OTHER)
@@ -79,19 +79,19 @@ class Pages:
         return response
 
     def openapi(self) -> dict[str, Any]:
-        """Describe the API as OpenAPI."""
+        """Return the OpenAPI description."""
         return self._openapi
 
     def docs(self) -> Response:
-        """Show the description in Swagger UI."""
+        """Return the page with Swagger UI."""
         return _page(_DOCS)
 
     def docs_start(self) -> Response:
-        """Start Swagger UI; a file of its own, because the policy allows no script in the page."""
+        """Return the script that starts Swagger UI; the policy forbids scripts inside the page."""
         return Response(_START, mimetype="text/javascript")
 
     def docs_asset(self, name: str) -> Response:
-        """Send a file of Swagger UI as its package has it."""
+        """Return a file of the Swagger UI package."""
         if name not in ASSETS:
             abort(HTTPStatus.NOT_FOUND)
         body = (Path(str(swagger_ui_path)) / name).read_bytes()

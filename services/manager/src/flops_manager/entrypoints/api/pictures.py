@@ -1,4 +1,4 @@
-"""Pictures of what the manager knows, as SVG."""
+"""Pictures as SVG."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from flops_contracts.events import Fragment
 
 MAX_PARTITIONS: Final = 100
 MAX_LABELS: Final = 15
-"""More cannot be told apart: the rarest labels become one, and the last partitions are left out."""
+"""More cannot be distinguished: rare labels are merged, and the last partitions are left out."""
 
 OTHERS: Final = "others"
 NO_LABEL: Final = "rows"
@@ -21,18 +21,19 @@ NO_LABEL: Final = "rows"
 def draw_labels(title: str, fragments: Sequence[Fragment]) -> bytes:
     """Draw how many rows of each label each partition has, as a bar of layers."""
     shown = fragments[:MAX_PARTITIONS]
-    layers = [_layers(one, _frequent(shown)) for one in shown]
+    frequent = _frequent(shown)
+    layers = [_layers(fragment, frequent) for fragment in shown]
     chart = StackedBar(_config(title, len(fragments) - len(shown)))
-    chart.x_labels = [_name(one, position) for position, one in enumerate(shown)]
-    for label in sorted({label for one in layers for label in one}, key=_in_order):
-        chart.add(label, [one[label] for one in layers])
+    chart.x_labels = [_name(fragment, position) for position, fragment in enumerate(shown)]
+    for label in sorted({label for layer in layers for label in layer}, key=_in_order):
+        chart.add(label, [layer[label] for layer in layers])
     chart.add_xml_filter(_without_scripts)
     picture: bytes = chart.render()
     return picture
 
 
 def _without_scripts(root: Element) -> Element:
-    """Leave out what makes the picture interactive: no page's policy allows scripts in it."""
+    """Remove the scripts, which the policy of every page forbids."""
     for parent in list(root.iter()):
         for child in list(parent):
             if str(child.tag).endswith("script"):
@@ -56,8 +57,8 @@ def _config(title: str, left_out: int) -> Config:
 def _frequent(fragments: Sequence[Fragment]) -> frozenset[str]:
     """Return the labels that get a colour of their own."""
     counts: Counter[str] = Counter()
-    for one in fragments:
-        counts.update(one.labels)
+    for fragment in fragments:
+        counts.update(fragment.labels)
     places = MAX_LABELS if len(counts) <= MAX_LABELS else MAX_LABELS - 1
     return frozenset(label for label, _ in counts.most_common(places))
 
@@ -77,5 +78,5 @@ def _name(fragment: Fragment, position: int) -> str:
 
 
 def _in_order(label: str) -> tuple[bool, int, str]:
-    """Sort numbers as numbers, and what is left last."""
+    """Return a sort key: numbers in their order, ``OTHERS`` last."""
     return label == OTHERS, int(label) if label.isdecimal() else -1, label

@@ -1,4 +1,4 @@
-"""What clients do with projects."""
+"""The views on projects."""
 
 from typing import Any
 
@@ -23,21 +23,21 @@ from flops_manager.entrypoints.api.incoming import (
     wants,
 )
 from flops_manager.entrypoints.api.streams import MEDIA_TYPE, Streams
-from flops_manager.usecases.kept_logs import KeptLine, LogPage, LogQuery
+from flops_manager.usecases.kept_logs import LogPage, LogQuery
 from flops_manager.usecases.projects import Projects
 
 Answer = dict[str, Any]
 
 
 class ProjectViews:
-    """One method per route; the use cases decide, the schemas write."""
+    """A method for each route."""
 
     def __init__(self, projects: Projects, streams: Streams) -> None:
         self._projects = projects
         self._streams = streams
 
     def submit(self, call: Call) -> Answer:
-        """Store a project, or check it only."""
+        """Submit a project, or only check it."""
         key = idempotency_key_of(request)
         sla = read_project_sla(body_of(request))
         if call.query["dry_run"]:
@@ -61,7 +61,7 @@ class ProjectViews:
         )
 
     def get(self, call: Call, project_id: str) -> Answer:
-        """Tell everything about a project."""
+        """Return a project."""
         return _answer(self._projects.get(project_id, call.caller))
 
     def cancel(self, call: Call, project_id: str) -> Answer:
@@ -73,12 +73,12 @@ class ProjectViews:
         return _answer(self._projects.retry(project_id, call.caller))
 
     def delete(self, call: Call, project_id: str) -> Answer:
-        """Stop a project, remove what it has, and forget it."""
+        """Stop a project, remove its services, and delete it."""
         self._projects.delete(project_id, call.caller, with_runs=call.query["mlflow"])
         return {"message": f"Project {project_id} is deleted; what it started is being removed."}
 
     def events(self, call: Call, project_id: str) -> Answer | Response:
-        """Tell the history of a project, or follow it live."""
+        """Return the history of a project, or stream it live."""
         resumed = last_event_of(request)
         after = call.query["after"] if resumed is None else resumed
         if wants(request, MEDIA_TYPE):
@@ -90,21 +90,21 @@ class ProjectViews:
         return {"message": message, "events": list(map(numbered, events)), "last_seq": last_seq}
 
     def logs(self, call: Call, project_id: str) -> Answer:
-        """Tell the last lines of a project's services."""
+        """Return the last log lines of a project's services."""
         logs = self._projects.logs(project_id, call.caller, call.query["actor"])
         return _dump(LogsAnswerSchema, f"Logs of {len(logs)} services.", logs=logs)
 
     def lines(self, call: Call, project_id: str) -> Answer:
-        """Tell what the actors of a project logged."""
+        """Return lines of the logs of a project's actors."""
         page = self._projects.lines(project_id, call.caller, log_query(call))
         return lines_answer(page)
 
     def _check(self, sla: ProjectSla, call: Call) -> Answer:
         findings = self._projects.check(sla, call.caller)
-        problems = [one for one in findings if not one.is_ok]
-        message = "Nothing speaks against this project; nothing was created."
+        problems = [finding for finding in findings if not finding.is_ok]
+        message = "All checks passed. Nothing was created (dry run)."
         if problems:
-            message = f"{len(problems)} of {len(findings)} checks failed; nothing was created."
+            message = f"{len(problems)} of {len(findings)} checks failed. Nothing was created."
         return _dump(ProjectSubmittedSchema, message, is_ok=not problems, findings=findings)
 
 
@@ -116,13 +116,9 @@ def log_query(call: Call) -> LogQuery:
 
 def lines_answer(page: LogPage) -> Answer:
     """Return the answer with lines of logs."""
-    lines = [{**vars(one.line), "actor": one.actor, **_place(one)} for one in page.lines]
+    lines = [{**vars(stored), **vars(stored.line)} for stored in page.lines]
     message = f"{len(lines)} lines."
     return _dump(LogLinesAnswerSchema, message, lines=lines, last_seq=page.last_seq)
-
-
-def _place(kept: KeptLine) -> dict[str, int]:
-    return {"seq": kept.seq, "left_out": kept.left_out}
 
 
 def _answer(project: Project) -> Answer:

@@ -54,7 +54,7 @@ Answers = type[Schema] | tuple[str, ...]
 class Route:
     """One row of the table.
 
-    ``answer`` is the schema of a JSON answer, or the content types of what has no schema;
+    ``answer`` is the schema of a JSON answer, or the content types of one without schema;
     ``takes`` is the schema of the body; ``errors`` are those besides the usual ones.
     """
 
@@ -72,7 +72,7 @@ class Route:
 
     @property
     def is_sla(self) -> bool:
-        """Whether the body is an SLA, which its own schema judges as a whole."""
+        """Return whether the body is an SLA."""
         return self.takes in {schema_of(ProjectSla), schema_of(MockSla)}
 
     @property
@@ -83,8 +83,8 @@ class Route:
 
 
 def project_routes(views: ProjectViews) -> tuple[Route, ...]:
-    """Return everything about projects."""
-    one = f"{PROJECTS}/<project_id>"
+    """Return the routes of projects."""
+    path = f"{PROJECTS}/<project_id>"
     project = answers.ProjectAnswerSchema
     return (
         Route(
@@ -100,19 +100,21 @@ def project_routes(views: ProjectViews) -> tuple[Route, ...]:
             answer=answers.ProjectsAnswerSchema,
             query=ProjectsQuerySchema,
         ),
-        Route("GET", one, views.get, "Tell the full state of a project", project, errors=MISSING),
+        Route("GET", path, views.get, "Get a project", project, errors=MISSING),
         Route(
-            *("DELETE", one, views.delete, "Stop, remove and forget a project"),
+            *("DELETE", path, views.delete, "Stop and delete a project"),
             query=DeleteQuerySchema,
             errors=MISSING,
         ),
-        Route(*("POST", f"{one}/cancel", views.cancel, "Stop a project", project), errors=CONFLICT),
         Route(
-            *("POST", f"{one}/retry", views.retry, "Start a failed project again", project),
+            *("POST", f"{path}/cancel", views.cancel, "Cancel a project", project), errors=CONFLICT
+        ),
+        Route(
+            *("POST", f"{path}/retry", views.retry, "Start a failed project again", project),
             errors=CONFLICT,
         ),
         Route(
-            *("GET", f"{one}/events", views.events, "Tell the history of a project, or stream it"),
+            *("GET", f"{path}/events", views.events, "Get the events of a project, or stream them"),
             answer=answers.EventsAnswerSchema,
             query=EventsQuerySchema,
             errors=MISSING,
@@ -120,13 +122,13 @@ def project_routes(views: ProjectViews) -> tuple[Route, ...]:
             also=(MEDIA_TYPE,),
         ),
         Route(
-            *("GET", f"{one}/logs", views.logs, "Tell the last lines of a project's services"),
+            *("GET", f"{path}/logs", views.logs, "Get the last log lines of a project's services"),
             answer=answers.LogsAnswerSchema,
             query=LogsQuerySchema,
             errors=MISSING,
         ),
         Route(
-            *("GET", f"{one}/logs/lines", views.lines, "Tell what the project's actors logged"),
+            *("GET", f"{path}/logs/lines", views.lines, "Search the logs of a project's actors"),
             answer=answers.LogLinesAnswerSchema,
             query=LogLinesQuerySchema,
             errors=MISSING,
@@ -135,11 +137,16 @@ def project_routes(views: ProjectViews) -> tuple[Route, ...]:
 
 
 def mock_routes(views: MockViews) -> tuple[Route, ...]:
-    """Return everything about mock data providers."""
-    one = f"{MOCKS}/<mock_id>"
+    """Return the routes of mock data providers."""
+    path = f"{MOCKS}/<mock_id>"
     return (
         Route(
-            *("POST", MOCKS, views.submit, "Ask for mock data, or check the SLA with dry_run"),
+            *(
+                "POST",
+                MOCKS,
+                views.submit,
+                "Submit a mock, or check one with dry_run",
+            ),
             answer=answers.MockSubmittedSchema,
             query=SubmitQuerySchema,
             takes=schema_of(MockSla),
@@ -152,32 +159,42 @@ def mock_routes(views: MockViews) -> tuple[Route, ...]:
             query=MocksQuerySchema,
         ),
         Route(
-            *("GET", one, views.get, "Tell the full state of a mock data provider"),
+            *("GET", path, views.get, "Get a mock data provider"),
             answer=answers.MockAnswerSchema,
             errors=MISSING,
         ),
         Route(
-            *("GET", f"{one}/logs/lines", views.lines, "Tell what the provider logged"),
+            *("GET", f"{path}/logs/lines", views.lines, "Search the provider's log"),
             answer=answers.LogLinesAnswerSchema,
             query=LogLinesQuerySchema,
             errors=MISSING,
         ),
         Route(
-            *("GET", f"{one}/labels.svg", views.labels, "Draw the labels of each partition"),
+            *(
+                "GET",
+                f"{path}/labels.svg",
+                views.labels,
+                "Get a picture of the labels",
+            ),
             answer=(SVG,),
             errors=MISSING,
         ),
-        Route("DELETE", one, views.delete, "Stop and forget a mock data provider", errors=MISSING),
+        Route("DELETE", path, views.delete, "Stop and delete a mock data provider", errors=MISSING),
     )
 
 
 def customer_routes(
     tracking: TrackingViews, models: ModelViews, database: DatabaseViews, nodes: NodeViews
 ) -> tuple[Route, ...]:
-    """Return what belongs to a customer, and what only Admins may do."""
+    """Return the routes of what belongs to a customer, and those for Admins only."""
     return (
         Route(
-            *("GET", "/api/flops/tracking", tracking.get, "Tell where the customer's MLflow is"),
+            *(
+                "GET",
+                "/api/flops/tracking",
+                tracking.get,
+                "Get the customer's MLflow address",
+            ),
             answer=answers.TrackingAnswerSchema,
         ),
         Route(
@@ -186,7 +203,7 @@ def customer_routes(
             query=PageQuerySchema,
         ),
         Route(
-            *("GET", f"{MODELS}/<project_id>", models.get, "Tell about a project's model"),
+            *("GET", f"{MODELS}/<project_id>", models.get, "Get the model of a project"),
             answer=answers.ModelAnswerSchema,
             errors=MISSING,
         ),
@@ -195,7 +212,12 @@ def customer_routes(
             answer=NodesAnswerSchema,
         ),
         Route(
-            *("DELETE", "/api/flops/database", database.reset, "Forget everything (Admins only)"),
+            *(
+                "DELETE",
+                "/api/flops/database",
+                database.reset,
+                "Delete everything (Admins only)",
+            ),
             answer=answers.DatabaseAnswerSchema,
             takes=CustomerSchema,
         ),
@@ -203,27 +225,34 @@ def customer_routes(
 
 
 def public_routes(pages: Pages, status: StatusViews) -> tuple[Route, ...]:
-    """Return what needs no token: pages, health and metrics."""
+    """Return the routes without a token: pages, health and metrics."""
     broken = (HTTPStatus.SERVICE_UNAVAILABLE,)
     return (
-        Route("GET", "/", pages.home, "Answer ok", also=(HTML,), is_public=True),
-        Route("GET", "/openapi.json", pages.openapi, "Describe the API", (JSON,), is_public=True),
-        Route("GET", "/docs", pages.docs, "Show the description", (HTML,), is_public=True),
         Route(
-            *("GET", "/docs/start.js", pages.docs_start, "Start Swagger UI", (SCRIPT,)),
+            "GET",
+            "/",
+            pages.home,
+            "Root page",
+            also=(HTML,),
+            is_public=True,
+        ),
+        Route("GET", "/openapi.json", pages.openapi, "OpenAPI document", (JSON,), is_public=True),
+        Route("GET", "/docs", pages.docs, "Swagger UI", (HTML,), is_public=True),
+        Route(
+            *("GET", "/docs/start.js", pages.docs_start, "Script of Swagger UI", (SCRIPT,)),
             is_public=True,
         ),
         Route(
-            *("GET", "/docs/assets/<name>", pages.docs_asset, "Send a file of Swagger UI"),
+            *("GET", "/docs/assets/<name>", pages.docs_asset, "File of Swagger UI"),
             answer=("text/css", SCRIPT, "image/png"),
             errors=MISSING,
             is_public=True,
         ),
-        Route("GET", "/healthz", status.healthz, "Say that the process answers", is_public=True),
+        Route("GET", "/healthz", status.healthz, "Liveness check", is_public=True),
         Route(
-            *("GET", "/readyz", status.readyz, "Say whether the store can be reached"),
+            *("GET", "/readyz", status.readyz, "Readiness check"),
             errors=broken,
             is_public=True,
         ),
-        Route("GET", "/metrics", status.metrics, "Tell Prometheus", (TEXT,), is_public=True),
+        Route("GET", "/metrics", status.metrics, "Prometheus metrics", (TEXT,), is_public=True),
     )

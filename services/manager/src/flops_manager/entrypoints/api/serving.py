@@ -1,4 +1,4 @@
-"""Serve the table of routes: who may call, what is refused, and what is observed."""
+"""Serves the table of routes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ STREAMS: Final = "flops_streams"
 
 @dataclass(frozen=True)
 class UseCases:
-    """What of the wired manager the API calls."""
+    """The use cases that the API calls."""
 
     projects: Projects
     mocks: Mocks
@@ -57,7 +57,7 @@ def make_api(
     pace: Pace | None = None,
     pause: Callable[[float], object] | None = None,
 ) -> Flask:
-    """Return the API over ``use_cases``, with everything that tests choose themselves."""
+    """Return the API over ``use_cases``."""
     telemetry = Telemetry()
     streams = Streams(
         use_cases.projects, limit=max_streams, gauge=telemetry.streams, pace=pace, pause=pause
@@ -107,7 +107,7 @@ def _public(route: Route) -> Callable[..., Any]:
 
 
 def _guarded(route: Route, senders: Senders) -> Callable[..., Any]:
-    """Let a view see verified callers and checked queries only."""
+    """Return a view that is called with verified callers and validated queries only."""
 
     def view(**path: str) -> Any:
         sender = senders.of(request, is_sla=route.is_sla)
@@ -118,7 +118,7 @@ def _guarded(route: Route, senders: Senders) -> Callable[..., Any]:
 
 
 def _harden(response: Response) -> Response:
-    """Keep browsers from guessing types, framing, and keeping what is private."""
+    """Forbid browsers to guess types, to frame, and to cache answers."""
     headers = response.headers
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Cache-Control", "no-store")

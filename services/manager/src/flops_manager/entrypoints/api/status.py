@@ -1,4 +1,4 @@
-"""Whether this process lives, whether it can work, and its metrics."""
+"""Liveness, readiness and metrics of this process."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,15 +17,15 @@ class StatusViews:
         self._telemetry = telemetry
 
     def healthz(self) -> dict[str, Any]:
-        """Say that the process answers."""
+        """Answer that the process lives."""
         return {"message": "ok"}
 
     def readyz(self) -> dict[str, Any]:
-        """Say whether the store can be reached."""
+        """Answer whether the store can be reached."""
         if not self._is_ready():
             raise StoreUnavailableError("The database does not answer.")
         return {"message": "ready"}
 
     def metrics(self) -> Response:
-        """Tell what Prometheus scrapes."""
+        """Return the metrics for Prometheus."""
         return self._telemetry.exposition()

@@ -90,8 +90,8 @@ class Streams:
             return Response(status=HTTPStatus.NO_CONTENT)
         if not self._places.acquire(blocking=False):
             raise TooManyStreamsError(
-                f"{self._limit} live streams are open, and no more are served.",
-                hint="Ask for the events without a stream, or try again later.",
+                f"All {self._limit} live streams are in use.",
+                hint="Request the events without a stream, or try again later.",
             )
         self._gauge.inc()
         read = self._events if has_content else self._last_number

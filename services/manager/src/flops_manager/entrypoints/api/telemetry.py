@@ -1,4 +1,4 @@
-"""What is said about each request: an id, a log line, a counter and a histogram.
+"""Telemetry of each request: an id, a log line, a counter and a histogram.
 
 One process with threads is assumed, so the metrics need no shared directory: run one gunicorn
 worker per container and several containers, each of which is scraped.
@@ -67,7 +67,7 @@ class Telemetry:
         return Response(body, content_type=CONTENT_TYPE_LATEST)
 
     def _end(self, response: Response) -> Response:
-        # The path that was asked for is the client's text; the rule that it met is ours.
+        # The path may be any text of the client; the rule has one of few values.
         endpoint = request.url_rule.rule if request.url_rule else "(none)"
         method = request.method if request.url_rule else "(any)"
         seconds = time.perf_counter() - g.get("started", time.perf_counter())
@@ -82,7 +82,7 @@ def _begin() -> None:
     g.started = time.perf_counter()
     g.span = ExitStack()
     if request.url_rule is not None:
-        # What only looks is a span where the caller traces it: pages look again and again.
+        # Reading requests are a span only if the caller traces them: pages poll.
         given = request.headers.get(tracing.HEADER, "")[:64]
         name = f"{request.method} {request.url_rule.rule}"
         if given:

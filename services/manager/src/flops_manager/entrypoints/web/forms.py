@@ -1,4 +1,4 @@
-"""From what a form sends to an SLA. Fields are named by their path in it, as its problems are."""
+"""Turns forms into SLAs. Fields and problems are named by their path in the SLA."""
 
 import json
 import re
@@ -26,15 +26,15 @@ NUMBERS: Final = frozenset(
     }
 )
 WORDS: Final = frozenset({"training_configuration.data_tags"})
-"""Lists that are written with commas."""
+"""Lists, written with commas."""
 
 CHOICES: Final = frozenset({"post_training_steps", "supported_platforms"})
-"""Lists of ticked boxes."""
+"""Lists, as checkboxes."""
 
 PARAMETERS: Final = frozenset(
     {"strategy.parameters", "mock_data_configuration.partitioner.parameters"}
 )
-"""Objects that are written as ``name=value, name=value``."""
+"""Objects, written as ``name=value, name=value``."""
 
 _PROJECT: Final = (
     "customerID",
@@ -90,11 +90,11 @@ STARTS: Final[Mapping[str, Mapping[str, str]]] = {
         "mock_data_configuration.partitioner.name": "IidPartitioner",
     },
 }
-"""What a new form says."""
+"""The values of a new form."""
 
 
 def sla_from(kind: str, form: "MultiDict[str, str]") -> dict[str, Any]:
-    """Return the SLA document of a form; what was left empty is left to the defaults."""
+    """Return the SLA document of a form, without empty fields: those have defaults."""
     document: dict[str, Any] = {}
     for name in FIELDS[kind]:
         value = _value(name, form)
@@ -135,16 +135,16 @@ def _put(document: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def by_field(kind: str, problems: Mapping[str, list[str]]) -> dict[str, str]:
-    """Return what is wrong by field of the form; what no field has is under the empty name."""
-    told: dict[str, list[str]] = {}
+    """Return problems by field of the form; those of no field have an empty name."""
+    by_name: dict[str, list[str]] = {}
     for path, texts in problems.items():
-        told.setdefault(_field(kind, path), []).extend(texts)
-    return {name: " ".join(texts) for name, texts in told.items()}
+        by_name.setdefault(_field(kind, path), []).extend(texts)
+    return {name: " ".join(texts) for name, texts in by_name.items()}
 
 
 def _field(kind: str, path: str) -> str:
-    known = FIELDS[kind]
-    return next((one for one in _shorter(re.sub(r"\[\d+\]", "", path)) if one in known), "")
+    paths = _shorter(re.sub(r"\[\d+\]", "", path))
+    return next((name for name in paths if name in FIELDS[kind]), "")
 
 
 def _shorter(path: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What each learner and cluster did in each round, and how long it made the others wait."""
+"""The work of each learner and cluster in each round, and how long the others waited."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ class Lanes:
 
     @property
     def has_fetched(self) -> bool:
-        """Whether any lane shows how long its data took."""
+        """Return whether any lane shows how long its data took."""
         return any(lane.fetched is not None for lane in self.lanes)
 
 

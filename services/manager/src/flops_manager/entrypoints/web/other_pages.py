@@ -50,7 +50,7 @@ class OtherPages:
         return render_template("mock.html", mock=mock, is_over=is_over, sla=sla)
 
     def labels(self, mock_id: str) -> Response:
-        """Draw the labels of each partition."""
+        """Return the picture of each partition's labels."""
         return labels_picture(self._mocks.get(mock_id, caller()))
 
     def ask_delete_mock(self, mock_id: str) -> Page:
@@ -58,7 +58,7 @@ class OtherPages:
         return render_template("confirm_mock.html", mock=self._mocks.get(mock_id, caller()))
 
     def delete_mock(self, mock_id: str) -> Page:
-        """Forget a mock data provider."""
+        """Delete a mock data provider."""
         self._mocks.delete(mock_id, caller())
         return to_page("/mocks")
 
@@ -95,7 +95,7 @@ class OtherPages:
         )
 
     def tracking(self, project_id: str) -> Page:
-        """Send the browser to the customer's MLflow."""
+        """Redirect the browser to the customer's MLflow."""
         project = self._projects.get(project_id, caller())
         url = self._tracking.url_for(caller(), project.customer_id).url
         if project.trained:

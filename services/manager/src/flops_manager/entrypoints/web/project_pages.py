@@ -1,4 +1,4 @@
-"""The list of projects, a project's page and its parts, and the verbs."""
+"""The list of projects, a project's page and its parts, and what can be done with it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -116,7 +116,7 @@ class ProjectPages:
         )
 
     def logs(self, project_id: str) -> Page:
-        """Return the last lines of the project's services, as the filter says."""
+        """Return the last lines of the project's services that match the filter."""
         actor = request.args.get("actor", "")[:100]
         text = request.args.get("text", "").strip()[:100]
         level, round_ = request.args.get("level", ""), request.args.get("round", "")
@@ -160,7 +160,7 @@ class ProjectPages:
         return to_page(f"/projects/{project_id}")
 
     def delete(self, project_id: str) -> Page:
-        """Remove a project and what it has."""
+        """Delete a project and its services."""
         self._projects.delete(project_id, caller())
         return to_page("/projects")
 
@@ -194,7 +194,7 @@ def _whole(text: str, otherwise: int) -> int:
 
 
 def to_page(path: str) -> Response:
-    """Send the browser on after a write, so that reloading does not write again."""
+    """Redirect the browser after a write, so that reloading does not write again."""
     answer = redirect(path, HTTPStatus.SEE_OTHER)
     assert isinstance(answer, Response)  # noqa: S101 - flask's own class, as mypy cannot know
     return answer

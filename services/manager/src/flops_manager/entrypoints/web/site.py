@@ -1,4 +1,4 @@
-"""The site's table of contents, and what holds for all of its pages."""
+"""The table of all pages, and what they share."""
 
 import mimetypes
 from collections.abc import Callable
@@ -49,7 +49,7 @@ FILES: Final = {
 
 @dataclass(frozen=True)
 class Row:
-    """A page: its path, who makes it, and how it is asked for."""
+    """A page: its path, its view, and the HTTP method."""
 
     path: str
     view: Callable[..., Any]
@@ -57,7 +57,7 @@ class Row:
 
 
 def add_site(app: Flask, use_cases: UseCases, who: Visitors, models: ModelServers) -> None:
-    """Put the pages into the app of the API."""
+    """Add the pages to the app of the API."""
     site = Blueprint("site", __name__, template_folder="templates")
     projects = ProjectPages(use_cases.projects, app.extensions[STREAMS], models)
     submit = SubmitPages(use_cases.projects, use_cases.mocks)
@@ -76,21 +76,21 @@ def add_site(app: Flask, use_cases: UseCases, who: Visitors, models: ModelServer
 
 
 def _project_rows(pages: ProjectPages, other: OtherPages) -> tuple[Row, ...]:
-    one = "/projects/<project_id>"
+    item = "/projects/<project_id>"
     return (
         Row("/projects", pages.overview),
-        Row(one, pages.show),
-        Row(f"{one}/live", pages.live),
-        Row(f"{one}/events", pages.events),
-        Row(f"{one}/logs", pages.logs),
-        Row(f"{one}/data", other.project_data),
-        Row(f"{one}/mlflow", other.tracking),
-        Row(f"{one}/cancel", pages.ask_cancel),
-        Row(f"{one}/cancel", pages.cancel, "POST"),
-        Row(f"{one}/retry", pages.retry, "POST"),
-        Row(f"{one}/delete", pages.ask_delete),
-        Row(f"{one}/delete", pages.delete, "POST"),
-        Row(f"{one}/sample", pages.sample, "POST"),
+        Row(item, pages.show),
+        Row(f"{item}/live", pages.live),
+        Row(f"{item}/events", pages.events),
+        Row(f"{item}/logs", pages.logs),
+        Row(f"{item}/data", other.project_data),
+        Row(f"{item}/mlflow", other.tracking),
+        Row(f"{item}/cancel", pages.ask_cancel),
+        Row(f"{item}/cancel", pages.cancel, "POST"),
+        Row(f"{item}/retry", pages.retry, "POST"),
+        Row(f"{item}/delete", pages.ask_delete),
+        Row(f"{item}/delete", pages.delete, "POST"),
+        Row(f"{item}/sample", pages.sample, "POST"),
     )
 
 
@@ -112,7 +112,7 @@ def _other_rows(submit: SubmitPages, other: OtherPages) -> tuple[Row, ...]:
 
 
 def _add_public(site: Blueprint, who: Visitors) -> None:
-    def ask_who() -> Page | BaseResponse:
+    def sign_in_form() -> Page | BaseResponse:
         if not who.can_sign_in:
             return redirect("/projects")
         return render_template("sign_in.html", next=request.args.get("next", ""), problem="")
@@ -137,14 +137,14 @@ def _add_public(site: Blueprint, who: Visitors) -> None:
         visitors.end_session(response)
         return response
 
-    site.add_url_rule("/sign-in", "ask_who", ask_who)
+    site.add_url_rule("/sign-in", "sign_in_form", sign_in_form)
     site.add_url_rule("/sign-in", "sign_in", sign_in, methods=["POST"])
     site.add_url_rule("/sign-out", "sign_out", sign_out, methods=["POST"])
     site.add_url_rule("/static/<name>", "static_file", static_file)
 
     @site.context_processor
-    def known() -> dict[str, Any]:
-        """Tell every template who is there."""
+    def visitor() -> dict[str, Any]:
+        """Return the variables of every template."""
         return {
             "visitor": g.get("caller"),
             "can_sign_in": who.can_sign_in,
@@ -153,7 +153,7 @@ def _add_public(site: Blueprint, who: Visitors) -> None:
 
 
 def static_file(name: str) -> BaseResponse:
-    """Send a file of the site."""
+    """Return a file of the site."""
     if name not in FILES:
         abort(HTTPStatus.NOT_FOUND)
     response = Response(FILES[name].read_bytes(), mimetype=mimetypes.guess_type(name)[0])
@@ -164,9 +164,9 @@ def static_file(name: str) -> BaseResponse:
 
 def _harden(response: Response) -> Response:
     response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    # Browsers tell no Origin with a form where the policy is no-referrer.
+    # With no-referrer, browsers send no Origin with a form.
     response.headers.setdefault("Referrer-Policy", "same-origin")
-    # The browser's cookie decides what a page shows, and a part of a page is no page.
+    # The answer depends on the cookie, and on whether a part of the page is requested.
     response.vary.update(["Cookie", "HX-Request"])
     if "browser" in g or "renewed_token" in g:
         visitors.keep_session(response)

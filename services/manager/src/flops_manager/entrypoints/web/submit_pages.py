@@ -1,4 +1,4 @@
-"""The two forms that start something: checked while one types, sent as the API's own SLA."""
+"""The forms for projects and mock data: checked while typing, submitted as an SLA."""
 
 import json
 import secrets
@@ -23,7 +23,7 @@ from flops_manager.usecases.projects import Projects
 
 
 class SubmitPages:
-    """A method for each form: empty, checked, sent."""
+    """The forms: empty, checked, submitted."""
 
     def __init__(self, projects: Projects, mocks: Mocks) -> None:
         self._projects = projects
@@ -38,15 +38,15 @@ class SubmitPages:
         return _form("mock", _start("mock"))
 
     def check_project(self) -> Page:
-        """Say what speaks against the form as it is, and create nothing."""
+        """Return the problems of the form, and create nothing."""
         return self._checked("project")
 
     def check_mock(self) -> Page:
-        """Say what speaks against the form as it is, and create nothing."""
+        """Return the problems of the form, and create nothing."""
         return self._checked("mock")
 
     def submit_project(self) -> Page:
-        """Start a project; the same form sent twice starts one."""
+        """Submit a project; the same form sent twice makes one."""
         document = sla_from("project", request.form)
         try:
             sla = read_project_sla(document)
@@ -56,7 +56,7 @@ class SubmitPages:
         return to_page(f"/projects/{project.id}")
 
     def submit_mock(self) -> Page:
-        """Ask for mock data; the same form sent twice asks once."""
+        """Submit a mock; the same form sent twice makes one."""
         document = sla_from("mock", request.form)
         try:
             mock = self._mocks.submit(read_mock_sla(document), caller(), _key())
@@ -97,7 +97,7 @@ def _problems(kind: str, error: FlopsError) -> dict[str, str]:
 def _refused(kind: str, error: FlopsError) -> Page:
     status = STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
     values = request.form.to_dict(flat=False)
-    # Who goes back and changes what was sent already means something new, if they send it again.
+    # A form that was changed after it was sent needs a new key.
     key = "" if isinstance(error, KeyReusedError) else _key()
     return _form(kind, values, _problems(kind, error), key), status
 

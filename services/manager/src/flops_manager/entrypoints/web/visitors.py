@@ -1,8 +1,8 @@
-"""Who looks at a page: a session in cookies, or anyone on this machine without authentication.
+"""Visitors of pages: a session in cookies, or anyone on this machine without authentication.
 
-The cookies hold the orchestrator's own tokens, so the manager stores no sessions and has no key of
-its own to keep; scripts cannot read them (HttpOnly), and other sites' forms do not send them
-(SameSite). ``flops_browser`` is a random text that the tokens against forged writes follow from.
+The cookies hold the orchestrator's own tokens, so the manager stores no sessions and no key of
+its own; scripts cannot read them (HttpOnly), and other sites' forms do not send them (SameSite).
+``flops_browser`` is random; the tokens against forged writes are derived from it.
 """
 
 import hmac
@@ -27,7 +27,7 @@ ACCESS: Final = "flops_session"
 REFRESH: Final = "flops_renewal"
 BROWSER: Final = "flops_browser"
 FIELD: Final = "csrf"
-"""The name of the form field that proves that a page of ours sent the form."""
+"""The form field that proves that one of our pages sent the form."""
 
 _RANDOM: Final = re.compile(r"[0-9a-f]{64}\Z")
 _LOCAL_PATH: Final = re.compile(r"/[A-Za-z0-9_./?=&%-]*\Z")
@@ -36,11 +36,11 @@ SESSION_SECONDS: Final = 12 * 3600
 
 
 class Visitors(Protocol):
-    """Finds out who looks at a page."""
+    """Authenticates the visitor of a page."""
 
     @property
     def can_sign_in(self) -> bool:
-        """Whether there are accounts at all."""
+        """Return whether there are accounts at all."""
 
     def of(self, request: Request) -> Caller:
         """Return the visitor; raise ``NotAuthenticatedError`` if they have to sign in."""
@@ -59,7 +59,7 @@ class SignedInVisitors:
         self._accounts = accounts
 
     def of(self, request: Request) -> Caller:
-        """See ``Visitors``; an access token that has run out is renewed on the way."""
+        """See ``Visitors``; an expired access token is renewed."""
         try:
             identity = self._verifier.verify(request.cookies.get(ACCESS, ""))
         except NotAuthenticatedError:
@@ -84,27 +84,27 @@ class LocalVisitors:
     can_sign_in = False
 
     def of(self, request: Request) -> Caller:
-        """See ``Visitors``; a name that could mean another machine is refused (DNS rebinding)."""
+        """See ``Visitors``; a host that could mean another machine is refused (DNS rebinding)."""
         if not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
             raise NotAllowedError(
                 f"Without authentication only this machine is served, not '{request.host}'.",
-                hint="Use the loopback address, or switch FLOPS_AUTH on.",
+                hint="Use the loopback address, or set FLOPS_AUTH=on.",
             )
         return Caller(user="", is_admin=True)
 
     def sign_in(self, user: str, password: str, organization: str) -> Tokens:  # noqa: ARG002
         """There is nothing to sign in to."""
-        raise NotAllowedError("FLOPS_AUTH is off: there is no need to sign in.")
+        raise NotAllowedError("FLOPS_AUTH is off: signing in is not needed.")
 
 
 @dataclass(frozen=True)
 class Doorkeeper:
-    """What stands before every page of the site."""
+    """Authenticates the visitor before every page of the site."""
 
     visitors: Visitors
 
     def guard(self, view: Callable[..., Any]) -> Callable[..., Any]:
-        """Let a view see known visitors only, and writes only from our own pages."""
+        """Return a view for authenticated visitors, and for writes from our own pages only."""
 
         def guarded(**path: str) -> Any:
             g.caller = self.visitors.of(request)
@@ -117,30 +117,30 @@ class Doorkeeper:
 
 
 def caller() -> Caller:
-    """Return who asks for the present page."""
-    known: Caller = g.caller
-    return known
+    """Return the visitor of the current page."""
+    visitor: Caller = g.caller
+    return visitor
 
 
 def csrf_token() -> str:
-    """Return what a form has to send back; it follows from a cookie that no script can read."""
+    """Return the token of forms; it is derived from a cookie that scripts cannot read."""
     return sha256(f"csrf:{_browser()}".encode()).hexdigest()
 
 
 def _browser() -> str:
     if "browser" not in g:
-        known = request.cookies.get(BROWSER, "")
-        g.is_new_browser = _RANDOM.match(known) is None
-        g.browser = secrets.token_hex(32) if g.is_new_browser else known
+        cookie = request.cookies.get(BROWSER, "")
+        g.is_new_browser = _RANDOM.match(cookie) is None
+        g.browser = secrets.token_hex(32) if g.is_new_browser else cookie
     return str(g.browser)
 
 
 def require_own_page(request: Request) -> None:
-    """Raise ``NotAllowedError`` unless a form of this site was sent."""
+    """Raise ``NotAllowedError`` unless a form of this site was submitted."""
     origin = request.headers.get("Origin")
     is_foreign = request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin"
     if is_foreign or (origin is not None and urlsplit(origin).netloc != request.host):
-        raise NotAllowedError("No other web site may do this.")
+        raise NotAllowedError("Requests from other web sites are refused.")
     sent = request.form.get(FIELD, "")
     if not request.cookies.get(BROWSER) or not hmac.compare_digest(
         sent.encode(), csrf_token().encode()
@@ -151,7 +151,7 @@ def require_own_page(request: Request) -> None:
 
 
 def keep_session(response: Response) -> Response:
-    """Give the browser what became known during the request."""
+    """Set the cookies that this request created or renewed."""
     if g.get("is_new_browser"):
         _set(response, BROWSER, g.browser)
     if "renewed_token" in g:
@@ -160,14 +160,14 @@ def keep_session(response: Response) -> Response:
 
 
 def begin_session(response: Response, tokens: Tokens) -> None:
-    """Put the tokens into the browser, and forget what was known of it before."""
+    """Set the cookies of a new session."""
     _set(response, ACCESS, tokens.access)
     _set(response, REFRESH, tokens.refresh)
     _set(response, BROWSER, secrets.token_hex(32))
 
 
 def end_session(response: Response) -> None:
-    """Take everything out of the browser."""
+    """Delete the session's cookies."""
     for name in (ACCESS, REFRESH, BROWSER):
         response.delete_cookie(name, httponly=True, samesite="Lax")
 
@@ -184,15 +184,13 @@ def _set(response: Response, name: str, value: str) -> None:
 
 
 def to_sign_in() -> Response:
-    """Send the browser to the sign-in page; a page that updates itself is told so by a header."""
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else "/"
+    """Redirect to the sign-in page; a header makes pages that update themselves reload."""
+    page = request.full_path.rstrip("?") if request.method == "GET" else "/"
     if is_partial():
         response = Response(status=HTTPStatus.NO_CONTENT)
         response.headers["HX-Refresh"] = "true"
         return response
-    target = (
-        f"/sign-in?next={wanted}" if _LOCAL_PATH.match(wanted) and wanted != "/" else "/sign-in"
-    )
+    target = f"/sign-in?next={page}" if _LOCAL_PATH.match(page) and page != "/" else "/sign-in"
     answer = redirect(target, HTTPStatus.SEE_OTHER)
     assert isinstance(answer, Response)  # noqa: S101 - flask's own class, as mypy cannot know
     return answer
@@ -205,5 +203,5 @@ def local_path(text: str) -> str:
 
 
 def is_partial() -> bool:
-    """Say whether a part of a page is asked for, not all of it."""
+    """Return whether only a part of a page is requested."""
     return request.headers.get("HX-Request") == "true"

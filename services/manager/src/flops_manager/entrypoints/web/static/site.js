@@ -1,12 +1,12 @@
-// What htmx does not do: follow a project's events, keep what is open, and say what changed.
+// Besides htmx: follow a project's events, keep details open, and announce changes.
 "use strict";
 
 (function () {
   const RETRY_MS = 2000;
   const SLOWEST_RETRY_MS = 30000;
 
-  // --- A project's page follows its events. Each one, and each new connection, draws it anew,
-  // so nothing is missing after a lost event or a lost connection.
+  // --- A project's page follows its events: their numbers are all that is sent. Each one, and each
+  // new connection, redraws the page, so nothing is missing after a lost event or connection.
   function follow(sign) {
     let last = Number(sign.dataset.seq);
     let wait = RETRY_MS;
@@ -43,7 +43,7 @@
           return;
         }
         say("lost", "connection lost, trying again");
-        // Browsers come back by themselves with Last-Event-ID, unless the answer was an error.
+        // Browsers reconnect by themselves with Last-Event-ID, unless the answer was an error.
         if (source.readyState === EventSource.CLOSED) {
           window.setTimeout(connect, wait);
           wait = Math.min(wait * 2, SLOWEST_RETRY_MS);
@@ -58,7 +58,7 @@
     connect();
   }
 
-  // --- What a reader has opened stays open when its surroundings are drawn anew.
+  // --- Details that a reader has opened stay open when the page is redrawn.
   const open = new Map();
   document.addEventListener(
     "toggle",
@@ -71,9 +71,9 @@
   );
 
   function settle() {
-    for (const one of document.querySelectorAll("details[id]")) {
-      if (open.has(one.id) && one.open !== open.get(one.id)) {
-        one.open = open.get(one.id);
+    for (const details of document.querySelectorAll("details[id]")) {
+      if (open.has(details.id) && details.open !== open.get(details.id)) {
+        details.open = open.get(details.id);
       }
     }
     for (const error of document.querySelectorAll(".field .error")) {
@@ -87,7 +87,7 @@
     }
   }
 
-  // --- Who does not see a badge change colour is told so.
+  // --- Screen readers announce a new stage.
   let stage = "";
   function announce() {
     const state = document.getElementById("state");
