@@ -306,5 +306,5 @@ def test_the_root_is_asked_when_no_key_endpoint_is_set():
 def test_a_key_that_is_none_is_the_orchestrators_trouble(issuer, clock):
     root = Root({"public_key": "-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----"})
 
-    with pytest.raises(OrchestratorUnavailableError, match="key is none"):
+    with pytest.raises(OrchestratorUnavailableError, match="key is not a valid public key"):
         by_key(root, clock).verify(issuer.token())

@@ -48,7 +48,7 @@ def test_an_id_of_a_service_that_is_not_there_is_no_success():
 def test_a_deployment_that_did_nothing_is_no_success():
     root = with_services(**{CREATE: CREATED, START: OK, SERVICE: twice(a_service())})
 
-    with pytest.raises(OrchestratorUnavailableError, match="did nothing"):
+    with pytest.raises(OrchestratorUnavailableError, match="did not deploy"):
         root.oakestra.deploy(a_deployment())
 
 
@@ -141,7 +141,7 @@ def test_an_instance_that_cannot_be_removed_does_not_keep_its_service():
 def test_a_service_that_stays_is_an_error():
     root = Scripted({SERVICE: twice(a_service()), DELETE: Reply({"code": 500}, 500)})
 
-    with pytest.raises(OrchestratorUnavailableError, match="would not delete svc1"):
+    with pytest.raises(OrchestratorUnavailableError, match="refused to delete svc1"):
         root.oakestra.undeploy(APP, "svc1", "s1")
 
 
@@ -155,7 +155,7 @@ def test_a_service_that_somebody_else_deleted_meanwhile_is_fine():
 def test_an_application_that_stays_is_an_error():
     root = with_services(**{"DELETE /api/application/a1": Reply({"code": 500}, 500)})
 
-    with pytest.raises(OrchestratorUnavailableError, match="would not delete proj"):
+    with pytest.raises(OrchestratorUnavailableError, match="refused to delete proj"):
         root.oakestra.remove_application(APP)
 
 

@@ -27,7 +27,7 @@ class KnownAccounts:
 
     def log_in(self, user, password, organization=""):
         if (user, password) != ("ada", "lovelace"):
-            raise NotAuthenticatedError("User, password or organization is not right.")
+            raise NotAuthenticatedError("Wrong user, password or organization.")
         return Tokens("ada's", "renews ada's")
 
     def renew(self, refresh_token):
@@ -86,7 +86,7 @@ def test_who_signed_in_sees_their_projects(client):
 def test_a_wrong_password_is_told_on_the_page(client):
     answer = signed_in(client, password="byron")
 
-    assert (answer.status_code, "is not right" in answer.text) == (401, True)
+    assert (answer.status_code, "Wrong user" in answer.text) == (401, True)
 
 
 def test_session_cookies_are_for_no_script_and_no_other_site(client):

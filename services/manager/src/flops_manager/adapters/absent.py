@@ -1,4 +1,4 @@
-"""What is wired where an installation has no store of images, or no webhooks."""
+"""Adapters of an installation without a store of images, or without webhooks."""
 
 from collections.abc import Callable
 

@@ -20,7 +20,7 @@ REFUSED_TOKEN: Final = REFUSED | {HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
 class OakestraAccounts:
-    """Asks the root; nothing of one user is kept for the next."""
+    """Calls the root, with a new session for each user."""
 
     def __init__(self, root_url: str) -> None:
         self._root_url = root_url.rstrip("/")
@@ -34,7 +34,7 @@ class OakestraAccounts:
         with reaching(self._root_url), direct_session() as http:
             answer = http.post(url, json=credentials, timeout=TIMEOUT_SECONDS)
         if answer.status_code in REFUSED:
-            raise NotAuthenticatedError("User, password or organization is not right.")
+            raise NotAuthenticatedError("Wrong user, password or organization.")
         document = document_of(answer)
         return Tokens(_text(document, "token", url), _text(document, "refresh_token", url))
 

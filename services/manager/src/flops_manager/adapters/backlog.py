@@ -1,4 +1,4 @@
-"""Whether messages come faster than they are taken: what was said is then heard late."""
+"""Detects that messages arrive faster than they are processed, and so are processed late."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from typing import Final
 
 BEHIND_SECONDS: Final = 5.0
-"""So much more work than rest, and what comes next has waited for a while."""
+"""With so much more work than idle time, the next message has been waiting."""
 
 REST_WEIGHS: Final = 10.0
-"""A second without work makes up for so many with it: a queue leaves hardly any rest between."""
+"""A second of idle time makes up for so many of work: a queue leaves hardly any idle time."""
 
 
 class Backlog:
-    """Watches one taker of messages at work; read by other threads."""
+    """Watches the thread that processes messages; other threads read the result."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -24,7 +24,7 @@ class Backlog:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Take one message meanwhile."""
+        """Process one message inside this context."""
         self._works_since = began = self._clock()
         self._owed = max(0.0, self._owed - REST_WEIGHS * (began - self._rests_since))
         try:
@@ -37,7 +37,7 @@ class Backlog:
             self._works_since = None
 
     def seconds_in_time(self) -> float:
-        """Return for how long what was said is heard at once; infinite if it always was."""
+        """Return for how long messages have been processed at once; infinite if always."""
         now, works_since = self._clock(), self._works_since
         if works_since is not None and self._owed + now - works_since > BEHIND_SECONDS:
             return 0.0

@@ -1,4 +1,4 @@
-"""The data servers on the learner nodes, asked over Arrow Flight."""
+"""The data servers on the learner nodes, over Arrow Flight."""
 
 import logging
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class FlightDataServers:
         self._ca = ca
 
     def stats(self, address: str) -> Mapping[str, TagStats] | None:
-        """Return what is held by tag, or None if nobody answers in time."""
+        """Return the data by tag, or None if the server does not answer in time."""
         # pyarrow takes half a second to import and is needed for placing only.
         from flops_flight.client import DataServer  # noqa: PLC0415
 
@@ -36,6 +36,6 @@ class FlightDataServers:
             logger.warning("no stats from %s: %s", address, error)
             return None
         return {
-            one.tag: TagStats(one.rows, one.fragments, one.bytes, one.columns, one.is_uniform)
-            for one in tags
+            tag.tag: TagStats(tag.rows, tag.fragments, tag.bytes, tag.columns, tag.is_uniform)
+            for tag in tags
         }

@@ -1,4 +1,4 @@
-"""Listening for webhooks, with bounds on everything that a stranger could send."""
+"""Receives webhooks, with limits on everything that a stranger could send."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ AT_ONCE: Final = 16
 
 
 class HookReceiver:
-    """Calls ``tell`` for every call of the secret path that is about the entity."""
+    """Calls ``tell`` for every request to the secret path that is about the entity."""
 
     def __init__(
         self, address: str, port: int, path: str, entity: str, events: Sequence[str]
@@ -31,7 +31,7 @@ class HookReceiver:
         self._server: ThreadingHTTPServer | None = None
 
     def start(self, tell: Callable[[], None]) -> None:
-        """Listen; nothing happens if it does already. Raises ``OSError`` if the port is taken."""
+        """Listen, if it does not yet. Raises ``OSError`` if the port is taken."""
         if self._server is not None:
             return
         receiver = self
@@ -56,14 +56,14 @@ class HookReceiver:
         threading.Thread(target=serve, name="webhooks", daemon=True).start()
 
     def close(self) -> None:
-        """Listen no more; safe to call twice."""
+        """Stop listening; safe to call twice."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
 
     def judge(self, request: BaseHTTPRequestHandler) -> HTTPStatus:
-        """Return what to answer; only 204 means that it counts."""
+        """Return the status to answer; only 204 means that the request is valid."""
         if not secrets.compare_digest(request.path.encode(), self._path.encode()):
             return HTTPStatus.NOT_FOUND
         length = request.headers.get("Content-Length", "")
@@ -77,12 +77,12 @@ class HookReceiver:
             return HTTPStatus.BAD_REQUEST
         if not isinstance(document, dict) or document.get("entity") != self._entity:
             return HTTPStatus.BAD_REQUEST
-        is_wanted = document.get("event") in self._events
-        return HTTPStatus.NO_CONTENT if is_wanted else HTTPStatus.BAD_REQUEST
+        is_expected = document.get("event") in self._events
+        return HTTPStatus.NO_CONTENT if is_expected else HTTPStatus.BAD_REQUEST
 
 
 class _BoundedServer(ThreadingHTTPServer):
-    """Drops connections beyond what may be open at once, instead of starting ever more threads."""
+    """Drops connections beyond the limit instead of starting ever more threads."""
 
     daemon_threads = True
 
@@ -91,14 +91,14 @@ class _BoundedServer(ThreadingHTTPServer):
         self._room = room
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Start a thread for it, if there is room."""
+        """Start a thread for the request, if there is room."""
         if self._room.acquire(blocking=False):
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve it, and make room."""
+        """Serve the request, and make room."""
         try:
             super().process_request_thread(request, client_address)
         finally:

@@ -1,4 +1,4 @@
-"""Built images in a registry, asked by its HTTP API, or in the image store of the embedded mode."""
+"""Built images in a registry, by its HTTP API, or in the image store of the embedded mode."""
 
 import logging
 import re
@@ -33,7 +33,7 @@ _REFERENCE = re.compile(r"^[^/]+/(?P<path>.+):(?P<tag>[^:/]+)$")
 
 @dataclass(frozen=True)
 class RegistryAddress:
-    """How a registry is reached: ``host:port``, an account, and TLS by ``ca_file`` or the usual."""
+    """A registry: ``host:port``, an account, and TLS by ``ca_file`` or the system's CAs."""
 
     address: str
     user: str = ""
@@ -62,7 +62,7 @@ class RegistryImages:
             result = result_from_text(text)
             return result if all(self._has(image) for image in images_of(result)) else None
         except (requests.RequestException, MalformedMessageError, KeyError, TypeError) as error:
-            logger.warning("the image registry cannot say what was built: %s", error)
+            logger.warning("cannot look up built images in the registry: %s", error)
             return None
 
     def _has(self, reference: str) -> bool:
@@ -72,7 +72,7 @@ class RegistryImages:
         return self._get(f"{parts['path']}/manifests/{parts['tag']}") is not None
 
     def _get(self, path: str) -> Any:
-        """Return the JSON that lies there, or None if there is none."""
+        """Return the JSON at ``path``, or None for 404."""
         answer = requests.get(
             f"{self._url}/{path}",
             headers={"Accept": ", ".join(_MANIFESTS)},
@@ -99,7 +99,7 @@ class StoredImages:
         except FileNotFoundError:
             return None
         except (OSError, MalformedMessageError) as error:
-            logger.warning("the image store cannot say what was built: %s", error)
+            logger.warning("cannot look up built images in the image store: %s", error)
             return None
         bundles = (read_bundle(self._store, image) for image in images_of(result))
         is_complete = all(bundle and Path(bundle.argv[0]).exists() for bundle in bundles)

@@ -1,4 +1,4 @@
-"""Runs and models in MLflow, by its REST API. What is deleted there, ``mlflow gc`` frees."""
+"""Runs and models in MLflow, by its REST API. ``mlflow gc`` frees what is deleted there."""
 
 from typing import Any, Final
 
@@ -12,22 +12,22 @@ TIMEOUT_SECONDS: Final = (3.0, 20.0)
 
 
 class MlflowRuns:
-    """``Runs`` of whichever server the URL names."""
+    """``Runs`` of the server that the URL names."""
 
     def forget(self, url: str, experiment: str, trained: Trained | None) -> None:
         """See the port."""
         if trained is not None:
             version = {"name": trained.model_name, "version": trained.model_version}
             self._ask("DELETE", url, "model-versions/delete", json=version)
-        found = self._ask(
+        answer = self._ask(
             "GET", url, "experiments/get-by-name", params={"experiment_name": experiment}
         )
-        if found and found["experiment"]["lifecycle_stage"] == "active":
-            named = {"experiment_id": found["experiment"]["experiment_id"]}
-            self._ask("POST", url, "experiments/delete", json=named)
+        if answer and answer["experiment"]["lifecycle_stage"] == "active":
+            key = {"experiment_id": answer["experiment"]["experiment_id"]}
+            self._ask("POST", url, "experiments/delete", json=key)
 
     def _ask(self, method: str, url: str, path: str, **what: Any) -> Any:
-        """Return the answer, or None if there is no such thing."""
+        """Return the answer, or None for 404."""
         try:
             with direct_session() as http:
                 answer = http.request(
@@ -39,6 +39,6 @@ class MlflowRuns:
                 return answer.json()
         except (requests.RequestException, ValueError) as error:
             raise TrackingUnavailableError(
-                f"MLflow at {url} does not do {path}: {error}"[:300],
-                hint="Look at the log of the tracking server.",
+                f"MLflow at {url} failed at {path}: {error}"[:300],
+                hint="See the log of the tracking server.",
             ) from error

@@ -32,7 +32,7 @@ class HttpModelServers:
         except requests.RequestException as error:
             raise ModelServerError(
                 f"The model at {address} does not answer: {type(error).__name__}.",
-                hint="Is it still served? Its log tells more.",
+                hint="Check that it is still deployed, and see its log.",
             ) from error
         text = body.decode(errors="replace")
         if not answer.ok:

@@ -62,8 +62,8 @@ def translated() -> Iterator[None]:
         yield
     except DocumentTooLarge as error:
         raise RecordTooLargeError(
-            f"The database takes no document of this size: {str(error)[:300]}",
-            hint="This is a bug in FLOps: what it keeps of a project has a bound.",
+            f"The document is too large for the database: {str(error)[:300]}",
+            hint="This is a bug in FLOps, which bounds the size of a project's record.",
         ) from error
     except PyMongoError as error:
         raise StoreUnavailableError(
@@ -87,7 +87,7 @@ class MongoRecords(Generic[T]):
         self._missing = missing
 
     def create_indexes(self) -> None:
-        """Make the usual questions fast; what exists stays."""
+        """Make the usual queries fast; existing indexes stay."""
         with translated():
             self._collection.create_index([("owner", ASCENDING), ("created_at", DESCENDING)])
             self._collection.create_index([("stage", ASCENDING)])
@@ -115,14 +115,14 @@ class MongoRecords(Generic[T]):
         """Replace what is stored, one version up, or raise ``StaleProjectError``."""
         document = document_from_record(record)
         document["version"] = record.version + 1
-        wanted = {"_id": document["_id"], "version": record.version}
+        current = {"_id": document["_id"], "version": record.version}
         with translated():
-            result = self._collection.replace_one(wanted, document)
+            result = self._collection.replace_one(current, document)
         if result.matched_count == 0:
             raise StaleProjectError(f"{document['_id']} was changed in between.")
 
     def remove(self, subject_id: str) -> None:
-        """Forget it; it is fine if there is none."""
+        """Delete what is stored, if there is anything."""
         with translated():
             self._collection.delete_one({"_id": subject_id})
 
@@ -130,47 +130,51 @@ class MongoRecords(Generic[T]):
         self, customer_id: str | None, stage: str | None, skip: int, limit: int
     ) -> tuple[Sequence[T], int]:
         """Return a part of what is stored, newest first, and how many there are in all."""
-        wanted: dict[str, Any] = {"is_deleted": False}
+        matching: dict[str, Any] = {"is_deleted": False}
         if customer_id is not None:
-            wanted["owner"] = customer_id
+            matching["owner"] = customer_id
         if stage is not None:
-            wanted["stage"] = str(stage)
+            matching["stage"] = str(stage)
         with translated():
-            total = self._collection.count_documents(wanted)
+            total = self._collection.count_documents(matching)
             newest_first = [("created_at", DESCENDING), ("_id", DESCENDING)]
-            found = self._collection.find(wanted).sort(newest_first).skip(skip).limit(limit)
-            documents = tuple(found) if limit > 0 else ()
+            page = self._collection.find(matching).sort(newest_first).skip(skip).limit(limit)
+            documents = tuple(page) if limit > 0 else ()
         return tuple(self._readable(documents)), total
 
     def busy(self) -> Sequence[str]:
         """Return the ids of those whose outbox is not empty."""
         with translated():
-            found = tuple(self._collection.find({"todo.kind": {"$exists": True}}, {"_id": 1}))
-        return [str(one["_id"]) for one in found]
+            documents = self._collection.find({"todo.kind": {"$exists": True}}, {"_id": 1})
+            return [str(document["_id"]) for document in documents]
 
     def active(self, ended_after: datetime) -> Sequence[T]:
-        """Return those that are in no final stage, or only just."""
+        """Return those that have not ended, or only recently."""
         # Times are stored as text in one format and zone, which sorts like the times.
         ended_later = {"updated_at": {"$gt": ended_after.astimezone(UTC).isoformat()}}
         with translated():
-            found = self._collection.find({"$or": [{"stage": {"$nin": _FINAL}}, ended_later]})
-            documents = tuple(found)
+            going_on = {"stage": {"$nin": _FINAL}}
+            documents = tuple(self._collection.find({"$or": [going_on, ended_later]}))
         return list(self._readable(documents))
 
     def unfinished(self) -> Sequence[Brief]:
-        """Return those that are in no final stage, in brief."""
-        wanted = {"stage": {"$nin": _FINAL}, "is_deleted": False}
-        wanted["created_at"] = {"$exists": True}
+        """Return a summary of those that have not ended."""
+        matching = {"stage": {"$nin": _FINAL}, "is_deleted": False}
+        matching["created_at"] = {"$exists": True}
         fields = {"owner": 1, "stage": 1, "created_at": 1}
         with translated():
-            found = tuple(self._collection.find(wanted, fields))
-        return [
-            Brief(one["_id"], one["owner"], one["stage"], datetime.fromisoformat(one["created_at"]))
-            for one in found
-        ]
+            return [
+                Brief(
+                    each["_id"],
+                    each["owner"],
+                    each["stage"],
+                    datetime.fromisoformat(each["created_at"]),
+                )
+                for each in self._collection.find(matching, fields)
+            ]
 
     def _readable(self, documents: Iterable[dict[str, Any]]) -> Iterator[T]:
-        """Leave out, aloud, what cannot be read: it must not hide the others."""
+        """Skip unreadable documents and log each one."""
         for document in documents:
             try:
                 yield record_from_document(document, self._kind).subject
@@ -189,7 +193,7 @@ def mongo_mocks(database: MongoDatabase) -> MongoRecords[Mock]:
 
 
 class MongoEventStore:
-    """The history: a document an event, unique by number and by ``event_id``."""
+    """The history: a document per event, unique by number and by ``event_id``."""
 
     def __init__(self, database: MongoDatabase) -> None:
         self._events = database["events"]
@@ -204,16 +208,16 @@ class MongoEventStore:
     def append(self, subject_id: str, event: Event) -> bool:
         """Store the event with the next number; return False if it is there already."""
         document = document_from_event(event)
-        known = {"subject_id": subject_id, "event.event_id": event.event_id}
+        same = {"subject_id": subject_id, "event.event_id": event.event_id}
         for _ in range(NUMBERING_ATTEMPTS):
             with translated():
-                if self._events.find_one(known, {"_id": 1}):
+                if self._events.find_one(same, {"_id": 1}):
                     return False
                 stored = {"subject_id": subject_id, "seq": self.last(subject_id) + 1}
                 try:
                     self._events.insert_one({**stored, "event": document})
                 except DuplicateKeyError:
-                    # Somebody else took the number, or stored this very event.
+                    # Another writer took the number, or stored this very event.
                     continue
                 return True
         raise StaleProjectError(f"no free number for an event of {subject_id}")
@@ -234,20 +238,20 @@ class MongoEventStore:
         return int(newest["seq"]) if newest else 0
 
     def remove(self, subject_id: str) -> None:
-        """Forget the history of a project or mock."""
+        """Delete the history of a project or mock."""
         with translated():
             self._events.delete_many({"subject_id": subject_id})
 
 
 class MongoLeases:
-    """Leases that run out by the clock of whoever looks at them."""
+    """Leases that expire by the clock of the process that reads them."""
 
     def __init__(self, database: MongoDatabase, now: Callable[[], datetime]) -> None:
         self._leases = database["leases"]
         self._now = now
 
     def acquire(self, name: str, holder: str, seconds: float) -> bool:
-        """Take or renew the lease; say False if somebody else has it."""
+        """Take or renew the lease; return False if another holder has it."""
         now = self._now()
         until = (now + timedelta(seconds=seconds)).timestamp()
         mine_or_over = {
@@ -264,6 +268,6 @@ class MongoLeases:
         return True
 
     def release(self, name: str, holder: str) -> None:
-        """Give the lease back."""
+        """Release the lease."""
         with translated():
             self._leases.delete_one({"_id": name, "holder": holder})

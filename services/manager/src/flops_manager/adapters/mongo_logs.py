@@ -1,4 +1,4 @@
-"""What actors log, in MongoDB: a document a batch, numbered for each project or mock."""
+"""Logs of actors in MongoDB: a document per batch, numbered for each project or mock."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ class MongoLogStore:
         self._logs = database["logs"]
 
     def create_indexes(self) -> None:
-        """Make numbers and batches unique, and old ones quick to find."""
+        """Make numbers and batches unique, and finding old ones fast."""
         with translated():
             for keys in (("seq",), ("batch.run", "first")):
                 fields = [("subject_id", ASCENDING), *((key, ASCENDING) for key in keys)]
@@ -36,11 +36,11 @@ class MongoLogStore:
             "at": _text(at),
             "batch": document_from_batch(batch),
         }
-        known = {key: document[key] for key in ("subject_id", "first")}
-        known["batch.run"] = batch.run
+        same = {key: document[key] for key in ("subject_id", "first")}
+        same["batch.run"] = batch.run
         for _ in range(NUMBERING_ATTEMPTS):
             with translated():
-                if self._logs.find_one(known, {"_id": 1}):
+                if self._logs.find_one(same, {"_id": 1}):
                     return False
                 newest = self._logs.find_one(
                     {"subject_id": batch.project_id}, {"seq": 1}, sort=[("seq", DESCENDING)]
@@ -49,7 +49,7 @@ class MongoLogStore:
                 try:
                     self._logs.insert_one({**document, "seq": seq})
                 except DuplicateKeyError:
-                    # Somebody else took the number, or stored this very batch.
+                    # Another writer took the number, or stored this very batch.
                     continue
                 return True
         raise StaleProjectError(f"no free number for log lines of {batch.project_id}")
@@ -58,37 +58,37 @@ class MongoLogStore:
         self, subject_id: str, seq: int, limit: int, actor: str = "", node: str = ""
     ) -> Sequence[StoredBatch]:
         """See the port."""
-        wanted = {**_wanted(subject_id, actor, node), "seq": {"$gt": seq}}
+        later = {**_filter(subject_id, actor, node), "seq": {"$gt": seq}}
         with translated():
-            found = tuple(self._logs.find(wanted).sort("seq", ASCENDING).limit(limit))
-        return [_stored(one) for one in found]
+            documents = self._logs.find(later).sort("seq", ASCENDING).limit(limit)
+            return [_stored(document) for document in documents]
 
     def newest(
         self, subject_id: str, limit: int, actor: str = "", node: str = ""
     ) -> Sequence[StoredBatch]:
         """See the port."""
-        wanted = _wanted(subject_id, actor, node)
+        matching = _filter(subject_id, actor, node)
         with translated():
-            found = tuple(self._logs.find(wanted).sort("seq", DESCENDING).limit(limit))
-        return [_stored(one) for one in reversed(found)]
+            documents = self._logs.find(matching).sort("seq", DESCENDING).limit(limit)
+            return [_stored(document) for document in documents][::-1]
 
     def last_number(self, subject_id: str, run: str, before: int) -> int | None:
         """See the port."""
-        wanted = {"subject_id": subject_id, "batch.run": run, "seq": {"$lt": before}}
+        earlier = {"subject_id": subject_id, "batch.run": run, "seq": {"$lt": before}}
         with translated():
-            found = self._logs.find_one(wanted, {"batch": 1}, sort=[("first", DESCENDING)])
-        return batch_from_document(found["batch"]).lines[-1].number if found else None
+            newest = self._logs.find_one(earlier, {"batch": 1}, sort=[("first", DESCENDING)])
+        return batch_from_document(newest["batch"]).lines[-1].number if newest else None
 
     def trim(self, subject_id: str, most_characters: int) -> None:
         """See the port."""
         left = most_characters
         with translated():
             sizes = self._logs.find({"subject_id": subject_id}, {"seq": 1, "characters": 1})
-            for one in sizes.sort("seq", DESCENDING):
-                left -= one["characters"]
+            for size in sizes.sort("seq", DESCENDING):
+                left -= size["characters"]
                 if left < 0:
-                    beyond = {"subject_id": subject_id, "seq": {"$lte": one["seq"]}}
-                    self._logs.delete_many(beyond)
+                    older = {"subject_id": subject_id, "seq": {"$lte": size["seq"]}}
+                    self._logs.delete_many(older)
                     return
 
     def remove(self, subject_id: str) -> None:
@@ -102,13 +102,13 @@ class MongoLogStore:
             self._logs.delete_many({"at": {"$lt": _text(at)}})
 
 
-def _wanted(subject_id: str, actor: str, node: str) -> dict[str, Any]:
-    wanted: dict[str, Any] = {"subject_id": subject_id}
+def _filter(subject_id: str, actor: str, node: str) -> dict[str, Any]:
+    matching: dict[str, Any] = {"subject_id": subject_id}
     if actor:
-        wanted["$or"] = [{"batch.actor.instance": actor}, {"batch.actor.role": actor}]
+        matching["$or"] = [{"batch.actor.instance": actor}, {"batch.actor.role": actor}]
     if node:
-        wanted["batch.actor.node"] = node
-    return wanted
+        matching["batch.actor.node"] = node
+    return matching
 
 
 def _stored(document: dict[str, Any]) -> StoredBatch:
@@ -116,5 +116,5 @@ def _stored(document: dict[str, Any]) -> StoredBatch:
 
 
 def _text(at: datetime) -> str:
-    """Return a time as text of one format and zone, which sorts like the times."""
+    """Return a time as text in one format and zone, so that texts sort like times."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")

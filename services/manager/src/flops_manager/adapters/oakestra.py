@@ -1,4 +1,4 @@
-"""The orchestrator port over the API of an Oakestra root, its odd sides included."""
+"""The orchestrator port over the API of an Oakestra root, with its peculiarities."""
 
 import logging
 import threading
@@ -31,14 +31,14 @@ from flops_manager.ports.orchestrator import Deployed
 logger = logging.getLogger(__name__)
 
 STUCK_SECONDS: Final = 120.0
-"""An instance that is not placed by then never will be: the root forgets those that it cannot."""
+"""An instance that is not placed by then never will be: the root forgets those it cannot place."""
 
 ROUNDS: Final = 3
-"""How often instances are removed again that the root left over."""
+"""How often the removal of instances that the root left over is repeated."""
 
 
 class Oakestra:
-    """Finds by names, creates what is missing, and looks whether it was really done."""
+    """Finds by names, creates what is missing, and verifies that it was done."""
 
     def __init__(
         self,
@@ -65,33 +65,33 @@ class Oakestra:
         """Make sure that the service exists in its application and has an instance."""
         self._applications.ensure(deployment.application)
         services = self._services(deployment.application)
-        there = (services or {}).get(deployment.name)
-        # Without a list somebody deleted the application behind our back; it is made again.
-        service = there or self._create(deployment)
+        existing = (services or {}).get(deployment.name)
+        # Without a list somebody deleted the application meanwhile; it is created again.
+        service = existing or self._create(deployment)
         with understanding(f"GET /api/service ({deployment.name})"):
             job_id = id_of(service)
             if self._needs_an_instance(job_id, service):
                 self._start(job_id, service, deployment.name)
-            address = str(service.get("RR_ip") or "") if there else deployment.address
+            address = str(service.get("RR_ip") or "") if existing else deployment.address
         return Deployed(job_id, address)
 
     def undeploy(self, application: ApplicationKey, name: str, job_id: str = "") -> None:
         """Delete the service with all instances, and make sure that it is gone."""
         if not job_id:
-            there = (self._services(application) or {}).get(name)
-            if there is None:
+            service = (self._services(application) or {}).get(name)
+            if service is None:
                 return
-            job_id = id_of(there)
+            job_id = id_of(service)
         self._delete(job_id, name)
 
     def states(self, application: ApplicationKey) -> Mapping[str, ServiceState]:
-        """Return what is known of the services of an application, by name."""
+        """Return the states of an application's services by name."""
         services = self._services(application) or {}
         with understanding(f"GET /api/services ({application.name})"):
-            return {name: state_from_document(one) for name, one in services.items()}
+            return {name: state_from_document(each) for name, each in services.items()}
 
     def remove_application(self, application: ApplicationKey) -> None:
-        """Delete the application and whatever is left in it."""
+        """Delete the application and everything in it."""
         for name, service in (self._services(application) or {}).items():
             # The root would delete them, too, but leave every second instance behind.
             self._delete(id_of(service), name)
@@ -100,7 +100,7 @@ class Oakestra:
     def _create(self, deployment: Deployment) -> Mapping[str, Any]:
         """Create the service and return its document, which may be that of an older one.
 
-        Names are global: if somebody else's application has a service of this name, it is that.
+        Names are global: it may be a service of somebody else's application.
         """
         application_id = self._applications.ensure(deployment.application)
         sla = application_sla(
@@ -109,13 +109,13 @@ class Oakestra:
         answer = self._session.post("/api/service/", sla)
         with understanding("POST /api/service/"):
             if answer.get("failed_services"):
-                # The answer is 200 all the same, with the id of a service that is no more.
+                # The answer is 200 nevertheless, with the id of a service that is gone.
                 raise _not_created(deployment)
             job_id = str(answer["job_id"])
         return self._existing(job_id, deployment.name)
 
     def _start(self, job_id: str, service: Mapping[str, Any], name: str) -> None:
-        """Ask for an instance, and look whether that was understood: the answer is always ok."""
+        """Request an instance, and verify that the root did it: the answer is always ok."""
         for instance in instances_of(service):
             self._remove_instance(job_id, instance)
         self._session.post(f"/api/service/{job_id}/instance")
@@ -123,11 +123,11 @@ class Oakestra:
             self._asked_at[job_id] = self._monotonic()
         if not was_deployed(self._existing(job_id, name)):
             raise OrchestratorUnavailableError(
-                f"The orchestrator said ok to deploying {name}, but did nothing.", hint=LOG_HINT
+                f"The orchestrator answered ok, but did not deploy {name}.", hint=LOG_HINT
             )
 
     def _needs_an_instance(self, job_id: str, service: Mapping[str, Any]) -> bool:
-        """Say whether nothing runs, nor will: not yet asked for, refused, or stuck for long."""
+        """Return whether a new instance is needed: none was requested, or it failed or is stuck."""
         if is_under_way(service):
             with self._lock:
                 asked_at = self._asked_at.setdefault(job_id, self._monotonic())
@@ -143,17 +143,17 @@ class Oakestra:
         with understanding(f"GET /api/service/{job_id}"):
             self._leave_one_instance(job_id, name, service)
         answer = self._session.delete(f"/api/service/{job_id}")
-        # The root answers 500 for a service that it does not know, and for trouble of its own.
+        # The root answers 500 both for an unknown service and for internal errors.
         if not answer.ok and self._session.get(f"/api/service/{job_id}") is not None:
             raise OrchestratorUnavailableError(
-                f"The orchestrator would not delete {name}: {answer.status_code}.", hint=LOG_HINT
+                f"The orchestrator refused to delete {name}: {answer.status_code}.", hint=LOG_HINT
             )
 
     def _leave_one_instance(self, job_id: str, name: str, service: Mapping[str, Any]) -> None:
         """Remove all instances but the first one by one: deleting the service skips every second.
 
-        What cannot be removed is no reason to keep the service: a cluster drops instances of
-        services that the root no longer knows when it reports the next time.
+        The service is deleted even if some cannot be removed: at its next report, a cluster drops
+        instances of services that the root no longer has.
         """
         for _ in range(ROUNDS):
             surplus = instances_of(service)[1:]
@@ -162,7 +162,7 @@ class Oakestra:
             for instance in surplus:
                 self._remove_instance(job_id, instance)
             service = self._session.get(f"/api/service/{job_id}") or {}
-        logger.warning("instances of %s stay at the orchestrator: %s", name, job_id)
+        logger.warning("instances of %s are left at the orchestrator: %s", name, job_id)
 
     def _remove_instance(self, job_id: str, instance: Mapping[str, Any]) -> None:
         self._session.delete(f"/api/service/{job_id}/instance/{instance['instance_number']}")
@@ -171,7 +171,7 @@ class Oakestra:
         service: Mapping[str, Any] | None = self._session.get(f"/api/service/{job_id}")
         if service is None:
             raise OrchestratorUnavailableError(
-                f"The orchestrator does not have {name}, which it just took.", hint=LOG_HINT
+                f"The orchestrator does not have {name}, which it has just accepted.", hint=LOG_HINT
             )
         return service
 
@@ -186,12 +186,12 @@ class Oakestra:
             self._applications.forget(application)
             return None
         with understanding(f"GET {path}"):
-            return {str(one["microservice_name"]): one for one in listed}
+            return {str(service["microservice_name"]): service for service in listed}
 
 
 def _not_created(deployment: Deployment) -> ServiceAddressTakenError | OrchestratorRefusedError:
     if deployment.address:
         return ServiceAddressTakenError(f"{deployment.address} is taken.")
     return OrchestratorRefusedError(
-        f"The orchestrator would not create {deployment.name}.", hint=LOG_HINT
+        f"The orchestrator refused to create {deployment.name}.", hint=LOG_HINT
     )

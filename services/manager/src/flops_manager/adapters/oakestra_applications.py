@@ -16,11 +16,11 @@ from flops_manager.domain.deployments import ApplicationKey
 from flops_manager.domain.errors import OrchestratorRefusedError, OrchestratorUnavailableError
 
 NOT_THERE: Final = HTTPStatus.NOT_IMPLEMENTED
-"""How the root says that there is no such application to delete."""
+"""The root's answer to deleting an application that does not exist."""
 
 
 class OakestraApplications:
-    """Knows the ids of applications. Threads may share it."""
+    """Finds and creates applications. Threads may share it."""
 
     def __init__(self, session: OakestraSession) -> None:
         self._session = session
@@ -29,36 +29,36 @@ class OakestraApplications:
         self._lock = threading.Lock()
 
     def ensure(self, application: ApplicationKey) -> str:
-        """Return its id; create it if it is not there."""
-        found = self.find(application)
-        if found is not None:
-            return found
+        """Return the application's id; create it if it is missing."""
+        application_id = self.find(application)
+        if application_id is not None:
+            return application_id
         sla = application_sla(application, self._session.user)
         answer = self._session.call("POST", "/api/application/", sla)
-        # A conflict means that somebody else was quicker, which is as good.
+        # A conflict means that somebody else has just created it.
         if answer.status_code != HTTPStatus.CONFLICT:
             document_of(answer)
-        found = self.find(application)
-        if found is None:
+        application_id = self.find(application)
+        if application_id is None:
             raise OrchestratorUnavailableError(
                 f"The orchestrator does not list {application.name}, which it just created.",
                 hint=LOG_HINT,
             )
-        return found
+        return application_id
 
     def find(self, application: ApplicationKey) -> str | None:
         """Return its id, or None if the manager's user has no such application."""
         with self._lock:
-            known = self._ids.get(application)
-        return known or self._listed().get(application)
+            application_id = self._ids.get(application)
+        return application_id or self._listed().get(application)
 
     def forget(self, application: ApplicationKey) -> None:
-        """Ask the root next time: it turned out that the application is gone."""
+        """Forget the id of an application that is gone; the next call asks the root."""
         with self._lock:
             self._ids.pop(application, None)
 
     def remove(self, application: ApplicationKey) -> None:
-        """Delete it; it is fine if there is none."""
+        """Delete the application, if it exists."""
         application_id = self.find(application)
         if application_id is None:
             return
@@ -66,20 +66,20 @@ class OakestraApplications:
         self.forget(application)
         if not answer.ok and answer.status_code != NOT_THERE:
             raise OrchestratorUnavailableError(
-                f"The orchestrator would not delete {application.name}: {answer.status_code}.",
+                f"The orchestrator refused to delete {application.name}: {answer.status_code}.",
                 hint=LOG_HINT,
             )
 
     def _listed(self) -> Mapping[ApplicationKey, str]:
         path = f"/api/applications/{self._own_id()}"
-        # Asking for a single application is no use: the root answers null if it is there.
+        # A single application cannot be requested: the root answers null if it exists.
         listed = self._session.get(path, missing=[]) or []
         with understanding(f"GET {path}"):
             ids = {
-                ApplicationKey(one["application_name"], one["application_namespace"]): str(
-                    one["applicationID"]
+                ApplicationKey(each["application_name"], each["application_namespace"]): str(
+                    each["applicationID"]
                 )
-                for one in listed
+                for each in listed
             }
         with self._lock:
             self._ids = ids

@@ -1,4 +1,4 @@
-"""What the root reads and writes: SLAs from deployments, states and nodes from its documents."""
+"""The root's documents: SLAs from deployments; states and nodes from its answers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,20 +22,20 @@ _HEALTH: Final = {
     "NO_QUALIFIED_WORKER_FOUND": Health.UNPLACEABLE,
     "NO_NODE_FOUND": Health.UNPLACEABLE,
 }
-"""What the statuses mean; every other one is a step on the way to RUNNING."""
+"""The meaning of statuses; every other one is a step on the way to RUNNING."""
 
 _UNDER_WAY: Final = frozenset(
     {"REQUESTED", "CLUSTER_SCHEDULED", "NODE_SCHEDULED", "CREATING", "CREATED"}
 )
-"""The statuses of what the root is working on."""
+"""The statuses of instances that the root is still starting."""
 
 LOG_BYTES: Final = 1024
-"""What the root shows of a log: its end, cut wherever that falls."""
+"""The root shows the last bytes of a log, even if they begin inside a line."""
 
 _LONGEST_LETTER: Final = 4
 
 _WAITING: Final = "Waiting for scheduling decision"
-"""A service's detail from its first deployment on, whatever happens; it says nothing."""
+"""A service's detail from its first deployment on, whatever happens: without meaning."""
 
 
 def application_sla(
@@ -58,7 +58,7 @@ def application_sla(
 
 
 def microservice(deployment: Deployment) -> dict[str, Any]:
-    """Return a deployment in the root's words."""
+    """Return a deployment as the root's document."""
     environment = [f"{key}={value}" for key, value in deployment.environment.items()]
     document: dict[str, Any] = {
         "microserviceID": "",
@@ -82,19 +82,19 @@ def microservice(deployment: Deployment) -> dict[str, Any]:
 
 
 def constraints(deployment: Deployment) -> list[dict[str, Any]]:
-    """Return where it may go. Current roots honour ``direct`` only, older ones the other two."""
+    """Return the constraints. Current roots honour ``direct`` only, older ones the other two."""
     if deployment.node:
         return [{"type": "direct", "cluster": deployment.cluster, "node": deployment.node}]
-    found: list[dict[str, Any]] = []
+    result: list[dict[str, Any]] = []
     if deployment.addon:
-        found.append({"type": "addons", "needs": [deployment.addon]})
+        result.append({"type": "addons", "needs": [deployment.addon]})
     if deployment.cluster:
-        found.append({"type": "clusters", "allowed": [deployment.cluster]})
-    return found
+        result.append({"type": "clusters", "allowed": [deployment.cluster]})
+    return result
 
 
 def hex_id(value: Any) -> str:
-    """Return an id: the database's own are wrapped."""
+    """Return an id as text; ids of the root's database are wrapped."""
     return str(value["$oid"] if isinstance(value, Mapping) else value)
 
 
@@ -109,20 +109,20 @@ def instances_of(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def was_deployed(document: Mapping[str, Any]) -> bool:
-    """Say whether an instance was ever asked for: a service has no status before."""
+    """Return whether an instance was ever requested: a service has no status before."""
     return bool(document.get("status") or instances_of(document))
 
 
 def is_under_way(document: Mapping[str, Any]) -> bool:
-    """Say whether the root is working on a first instance, or believes so."""
-    statuses = {str(one.get("status")) for one in instances_of(document)}
+    """Return whether the root is starting a first instance, or believes so."""
+    statuses = {str(instance.get("status")) for instance in instances_of(document)}
     return (statuses or {str(document.get("status"))}) <= _UNDER_WAY
 
 
 def state_from_document(document: Mapping[str, Any]) -> ServiceState:
     """Return the state of a service: its newest instance's, or its own if it has none."""
     newest = max(
-        instances_of(document), key=lambda one: int(one.get("instance_number", 0)), default=None
+        instances_of(document), key=lambda each: int(each.get("instance_number", 0)), default=None
     )
     source = document if newest is None else newest
     status = str(source.get("status") or "")
@@ -142,30 +142,30 @@ def nodes_from_workers(cluster: str, workers: Sequence[Mapping[str, Any]]) -> tu
     return tuple(
         Node(
             cluster=cluster,
-            name=str(one["candidate_name"]),
-            address=str(one.get("ip") or ""),
-            # No real cluster tells this; local-oakestra does, for containers on one machine.
-            data_server=str(one.get("flops_data_server") or ""),
-            addons=frozenset(one.get("supported_addons") or ()),
-            vcpus=_number(one.get("available_vcpus", one.get("vcpus"))),
-            memory_mb=_number(one.get("available_memory", one.get("memory"))),
+            name=str(worker["candidate_name"]),
+            address=str(worker.get("ip") or ""),
+            # Only local-oakestra reports this, for containers on one machine.
+            data_server=str(worker.get("flops_data_server") or ""),
+            addons=frozenset(worker.get("supported_addons") or ()),
+            vcpus=_number(worker.get("available_vcpus", worker.get("vcpus"))),
+            memory_mb=_number(worker.get("available_memory", worker.get("memory"))),
         )
-        for one in workers
-        if one.get("active", True) and one.get("candidate_name")
+        for worker in workers
+        if worker.get("active", True) and worker.get("candidate_name")
     )
 
 
 def honours_addons(cluster: Mapping[str, Any]) -> bool:
-    """Say whether the cluster's root looks at the constraints ``addons`` and ``clusters``.
+    """Return whether the cluster's root honours the constraints ``addons`` and ``clusters``.
 
-    No answer of the root tells its version. Releases up to v0.4.402 (April 2025) honour them, and
-    know no CSI drivers; v0.4.410 (April 2026) is the first with the drivers and without the check.
+    The root does not report its version. Releases up to v0.4.402 (April 2025) honour them, and
+    have no CSI drivers; v0.4.410 (April 2026) is the first with the drivers and without the check.
     """
     return "csi_drivers" not in cluster
 
 
 def node_of_cluster(document: Mapping[str, Any]) -> Node:
-    """Return a cluster whose workers nobody lists as one node without a name.
+    """Return a cluster that does not list its workers as one node without a name.
 
     Where the root ignores the constraint, only an addon that each worker has can be relied on.
     """
@@ -185,7 +185,7 @@ def _readable(logs: str) -> str:
 
 
 def _whole_lines(logs: str) -> str:
-    """Leave out the first line where it is only a part of one."""
+    """Remove the first line if it is only a part of one."""
     if len(logs.encode()) < LOG_BYTES - _LONGEST_LETTER or "\n" not in logs.rstrip("\n"):
         return logs
     return logs.partition("\n")[2]

@@ -1,8 +1,8 @@
 """Webhooks of an Oakestra root: registered at its resource abstractor, received here.
 
-The root signs nothing, so a call proves itself by an unguessable path that only the registration
-told, and even then it is believed no more than that it is worth to look. The abstractor hands the
-path to everybody who may list its hooks; all that they could do with it is to make us look.
+The root signs nothing, so a call is authenticated by an unguessable path, and all that it triggers
+is a look at the orchestrator. Everybody who may list the abstractor's hooks can read the path; all
+that they could do with it is to trigger looks.
 """
 
 import logging
@@ -26,14 +26,14 @@ from flops_manager.domain.errors import OrchestratorRefusedError, OrchestratorUn
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = (1.0, 3.0)
-"""Nobody waits for hooks, and they must not keep a manager from ending."""
+"""Short, because hooks are optional and must not delay the end of a manager."""
 
 ENTITY: Final = "jobs"
 EVENTS: Final = ("post_update", "post_delete")
 
 
 class OakestraHooks:
-    """Keeps one hook at the root, under a name that the next manager of this place will find.
+    """Keeps one hook at the root, under a name that the next manager at this URL will find.
 
     ``own_url`` is where the root reaches the receiver, without the secret path.
     """
@@ -50,18 +50,18 @@ class OakestraHooks:
 
     @property
     def is_heard(self) -> bool:
-        """Whether the hook was at the root when somebody last looked."""
+        """Return whether the hook was at the root at the last check."""
         return self._is_heard
 
     def hear(self, tell: Callable[[], None]) -> None:
-        """Listen, and make sure that the root knows where."""
+        """Listen, and make sure that the hook is registered."""
         with self._lock:
             self._is_heard = False
             self._hear(tell)
             self._is_heard = True
 
     def stop(self) -> None:
-        """Unregister and close; a root that is away keeps a hook that the next manager replaces."""
+        """Unregister and close. The next manager replaces a hook that could not be removed."""
         with self._lock:
             was_heard, self._is_heard = self._is_heard, False
             self._receiver.close()
@@ -69,26 +69,26 @@ class OakestraHooks:
                 try:
                     self._remove()
                 except (OrchestratorUnavailableError, OrchestratorRefusedError) as error:
-                    logger.warning("a webhook stays at the orchestrator: %s", error.reason)
+                    logger.warning("a webhook is left at the orchestrator: %s", error.reason)
 
     def _hear(self, tell: Callable[[], None]) -> None:
         self._receiver.start(tell)
-        wanted = {
+        hook = {
             "hook_name": self._name,
             "webhook_url": f"{self._own_url}/{self._path}",
             "entity": ENTITY,
             "events": list(EVENTS),
         }
-        if not any(one.items() >= wanted.items() for one in self._own_hooks()):
-            # One of an earlier process has the name, and a path that nobody answers any more.
+        if not any(each.items() >= hook.items() for each in self._own_hooks()):
+            # One of an earlier process has the same name, and another path.
             self._remove()
-            document_of(self._ask("POST", "", wanted))
-            logger.info("the orchestrator tells changes to %s", self._own_url)
+            document_of(self._ask("POST", "", hook))
+            logger.info("the orchestrator reports changes to %s", self._own_url)
 
     def _own_hooks(self) -> Sequence[Mapping[str, Any]]:
         listed = document_of(self._ask("GET", ""))
         with understanding(f"GET {self._hooks_url}"):
-            return [one for one in listed or () if one["hook_name"] == self._name]
+            return [hook for hook in listed or () if hook["hook_name"] == self._name]
 
     def _remove(self) -> None:
         for hook in self._own_hooks():

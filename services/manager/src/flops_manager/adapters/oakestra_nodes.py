@@ -1,4 +1,4 @@
-"""The nodes below a root, as the clusters' resource APIs list them, or the root sums them up."""
+"""The nodes of a root, from the clusters' resource APIs, or else summed up by the root."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -38,8 +38,8 @@ class OakestraNodes:
     def list(self) -> Sequence[Node]:
         """Return the active nodes.
 
-        A cluster whose workers nobody lists counts as one node without a name where that is of
-        use: where the root itself looks at addons, or all of the cluster's workers have them.
+        A cluster that does not list its workers counts as one node without a name, if services can
+        be placed there: the root honours addons, or all of the cluster's workers have them.
         """
         clusters = self._session.fetch_active_clusters() or []
         if not clusters:
@@ -56,7 +56,7 @@ class OakestraNodes:
         return (*named, *whole)
 
     def _workers_of(self, cluster: Mapping[str, Any]) -> Sequence[Node] | None:
-        """Return the cluster's nodes, or None if its resource API does not tell."""
+        """Return the cluster's nodes, or None if its resource API does not answer."""
         with understanding("GET /api/clusters/active"):
             name, host = str(cluster["candidate_name"]), str(cluster.get("ip") or "")
         url = f"http://{host}:{self._resource_port}/api/v1/resources/"

@@ -1,4 +1,4 @@
-"""Calls to the root as the manager's own user: logging in, refreshing, retrying, translating."""
+"""Calls to the root as the manager's user: login, token refresh, retries, error translation."""
 
 import json
 import logging
@@ -29,21 +29,21 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TIMEOUT_SECONDS: Final = (3.0, 10.0)
-"""To connect, and to be answered. The root asks other parts of itself, each with its own wait."""
+"""To connect, and for the answer: the root calls other services of its own, one by one."""
 
 ATTEMPTS: Final = 3
 PATIENCE_SECONDS: Final = 10.0
-"""No new attempt after this: published clients give up after 30 seconds."""
+"""No retry after this: published clients give up after 30 seconds."""
 
 EARLY_SECONDS: Final = 60.0
-"""A token is renewed this long before it runs out (it lives ten minutes)."""
+"""A token is renewed this long before it expires (after ten minutes)."""
 
-LOG_HINT: Final = "Its answers never say why; look at the log of its system manager."
+LOG_HINT: Final = "See the log of its system manager; its answers contain no reason."
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who the manager is at the root."""
+    """The manager's account at the root."""
 
     user: str
     password: str = field(repr=False)
@@ -71,7 +71,7 @@ class OakestraSession:
         return self._account.user
 
     def get(self, path: str, *, missing: Any = None) -> Any:
-        """Return the decoded answer, or ``missing`` for 404. Tried again within bounds."""
+        """Return the decoded answer, or ``missing`` for 404. Retried within limits."""
 
         def ask() -> Any:
             answer = self.call("GET", path)
@@ -80,15 +80,15 @@ class OakestraSession:
         return persistently(ask)
 
     def delete(self, path: str) -> requests.Response:
-        """Delete, and return the answer whatever it says. Tried again only if there was none."""
+        """Delete, and return the answer of any status. Retried only if there was none."""
         return persistently(lambda: self.call("DELETE", path))
 
     def post(self, path: str, document: Any = None) -> Any:
-        """Return the decoded answer; sent once, because the root takes a second as a new one."""
+        """Return the decoded answer. Not retried, because the root would do it twice."""
         return document_of(self.call("POST", path, document))
 
     def call(self, method: str, path: str, document: Any = None) -> requests.Response:
-        """Return the answer whatever its status; log in (again) where that is needed."""
+        """Return the answer of any status; log in (again) if needed."""
         token = self._valid_token()
         answer = self._send(method, path, document, token)
         if _is_about_the_token(answer):
@@ -136,7 +136,7 @@ class OakestraSession:
             return ""
         answer = self._send("POST", "/api/auth/refresh", token=self._refresh_token)
         if not answer.ok:
-            logger.info("the refresh token is refused, so the manager logs in again")
+            logger.info("the refresh token was refused; logging in again")
             self._refresh_token = ""
             return ""
         return _text(document_of(answer), "token", answer)
@@ -164,7 +164,7 @@ class OakestraSession:
 
 
 def direct_session() -> requests.Session:
-    """Return a session in which neither a proxy nor a .netrc comes between us and Oakestra."""
+    """Return a session without proxies and .netrc, which would affect calls to Oakestra."""
     session = requests.Session()
     session.mount("http://", HTTPAdapter(pool_maxsize=16))
     session.mount("https://", HTTPAdapter(pool_maxsize=16))
@@ -173,7 +173,7 @@ def direct_session() -> requests.Session:
 
 
 def persistently(ask: Callable[[], T]) -> T:
-    """Ask again, a few times and not at once, while the orchestrator cannot answer."""
+    """Call ``ask``, with retries while the orchestrator is unavailable."""
     return Retrying(
         retry=retry_if_exception_type(OrchestratorUnavailableError),
         stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(PATIENCE_SECONDS),
@@ -184,13 +184,13 @@ def persistently(ask: Callable[[], T]) -> T:
 
 @contextmanager
 def reaching(url: str) -> Iterator[None]:
-    """Translate what goes wrong below HTTP."""
+    """Translate errors below HTTP."""
     try:
         yield
     except requests.Timeout as error:
         raise OrchestratorUnavailableError(
             f"The orchestrator at {url} does not answer in time.",
-            hint="Look whether its system manager is overloaded or hangs.",
+            hint="Check whether its system manager is overloaded or hangs.",
         ) from error
     except requests.RequestException as error:
         raise OrchestratorUnavailableError(
@@ -200,7 +200,7 @@ def reaching(url: str) -> Iterator[None]:
 
 
 def document_of(answer: requests.Response) -> Any:
-    """Return what a good answer holds: JSON, or a JSON string that holds JSON."""
+    """Return the document of a successful answer: JSON, or a JSON string that contains JSON."""
     where = f"{answer.request.method} {answer.url}"
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise OrchestratorUnavailableError(
@@ -218,16 +218,16 @@ def document_of(answer: requests.Response) -> Any:
 
 
 def nonsense(where: str) -> OrchestratorUnavailableError:
-    """Return the error for an answer that is not of the kind that it should be."""
+    """Return the error for an answer of an unexpected form."""
     return OrchestratorUnavailableError(
-        f"The orchestrator answered {where} with something that FLOps does not understand.",
+        f"The orchestrator's answer to {where} has an unexpected form.",
         hint="Check FLOPS_OAKESTRA_URL (it may be another service) and the root's version.",
     )
 
 
 @contextmanager
 def understanding(where: str) -> Iterator[None]:
-    """Translate what goes wrong while a document is taken apart that has not the known shape."""
+    """Translate errors of reading a document of an unexpected form."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -241,7 +241,7 @@ def _outcome(answer: requests.Response) -> str:
 
 
 def _is_about_the_token(answer: requests.Response) -> bool:
-    """Say whether the token is no good (any more). 422 is also what a broken SLA is answered."""
+    """Return whether the token is invalid or expired. Invalid SLAs are answered with 422, too."""
     if answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
         return '"msg"' in answer.text
     return answer.status_code == HTTPStatus.UNAUTHORIZED
@@ -255,7 +255,7 @@ def _text(document: Any, key: str, answer: requests.Response) -> str:
 
 
 def _lifetime(token: str) -> float:
-    """Return how many seconds a token is good for, by the root's own clock."""
+    """Return how many seconds a token is valid, by the root's own clock."""
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
         return float(claims["exp"]) - float(claims["iat"])

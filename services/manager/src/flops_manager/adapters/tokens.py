@@ -1,8 +1,8 @@
-"""Oakestra's access tokens, verified by asking the root or by the root's public key.
+"""Oakestra's access tokens, verified by a call to the root or by the root's public key.
 
-Both ways answer the same question (``TokenVerifier``). Asking the root needs nothing but its
-address and notices at once when a user is gone; the key spares one call per token, and its
-endpoint is reachable only inside the root's own network.
+Both are a ``TokenVerifier``. The call needs only the root's address, and notices at once when a
+user is deleted; the key saves one call per token, but its endpoint is reachable only inside the
+root's own network.
 """
 
 import threading
@@ -25,7 +25,7 @@ TIMEOUT_SECONDS: Final = (3.0, 5.0)
 """For connecting and for each read; a caller waits for both."""
 
 REFETCH_SECONDS: Final = 5.0
-"""How long a key is trusted to be the newest, so that forged tokens cannot make us ask for ever."""
+"""The pause between two fetches of the key, so that forged tokens cannot cause many."""
 
 LEEWAY_SECONDS: Final = 5
 """How far the clocks of the root and of this machine may differ."""
@@ -34,15 +34,15 @@ HINT: Final = "Log in again; a token lives ten minutes."
 
 
 def token_verifier(root_url: str, key_url: str = "") -> TokenVerifier:
-    """Return the verifier that the settings ask for: by key if its endpoint is given."""
+    """Return the verifier: by key if its endpoint is configured."""
     return KeyTokenVerifier(key_url) if key_url else RootTokenVerifier(root_url)
 
 
 def _new_session() -> requests.Session:
-    """Return a session that sends what it is told and nothing else.
+    """Return a session that adds nothing to requests.
 
-    No cookie from another user's answer, and no password that a .netrc has for the root: requests
-    would send it in place of the caller's token.
+    No cookies of another user's answer, and no password from a .netrc: ``requests`` would send it
+    in place of the caller's token.
     """
     session = requests.Session()
     session.trust_env = False
@@ -51,15 +51,15 @@ def _new_session() -> requests.Session:
 
 
 def _claims(token: str, key: str = "") -> dict[str, Any]:
-    """Return what ``token`` says; its signature is checked only against a ``key``."""
+    """Return the claims of ``token``; its signature is verified only if there is a ``key``."""
     options: Any = {"verify_signature": bool(key), "require": ["sub", "exp"], "verify_exp": True}
     claims: dict[str, Any] = jwt.decode(
         token, key=key, algorithms=["RS256"], leeway=LEEWAY_SECONDS, options=options
     )
     if claims.get("type") != "access":
-        raise jwt.InvalidTokenError("it is no access token")
+        raise jwt.InvalidTokenError("it is not an access token")
     if not isinstance(claims["sub"], str) or not claims["sub"]:
-        raise jwt.InvalidTokenError("it names no user")
+        raise jwt.InvalidTokenError("it has no user")
     return claims
 
 
@@ -74,13 +74,13 @@ def _roles(value: Any) -> frozenset[str]:
 
 
 def _get(session: requests.Session, url: str, headers: dict[str, str]) -> tuple[int, Any]:
-    """Return the status and the JSON (or None) of ``url``; no redirect carries a token away."""
+    """Return the status and the JSON (or None) of ``url``; redirects would leak the token."""
     try:
         answer = session.get(url, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
     except requests.RequestException as error:
         raise OrchestratorUnavailableError(
             f"The token cannot be checked: {type(error).__name__} at the orchestrator.",
-            hint="Is the root orchestrator running and reachable from the FLOps manager?",
+            hint="Check that the root orchestrator runs and is reachable from the FLOps manager.",
         ) from error
     try:
         return answer.status_code, answer.json()
@@ -89,10 +89,10 @@ def _get(session: requests.Session, url: str, headers: dict[str, str]) -> tuple[
 
 
 class RootTokenVerifier:
-    """Asks the root for the permissions of the token's user, with that very token.
+    """Requests the permissions of the token's user from the root, with that very token.
 
-    An answer is believed for ``believe_seconds``, so that a page that asks often does not double
-    the load of the root; at most ``remember`` answers are kept.
+    An answer is cached for ``believe_seconds``, so that pages that poll do not double the load of
+    the root; at most ``remember`` answers are cached.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class RootTokenVerifier:
         # The root also answers 500 when a user left the organization that the token names.
         raise OrchestratorUnavailableError(
             f"The token cannot be checked: the orchestrator answered {status}.",
-            hint="Is the token's user still a member of the organization it was issued for?",
+            hint="Check that the token's user is still a member of the token's organization.",
         )
 
     def _keep(self, key: str, identity: Identity) -> None:
@@ -149,10 +149,10 @@ class RootTokenVerifier:
 
 
 class KeyTokenVerifier:
-    """Checks the signature by the public key that the root's token issuer hands out.
+    """Verifies the signature by the public key of the root's token issuer.
 
-    The issuer makes a new key at each start, so a token that does not fit the known key is a
-    reason to ask for the key once more, at most every ``refetch_seconds``.
+    The issuer makes a new key at each start, so the key is fetched again when a token does not
+    match it, at most every ``refetch_seconds``.
     """
 
     def __init__(
@@ -179,13 +179,13 @@ class KeyTokenVerifier:
             raise _refused(error) from error
         except jwt.InvalidKeyError as error:
             raise OrchestratorUnavailableError(
-                f"The token cannot be checked: the orchestrator's key is none: {error}",
-                hint="Is FLOPS_OAKESTRA_KEY_URL right?",
+                f"The orchestrator's key is not a valid public key: {error}",
+                hint="Check FLOPS_OAKESTRA_KEY_URL.",
             ) from error
         return Identity(claims["sub"], _roles(claims.get("roles")))
 
     def _checked(self, token: str) -> dict[str, Any]:
-        _claims(token)  # what is no token, or is expired, costs no call
+        _claims(token)  # malformed and expired tokens cost no call
         key = self._key or self._newest_key()
         try:
             return _claims(token, key)
@@ -203,8 +203,8 @@ class KeyTokenVerifier:
             key = document.get("public_key") if isinstance(document, dict) else None
             if status != HTTPStatus.OK or not isinstance(key, str) or "BEGIN" not in key:
                 raise OrchestratorUnavailableError(
-                    f"The token cannot be checked: the key endpoint answered {status} and no key.",
-                    hint="Is FLOPS_OAKESTRA_KEY_URL right?",
+                    f"The orchestrator's key endpoint answered {status} without a key.",
+                    hint="Check FLOPS_OAKESTRA_KEY_URL.",
                 )
             self._key, self._fetched_at = key, self._clock()
             return key
