@@ -17,7 +17,7 @@ find usr/lib/*-linux-gnu* -maxdepth 1 \( -name 'libapt-*' -o -name 'libgnutls*' 
     -o -name 'libsystemd*' -o -name 'libudev*' -o -name 'libgcrypt*' -o -name 'libgpg-error*' \
     -o -name 'libpam*' -o -name 'libsemanage*' -o -name 'libsepol*' -o -name 'libtasn1*' \
     -o -name 'libseccomp*' -o -name 'libext2fs*' -o -name 'libdebconfclient*' \) -delete
-# What people look around with is kept; python itself may be here, too.
+# Common tools for inspection stay; python itself may be here as well.
 for file in usr/bin/*; do
     case "${file##*/}" in
         python* | sh | dash | bash | env | cat | ls | id | cp | mv | rm | mkdir | ln | chmod | date | echo \

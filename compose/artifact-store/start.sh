@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts SeaweedFS with an S3 gateway that knows one user, and makes the bucket.
+# Starts SeaweedFS with an S3 gateway with one user, and creates the bucket.
 set -eu
 umask 077
 cat > /tmp/s3.json <<JSON

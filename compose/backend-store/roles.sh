@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the tracking servers' account when the database is new: it may make databases, one for each
-# customer, and nothing else. The password goes in by the environment, never as an argument.
+# Creates the tracking servers' account when the database is new: it may only create databases, one
+# for each customer. The password comes from the environment, never from an argument.
 set -eu
 psql --quiet --set ON_ERROR_STOP=1 --username postgres <<'SQL'
 \getenv password FLOPS_BACKEND_STORE_PASSWORD

@@ -3,7 +3,7 @@
 set -eu
 umask 077
 if [ -n "${FLOPS_REGISTRY_PASSWORD:-}" ]; then
-    # crypt() of Debian's C library makes the bcrypt hash that the registry asks for.
+    # crypt() of Debian's C library makes the bcrypt hash that the registry needs.
     export FLOPS_REGISTRY_PASSWORD
     perl -e '
         open(my $random, "<", "/dev/urandom") or die; read($random, my $bytes, 22);

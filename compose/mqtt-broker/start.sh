@@ -1,6 +1,6 @@
 #!/bin/sh
 # Hashes the passwords of the environment into the broker's password file, then becomes the broker.
-# Mosquitto itself reads no password from the environment, and none may stand in an argument.
+# Mosquitto itself reads no password from the environment, and passwords must not be arguments.
 set -eu
 umask 077
 mkdir -p /run/mosquitto /root/.config

@@ -31,12 +31,12 @@ LOOKS = {
 }
 
 
-def take(page: Page, folder: Path, name: str) -> None:
-    """Take a picture of the whole page once it is quiet, its logs folded up."""
+def take(page: Page, folder: Path, name: str, *, is_whole: bool = True) -> None:
+    """Take a picture of the page, or of its first screen, once it is quiet, its logs folded up."""
     page.wait_for_load_state("load")
     page.wait_for_timeout(1500)
     page.evaluate("document.querySelectorAll('details[open]').forEach(one => { one.open = false })")
-    page.screenshot(path=folder / f"{name}.png", full_page=True, animations="disabled")
+    page.screenshot(path=folder / f"{name}.png", full_page=is_whole, animations="disabled")
 
 
 def take_all(browser, world, folder: Path, ids: dict[str, str], look: str) -> None:
@@ -98,7 +98,7 @@ def main(folder: Path) -> None:
             sign_in(page, world)
             page.goto(f"{world.suite.network.api_url}/projects/{ids['served']}")
             take(page, folder, "project-running-light")
-            hierarchical = {"mode": "hierarchical", "training_cycles": 2, "training_rounds": 2}
+            hierarchical = {"mode": "hierarchical", "training_cycles": 4, "training_rounds": 2}
             ids["hierarchical"] = world.client.submit_project(
                 a_project_sla(
                     good,
@@ -109,6 +109,10 @@ def main(folder: Path) -> None:
                     },
                 )
             )
+            until(lambda: world.client.project(ids["hierarchical"]).rounds, 300, "a first cycle")
+            page.set_viewport_size({"width": 1200, "height": 1200})
+            page.goto(f"{world.suite.network.api_url}/projects/{ids['hierarchical']}")
+            take(page, folder, "project-training-light", is_whole=False)
             world.finished(ids["failed"])
             until(
                 lambda: world.client.project(ids["served"]).stage in {"serving", "failed"},
