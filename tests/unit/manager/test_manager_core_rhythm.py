@@ -81,7 +81,7 @@ def test_an_orchestrator_without_hooks_costs_a_line_in_the_log(caplog):
 
     lookout.hear(lambda: None)
 
-    assert "looked for: no hooks here" in caplog.text
+    assert "only polled: no hooks here" in caplog.text
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -1,1 +1,1 @@
-"""What people and actors can make the manager do."""
+"""The use cases of the manager."""

@@ -1,4 +1,4 @@
-"""Deploying a service at an address of its own inside the overlay."""
+"""Deploys services at addresses of their own inside the overlay."""
 
 import logging
 from collections.abc import Callable
@@ -22,9 +22,9 @@ class Addresses:
         self._book = book
 
     def deploy(self, key: str, describe: Callable[[str], Deployment]) -> Deployed:
-        """Deploy at the address that is written down for ``key``, or at the next that is free.
+        """Deploy at the address that is stored for ``key``, or at the next free one.
 
-        The book knows what this FLOps gave out; what others at the root have, only the root knows.
+        The book has the addresses of this FLOps; only the root knows those of others.
         """
         for _ in range(ADDRESSES_TO_TRY):
             address = self._book.address_for(key)
@@ -35,5 +35,5 @@ class Addresses:
                 self._book.give_up(key, address)
         raise OrchestratorRefusedError(
             f"The orchestrator refused {ADDRESSES_TO_TRY} service addresses for {key}.",
-            hint="Look whether its network manager answers and has addresses left.",
+            hint="Check that its network manager answers and has free addresses.",
         )

@@ -1,4 +1,4 @@
-"""What the use cases answer with, where it is no part of the domain."""
+"""Return values of the use cases that are not part of the domain."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a dry run checked: what, whether it is fine, and what to change if not."""
+    """The result of one check of a dry run; ``hint`` says what to change."""
 
     check: str
     is_ok: bool
@@ -29,7 +29,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class ActorLog:
-    """The last lines of one service. ``is_live`` says that the orchestrator still has it."""
+    """The last lines of one service; if ``is_live``, the orchestrator still has it."""
 
     role: Role
     instance: str
@@ -41,7 +41,7 @@ class ActorLog:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model that a project trained, and what became of it; ``id`` is the project's."""
+    """A trained model, its image and its server; ``id`` is the project's."""
 
     id: str
     customer_id: str
@@ -63,7 +63,7 @@ class TrainedModel:
 
 
 class TrackingServer(NamedTuple):
-    """Where a customer's MLflow is, and whether it runs already."""
+    """The URL of a customer's MLflow, and whether it runs already."""
 
     url: str
     is_running: bool
@@ -71,7 +71,7 @@ class TrackingServer(NamedTuple):
 
 @dataclass(frozen=True)
 class Removed:
-    """What a reset of the database is about to remove or has removed."""
+    """The number of projects and mocks that a reset of the database deletes."""
 
     projects: int
     mocks: int

@@ -1,4 +1,4 @@
-"""Who calls."""
+"""The caller of a use case."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Caller:
     is_admin: bool = False
 
     def may_see(self, customer_id: str) -> bool:
-        """Say whether something of ``customer_id`` is visible to the caller."""
+        """Return whether something of ``customer_id`` is visible to the caller."""
         return self.is_admin or self.user == customer_id
 
     def require_customer(self, customer_id: str) -> None:

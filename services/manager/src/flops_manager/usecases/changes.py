@@ -1,4 +1,4 @@
-"""Changing what is stored while others change it too."""
+"""Changes stored projects and mocks while others change them too."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -10,10 +10,10 @@ from flops_manager.ports.stores import Pending, Record, Records
 T = TypeVar("T")
 
 ATTEMPTS: Final = 50
-"""More writers at once than one project ever has."""
+"""More concurrent writers than one project ever has."""
 
 Step = Callable[[T], tuple[T, tuple[Command, ...]]]
-"""From what is stored now to what shall be, and the commands that follow."""
+"""Turns the stored state into the new one, and returns the commands that follow."""
 
 
 def change(

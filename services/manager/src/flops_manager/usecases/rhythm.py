@@ -1,4 +1,4 @@
-"""How often the worker does what, and when it looks at the orchestrator out of turn."""
+"""The intervals of the worker, and when it looks at the orchestrator in between."""
 
 import logging
 import time
@@ -13,12 +13,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Rhythm:
-    """How often the worker does what, in seconds.
+    """The intervals of the worker, in seconds.
 
-    ``settle_seconds`` pass before the first look around: what actors said while nobody listened
-    tells more than what the orchestrator makes of it. Clusters report to the orchestrator every
-    15 seconds; where it tells changes by itself, ``heard_watch_seconds`` is often enough.
-    ``first_rest_seconds`` follow a command's first failure, and twice as many each further one.
+    ``settle_seconds`` pass before the first look: events that waited at the broker say more than
+    the orchestrator's states. Clusters report to the orchestrator every 15 seconds; if it reports
+    changes by webhooks, ``heard_watch_seconds`` is often enough. ``first_rest_seconds`` follow a
+    command's first failure, and twice as many each further one.
     """
 
     poll_seconds: float = 0.2
@@ -34,9 +34,9 @@ class Rhythm:
 
 
 class Lookout:
-    """Says when to look at the orchestrator: regularly, and soon after it told of a change.
+    """Decides when to look at the orchestrator: regularly, and soon after a reported change.
 
-    However many changes are told, there is a pause between two looks.
+    However many changes are reported, there is a pause between two looks.
     """
 
     def __init__(
@@ -50,36 +50,36 @@ class Lookout:
         self._monotonic = monotonic
         self._looked_at = monotonic()
         self._not_before = 0.0
-        self._is_told = False
+        self._is_change_reported = False
 
     def begin(self) -> None:
-        """Let the first look wait until things have settled."""
+        """Delay the first look by ``settle_seconds``."""
         self._not_before = self._monotonic() + self._rhythm.settle_seconds
 
     def is_due(self) -> bool:
-        """Say whether to look now; whoever asks, does."""
+        """Return whether to look now; the caller then does."""
         now, rhythm = self._monotonic(), self._rhythm
         regular = rhythm.watch_seconds
         if self._changes.is_heard:
             regular = max(regular, rhythm.heard_watch_seconds)
-        pause = min(regular, rhythm.between_looks_seconds) if self._is_told else regular
+        pause = min(regular, rhythm.between_looks_seconds) if self._is_change_reported else regular
         if now < max(self._not_before, self._looked_at + pause):
             return False
-        self._looked_at, self._is_told = now, False
+        self._looked_at, self._is_change_reported = now, False
         return True
 
     def hear(self, wake: Callable[[], None]) -> None:
-        """Make sure that changes are told; without that, looking regularly has to do."""
+        """Subscribe to changes; if that fails, only the regular looks find them."""
 
         def tell() -> None:
-            self._is_told = True
+            self._is_change_reported = True
             wake()
 
         try:
             self._changes.hear(tell)
         except (FlopsError, OSError) as error:
-            logger.warning("changes are not told, so they are looked for: %s", error)
+            logger.warning("changes are not reported, only polled: %s", error)
 
     def stop(self) -> None:
-        """Hear no more."""
+        """Unsubscribe."""
         self._changes.stop()

@@ -18,7 +18,7 @@ AT_ONCE: Final = 8
 
 
 class Survey:
-    """Asks the orchestrator for its nodes, and their data servers for their data."""
+    """Reads the nodes from the orchestrator, and their data from their data servers."""
 
     def __init__(
         self,

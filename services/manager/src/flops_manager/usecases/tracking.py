@@ -22,7 +22,7 @@ from flops_manager.usecases.caller import Caller
 
 LEASE_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 5.0
-"""Who asks while somebody else deploys is answered a little later, not refused."""
+"""How long a call waits while another one deploys the server."""
 
 
 class Tracking:
@@ -48,8 +48,8 @@ class Tracking:
     def url_for(self, caller: Caller, customer: str = "") -> TrackingServer:
         """Return ``(url, is_running)`` of a customer's server (default: the caller's own).
 
-        Deploys it if it is absent, and answers within seconds with the URL that it has or will
-        have: until the orchestrator has scheduled it, that is its address inside the overlay.
+        Deploys it if it is absent, and returns within seconds the URL that it has or will have:
+        until the orchestrator has scheduled it, that is its address inside the overlay.
         Raises ``NotAllowedError`` for another customer's unless the caller is an Admin.
         """
         customer_id = customer or caller.user
@@ -71,9 +71,9 @@ class Tracking:
         return f"http://{public}:{TRACKING_PORT}" if public else ""
 
     def ensure(self, customer_id: str) -> Deployed:
-        """Make sure that a customer's server is at the orchestrator; return where.
+        """Make sure that a customer's server is deployed; return its address.
 
-        Only one deploys at a time: two would start two instances.
+        Only one call deploys at a time: two would start two instances.
         """
         with self._alone(customer_id):
             return self._addresses.deploy(
@@ -83,7 +83,7 @@ class Tracking:
 
     @contextmanager
     def _alone(self, customer_id: str) -> Iterator[None]:
-        """Hold the lease on a customer's server; a process has many threads, so each by itself."""
+        """Hold the lease on a customer's server; threads of one process exclude each other too."""
         lease, holder = f"tracking/{customer_id}", f"{self._holder}/{uuid4().hex}"
         wait = Retrying(
             retry=retry_if_result(lambda is_mine: not is_mine),
@@ -93,7 +93,7 @@ class Tracking:
         )
         if not wait(self._leases.acquire, lease, holder, LEASE_SECONDS):
             raise OrchestratorUnavailableError(
-                "The tracking server is being deployed right now.", hint="Ask again in a moment."
+                "The tracking server is being deployed right now.", hint="Try again in a moment."
             )
         try:
             yield
