@@ -68,7 +68,7 @@ def test_fifty_projects_at_once_all_end(small_world, repository):
         positions.update(one.document["waiting"] for one in found if one.document.get("waiting"))
         return all(one.stage.is_final for one in found)
 
-    until(are_over, ENDS_WITHIN_SECONDS, "all of them end", 1.0)
+    until(are_over, ENDS_WITHIN_SECONDS, "all of them end")
 
     ended = [client.project(one) for one in ids]
     assert [one.failure for one in ended if one.stage is not Stage.COMPLETED] == []
