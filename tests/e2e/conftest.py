@@ -1,19 +1,11 @@
-"""One suite for all end-to-end tests: starting it is the expensive part."""
+"""One suite for all end-to-end tests, and a project that two files look at."""
 
 import json
 
 import pytest
 
-from support.suite import REPOSITORIES, a_repository, running_world
-
-ROOM = {"vcpus": 16, "memory_mb": 16_384}
-TOPOLOGY = [
-    {"cluster": "east", "nodes": [{"name": "east-1", **ROOM}, {"name": "east-2", **ROOM}]},
-    {"cluster": "west", "nodes": [{"name": "west-1", **ROOM}, {"name": "west-2", **ROOM}]},
-    # Without learner nodes, and so without data.
-    {"cluster": "north", "nodes": [{"name": "north-1", **ROOM, "addons": ["image-builder"]}]},
-]
-
+from support.e2e_suite import shared_world
+from support.suite import REPOSITORIES, a_repository
 
 # As the manuals and the published client have it, but for where the repository and the data are.
 SMALL = """
@@ -40,12 +32,9 @@ SMALL = """
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory):
-    """Return a suite with three fragments on its first node, and others on all learner nodes."""
-    with running_world(tmp_path_factory.mktemp("suite"), TOPOLOGY) as world:
-        world.provide("mnist", partitions=3)
-        world.provide("mnist-held-out", split="test")
-        world.provide("mnist-spread", partitions=4, nodes=4)
+def world():
+    """Return the suite that all end-to-end tests share."""
+    with shared_world() as world:
         yield world
 
 

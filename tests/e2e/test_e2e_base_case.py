@@ -29,7 +29,7 @@ def tracking(world):
     url = world.client.tracking().url
 
     def ask(path, **query):
-        answer = requests.get(f"{url}/api/2.0/mlflow/{path}", params=query, timeout=30)
+        answer = requests.get(f"{url}/api/2.0/mlflow/{path}", params=query, timeout=120)
         answer.raise_for_status()
         return answer.json()
 
@@ -115,7 +115,7 @@ def test_nothing_of_the_project_runs_but_its_model_and_its_observer(world, proje
 
 def test_the_worker_counts_what_it_did(world, project):
     url = f"http://{world.suite.network.address}:5080/metrics"
-    text = requests.get(url, timeout=30).text
+    text = requests.get(url, timeout=120).text
 
     completed = {"of": "project", "stage": str(project.stage)}
     assert value(text, "flops_manager_stage_changes_total", **completed) >= 1

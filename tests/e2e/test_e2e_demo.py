@@ -37,7 +37,7 @@ def demo(tmp_path):
     yield start
     for process in started:
         process.kill()
-        process.wait(10)
+        process.wait(300)
 
 
 def processes_in(folder):
@@ -55,7 +55,7 @@ def processes_in(folder):
 def test_the_demo_tells_the_whole_story_and_leaves_nothing(demo, tmp_path):
     log = tmp_path / "demo.log"
     with log.open("wb") as output:
-        code = demo(output).wait(280)
+        code = demo(output).wait(300)
 
     text = log.read_text()
     assert code == 0, text
@@ -79,6 +79,6 @@ def test_an_interrupted_demo_leaves_nothing(demo, tmp_path):
 
         process.send_signal(signal.SIGINT)
 
-        assert process.wait(30) == 130
+        assert process.wait(300) == 130
     assert processes_in(tmp_path) == []
     assert "Traceback" not in log.read_text()

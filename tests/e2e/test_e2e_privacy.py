@@ -56,7 +56,7 @@ def test_mlflow_has_it_as_steps(project, world):
     answer = requests.get(
         f"{url}/api/2.0/mlflow/metrics/get-history",
         params={"run_id": project.document["trained"]["run_id"], "metric_key": "epsilon"},
-        timeout=10,
+        timeout=120,
     )
 
     assert [one["step"] for one in answer.json()["metrics"]] == [1, 2]

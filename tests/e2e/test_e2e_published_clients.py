@@ -9,6 +9,7 @@ from flops_cli.local.suite import ADMIN
 from flops_contracts.roles import MockStage
 from support.oak_client import Oak
 from support.oak_requests import LONGEST_WAIT_SECONDS, REQUESTS, answer_to, requests_of_clients
+from support.suite import running_world
 from support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -23,6 +24,13 @@ DIGITS = {
         "data_tag": "mnist-by-oak",
     },
 }
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Return a suite of their own: these clients empty it."""
+    with running_world(tmp_path_factory.mktemp("suite")) as world:
+        yield world
 
 
 @pytest.fixture(scope="module")

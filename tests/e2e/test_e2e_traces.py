@@ -133,7 +133,7 @@ def test_a_prediction_is_part_of_the_callers_trace_and_of_no_other(collector, wo
     document = {"inputs": [list(map(float, one)) for one in samples.inputs[:3]]}
 
     for headers in ({}, {"traceparent": PARENT}):
-        answer = requests.post(url, json=document, headers=headers, timeout=30)
+        answer = requests.post(url, json=document, headers=headers, timeout=120)
         assert answer.ok, answer.text
 
     until(lambda: collector.names(MODEL_SERVER, TRACE), what="the prediction's span")

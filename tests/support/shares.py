@@ -5,38 +5,50 @@ from typing import Final
 from xdist.scheduler import LoadScopeScheduling
 
 # In the order of the seconds that they take. Whatever is not here is quick, and comes afterwards.
-LONG: Final = (
-    "tests/e2e/test_e2e_hierarchical.py",
-    "tests/integration/training/test_training_processes.py",
-    "tests/integration/builds/test_builds_actors.py",
-    "tests/e2e/test_e2e_simulation.py",
-    "tests/integration/builds/test_builds_models.py",
-    "tests/integration/cli/test_cli_suite.py",
-    "tests/e2e/test_e2e_demo.py",
-    "tests/integration/training/test_training_clusters.py",
-    "tests/packaging/test_packaging_services.py",
-    "tests/e2e/test_e2e_traces.py",
-    "tests/integration/training/test_training_memory.py",
-    "tests/integration/data/test_data_tiny_batches.py",
-    "tests/integration/simulator/test_simulator_trainings.py",
-    "tests/integration/builds/test_builds_inspection.py",
-    "tests/integration/manager/test_manager_processes.py",
-    "tests/integration/training/test_training_publishing.py",
-    "tests/unit/manager/test_manager_killed.py",
-    "tests/integration/training/test_training_hostile_peers.py",
-    "tests/integration/observatory/test_tracking_server_process.py",
-    "tests/unit/manager/test_manager_queue.py",
-    "tests/integration/data/test_data_mock_data_provider.py",
-    "tests/integration/builds/test_builds_sites.py",
+LONG: Final = tuple(
+    f"tests/{file}.py"
+    for file in (
+        "e2e/test_e2e_hierarchical",
+        "e2e/test_e2e_base_case",
+        "integration/training/test_training_processes",
+        "e2e/test_e2e_traces",
+        "integration/builds/test_builds_actors",
+        "e2e/test_e2e_simulation",
+        "integration/builds/test_builds_models",
+        "e2e/test_e2e_replaced_aggregator",
+        "e2e/test_e2e_demo",
+        "e2e/test_e2e_privacy",
+        "packaging/test_packaging_services",
+        "e2e/test_e2e_failures",
+        "integration/cli/test_cli_suite",
+        "integration/training/test_training_clusters",
+        "integration/training/test_training_memory",
+        "integration/data/test_data_tiny_batches",
+        "e2e/test_e2e_published_clients",
+        "integration/simulator/test_simulator_trainings",
+        "integration/builds/test_builds_inspection",
+        "integration/manager/test_manager_processes",
+        "integration/training/test_training_publishing",
+        "unit/manager/test_manager_killed",
+        "integration/training/test_training_hostile_peers",
+        "e2e/test_e2e_command_line",
+        "integration/observatory/test_tracking_server_process",
+        "unit/manager/test_manager_queue",
+        "integration/data/test_data_mock_data_provider",
+        "integration/builds/test_builds_sites",
+    )
 )
 
-# One suite for all of these: starting it is the expensive part.
-TOGETHER: Final = {"tests/e2e/test_e2e_hierarchical.py"}
+# These look at one project.
+TOGETHER: Final = {
+    "tests/e2e/test_e2e_public_repository.py": "tests/e2e/test_e2e_hierarchical.py",
+}
 
 
 def share_of(nodeid: str) -> str:
     """Return what a test belongs to: the tests of a share run one after the other."""
-    return nodeid.partition("::")[0]
+    file = nodeid.partition("::")[0]
+    return TOGETHER.get(file, file)
 
 
 def rank(nodeid: str) -> int:

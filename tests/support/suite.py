@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from flops_cli.client import FlopsClient
 from flops_cli.local.environments import Installer, installations
 from flops_cli.local.network import Network
 from flops_cli.local.places import Places, find_places
-from flops_cli.local.suite import ADMIN, Suite
+from flops_cli.local.suite import ADMIN, Secrets, Suite
 from flops_contracts.names import project_application
 from support.loopback import free_network
 from support.waiting import until
@@ -34,10 +35,20 @@ def installed_places() -> Places:
     return places
 
 
+@dataclass(frozen=True)
+class SharedSuite:
+    """How to reach a suite that another process started."""
+
+    network: Network
+    secrets: Secrets
+    pid: int
+    """Of the process that keeps it."""
+
+
 class World:
     """A running suite, and what a user and an operator can do with it."""
 
-    def __init__(self, suite: Suite, state: Path) -> None:
+    def __init__(self, suite: "Suite | SharedSuite", state: Path) -> None:
         network = suite.network
         self.suite = suite
         self.state = state
@@ -49,6 +60,12 @@ class World:
         self, tag: str, *, split: str = "train", partitions: int = 1, nodes: int = 1
     ) -> None:
         """Have mock data provided under ``tag`` on some of the nodes, and wait for it."""
+        self.provided(self.start_providing(tag, split=split, partitions=partitions, nodes=nodes))
+
+    def start_providing(
+        self, tag: str, *, split: str = "train", partitions: int = 1, nodes: int = 1
+    ) -> str:
+        """Have mock data provided under ``tag`` on some of the nodes; return the mock's id."""
         configuration = {
             "dataset_name": "mnist",
             "source": "builtin:mnist5k",
@@ -57,11 +74,15 @@ class World:
             "data_tag": tag,
             "nodes": nodes,
         }
-        mock = self.client.submit_mock(
+        return self.client.submit_mock(
             {"customerID": ADMIN, "mock_data_configuration": configuration}
         )
-        until(lambda: self.client.mock(mock).stage.is_final, 120, f"mock data for {tag}")
-        assert self.client.mock(mock).failure is None
+
+    def provided(self, *mocks: str) -> None:
+        """Wait until the data of all these mocks are there."""
+        for mock in mocks:
+            until(lambda mock=mock: self.client.mock(mock).stage.is_final, 240, f"mock {mock}")
+            assert self.client.mock(mock).failure is None
 
     def finished(self, project_id: str, timeout_seconds: float = 240):
         """Wait until the project is in a final stage, and return it."""
@@ -108,10 +129,10 @@ class World:
         """Return the names of the services in the project's application at the root."""
         root = self.suite.network.oakestra_url
         login = {"username": ADMIN, "password": self.suite.secrets.root_password}
-        token = requests.post(f"{root}/api/auth/login", json=login, timeout=10).json()["token"]
+        token = requests.post(f"{root}/api/auth/login", json=login, timeout=120).json()["token"]
         headers = {"Authorization": f"Bearer {token}"}
         # The root answers lists as a JSON string that holds JSON.
-        services = requests.get(f"{root}/api/services/", headers=headers, timeout=10).json()
+        services = requests.get(f"{root}/api/services/", headers=headers, timeout=120).json()
         name = project_application(project_id)
         return [
             one["microservice_name"]
@@ -154,7 +175,7 @@ def a_repository(
             (folder / name).write_text(text)
     author = ["-c", "user.name=Test", "-c", "user.email=test@localhost"]
     for arguments in (["init", "-q"], ["add", "."], [*author, "commit", "-qm", "Begin"]):
-        subprocess.run(["git", *arguments], cwd=folder, check=True, timeout=30)
+        subprocess.run(["git", *arguments], cwd=folder, check=True, timeout=120)
     return folder.as_uri()
 
 

@@ -1,0 +1,27 @@
+"""The running suite keeps its secrets, and answers nobody who has not logged in."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+pytestmark = pytest.mark.e2e
+
+
+def test_the_api_refuses_strangers(world):
+    answer = requests.get(f"{world.suite.network.api_url}/api/flops/projects", timeout=120)
+
+    assert answer.status_code == 401
+
+
+def test_no_secret_is_in_an_argument_or_a_log(world):
+    below = psutil.Process(world.suite.pid).children(recursive=True)
+    arguments = [Path(f"/proc/{one.pid}/cmdline") for one in below]
+    logs = [*(world.state / "logs").iterdir()]
+
+    text = "".join(one.read_text(errors="replace") for one in [*arguments, *logs] if one.exists())
+
+    assert len(below) > 5
+    assert len(logs) > 4
+    assert world.suite.secrets.broker_password not in text
