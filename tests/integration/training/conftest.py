@@ -19,8 +19,10 @@ from flops_contracts.topics import project_topics
 from flops_grid.server.connections import Presence
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MqttSettings
+from support import forks
 from support.broker import PASSWORD, Broker, free_port, running_broker
 
+Process = subprocess.Popen[bytes] | forks.Fork
 PROJECT = "0123456789ab"
 TOKEN = "the-token-of-this-project"
 ONE_CLIENT = {
@@ -111,6 +113,8 @@ class World:
     port: int = field(default_factory=free_port)
     cluster_ports: dict[int, int] = field(default_factory=dict)
     codes: list[int] = field(default_factory=list)
+    is_quick: bool = True
+    """Whether actors are forked off a process that has imported what they need."""
 
     @property
     def mlflow_url(self) -> str:
@@ -119,20 +123,25 @@ class World:
     def write_model(self, fit: str = "pass") -> None:
         (self.folder / "model_manager.py").write_text(MODEL_MANAGER.replace("{fit}", fit))
 
-    def start(self, service: str, instance: str, **changes: str) -> subprocess.Popen[bytes]:
+    def start(self, service: str, instance: str, **changes: str) -> Process:
         log = self.stack.enter_context((self.folder / f"{instance}.log").open("wb"))
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"flops_{service}"],
-            env=self.environment(instance) | changes,
-            cwd=self.folder,
-            stdout=log,
-            stderr=log,
+        module, environment = f"flops_{service}", self.environment(instance) | changes
+        process = (
+            forks.start(module, environment, self.folder, log)
+            if self.is_quick
+            else subprocess.Popen(
+                [sys.executable, "-m", module],
+                env=environment,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+            )
         )
         self.stack.callback(process.wait, 15)
         self.stack.callback(process.kill)
         return process
 
-    def start_training(self, **changes: str) -> list[subprocess.Popen[bytes]]:
+    def start_training(self, **changes: str) -> list[Process]:
         """Start an aggregator and two learners, each with points of its own."""
         return [
             self.start("aggregator", "aggregator", **changes),
@@ -140,7 +149,7 @@ class World:
             self.start("learner", "learner2", SEED="2", **changes),
         ]
 
-    def start_cluster(self, number: int, instance: str = "") -> subprocess.Popen[bytes]:
+    def start_cluster(self, number: int, instance: str = "") -> Process:
         """Start the aggregator of a cluster of one learner below the root, or start it again."""
         instance = instance or f"cag{number}"
         parent = {
@@ -151,7 +160,7 @@ class World:
         }
         return self.start("aggregator", instance, **parent, **ONE_CLIENT)
 
-    def start_clusters_learner(self, number: int) -> subprocess.Popen[bytes]:
+    def start_clusters_learner(self, number: int) -> Process:
         """Start the learner of a cluster."""
         return self.start(
             "learner", f"learner{number}", SEED=str(number), **self._of_cluster(number)
@@ -174,7 +183,7 @@ class World:
     def train(self) -> None:
         """Train to the end and keep the exit codes."""
         aggregator, *learners = self.start_training()
-        self.codes = [aggregator.wait(200), *[one.wait(30) for one in learners]]
+        self.codes = [aggregator.wait(300), *[one.wait(300) for one in learners]]
 
     def environment(self, instance: str) -> dict[str, str]:
         return {
@@ -244,6 +253,7 @@ def new_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def trained_world(new_world: World) -> World:
     """A world in which an aggregator and two learners have done their work."""
+    new_world.is_quick = False
     new_world.write_model()
     new_world.train()
     return new_world
