@@ -1,9 +1,11 @@
-"""One image store for all builds of a session, so that environments are made once."""
+"""One image store for all builds of a session, over the environments of the checkout."""
 
 import os
+from pathlib import Path
 
 import pytest
 
+from flops_cli.local.places import find_places
 from flops_image_builder.bootstrap import work
 from flops_image_builder.settings import Settings
 from flops_runtime.environment import Environment
@@ -16,6 +18,11 @@ class Builder:
     def __init__(self, folder):
         self.folder = folder
         self.store = folder / "store"
+        self.store.mkdir()
+        # Environments are the checkout's: the same as those of the end-to-end tests, made once.
+        environments = find_places(None, None, Path(__file__)).images / "envs"
+        environments.mkdir(parents=True, exist_ok=True)
+        (self.store / "envs").symlink_to(environments)
         for service in ("learner", "aggregator", "model-server"):
             register_base(self.store, folder, service)
 
