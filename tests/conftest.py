@@ -2,10 +2,25 @@
 
 import gc
 import os
+import time
+from collections.abc import Iterator
 
 import pytest
 
+from support import process_logs, shared
 from support.shares import Shares, rank
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin a run, unless this is one of its workers."""
+    if not hasattr(config, "workerinput"):
+        shared.begin_run()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what the workers shared."""
+    if not hasattr(config, "workerinput"):
+        shared.end_run()
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -23,6 +38,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Sort what several workers share; alone, pytest begins with what is quick."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: rank(item.nodeid))
+
+
+BEGUN = pytest.StashKey[float]()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Remember when the file of a test began."""
+    item.parent.stash.setdefault(BEGUN, time.time())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show what all processes of a test printed that has failed."""
+    report = yield
+    if report.failed:
+        folders = (item.config._tmp_path_factory.getbasetemp(), shared.run_folder())
+        report.sections += process_logs.printed_since(item.parent.stash.get(BEGUN, 0), folders)
+    return report
 
 
 def pytest_collection_finish() -> None:

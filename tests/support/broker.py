@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.loopback import free_port, is_listening
+from support.process_logs import new_log
 from support.waiting import until
 
 USER = "flops"
@@ -59,14 +60,13 @@ def running_broker(port: int = 0) -> Iterator[Broker]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rumqttd.toml"
         file.write_text(_CONFIGURATION.format(port=port, user=USER, password=PASSWORD))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "iotcore", "--config", str(file)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with new_log("broker").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "iotcore", "--config", str(file)], stdout=log, stderr=log
+            )
         try:
             until(lambda: is_listening(port), what="the broker listens")
             yield Broker(port)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(300)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from support.broker import free_port, is_listening
+from support.process_logs import new_log
 from support.waiting import until
 
 PROGRAM = "secantusd-py"
@@ -31,17 +32,18 @@ def running_store() -> Iterator[str]:
     """Start a server on a free port; yield its URL, and stop it by its pid."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(
-            [
-                *(store_program(), "--host", "127.0.0.1", "--port", str(port)),
-                *("--storage-path", folder, "--standalone", "--cache-size", "64M"),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with new_log("store").open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    *(store_program(), "--host", "127.0.0.1", "--port", str(port)),
+                    *("--storage-path", folder, "--standalone", "--cache-size", "64M"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
         try:
             until(lambda: is_listening(port), 30, what="the store listens")
             yield f"mongodb://127.0.0.1:{port}/flops"
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(300)
