@@ -26,7 +26,7 @@ def named(language):
 @pytest.mark.parametrize("block", named("sh"))
 def test_commands_are_valid_shell(block):
     checked = subprocess.run(
-        ["bash", "-n"], input=block.text, text=True, capture_output=True, check=False, timeout=10
+        ["bash", "-n"], input=block.text, text=True, capture_output=True, check=False, timeout=120
     )
     # Where a reader fills something in there is <something>.
     assert checked.returncode == 0 or block.mark == "needs", checked.stderr

@@ -115,7 +115,7 @@ def test_every_alert_is_explained_and_no_other():
 )
 def test_prometheus_own_tool_agrees(check):
     told = subprocess.run(
-        ["promtool", *check], capture_output=True, text=True, check=False, timeout=60
+        ["promtool", *check], capture_output=True, text=True, check=False, timeout=120
     )
 
     assert told.returncode == 0, told.stdout + told.stderr
@@ -195,7 +195,7 @@ def test_grafana_does_not_start_without_a_password(password):
         capture_output=True,
         text=True,
         check=False,
-        timeout=10,
+        timeout=120,
     )
 
     assert started.returncode != 0

@@ -122,7 +122,7 @@ def hits(*folders: str) -> Iterator[Hit]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=120,
     )
     for path in listed.stdout.splitlines():
         file = ROOT / path

@@ -21,7 +21,7 @@ def git(clone, *words):
     argv = ["git", "-C", clone, *words]
     environment = {**os.environ, **PERSON}
     done = subprocess.run(
-        argv, capture_output=True, text=True, check=True, timeout=60, env=environment
+        argv, capture_output=True, text=True, check=True, timeout=120, env=environment
     )
     return done.stdout.strip()
 
@@ -39,7 +39,7 @@ def clone(tmp_path_factory):
     """A clone in which one change waits for its release."""
     folder = tmp_path_factory.mktemp("release") / "clone"
     subprocess.run(
-        ["git", "clone", "--quiet", "--shared", "--no-tags", ROOT, folder], check=True, timeout=60
+        ["git", "clone", "--quiet", "--shared", "--no-tags", ROOT, folder], check=True, timeout=120
     )
     changelog = folder / "CHANGELOG.md"
     text = changelog.read_text()

@@ -66,7 +66,7 @@ def git(folder: Path, *arguments: str) -> str:
     """Run git in ``folder`` as a nobody with a name."""
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
     argv = ["git", "-C", str(folder), *identity, *arguments]
-    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout
 
 
 def a_repository(

@@ -64,7 +64,7 @@ def tracked(world, project):
     def history():
         url = f"{world.client.tracking().url}/api/2.0/mlflow/metrics/get-history"
         try:
-            answer = requests.get(url, params=query, timeout=10)
+            answer = requests.get(url, params=query, timeout=120)
         except requests.RequestException:
             return None
         return answer.json()["metrics"] if answer.ok else None

@@ -103,7 +103,7 @@ class Root:
 
     def _reach(self, url: str) -> requests.Response:
         try:
-            return self._session.get(url, timeout=5)
+            return self._session.get(url, timeout=120)
         except requests.RequestException:
             pytest.skip(f"{url} cannot be reached from here")
 

@@ -120,7 +120,7 @@ def led(learners: int, floats: int, rounds: int) -> dict[str, Any]:
         learn = stack.enter_context(a_process("learn", *size, "--port", lead.stdout.readline()))
         stack.callback(learn.kill)
         told: dict[str, Any] = json.loads(lead.stdout.readline())
-        assert (lead.wait(60), learn.wait(60)) == (0, 0)
+        assert (lead.wait(300), learn.wait(300)) == (0, 0)
     return told
 
 

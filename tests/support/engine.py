@@ -96,10 +96,10 @@ def busybox() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         try:
             download = ["apt-get", "download", "-q", "busybox-static"]
-            subprocess.run(download, cwd=folder, check=True, capture_output=True, timeout=60)
+            subprocess.run(download, cwd=folder, check=True, capture_output=True, timeout=120)
             (package,) = Path(folder).glob("*.deb")
             unpack = ["dpkg-deb", "-x", package, folder]
-            subprocess.run(unpack, check=True, capture_output=True, timeout=60)
+            subprocess.run(unpack, check=True, capture_output=True, timeout=120)
             return (Path(folder) / "bin" / "busybox").read_bytes()
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             pytest.skip(f"no busybox to make images of: {error}")

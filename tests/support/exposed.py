@@ -47,7 +47,7 @@ def documented() -> dict[str, set[str]]:
 def exposed(url: str) -> set[str]:
     """Return the names of FLOps' own metrics at ``url``; none while nobody answers."""
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - a test's own URL
+        with urllib.request.urlopen(url, timeout=120) as answer:  # noqa: S310 - a test's own URL
             text = answer.read().decode()
     except OSError:
         return set()

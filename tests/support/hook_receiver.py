@@ -36,4 +36,4 @@ def hearing() -> Iterator[Heard]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(300)

@@ -61,7 +61,7 @@ class ImageRegistry:
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir()
         script = 'print "$ARGV[0]:", crypt($ARGV[1], q($2b$05$abcdefghijklmnopqrstuu)), "\\n"'
-        line = subprocess.check_output(["perl", "-e", script, USER, PASSWORD], timeout=10)
+        line = subprocess.check_output(["perl", "-e", script, USER, PASSWORD], timeout=120)
         (folder / "htpasswd").write_bytes(line)
         (folder / "config.yml").write_text(_REGISTRY.format(folder=folder, port=self.port))
         login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -82,13 +82,13 @@ class ImageRegistry:
         """Stop it; what it stored stays."""
         if self._process:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(300)
 
     def skopeo(self, *arguments: str) -> str:
         """Return what skopeo prints; raise when it fails."""
         login = ["--authfile", str(self.auth_file), "--tls-verify=false"]
         argv = ["skopeo", arguments[0], *login, *arguments[1:]]
-        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout
 
     def manifest(self, reference: str) -> dict:
         """Return an image's manifest or list."""
@@ -192,7 +192,7 @@ def _copy_python(root: Path) -> Path:
 
 
 def _libraries(binary: Path) -> list[Path]:
-    said = subprocess.run(["ldd", binary], capture_output=True, text=True, timeout=10, check=False)
+    said = subprocess.run(["ldd", binary], capture_output=True, text=True, timeout=120, check=False)
     return [Path(found) for found in re.findall(r"(/\S+) \(0x", said.stdout)]
 
 

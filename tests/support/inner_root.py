@@ -24,7 +24,7 @@ class InnerRoot:
 
     def is_ready(self) -> bool:
         try:
-            return requests.get(f"{self.url}/readyz", timeout=5).ok
+            return requests.get(f"{self.url}/readyz", timeout=120).ok
         except requests.RequestException:
             return False
 
@@ -48,4 +48,4 @@ def inner_root(folder: Path, environment: Mapping[str, str]) -> Iterator[InnerRo
         yield root
     finally:
         stopped.set()
-        thread.join(20)
+        thread.join(300)

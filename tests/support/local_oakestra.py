@@ -65,7 +65,7 @@ class World:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(15)
+        return self.process.wait(300)
 
     def log(self) -> str:
         return (self.folder / "local-oakestra.log").read_text()

@@ -294,7 +294,7 @@ class Core:
             yield self
         finally:
             worker.stop()
-            thread.join(10)
+            thread.join(300)
 
     def until_looked_at(self):
         """Wait until the worker has looked at the orchestrator twice: once from now on."""

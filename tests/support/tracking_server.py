@@ -46,7 +46,7 @@ class RunningServer:
             method=method,
             headers={"Content-Type": "application/json", **headers},
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - see above
+        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310 - see above
             return json.loads(answer.read() or b"{}")
 
     def is_ready(self):
@@ -66,4 +66,4 @@ def running_tracking_server(folder):
         yield running
     finally:
         running.process.kill()
-        running.process.wait(10)
+        running.process.wait(300)

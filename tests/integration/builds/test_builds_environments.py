@@ -51,7 +51,7 @@ def test_a_layer_sees_the_packages_below(environments, uv, small_lock):
     python = environments.python_of((small_lock, above), PYTHON, Reports())
 
     code = "import iniconfig, packaging; print(packaging.__version__)"
-    assert subprocess.check_output([python, "-c", code], text=True, timeout=60).strip() == "25.0"
+    assert subprocess.check_output([python, "-c", code], text=True, timeout=120).strip() == "25.0"
 
 
 def test_a_package_with_another_hash_is_refused_and_nothing_stays(environments, tmp_path):

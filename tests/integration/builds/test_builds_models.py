@@ -99,7 +99,7 @@ def running(argv, environment, broker, folder):
         yield process, f"http://127.0.0.1:{port}", variables["FLOPS_PROJECT_ID"]
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(300)
 
 
 def kinds_of(events, project_id):
@@ -107,7 +107,7 @@ def kinds_of(events, project_id):
 
 
 def ask(url, document):
-    return requests.post(f"{url}/invocations", json=document, timeout=10)
+    return requests.post(f"{url}/invocations", json=document, timeout=120)
 
 
 def test_the_image_is_named_after_customer_and_run(built):
@@ -126,14 +126,14 @@ def test_the_image_serves_predictions_until_it_is_asked_to_end(
         until(lambda: Kind.MODEL_SERVING in kinds_of(events, project_id), 60, "the model is served")
 
         pages = [
-            requests.get(f"{url}/{page}", timeout=10) for page in ("ping", "health", "version")
+            requests.get(f"{url}/{page}", timeout=120) for page in ("ping", "health", "version")
         ]
         assert [page.status_code for page in pages] == [200, 200, 200]
         answer = ask(url, {"inputs": [[0.9, 0.1], [0.2, 0.8]]})
         assert answer.json() == {"predictions": [True, False]}
 
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == ExitCode.TERMINATED
+        assert process.wait(300) == ExitCode.TERMINATED
 
 
 def test_a_wrong_request_is_answered(builder, built, broker, events, tmp_path):
@@ -148,7 +148,7 @@ def test_a_model_that_cannot_be_loaded_is_a_failure_with_its_code(broker, events
     argv = [sys.executable, "-m", "flops_model_server"]
     environment = {"FLOPS_MODEL_PATH": str(tmp_path)}
     with running(argv, environment, broker, tmp_path) as (process, _, project_id):
-        assert process.wait(60) == ExitCode.MODEL_UNUSABLE
+        assert process.wait(300) == ExitCode.MODEL_UNUSABLE
 
         until(lambda: Kind.FAILED in kinds_of(events, project_id), what="the failure is told")
 

@@ -36,7 +36,7 @@ def test_a_failed_build_is_told_with_its_reason_and_exit_code(builder, tmp_path)
                     "FLOPS_STATUS_PORT": "0",
                     "FLOPS_ACKNOWLEDGE_TIMEOUT_SECONDS": "0.5",
                 },
-                timeout=60,
+                timeout=120,
                 check=False,
             )
             until(lambda: heard, what="the result")

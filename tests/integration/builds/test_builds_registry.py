@@ -97,7 +97,7 @@ def test_a_registry_that_comes_back_in_time_is_asked_until_it_does():
         comes_back = HostileRegistry(port)
         comes_back.on("GET /manifests/t", Answer(200, "{}"))
         with comes_back.running():
-            assert found.result(60)
+            assert found.result(300)
 
 
 def test_a_registry_that_is_away_is_told():

@@ -73,7 +73,7 @@ def url(manager):
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
-    thread.join(10)
+    thread.join(300)
 
 
 class GivenToken:

@@ -129,7 +129,7 @@ def parent(tmp_path):
     )
     yield process
     process.kill()
-    process.wait(10)
+    process.wait(300)
     process.stdout.close()
 
 

@@ -156,7 +156,7 @@ def test_a_slow_sender_keeps_nobody_waiting(node, server):
         server.upload("fast", a_table())
         during = [one.name.split(".")[0] for one in server.list_fragments()]
         is_stored.set()
-        slow.result(10)
+        slow.result(300)
 
     assert during == ["fast"]
 

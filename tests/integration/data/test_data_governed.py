@@ -30,12 +30,12 @@ PROJECT = "0123456789ab"
 
 
 def ruled(node, tag, **rules):
-    answer = requests.put(f"{node.http}/api/tags/{tag}/rules", json=rules, timeout=10)
+    answer = requests.put(f"{node.http}/api/tags/{tag}/rules", json=rules, timeout=120)
     assert answer.ok, answer.text
 
 
 def audited(node, **query):
-    entries = requests.get(f"{node.http}/api/audit", query, timeout=10).json()["entries"]
+    entries = requests.get(f"{node.http}/api/audit", query, timeout=120).json()["entries"]
     return [(one["action"], one["what"]) for one in entries]
 
 
@@ -70,7 +70,7 @@ def test_an_entry_says_who_and_for_whom(node):
     with node.client(identity=asking) as server:
         server.upload("mnist", a_table())
 
-    (entry,) = requests.get(f"{node.http}/api/audit", timeout=10).json()["entries"]
+    (entry,) = requests.get(f"{node.http}/api/audit", timeout=120).json()["entries"]
     assert (entry["who"], entry["project"], entry["customer"]) == ("sensor 7", PROJECT, "alice")
     assert (entry["rows"], entry["from"].startswith("ipv4:127.0.0.1")) == (100, True)
 
@@ -111,7 +111,7 @@ def test_only_the_owner_adds_and_drops(tmp_path):
     with a_data_server(tmp_path / "volume", doorkeeper=keeper) as node:
         operator = {"authorization": "Bearer operators-token"}
         rules = f"{node.http}/api/tags/mine/rules"
-        requests.put(rules, json={"owner": "alice"}, headers=operator, timeout=10)
+        requests.put(rules, json={"owner": "alice"}, headers=operator, timeout=120)
 
         with node.client("alices-token") as alice, node.client("bobs-token") as bob:
             name = alice.upload("mine", a_table()).name
@@ -121,9 +121,9 @@ def test_only_the_owner_adds_and_drops(tmp_path):
                 bob.drop(name)
 
         assert node.visible() == [name]
-        refused = requests.delete(f"{node.http}/api/tags/mine", timeout=10)
+        refused = requests.delete(f"{node.http}/api/tags/mine", timeout=120)
         assert (refused.status_code, "token" in refused.json()["message"]) == (401, True)
-        assert requests.delete(f"{node.http}/api/tags/mine", headers=operator, timeout=10).ok
+        assert requests.delete(f"{node.http}/api/tags/mine", headers=operator, timeout=120).ok
         assert node.visible() == []
 
 
@@ -168,14 +168,14 @@ def test_rules_that_cannot_be_read_let_nobody_in(server, node):
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"owners": "alice"}', b'{"quota_mb": -1}'])
 def test_rules_that_make_no_sense_are_refused(node, body):
-    answer = requests.put(f"{node.http}/api/tags/x/rules", data=body, timeout=10)
+    answer = requests.put(f"{node.http}/api/tags/x/rules", data=body, timeout=120)
 
     assert (answer.status_code, (node.volume / ".tags").exists()) == (400, False)
 
 
 @pytest.mark.parametrize("path", ["fragments/..%2Fx", "tags/..%2Fx", "tags/.hidden"])
 def test_pages_refuse_hostile_names(node, path):
-    assert requests.delete(f"{node.http}/api/{path}", timeout=10).status_code == 400
+    assert requests.delete(f"{node.http}/api/{path}", timeout=120).status_code == 400
 
 
 def test_the_commands_in_the_image_do_the_same(server, node, capsys):

@@ -120,7 +120,7 @@ os.kill(os.getpid(), 9)
     ) as sender:
         sender.stdout.readline()
         until(node.unfinished, what="the upload began")
-        sender.communicate("x", timeout=10)
+        sender.communicate("x", timeout=120)
 
     until(lambda: not node.unfinished(), what="the half upload is removed")
     assert list(client.list_flights()) == []

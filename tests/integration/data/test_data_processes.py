@@ -37,22 +37,22 @@ def process(tmp_path):
 
 def test_it_says_how_it_is_over_http(process):
     pages = f"http://127.0.0.1:{process.ports['FLOPS_HTTP_PORT']}"
-    until(lambda: requests.get(f"{pages}/readyz", timeout=5).ok, what="it is ready")
+    until(lambda: requests.get(f"{pages}/readyz", timeout=120).ok, what="it is ready")
     with DataServer(f"127.0.0.1:{process.ports['FLOPS_FLIGHT_PORT']}") as server:
         server.download(server.upload("mnist", a_table()).name)
 
-    metrics = requests.get(f"{pages}/metrics", timeout=5).text
+    metrics = requests.get(f"{pages}/metrics", timeout=120).text
 
     assert 'flops_data_uploads_total{outcome="stored"} 1.0' in metrics
     assert "flops_data_downloads_total 1.0" in metrics
-    assert requests.get(f"{pages}/healthz", timeout=5).json() == {"message": "ok"}
-    assert requests.get(f"{pages}/api/status", timeout=5).json()["state"] == "serving"
+    assert requests.get(f"{pages}/healthz", timeout=120).json() == {"message": "ok"}
+    assert requests.get(f"{pages}/api/status", timeout=120).json()["state"] == "serving"
 
 
 def test_sigterm_ends_it_cleanly(process):
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(10) == ExitCode.TERMINATED
+    assert process.wait(300) == ExitCode.TERMINATED
 
 
 def test_a_volume_that_cannot_be_used_is_said_in_words(tmp_path):
@@ -64,7 +64,7 @@ def test_a_volume_that_cannot_be_used_is_said_in_words(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
     )
 
     assert (ended.returncode, "cannot use" in ended.stderr) == (ExitCode.BAD_SETTINGS, True)

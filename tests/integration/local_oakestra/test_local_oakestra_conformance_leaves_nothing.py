@@ -42,7 +42,7 @@ def test_a_root_is_left_as_it_was_after(world: World, client: Client, tmp_path: 
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

@@ -28,7 +28,7 @@ def port(world):
     yield server.server_port
     server.shutdown()
     server.server_close()
-    thread.join(5)
+    thread.join(300)
 
 
 @pytest.mark.parametrize("name", REQUESTS)

@@ -138,7 +138,7 @@ def test_what_is_published_waits_for_a_broker_that_is_away(port, stack):
 
         stack.enter_context(running_broker(port))
 
-        published.result(30)
+        published.result(300)
     heard = []
     with MqttConnection(settings_for(port), "whoever-comes-later") as later:
         later.subscribe("flops/v1/kept", lambda _, data: heard.append(data))

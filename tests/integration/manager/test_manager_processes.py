@@ -60,11 +60,11 @@ class Manager:
     def end(self):
         for process in self.processes.values():
             process.terminate()
-        return {name: process.wait(15) for name, process in self.processes.items()}
+        return {name: process.wait(300) for name, process in self.processes.items()}
 
     def kill(self, name):
         self.processes[name].kill()
-        self.processes.pop(name).wait(10)
+        self.processes.pop(name).wait(300)
 
     def is_ready(self, port=None):
         try:
@@ -255,7 +255,7 @@ def test_a_worker_that_waits_for_its_database_ends_when_it_is_told_to(tmp_path):
     finally:
         worker.terminate()
 
-    assert worker.wait(10) == 0
+    assert worker.wait(300) == 0
 
 
 def test_every_line_of_both_processes_is_json_also_gunicorns(manager):

@@ -43,7 +43,7 @@ def running(module, environment, folder, *arguments):
         yield process
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(300)
 
 
 def assert_exposed(process, service, port, host="127.0.0.1"):

@@ -49,7 +49,7 @@ class RunningObserver:
 
     def get(self, path):
         url = f"http://127.0.0.1:{self.port}{path}"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=120) as answer:
             return answer.read().decode()
 
     def lines(self):
@@ -72,7 +72,7 @@ def observer(broker, project_id):
     running.process.stdout.readline()  # it follows the project once it says so
     yield running
     running.process.kill()
-    running.process.wait(10)
+    running.process.wait(300)
     running.process.stdout.close()
 
 
@@ -116,7 +116,7 @@ def test_the_story_is_a_page_of_text(observer, publisher, project_id):
 def test_it_ends_cleanly_when_asked_to(observer):
     observer.process.send_signal(signal.SIGTERM)
 
-    assert observer.process.wait(10) == 0
+    assert observer.process.wait(300) == 0
 
 
 def test_without_a_broker_it_says_so():
@@ -136,7 +136,7 @@ def test_without_a_broker_it_says_so():
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

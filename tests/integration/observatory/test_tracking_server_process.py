@@ -60,4 +60,4 @@ def test_it_ends_quickly_and_leaves_nothing(tmp_path):
 
     running.process.send_signal(signal.SIGTERM)
 
-    assert running.process.wait(10) == 143
+    assert running.process.wait(300) == 143

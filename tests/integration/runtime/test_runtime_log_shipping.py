@@ -99,7 +99,7 @@ def test_the_lines_of_an_actor_that_is_killed_are_there(kept, broker):
         until(lambda: lines(kept, text="about to be killed"), 30, "the line")
     finally:
         actor.send_signal(signal.SIGKILL)
-        actor.wait(10)
+        actor.wait(300)
 
     (line,) = lines(kept, actor="agg1", level="WARNING", round=3)
     assert line.actor == Actor(Role.AGGREGATOR, "agg1", "", "n1")

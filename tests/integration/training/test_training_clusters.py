@@ -42,10 +42,10 @@ def clustered_world(new_world):
     learners = [world.start_clusters_learner(number) for number in (1, 2)]
     until(lambda: told_in(world, "cluster2", Kind.ROUND_STARTED), 240, "cluster 2 trains")
     doomed.kill()
-    doomed.wait(10)
+    doomed.wait(300)
     (world.folder / "go").touch()
     replacement = world.start_cluster(2, "cag2again")
-    world.codes = [one.wait(200) for one in (root, first, replacement, *learners)]
+    world.codes = [one.wait(300) for one in (root, first, replacement, *learners)]
     return world
 
 

@@ -90,7 +90,7 @@ def good(grid, threads):
     grid.wait_for_learners(1, 10)
     yield
     grid.close()
-    end.result(10)
+    end.result(300)
 
 
 def is_unharmed(grid):

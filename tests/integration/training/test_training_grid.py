@@ -166,7 +166,7 @@ def test_the_goodbye_ends_every_learner_and_every_thread(threads):
 
     grid.close("all done")
 
-    assert [end.result(10) for end in ends] == [Ended("all done")] * 2
+    assert [end.result(300) for end in ends] == [Ended("all done")] * 2
     until(lambda: not [t for t in threading.enumerate() if t.name.startswith("grid")])
 
 
@@ -190,7 +190,7 @@ def test_a_wrong_token_is_refused_at_once(grid, threads):
     end = join(threads, grid, an_app(), "one", token="guessed")
 
     with pytest.raises(AggregatorUnreachableError, match="wrong token"):
-        end.result(10)
+        end.result(300)
 
 
 def test_another_version_of_the_protocol_is_refused(grid):
@@ -208,7 +208,7 @@ def test_a_second_live_learner_under_a_name_is_refused(grid, threads):
     second = join(threads, grid, an_app(), "one")
 
     with pytest.raises(AggregatorUnreachableError, match="here already"):
-        second.result(10)
+        second.result(300)
     grid.close()
 
 
@@ -258,8 +258,8 @@ def test_a_reply_to_somebody_elses_message_is_dropped(grid, threads):
 
     join(threads, grid, app, "good")
     grid.wait_for_learners(1, 10)
-    answer = threads.submit(answers, grid, [a_message(grid)], timeout=10)
-    started.wait(10)
+    answer = threads.submit(answers, grid, [a_message(grid)], timeout=120)
+    started.wait(300)
     (message_id,) = grid._exchange._pending
 
     with raw_stream(grid, a_hello()) as (outbox, call):
@@ -272,7 +272,7 @@ def test_a_reply_to_somebody_elses_message_is_dropped(grid, threads):
         FrameKind.ACKNOWLEDGE,
         {"message_id": message_id},
     )
-    assert answer.result(10)[0].has_content()
+    assert answer.result(300)[0].has_content()
     grid.close()
 
 

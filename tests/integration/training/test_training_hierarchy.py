@@ -155,8 +155,8 @@ def test_three_levels_train_together_and_end_with_the_root(tree):
     root.grid.close()
 
     np.testing.assert_allclose(result, 2 * 2 * 3)
-    assert middle.end.result(10) == Ended("")
-    assert [leaf.end.result(10), learner.result(10)] == [Ended("the parent has ended")] * 2
+    assert middle.end.result(300) == Ended("")
+    assert [leaf.end.result(300), learner.result(300)] == [Ended("the parent has ended")] * 2
     until(lambda: not [one for one in threading.enumerate() if one.name.startswith("grid")])
 
 
@@ -176,7 +176,7 @@ def test_a_cluster_that_is_cut_off_costs_its_cycle_and_joins_again(tree):
     until(lambda: slow.fits == 1)
     line.is_down = True
     line.cut()
-    (result,) = first.result(15)
+    (result,) = first.result(300)
     line.is_down = False
     slow.may_end.set()
     root.grid.wait_for_learners(2, 15)
@@ -242,12 +242,12 @@ def test_what_the_parent_no_longer_waits_for_is_dropped_for_what_it_wants_now(tr
     slow.may_end.clear()
 
     given_up = list(root.grid.send_and_receive([a_train_message(root)], timeout=1))
-    second = tree.threads.submit(answers, root.grid, [a_train_message(root)], timeout=20)
+    second = tree.threads.submit(answers, root.grid, [a_train_message(root)], timeout=120)
     until(lambda: len(cluster.watch.started) == 2, what="the second request's round begins")
     slow.may_end.set()
 
     assert given_up == []
-    assert second.result(20)[0].has_content()
+    assert second.result(300)[0].has_content()
     assert len(cluster.watch.completed) == 1
 
 
@@ -258,15 +258,15 @@ def test_a_parent_that_ends_ends_a_cluster_in_the_middle_of_a_round(tree):
     learner = tree.learner("one", cluster, slow)
     root.grid.wait_for_learners(1, 10)
     slow.may_end.clear()
-    waiting = tree.threads.submit(answers, root.grid, [a_train_message(root)], timeout=5)
+    waiting = tree.threads.submit(answers, root.grid, [a_train_message(root)], timeout=120)
     until(lambda: slow.fits == 1)
 
     root.grid.close("cancelled")
 
-    assert cluster.end.result(10) == Ended("cancelled")
+    assert cluster.end.result(300) == Ended("cancelled")
     slow.may_end.set()
-    assert learner.result(10).reason == "the parent has ended"
-    waiting.result(10)
+    assert learner.result(300).reason == "the parent has ended"
+    waiting.result(300)
 
 
 def test_a_cluster_whose_parent_stays_away_ends_its_learners_too(tree):
@@ -285,7 +285,7 @@ def test_a_cluster_whose_parent_stays_away_ends_its_learners_too(tree):
     line.cut()
 
     assert "no aggregator at" in str(end.exception(20))
-    assert learner.result(10) == Ended("the parent has ended")
+    assert learner.result(300) == Ended("the parent has ended")
     line.close()
 
 

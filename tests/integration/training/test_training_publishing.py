@@ -24,7 +24,6 @@ def url(tmp_path, monkeypatch):
         yield f"http://{running.address}:7027"
 
 
-@pytest.mark.timeout(300)
 def test_projects_that_end_at_once_each_have_a_version_of_the_model(url):
     client = mlflow.MlflowClient(url, registry_uri=url)
 

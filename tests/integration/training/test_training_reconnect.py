@@ -64,14 +64,14 @@ def test_a_result_computed_while_the_line_was_cut_arrives_and_nothing_runs_twice
 ):
     join(threads, line.port, "one", app=app.client_app())
     grid.wait_for_learners(1, 10)
-    answer = threads.submit(answers, grid, [a_message(grid, "one")], timeout=20)
-    app.began.wait(10)
+    answer = threads.submit(answers, grid, [a_message(grid, "one")], timeout=120)
+    app.began.wait(300)
 
     line.cut()
     until(lambda: len(presences) == 3, what="joined, left, joined again")
     app.may_end.set()
 
-    assert answer.result(15)[0].has_content()
+    assert answer.result(300)[0].has_content()
     assert len(app.fits) == 1
     grid.close()
 
@@ -107,7 +107,7 @@ def test_a_learner_gives_up_when_nobody_answers_for_too_long(app, threads):
     end = join(threads, free_port(), "one", app=app.client_app())
 
     with pytest.raises(AggregatorUnreachableError, match="for 3 s"):
-        end.result(20)
+        end.result(300)
 
 
 def test_a_learner_that_leaves_is_missed_at_once(grid, line, threads, presences):
@@ -124,19 +124,19 @@ def test_a_learner_that_leaves_is_missed_at_once(grid, line, threads, presences)
 
     assert "I have to go" in reply.error.reason
     with pytest.raises(SystemExit):
-        end.result(10)
+        end.result(300)
 
 
 def test_a_transfer_that_is_cut_goes_on_where_it_was(grid, line, threads):
     end = join(threads, line.port, "one")
     grid.wait_for_learners(1, 10)
-    answer = threads.submit(answers, grid, [a_message(grid, "one", 10_000_000)], timeout=60)
+    answer = threads.submit(answers, grid, [a_message(grid, "one", 10_000_000)], timeout=120)
     until(lambda: grid.moved().down > 20_000_000, what="half of it went down")
 
     line.cut()
 
-    assert answer.result(60)[0].has_content()
+    assert answer.result(300)[0].has_content()
     # What was under way when the line was cut is sent again, not the half that had arrived.
     assert grid.moved().down < 50_000_000
     grid.close()
-    end.result(10)
+    end.result(300)

@@ -86,7 +86,7 @@ def test_a_learner_without_a_certificate_is_not_let_in(authority, threads):
         end = join(threads, grid.port, "one", TlsFiles(ca=authority.file))
 
         with pytest.raises(AggregatorUnreachableError):
-            end.result(30)
+            end.result(300)
         assert grid.wait_for_learners(1, 0) == []
 
 
@@ -96,7 +96,7 @@ def test_a_learner_does_not_believe_an_aggregator_of_another_ca(authority, tmp_p
         end = join(threads, grid.port, "one", other.files("learner"))
 
         with pytest.raises(AggregatorUnreachableError):
-            end.result(30)
+            end.result(300)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_nobody_else_of_the_project_is_taken_for_its_aggregator(names, threads, 
         end = join(threads, grid.port, "one", of_project(names["learner"], names["aggregator"]))
 
         with pytest.raises(AggregatorUnreachableError):
-            end.result(30)
+            end.result(300)
 
 
 def test_a_learner_of_another_project_is_not_let_in(names, threads):
@@ -156,7 +156,7 @@ def test_a_learner_of_another_project_is_not_let_in(names, threads):
         end = join(threads, grid.port, "one", other)
 
         with pytest.raises(AggregatorUnreachableError):
-            end.result(30)
+            end.result(300)
 
 
 def test_a_learner_without_tls_is_not_let_in(names, threads):
@@ -164,4 +164,4 @@ def test_a_learner_without_tls_is_not_let_in(names, threads):
         end = join(threads, grid.port, "one")
 
         with pytest.raises(AggregatorUnreachableError):
-            end.result(30)
+            end.result(300)

@@ -100,11 +100,11 @@ def test_rounds_that_mlflow_missed_are_written_in_order_when_it_is_back():
     tracking = a_tracking(server)
     tracking.record_round(a_round(1))
     tracking.record_round(a_round(2))
-    tracking._background.submit(lambda: None).result(30)
+    tracking._background.submit(lambda: None).result(300)
 
     server.away.clear()
     tracking.record_round(a_round(3))
-    tracking._background.submit(lambda: None).result(30)
+    tracking._background.submit(lambda: None).result(300)
 
     assert server.steps == [1, 2, 3]
 
@@ -116,7 +116,7 @@ def test_a_round_that_is_in_the_run_already_is_not_written_twice():
 
     tracking.record_round(a_round(1))
     tracking.record_round(a_round(2))
-    tracking._background.submit(lambda: None).result(30)
+    tracking._background.submit(lambda: None).result(300)
 
     assert server.steps == [2]
 
@@ -139,13 +139,13 @@ def test_of_what_is_to_be_done_soon_only_one_waits():
     done = []
     background = Background("test", pause_seconds=0)
     gate = background.submit(lambda: done.append("first"))
-    gate.result(30)
+    gate.result(300)
 
     def block_and_ask():
         [background.soon("save", lambda: done.append("save")) for _ in range(3)]
 
-    background.submit(block_and_ask).result(30)
-    background.submit(lambda: None).result(30)
+    background.submit(block_and_ask).result(300)
+    background.submit(lambda: None).result(300)
 
     assert done == ["first", "save"]
 
@@ -169,7 +169,7 @@ def test_what_waits_for_its_pause_is_not_done_after_the_end():
     done = []
     background = Background("test", pause_seconds=60)
     background.soon("save", lambda: done.append("once"))
-    background.submit(lambda: None).result(30)
+    background.submit(lambda: None).result(300)
     background.soon("save", lambda: done.append("twice"))
 
     background.close()

@@ -50,7 +50,7 @@ def test_samples_come_until_it_is_stopped():
     metrics.start()
     until(lambda: len(found) >= 3, 10, "three samples")
     metrics.stop()
-    metrics._thread.join(10)
+    metrics._thread.join(300)
 
     assert not metrics._thread.is_alive()
 

@@ -35,7 +35,7 @@ def test_a_one_shot_that_succeeds_is_completed_and_not_restarted():
 
     story.keeper.start()
 
-    assert story.keeper.join(10)
+    assert story.keeper.join(300)
     assert story.reported == [(Status.RUNNING, ""), (Status.COMPLETED, "exit code 0")]
     assert story.has_ended
 
@@ -47,7 +47,7 @@ def test_a_one_shot_that_fails_is_restarted():
 
     until(lambda: len(story.runtime.started) >= 3)
     story.keeper.stop()
-    assert story.keeper.join(10)
+    assert story.keeper.join(300)
     assert story.reported[:3] == [
         (Status.RUNNING, ""),
         (Status.DEAD, "exit code 3"),
@@ -62,7 +62,7 @@ def test_stopping_ends_the_workload_without_further_reports():
 
     story.keeper.stop()
 
-    assert story.keeper.join(10)
+    assert story.keeper.join(300)
     assert story.reported == [(Status.RUNNING, "")]
     assert story.has_ended
 
@@ -74,7 +74,7 @@ def test_stopping_ends_the_wait_for_a_restart():
 
     story.keeper.stop()
 
-    assert story.keeper.join(10)
+    assert story.keeper.join(300)
 
 
 def test_a_missing_image_is_reported_and_tried_again():
@@ -96,7 +96,7 @@ def test_a_successor_starts_when_its_predecessor_has_ended():
 
     first.keeper.stop()
 
-    assert second.keeper.join(10)
+    assert second.keeper.join(300)
     assert second.reported[-1][0] is Status.COMPLETED
 
 

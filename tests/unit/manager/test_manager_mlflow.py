@@ -45,7 +45,7 @@ def an_mlflow(experiment):
             yield f"http://127.0.0.1:{server.server_port}", asked
         finally:
             server.shutdown()
-            thread.join(10)
+            thread.join(300)
 
 
 def test_the_experiment_and_the_version_of_the_model_are_deleted():

@@ -45,7 +45,7 @@ def test_importing_what_repositories_import_loads_no_library_of_data():
     )
 
     answer = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
     )
 
     assert answer.stdout.strip() == "False"

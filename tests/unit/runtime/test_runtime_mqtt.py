@@ -29,14 +29,14 @@ def test_an_end_waits_for_a_beginning_that_is_under_way(connection, threads):
     def pause_before_a_thread_starts(frame, event, _):
         if event == "call" and frame.f_code is threading.Thread.start.__code__:
             begins.set()
-            may_begin.wait(10)
+            may_begin.wait(300)
 
     def connect():
         sys.settrace(pause_before_a_thread_starts)
         connection.connect()
 
     connecting = threads.submit(connect)
-    assert begins.wait(10)
+    assert begins.wait(300)
     closing = threads.submit(connection.close)
     wait([closing], timeout=0.2)
     may_begin.set()

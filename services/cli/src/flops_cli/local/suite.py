@@ -35,7 +35,7 @@ REGISTRY: Final = "localhost:5073"
 """Part of the built images' names, the same in every network so that images are reused."""
 
 LEARNER_ADDON: Final = "FLOps-learner"
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 180.0
 PROBE_SECONDS: Final = 2.0
 
 Announce = Callable[[str], None]
