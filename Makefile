@@ -21,7 +21,7 @@ export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-containers bases up install test test-browser test-docs docs-site screenshots conformance dist release pin test-flavors test-chaos test-slow test-containers bench-checkpoints bench-hierarchy bench-training images env bench-data check lint format lock docs clean
+.PHONY: help demo demo-containers bases up install test coverage test-browser test-docs docs-site screenshots conformance dist release pin test-flavors test-chaos test-slow test-containers bench-checkpoints bench-hierarchy bench-training images env bench-data check lint format lock docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ install: $(CLI)/.installed ## Install every service's environment
 test: $(DEV)/.installed install ## Lint, type-check and run every test (WHAT=path narrows it down, WORKERS=3)
 	@$(MAKE) --no-print-directory lint
 	@$(DEV)/bin/python -m pytest -n $(or $(WORKERS),$(if $(WHAT),0,auto)) $(WHAT)
+
+coverage: $(DEV)/.installed install ## Run every test and tell which lines no process executed (WHAT=path narrows it down)
+	@$(DEV)/bin/python tests/measure_coverage.py -n $(or $(WORKERS),auto) $(WHAT)
 
 test-flavors: $(DEV)/.installed install ## Train and serve with PyTorch, Keras and TensorFlow (FLAVOR=pytorch runs one)
 	@$(DEV)/bin/python -m pytest tests/flavors $(if $(FLAVOR),-k $(FLAVOR))
