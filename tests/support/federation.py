@@ -8,7 +8,7 @@ import numpy as np
 from flwr.app import ArrayRecord, Error, Message, MetricRecord, RecordDict
 
 from flops_aggregator.checkpoints.files import NO_MEMORY, Checkpoint, Memory
-from flops_aggregator.checkpoints.strategy_state import give
+from flops_aggregator.checkpoints.strategy_state import restore_state
 from flops_aggregator.privacy.promises import build_protection
 from flops_aggregator.rounds.cluster import Cluster
 from flops_aggregator.rounds.place import Place
@@ -47,7 +47,7 @@ class Learner:
     seen: list[dict[str, Any]] = field(default_factory=list)
 
     def answer(self, message: Message) -> Message | None:
-        self.seen.append(dict(message.content.config_records["config"]))
+        self.seen.append(dict(message.content["config"]))
         if self.is_silent:
             return None
         if self.error:
@@ -56,7 +56,7 @@ class Learner:
         metrics |= {"loss": self.loss, "accuracy": self.accuracy, "train_loss": self.loss}
         content = RecordDict({"metrics": MetricRecord(metrics)})
         if message.metadata.message_type == "train":
-            content["arrays"] = self._trained(message.content.array_records["arrays"])
+            content["arrays"] = self._trained(message.content["arrays"])
         return Message(content, reply_to=message)
 
     def _trained(self, arrays: ArrayRecord) -> ArrayRecord:
@@ -202,8 +202,8 @@ def run(
     inner = build_strategy(training)
     protection = build_protection(training, book or MemoryRuns())
     if memory.since:
-        give(inner, training.strategy.name, memory.since.strategy)
-        protection.give(memory.since.strategy)
+        restore_state(inner, training.strategy.name, memory.since.strategy)
+        protection.restore(memory.since.strategy)
     strategy = SupervisedStrategy(
         inner, training, grid, watch, place, memory=memory, protection=protection
     )

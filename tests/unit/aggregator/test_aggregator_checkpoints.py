@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from flops_aggregator.checkpoints.files import Checkpoint, Memory
-from flops_aggregator.checkpoints.store import CheckpointStore, FolderArtifacts
+from flops_aggregator.checkpoints.store import CheckpointStore
 from flops_contracts.sla import Parametrised
 from flops_contracts.strategies import STRATEGIES
 from flops_grid.messages.flower_internals import take_identity
+from support.artifacts import FolderArtifacts
 from support.federation import Learner, run
 
 ROUNDS = 4

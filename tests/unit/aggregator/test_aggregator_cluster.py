@@ -221,7 +221,7 @@ def test_a_cluster_below_its_minima_costs_its_cycle_and_not_the_project():
     np.testing.assert_allclose(result[0], 2)
     rows = {row.learner: row.error for row in watch.completed[0].learners}
     assert rows["whole"] == ""
-    assert "round 1: 1 of at least 2 learners could train; b: no answer" in rows["lonely"]
+    assert "round 1: 1 of at least 2 learners could train; b: no reply" in rows["lonely"]
 
 
 def test_a_cluster_that_can_train_again_counts_again_in_the_next_cycle():

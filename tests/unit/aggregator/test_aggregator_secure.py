@@ -15,7 +15,7 @@ from flops_contracts.sla import Parametrised
 from flops_grid.client.app import run_app
 from flops_grid.errors import UserCodeError
 from flops_grid.messages.flower_internals import LEARNER_RAISED, take_identity
-from flops_grid.secure.leader import TooFewMembersError
+from flops_grid.secure.server import TooFewClientsError
 from flops_learner.training import Nobody
 from support.federation import MemoryCluster, run
 from support.walking_model import walking
@@ -144,7 +144,8 @@ def test_who_is_lost_before_its_update_came_is_left_out_of_the_mean(step, fail):
 
     expected = weighted((0.1, 0.2, 0.4), (10, 30, 40))
     np.testing.assert_allclose(found[0], expected, rtol=1e-6)
-    assert watch.notices[0].startswith("round 1: lost while the sum was opened. learner2: ")
+    notice = "round 1: dropped out while the secure sum was unmasked. learner2: "
+    assert watch.notices[0].startswith(notice)
     assert [bool(one.error) for one in watch.completed[0].learners] == [False, False, True, False]
 
 
@@ -213,18 +214,18 @@ def test_below_the_threshold_the_round_ends_with_who_was_lost_and_why(step, leas
     crowd["learner0"].fails[step] = an_error
     crowd["learner1"].fails[step] = silence
 
-    with pytest.raises(TooFewMembersError, match=f"1 of at least {least} learners") as caught:
+    with pytest.raises(TooFewClientsError, match=f"1 of at least {least} learners") as caught:
         run(crowd, [np.zeros(3)], privacy=SECRET)
 
     assert "learner0: out of memory" in caught.value.reason
-    assert "learner1: no answer within 5 s" in caught.value.reason
+    assert "learner1: no reply within 5 s" in caught.value.reason
 
 
 def test_two_learners_that_are_left_open_nothing():
     crowd = learners(0.1, 0.2, 0.3)
     crowd["learner0"].fails["train"] = an_error
 
-    with pytest.raises(TooFewMembersError, match="needs 3 learners, there are 2"):
+    with pytest.raises(TooFewClientsError, match="needs 3 learners, there are 2"):
         run(crowd, [np.zeros(3)], privacy=SECRET, min_fit=2)
 
 
@@ -236,7 +237,7 @@ def test_what_is_beyond_the_bound_is_cut_and_told():
 
     np.testing.assert_allclose(found[0], (0.5 + 1.0 + 0.5) / 3, rtol=1e-6)
     (told,) = crowd["learner1"].listener.notices
-    assert told.startswith("3 of 3 numbers of an update were cut to the bound of 1")
+    assert told.startswith("3 of 3 numbers of an update were clipped to the bound 1")
 
 
 def test_noise_of_the_aggregator_hides_one_learner_in_the_sum():
@@ -273,7 +274,7 @@ def test_other_shapes_and_what_is_no_number_do_not_leave():
     found, _, watch = run(crowd, [np.zeros(3)], privacy=SECRET)
 
     np.testing.assert_allclose(found[0], weighted((0.1, 0.2, 0.3), (10, 30, 20)), rtol=1e-6)
-    assert "learner3: the parameters hold values that are no numbers" in watch.notices[0]
+    assert "learner3: the parameters contain NaN or infinity" in watch.notices[0]
 
 
 def test_a_learner_that_has_no_update_says_so():
@@ -281,4 +282,4 @@ def test_a_learner_that_has_no_update_says_so():
 
     reply = RealLearner(0.1).answer(message)
 
-    assert "there is no update to hide" in reply.error.reason
+    assert "there is no update to mask" in reply.error.reason

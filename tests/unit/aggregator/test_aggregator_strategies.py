@@ -84,7 +84,7 @@ def test_the_minima_reach_the_strategy():
 
 
 def test_an_unknown_strategy_is_refused_with_those_that_exist():
-    with pytest.raises(BadSettingsError, match="no strategy FedUp; there are Bulyan"):
+    with pytest.raises(BadSettingsError, match="no strategy FedUp; choose one of Bulyan"):
         build_strategy(asked("FedUp"))
 
 

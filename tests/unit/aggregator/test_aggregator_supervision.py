@@ -1,10 +1,11 @@
-"""Rounds over learners that fail: what is averaged, what is told, and when it ends."""
+"""Rounds over learners that fail: what is averaged, what is reported, and when it ends."""
 
+import gc
 import math
 
 import numpy as np
 import pytest
-from flwr.app import ArrayRecord
+from flwr.app import Array, ArrayRecord
 
 from flops_aggregator.errors import TooFewLearnersError
 from flops_contracts.exit_codes import ExitCode
@@ -60,12 +61,12 @@ def test_a_learner_that_fails_costs_nothing_while_the_minima_are_met():
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        (Learner(fit=math.nan), "holds values that are no numbers"),
+        (Learner(fit=math.nan), "contains NaN or infinity"),
         (Learner(fit=ArrayRecord([np.zeros(4)])), "has the shape (4,), not (3,)"),
         (Learner(fit=ArrayRecord([np.zeros(3), np.zeros(3)])), "2 arrays after fit_model, not 1"),
-        (Learner(fit=ArrayRecord([np.array(["a"] * 3)])), "not of numbers"),
-        (Learner(samples=0), "about 0 samples"),
-        (Learner(is_silent=True), "no answer within 5 s"),
+        (Learner(fit=ArrayRecord([np.array(["a"] * 3)])), "not numeric"),
+        (Learner(samples=0), "reports 0 samples"),
+        (Learner(is_silent=True), "no reply within 5 s"),
     ],
 )
 def test_an_unusable_reply_is_left_out_and_told(bad, said):
@@ -84,7 +85,7 @@ def test_a_user_error_everywhere_ends_the_training_with_its_place():
 
 
 def test_silence_below_the_minimum_ends_the_training_with_who_was_silent():
-    with pytest.raises(TooFewLearnersError, match=r"1 of at least 2 .* b: no answer within 5 s"):
+    with pytest.raises(TooFewLearnersError, match=r"1 of at least 2 .* b: no reply within 5 s"):
         run({"a": Learner(), "b": Learner(is_silent=True)}, min_fit=2)
 
 
@@ -155,3 +156,24 @@ def test_each_row_says_how_long_its_parameters_took_to_arrive():
     _, _, watch = run({"a": Learner(), "b": Learner()})
 
     assert [row.upload_seconds for row in watch.completed[0].learners] == [0.01, 0.02]
+
+
+@pytest.mark.parametrize("name", ["FedAvg", "FedAdam", "Krum"])
+def test_parameters_are_freed_without_the_garbage_collector(name):
+    parameters = dict.fromkeys(STRATEGIES[name].required, 0.1)
+    learners = {letter: Learner() for letter in "abc"}
+    first = [np.zeros(1234, np.float32), np.zeros(1234, np.int64)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(learners, first, rounds=2, strategy=Parametrised(name, parameters))
+        unfreed = arrays_in_memory(1234)
+    finally:
+        gc.enable()
+
+    assert unfreed == 0
+
+
+def arrays_in_memory(size):
+    return sum(isinstance(it, Array) and tuple(it.shape) == (size,) for it in gc.get_objects())

@@ -117,7 +117,7 @@ def test_a_users_seed_does_not_make_the_noise_known():
 
 @pytest.mark.parametrize("step", [np.nan, np.inf])
 def test_what_is_no_number_does_not_leave(step):
-    with pytest.raises(UserCodeError, match="no numbers"):
+    with pytest.raises(UserCodeError, match="NaN or infinity"):
         answered(PrivateUpdates(LOCAL), [step, 0.0, 0])
 
 

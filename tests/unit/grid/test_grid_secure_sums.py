@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flops_grid.secure.circle import NEIGHBOURS, Circle, PublicKeys
+from flops_grid.secure.client import RefusedError, SecureClient
 from flops_grid.secure.fixed_point import from_steps, steps_for, to_steps
-from flops_grid.secure.leader import Leader, TooFewMembersError
-from flops_grid.secure.masks import add_stream, agreed
-from flops_grid.secure.member import Member, RefusedError
-from flops_grid.secure.shamir import SHARE_BYTES, joined, split
+from flops_grid.secure.graph import NEIGHBOURS, PublicKeys, ShareGraph
+from flops_grid.secure.masks import add_mask, agreed_key
+from flops_grid.secure.server import SecureServer, TooFewClientsError
+from flops_grid.secure.shamir import SHARE_BYTES, combine, split
 
 SECRET = bytes(range(32))
 
@@ -29,9 +29,9 @@ class Sum:
     numbers: int = 50
 
     def __post_init__(self):
-        self.members = [Member(self.part) for _ in range(self.size)]
+        self.members = [SecureClient(self.part) for _ in range(self.size)]
         self.keys = [one.keys for one in self.members]
-        self.leader = Leader(self.keys, self.part)
+        self.leader = SecureServer(self.keys, self.part)
         rng = np.random.default_rng(self.size)
         self.values = rng.integers(0, 2**32, (self.size, self.numbers), dtype=np.uint32)
         self.hidden: dict[int, np.ndarray] = {}
@@ -41,16 +41,18 @@ class Sum:
 
     def shared(self):
         sharing = self.left(range(self.size), "share")
-        return self.leader.passed_on({one: self.members[one].share(self.keys) for one in sharing})
+        return self.leader.route_shares(
+            {one: self.members[one].share(self.keys) for one in sharing}
+        )
 
     def summed(self):
-        passed_on = self.shared()
-        alive = self.left(passed_on, "mask")
+        route_shares = self.shared()
+        alive = self.left(route_shares, "mask")
         for one in alive:
             self.hidden[one] = self.values[one].copy()
             # Cut in two: the numbers of a mask do not depend on that.
-            self.members[one].mask(passed_on[one], [self.hidden[one][:7], self.hidden[one][7:]])
-        self.leader.check_alive(set(alive))
+            self.members[one].mask(route_shares[one], [self.hidden[one][:7], self.hidden[one][7:]])
+        self.leader.check_survivors(set(alive))
         opening = self.left(alive, "open")
         shares = {one: self.members[one].reveal(alive) for one in opening}
         total = sum(self.hidden.values()).astype(np.uint32)
@@ -80,19 +82,19 @@ def test_whoever_is_lost_the_sum_is_exact_or_stays_closed(size, chance):
     steps = ["share", "mask", "open"]
     lost = {step: {one for one in range(size) if chance.random() < 0.15} for step in steps}
 
-    with suppress(TooFewMembersError):
+    with suppress(TooFewClientsError):
         np.testing.assert_array_equal(*Sum(size, lost=lost).summed())
 
 
 @pytest.mark.parametrize(("step", "told"), [("share", 3), ("mask", 3), ("open", 2)])
 def test_below_the_threshold_it_stays_closed(step, told):
-    with pytest.raises(TooFewMembersError, match=f"1 of at least {told} learners"):
+    with pytest.raises(TooFewClientsError, match=f"1 of at least {told} learners"):
         Sum(3, lost={step: {0, 2}}).summed()
 
 
 @pytest.mark.parametrize("step", ["share", "mask"])
 def test_a_sum_of_two_stays_closed_whatever_the_threshold(step):
-    with pytest.raises(TooFewMembersError, match="2 of at least 3 learners"):
+    with pytest.raises(TooFewClientsError, match="2 of at least 3 learners"):
         Sum(3, part=0.51, lost={step: {1}}).summed()
 
 
@@ -101,8 +103,8 @@ def test_three_that_are_all_in_the_sum_may_lose_one_when_it_is_opened():
 
 
 def test_two_cannot_make_a_secure_sum():
-    with pytest.raises(TooFewMembersError, match="needs 3 learners, there are 2"):
-        Leader([Member(0.6).keys for _ in range(2)], 0.6)
+    with pytest.raises(TooFewClientsError, match="needs 3 learners, there are 2"):
+        SecureServer([SecureClient(0.6).keys for _ in range(2)], 0.6)
 
 
 def test_what_one_sends_looks_like_chance():
@@ -126,12 +128,12 @@ def test_many_members_have_so_many_neighbours_at_most():
     total, expected = one.summed()
 
     np.testing.assert_array_equal(total, expected)
-    assert len(Circle(size, 0.6).holders(3)) == NEIGHBOURS + 1
+    assert len(ShareGraph(size, 0.6).holders(3)) == NEIGHBOURS + 1
 
 
 @pytest.mark.parametrize("size", [3, 10, 129, 130, 1000])
 def test_members_of_a_circle_hold_each_others_shares(size):
-    circle = Circle(size, 2 / 3)
+    circle = ShareGraph(size, 2 / 3)
 
     for member in range(0, size, max(1, size // 20)):
         holders = circle.holders(member)
@@ -147,11 +149,11 @@ def in_the_middle(size=4):
 
 
 def test_a_member_refuses_a_list_that_is_not_everybodys():
-    keys = [Member(0.6).keys for _ in range(3)]
+    keys = [SecureClient(0.6).keys for _ in range(3)]
 
-    with pytest.raises(RefusedError, match="not among"):
-        Member(0.6).share(keys)
-    member = Member(0.6)
+    with pytest.raises(RefusedError, match="missing from the client list"):
+        SecureClient(0.6).share(keys)
+    member = SecureClient(0.6)
     with pytest.raises(RefusedError, match="same key"):
         member.share([member.keys, keys[0], keys[0]])
     with pytest.raises(RefusedError, match="same key"):
@@ -163,46 +165,46 @@ def test_a_member_refuses_a_list_that_is_not_everybodys():
 def test_a_member_gives_its_shares_once():
     one, _ = in_the_middle()
 
-    with pytest.raises(RefusedError, match="already"):
+    with pytest.raises(RefusedError, match="before"):
         one.members[0].share(one.keys)
 
 
 def test_a_broken_seal_is_refused_and_nothing_is_hidden_twice():
-    one, passed_on = in_the_middle()
+    one, route_shares = in_the_middle()
     numbers = [np.zeros(3, np.uint32)]
-    broken = {**passed_on[0], 1: passed_on[0][1][:-1] + bytes([passed_on[0][1][-1] ^ 1])}
+    broken = {**route_shares[0], 1: route_shares[0][1][:-1] + bytes([route_shares[0][1][-1] ^ 1])}
 
-    for boxes in (broken, {**passed_on[0], 1: b""}, {**passed_on[0], 1: passed_on[0][2]}):
+    for boxes in (broken, {**route_shares[0], 1: b""}, {**route_shares[0], 1: route_shares[0][2]}):
         with pytest.raises(RefusedError, match="member 1 sealed"):
             one.members[0].mask(boxes, numbers)
     np.testing.assert_array_equal(numbers[0], 0)
-    one.members[0].mask(passed_on[0], numbers)
+    one.members[0].mask(route_shares[0], numbers)
     with pytest.raises(RefusedError, match="once"):
-        one.members[0].mask(passed_on[0], numbers)
+        one.members[0].mask(route_shares[0], numbers)
 
 
 def test_shares_for_another_are_refused():
-    one, passed_on = in_the_middle()
+    one, route_shares = in_the_middle()
 
     with pytest.raises(RefusedError, match="member 1 sealed"):
-        one.members[0].mask({**passed_on[0], 1: passed_on[2][1]}, [])
+        one.members[0].mask({**route_shares[0], 1: route_shares[2][1]}, [])
     with pytest.raises(RefusedError, match="hold none"):
-        one.members[0].mask({**passed_on[0], 9: b""}, [])
+        one.members[0].mask({**route_shares[0], 9: b""}, [])
 
 
 def test_a_member_hides_among_enough_only():
-    one, passed_on = in_the_middle()
+    one, route_shares = in_the_middle()
 
     with pytest.raises(RefusedError, match="too few to hide among"):
-        one.members[0].mask({1: passed_on[0][1]}, [])
+        one.members[0].mask({1: route_shares[0][1]}, [])
     with pytest.raises(RefusedError, match="too few to hide among"):
         one.members[0].mask({}, [])
 
 
 def test_a_member_never_opens_both_secrets_of_one():
-    one, passed_on = in_the_middle()
+    one, route_shares = in_the_middle()
     for number, member in enumerate(one.members):
-        member.mask(passed_on[number], [np.zeros(1, np.uint32)])
+        member.mask(route_shares[number], [np.zeros(1, np.uint32)])
 
     shares = one.members[0].reveal([0, 1, 2])
 
@@ -213,10 +215,10 @@ def test_a_member_never_opens_both_secrets_of_one():
 
 
 def test_a_member_opens_nothing_for_a_sum_of_few_or_without_its_own():
-    one, passed_on = in_the_middle()
+    one, route_shares = in_the_middle()
     with pytest.raises(RefusedError, match="after the numbers were hidden"):
         one.members[0].reveal([0, 1, 2])
-    one.members[0].mask(passed_on[0], [])
+    one.members[0].mask(route_shares[0], [])
 
     with pytest.raises(RefusedError, match="a sum of 2"):
         one.members[0].reveal([0, 1])
@@ -226,10 +228,10 @@ def test_a_member_opens_nothing_for_a_sum_of_few_or_without_its_own():
 
 def test_shares_that_are_none_are_found_out():
     one = Sum(4, part=0.51, lost={"mask": {3}})
-    passed_on = one.shared()
+    route_shares = one.shared()
     alive = [0, 1, 2]
     for number in alive:
-        one.members[number].mask(passed_on[number], [np.zeros(1, np.uint32)])
+        one.members[number].mask(route_shares[number], [np.zeros(1, np.uint32)])
     shares = {number: one.members[number].reveal(alive) for number in alive}
     shares[0][3] = (7).to_bytes(SHARE_BYTES)
 
@@ -242,14 +244,14 @@ def test_any_so_many_shares_tell_a_secret(threshold, more, secret):
     shares = split(secret, range(threshold + more), threshold)
     some = dict(random.sample(sorted(shares.items()), threshold))
 
-    assert joined(some, threshold) == secret
+    assert combine(some, threshold) == secret
 
 
 def test_fewer_shares_tell_nothing():
     shares = split(SECRET, range(5), 3)
 
     with pytest.raises(ValueError, match="2 of 3"):
-        joined({one: shares[one] for one in (0, 1)}, 3)
+        combine({one: shares[one] for one in (0, 1)}, 3)
     assert split(SECRET, range(5), 3) != shares
 
 
@@ -269,16 +271,16 @@ def test_both_sides_agree_on_one_key_for_each_purpose():
     mine, yours = X25519PrivateKey.generate(), X25519PrivateKey.generate()
     publics = [one.public_key().public_bytes_raw() for one in (mine, yours)]
 
-    assert agreed(mine, publics[1], b"a") == agreed(yours, publics[0], b"a")
-    assert agreed(mine, publics[1], b"a") != agreed(mine, publics[1], b"b")
+    assert agreed_key(mine, publics[1], b"a") == agreed_key(yours, publics[0], b"a")
+    assert agreed_key(mine, publics[1], b"a") != agreed_key(mine, publics[1], b"b")
     with pytest.raises(ValueError):  # noqa: PT011 - the words are the library's
-        agreed(mine, bytes(32), b"a")
+        agreed_key(mine, bytes(32), b"a")
 
 
 def test_a_stream_is_chacha20s():
     numbers = np.zeros(4, np.uint32)
 
-    add_stream(bytes(32), [numbers])
+    add_mask(bytes(32), [numbers])
 
     # RFC 8439, appendix A.1, test vector 1: an all-zero key and nonce.
     assert numbers.tobytes() == bytes.fromhex("76b8e0ada0f13d90405d6ae55386bd28")
@@ -289,8 +291,8 @@ def test_a_mask_is_taken_off_as_it_was_put_on_however_the_arrays_are_cut():
     values = rng.integers(0, 2**32, 600_000, dtype=np.uint32)
     hidden = values.copy()
 
-    add_stream(SECRET, [hidden.reshape(600, 1000)])
-    add_stream(SECRET, [hidden[:250_001], hidden[250_001:]], is_taken=True)
+    add_mask(SECRET, [hidden.reshape(600, 1000)])
+    add_mask(SECRET, [hidden[:250_001], hidden[250_001:]], subtract=True)
 
     np.testing.assert_array_equal(hidden, values)
 

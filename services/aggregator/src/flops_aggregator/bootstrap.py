@@ -1,4 +1,4 @@
-"""The aggregator's work from its first step to its result; everything is wired here."""
+"""Wires the aggregator, and runs it from its first step to its result."""
 
 import logging
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def lead(settings: Settings, reporter: Reporter) -> Trained:
     watch = Watch(reporter, tracking, training.learners)
     with closing(tracking):
         with _grid(settings, watch) as grid:
-            # Learners may dial while mlflow and the model's library are still being imported.
+            # Learners may connect while mlflow and the model's library are still being imported.
             tags = {**_tags(settings), ROOT_TAG: "yes"}
             tracking.start(settings.actor.subject_id, _parameters(training), tags)
             reporter.progress("loading the model")
@@ -60,9 +60,9 @@ def lead(settings: Settings, reporter: Reporter) -> Trained:
 
 
 def serve_parent(settings: Settings, parent: ParentSettings, reporter: Reporter) -> Finished:
-    """Gather the clients, then join the parent and answer it until it says goodbye.
+    """Wait for the clients, then join the parent and reply to it until it says goodbye.
 
-    Only a cluster that can work joins, so that its parent need not wait for it in a cycle.
+    Only a cluster that can train joins, so that its parent need not wait for it in a cycle.
     """
     training, actor = settings.training, settings.actor.actor
     with closing(MlflowTracking(settings.tracking, reporter.notice)) as tracking:
@@ -86,7 +86,7 @@ def serve_parent(settings: Settings, parent: ParentSettings, reporter: Reporter)
                     tls_name=settings.tls.name,
                 ),
                 LinkSettings(unreachable_seconds=parent.timeout_seconds),
-                news=cluster.look_up,
+                news=cluster.call_off_if_superseded,
             )
             reporter.status.ready()
             ended = cluster.serve(link)
@@ -98,7 +98,7 @@ def serve_parent(settings: Settings, parent: ParentSettings, reporter: Reporter)
 
 @contextmanager
 def _grid(settings: Settings, watch: Watch) -> Iterator[StreamGrid]:
-    """Give a grid that listens; raise ``PortTakenError``."""
+    """Provide a grid that listens; raise ``PortTakenError``."""
     host, port = address = (settings.actor.process.bind_address, settings.port)
     grid = StreamGrid(
         f"{host}:{port}",

@@ -1,4 +1,4 @@
-"""Tells learners' comings and goings and the rounds to MQTT and MLflow."""
+"""Reports joining and leaving clients, and the rounds, to MQTT and MLflow."""
 
 import logging
 from typing import Protocol
@@ -12,17 +12,17 @@ logger = logging.getLogger(__name__)
 
 
 class RoundBook(Protocol):
-    """Where rounds are written down."""
+    """Records rounds."""
 
     def check(self) -> None:
-        """Raise when the training must not go on without it."""
+        """Raise if the training must not continue without the records."""
 
     def record_round(self, completed: RoundCompleted) -> None:
-        """Write a round down, soon."""
+        """Record a round in the background."""
 
 
 class Watch:
-    """Tells both; ``expected`` is how many clients were started."""
+    """Reports to both; ``expected`` is the number of clients that were started."""
 
     def __init__(self, reporter: Reporter, book: RoundBook, expected: int) -> None:
         self._reporter = reporter
@@ -31,7 +31,7 @@ class Watch:
         EXPECTED.set(expected)
 
     def presence_changed(self, presence: Presence) -> None:
-        """Report a learner that came or went."""
+        """Report a client that joined or left."""
         kind = Kind.LEARNER_JOINED if presence.is_present else Kind.LEARNER_LEFT
         CLIENTS.set(presence.present)
         logger.info("%s: %s (%d)", kind, presence.learner, presence.present)
@@ -41,7 +41,7 @@ class Watch:
         )
 
     def round_started(self, started: RoundStarted) -> None:
-        """Report it; also the moment to give up when there is no tracking server."""
+        """Report it; raise if there is no tracking server by now."""
         self._book.check()
         kind = "cycle" if started.is_cycle else "round"
         self._reporter.status.doing(f"{kind} {started.round}", started.round, started.rounds)
@@ -49,7 +49,7 @@ class Watch:
         self._reporter.report(Kind.ROUND_STARTED, started)
 
     def round_completed(self, completed: RoundCompleted) -> None:
-        """Report it and write it down."""
+        """Report and record it."""
         logger.info(
             "%s %d of %d: loss %s, accuracy %s, %.2f s",
             "cycle" if completed.is_cycle else "round",
@@ -64,9 +64,9 @@ class Watch:
         self._book.record_round(completed)
         self._reporter.report(Kind.ROUND_COMPLETED, completed)
 
-    def waits(self, why: str) -> None:
-        """Report what is waited for."""
-        self._reporter.progress(why)
+    def waits(self, reason: str) -> None:
+        """Report what the training waits for."""
+        self._reporter.progress(reason)
 
     def noticed(self, message: str) -> None:
         """Report it."""

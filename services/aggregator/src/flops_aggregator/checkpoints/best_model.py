@@ -1,4 +1,4 @@
-"""Which round's model is the one to keep."""
+"""The choice of the best round's model."""
 
 import math
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class RoundModel:
 
 @dataclass(frozen=True)
 class BestModel:
-    """What is published: the library's model object, and the round that it is from."""
+    """The library's model object with the parameters of the best round."""
 
     model: Any
     round: int
@@ -32,22 +32,22 @@ class BestModel:
     accuracy: float | None
 
 
-def is_better(one: RoundModel, other: RoundModel | None, rule: BestBy = HIGHEST_ACCURACY) -> bool:
-    """Say whether ``one`` replaces ``other`` by a rule, else by the higher accuracy.
+def is_better(model: RoundModel, best: RoundModel | None, rule: BestBy = HIGHEST_ACCURACY) -> bool:
+    """Return whether ``model`` is better than the ``best`` so far by a rule.
 
-    Among equals the other metric decides: the lower loss, or the higher accuracy. A metric that is
-    no number never wins: without any, a model is never kept, and one with both beats one that
-    lacks one. The earlier of two equals stays.
+    Among equals the other metric decides: the lower loss, or the higher accuracy. NaN and infinity
+    never win: a model with neither metric is never best, and a model with both metrics beats one
+    that lacks one. The earlier of two equals stays.
     """
-    if not any(_is_number(metric) for metric in (one.loss, one.accuracy)):
+    if not any(_is_number(metric) for metric in (model.loss, model.accuracy)):
         return False
-    return other is None or _rank(one, rule) > _rank(other, rule)
+    return best is None or _rank(model, rule) > _rank(best, rule)
 
 
 def _rank(model: RoundModel, rule: BestBy) -> tuple[bool, float, float]:
     metrics = {Metric.ACCURACY: model.accuracy, Metric.LOSS: model.loss}
     directions = {**_USUAL, rule.metric: rule.direction}
-    goodness = {one: _goodness(metrics[one], directions[one]) for one in Metric}
+    goodness = {metric: _goodness(metrics[metric], directions[metric]) for metric in Metric}
     first = goodness.pop(rule.metric)
     (second,) = goodness.values()
     return math.isfinite(first) and math.isfinite(second), first, second
@@ -56,7 +56,7 @@ def _rank(model: RoundModel, rule: BestBy) -> tuple[bool, float, float]:
 def _goodness(metric: float | None, direction: Direction) -> float:
     if not _is_number(metric):
         return -math.inf
-    assert metric is not None  # noqa: S101 - what _is_number says
+    assert metric is not None  # noqa: S101 - for mypy
     return metric if direction is Direction.MAX else -metric
 
 

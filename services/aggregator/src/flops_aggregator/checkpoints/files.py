@@ -1,7 +1,7 @@
-"""What is kept of a training so that another aggregator can go on with it, and its file.
+"""A checkpoint, from which another aggregator can continue a training, and its file.
 
-The file is NumPy's ``npz`` without pickle: arrays by number, and one with the JSON that says what
-they are. An array that several things share, such as the best round's parameters, is in it once.
+The file is NumPy's ``npz`` without pickle: arrays by number, and one array with the JSON that
+describes them. An array that is used twice, such as the best round's parameters, is stored once.
 """
 
 import json
@@ -9,13 +9,13 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from flwr.app import Array, ArrayRecord
 
 from flops_aggregator.checkpoints.best_model import RoundModel
-from flops_aggregator.checkpoints.strategy_state import Kept
+from flops_aggregator.checkpoints.strategy_state import State
 from flops_aggregator.replies.folding import is_large
 from flops_contracts.events import RoundCompleted
 from flops_grid.messages.file_memory import moved_to_files, pieces_of
@@ -26,23 +26,23 @@ STATE: Final = "state"
 
 
 class UnreadableCheckpointError(Exception):
-    """A file that is no whole checkpoint of this format."""
+    """The file is not a complete checkpoint of this format."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """The training after ``round`` of ``cycle``; at a root ``cycle`` is 1.
 
-    ``number`` counts rounds over all cycles. ``before`` is what a cluster's strategy knew when the
-    cycle began, and ``request`` the parent's message that the cycle answers.
+    ``number`` counts rounds over all cycles. ``before`` is the state of a cluster's strategy at the
+    start of the cycle, and ``request`` the id of the parent's message that started the cycle.
     """
 
     number: int
     round: int
     arrays: ArrayRecord
     cycle: int = 1
-    strategy: Kept = field(default_factory=dict)
-    before: Kept = field(default_factory=dict)
+    strategy: State = field(default_factory=dict)
+    before: State = field(default_factory=dict)
     best: RoundModel | None = None
     history: tuple[RoundCompleted, ...] = ()
     samples: tuple[float, ...] = ()
@@ -53,7 +53,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Memory:
-    """What a training goes on from, and who keeps what it takes to go on after each round."""
+    """The checkpoint that a training continues from, and what stores the later ones."""
 
     since: Checkpoint | None = None
     keep: Callable[[Checkpoint], None] = lambda _: None
@@ -62,8 +62,28 @@ class Memory:
 NO_MEMORY: Final = Memory()
 
 
-class _Shelf:
-    """Arrays by number; those with the same bytes, not only equal ones, get the same."""
+class ReleaseBook(Protocol):
+    """Records how many private results left the aggregators of a training."""
+
+    def releases(self) -> int:
+        """Return the number so far, also by earlier aggregators."""
+
+    def note_releases(self, count: int) -> None:
+        """Record the number, and return when it is stored."""
+
+
+class CheckpointBook(ReleaseBook, Protocol):
+    """Stores what another aggregator needs to continue a training."""
+
+    def latest_checkpoint(self) -> Checkpoint | None:
+        """Return the last checkpoint of an earlier aggregator, if there is one."""
+
+    def save_soon(self, checkpoint: Checkpoint) -> None:
+        """Store it in the background."""
+
+
+class _ArrayTable:
+    """Numbers arrays; those that share their bytes in memory get the same number."""
 
     def __init__(self) -> None:
         self.arrays: dict[str, Array] = {}
@@ -82,26 +102,26 @@ class _Shelf:
 
 def write(checkpoint: Checkpoint, path: Path) -> None:
     """Write ``checkpoint`` to a new file."""
-    shelf, best = _Shelf(), checkpoint.best
+    table, best = _ArrayTable(), checkpoint.best
     document = {
         "format": FORMAT,
         "number": checkpoint.number,
         "round": checkpoint.round,
         "cycle": checkpoint.cycle,
-        "arrays": shelf.put(checkpoint.arrays),
-        "strategy": {name: shelf.put(one) for name, one in checkpoint.strategy.items()},
-        "before": {name: shelf.put(one) for name, one in checkpoint.before.items()},
-        "best": best and {**vars(best), "arrays": shelf.put(best.arrays)},
-        "history": [asdict(one) for one in checkpoint.history],
+        "arrays": table.put(checkpoint.arrays),
+        "strategy": {name: table.put(arrays) for name, arrays in checkpoint.strategy.items()},
+        "before": {name: table.put(arrays) for name, arrays in checkpoint.before.items()},
+        "best": best and {**vars(best), "arrays": table.put(best.arrays)},
+        "history": [asdict(completed) for completed in checkpoint.history],
         "samples": checkpoint.samples,
         "first_train_loss": checkpoint.first_train_loss,
         "request": checkpoint.request,
         "random": checkpoint.random,
     }
-    shelf.arrays[STATE] = Array(np.frombuffer(json.dumps(document).encode(), np.uint8))
-    # What Flower has of an array is a ``.npy`` file already: it is in the file as it is in memory.
+    table.arrays[STATE] = Array(np.frombuffer(json.dumps(document).encode(), np.uint8))
+    # The bytes of Flower's arrays are ``.npy`` files already, and are stored as they are.
     with zipfile.ZipFile(path, "x") as file:
-        for name, array in shelf.arrays.items():
+        for name, array in table.arrays.items():
             with file.open(f"{name}.npy", "w", force_zip64=True) as member:
                 for piece in pieces_of(array):
                     member.write(piece)
@@ -110,31 +130,31 @@ def write(checkpoint: Checkpoint, path: Path) -> None:
 def read(path: Path) -> Checkpoint:
     """Return the checkpoint in a file; raise ``UnreadableCheckpointError``."""
     try:
-        with np.load(path, allow_pickle=False) as found:
-            document = json.loads(found[STATE].tobytes())
+        with np.load(path, allow_pickle=False) as file:
+            document = json.loads(file[STATE].tobytes())
             if document.pop("format") != FORMAT:
                 raise UnreadableCheckpointError("it has another format")
-            shelf = ArrayRecord({one: Array(found[one]) for one in found.files if one != STATE})
-        if is_large(shelf):
-            shelf = moved_to_files(shelf)
-        return _from_document(document, shelf)
+            arrays = ArrayRecord({key: Array(file[key]) for key in file.files if key != STATE})
+        if is_large(arrays):
+            arrays = moved_to_files(arrays)
+        return _from_document(document, arrays)
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise UnreadableCheckpointError(f"{type(error).__name__}: {error}") from error
 
 
-def _from_document(document: dict[str, Any], shelf: Mapping[str, Array]) -> Checkpoint:
+def _from_document(document: dict[str, Any], arrays: Mapping[str, Array]) -> Checkpoint:
     def record(listed: list[list[str]]) -> ArrayRecord:
-        return record_of({key: shelf[number] for key, number in listed})
+        return record_of({key: arrays[number] for key, number in listed})
 
     best = document["best"]
     return Checkpoint(
         **{
             **document,
             "arrays": record(document["arrays"]),
-            "strategy": {name: record(one) for name, one in document["strategy"].items()},
-            "before": {name: record(one) for name, one in document["before"].items()},
+            "strategy": {name: record(listed) for name, listed in document["strategy"].items()},
+            "before": {name: record(listed) for name, listed in document["before"].items()},
             "best": best and RoundModel(**{**best, "arrays": record(best["arrays"])}),
-            "history": tuple(_round(one) for one in document["history"]),
+            "history": tuple(map(_round, document["history"])),
             "samples": tuple(document["samples"]),
         }
     )

@@ -1,7 +1,7 @@
-"""What a strategy and the random numbers know after a round, to go on from there.
+"""The state of a strategy and of the random generators after a round.
 
-Flower's strategies have no state but what is named here; a test compares each of them with one that
-was never interrupted.
+Flower's strategies have no state but the attributes listed here; a test compares each strategy with
+one that was never interrupted.
 """
 
 import random
@@ -14,11 +14,11 @@ from flwr.serverapp.strategy import Strategy
 
 from flops_grid.messages.records import Parameters
 
-Kept = Mapping[str, ArrayRecord]
-"""The arrays of each attribute that is kept; all three forms of them in Flower become records."""
+State = Mapping[str, ArrayRecord]
+"""The arrays of each attribute; all three forms that Flower uses become records."""
 
-# What the others hold is made anew in each round from the parameters.
-KEPT: Final[Mapping[str, tuple[str, ...]]] = {
+# Other attributes are computed in each round from the parameters.
+ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
     "FedAdagrad": ("m_t", "v_t"),
     "FedAdam": ("m_t", "v_t"),
     "FedAvgM": ("current_arrays", "momentum_vector"),
@@ -28,20 +28,20 @@ LISTS: Final = frozenset({"momentum_vector"})
 RECORDS: Final = frozenset({"current_arrays"})
 
 
-def kept_of(strategy: Strategy, name: str) -> Kept:
-    """Return what ``strategy``, Flower's ``name``, has learnt; nothing is copied."""
-    values = {one: getattr(strategy, one) for one in KEPT.get(name, ())}
-    return {one: _record(value) for one, value in values.items() if value is not None}
+def state_of(strategy: Strategy, name: str) -> State:
+    """Return the state of ``strategy``, Flower's ``name``; nothing is copied."""
+    values = {key: getattr(strategy, key) for key in ATTRIBUTES.get(name, ())}
+    return {key: _record(value) for key, value in values.items() if value is not None}
 
 
-def give(strategy: Strategy, name: str, kept: Kept) -> None:
-    """Let ``strategy`` know this and nothing else."""
-    for one in KEPT.get(name, ()):
-        setattr(strategy, one, _as_attribute(one, kept[one]) if one in kept else None)
+def restore_state(strategy: Strategy, name: str, state: State) -> None:
+    """Replace the state of ``strategy``."""
+    for key in ATTRIBUTES.get(name, ()):
+        setattr(strategy, key, _as_attribute(key, state[key]) if key in state else None)
 
 
 def random_state() -> dict[str, Any]:
-    """Return the states of Python's and NumPy's generators, as JSON has them."""
+    """Return the states of Python's and NumPy's generators as JSON values."""
     version, words, gauss = random.getstate()
     state: Any = np.random.get_state(legacy=False)  # noqa: NPY002 - what user code may draw from
     inner = state["state"]
@@ -57,7 +57,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: Mapping[str, Any]) -> None:
-    """Let both generators go on from ``state``."""
+    """Continue both generators from ``state``."""
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     inner = state["numpy"]["state"]
@@ -70,9 +70,9 @@ def _record(value: Any) -> ArrayRecord:
     if isinstance(value, ArrayRecord):
         return value
     named: Mapping[str, Any] = (
-        value if isinstance(value, Mapping) else {str(n): one for n, one in enumerate(value)}
+        value if isinstance(value, Mapping) else {str(n): array for n, array in enumerate(value)}
     )
-    return ArrayRecord({key: Array(np.asarray(one)) for key, one in named.items()})
+    return ArrayRecord({key: Array(np.asarray(array)) for key, array in named.items()})
 
 
 def _as_attribute(name: str, record: ArrayRecord) -> ArrayRecord | Parameters | dict[str, Any]:

@@ -1,24 +1,24 @@
-"""Differential privacy over the rounds of an aggregator: the norm, the noise, and what is spent.
+"""Differential privacy over the rounds of an aggregator: clipping norm, noise and budget.
 
-What was spent is written down before a mean leaves the aggregator, so that one that was replaced
-does not forget it.
+Each release is recorded before a mean leaves the aggregator, so that its successor knows of it.
 """
 
 import math
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from flwr.app import Array, ArrayRecord
 from flwr.serverapp.strategy import Strategy
 
-from flops_aggregator.checkpoints.strategy_state import Kept
+from flops_aggregator.checkpoints.files import ReleaseBook
+from flops_aggregator.checkpoints.strategy_state import State
 from flops_aggregator.privacy.accounting import epsilon_after
 from flops_aggregator.privacy.private_mean import PrivateMean
 from flops_aggregator.privacy.protection import Unprotected
 from flops_aggregator.privacy.secure_mean import SecureMean
-from flops_aggregator.replies.asking import Clients
-from flops_aggregator.replies.folding import Gathering, fold_for
+from flops_aggregator.replies.folding import Accumulator, fold_for
+from flops_aggregator.replies.requests import Clients
 from flops_aggregator.settings import TrainingSettings
 from flops_contracts.privacy import (
     CLIPPING_NORM,
@@ -30,49 +30,39 @@ from flops_contracts.privacy import (
 from flops_grid.updates.clipping import NORM, WANTS_WITHIN, WITHIN, Draw, secret_draw
 
 STATE: Final = "privacy"
-"""Under what it is kept in checkpoints, beside what the strategy has learnt."""
+"""The key of the state in checkpoints, beside the strategy's."""
 
 COUNT_NOISE_PART: Final = 0.05
-"""Of the answers: the count's noise that Andrew et al. advise for many of them."""
-
-
-class Book(Protocol):
-    """Where it is written how many releases there were."""
-
-    def releases(self) -> int:
-        """Return how many whoever did this training before has let out."""
-
-    def note_releases(self, count: int) -> None:
-        """Write down how many there are, and wait until that is done."""
+"""The noise of the count, as a part of the replies: advised for many of them by Andrew et al."""
 
 
 class Ledger:
-    """How many releases there were, and what that is in epsilon."""
+    """The number of releases, and their epsilon."""
 
-    def __init__(self, private: DifferentialPrivacy, book: Book) -> None:
+    def __init__(self, private: DifferentialPrivacy, book: ReleaseBook) -> None:
         self._private = private
         self._book = book
         self._count = 0
         self._is_read = False
-        # Found out here, so that an image without the accountant fails before anybody trains.
+        # Called here, so that an image without the accountant fails before anybody trains.
         epsilon_after(1, private)
 
     @property
     def count(self) -> int:
-        """How many releases there were, also by an aggregator before this one."""
+        """The number of releases, also by earlier aggregators."""
         if not self._is_read:
-            # Late, for a cluster's run is known when its first cycle begins.
+            # Late, because a cluster's run is known when its first cycle begins.
             self._count = max(self._count, self._book.releases())
             self._is_read = True
         return self._count
 
     def spend(self) -> None:
-        """Count one more, and have it written down; raise what the book raises."""
+        """Count and record one more release; raise what the book raises."""
         self._count = self.count + 1
         self._book.note_releases(self._count)
 
-    def at_least(self, count: int) -> None:
-        """Know that there were so many."""
+    def raise_to(self, count: int) -> None:
+        """Raise the number to ``count`` if it is lower."""
         self._count = max(self._count, count)
 
     @property
@@ -80,8 +70,8 @@ class Ledger:
         """The epsilon of all releases."""
         return epsilon_after(self.count, self._private)
 
-    def why_not_on(self) -> str:
-        """Return why there may be no release more; empty if there may."""
+    def reason_to_stop(self) -> str:
+        """Return why there must not be another release; empty if there may."""
         budget = self._private.epsilon_budget
         if not budget:
             return ""
@@ -95,7 +85,7 @@ class Ledger:
 
 
 class DifferentiallyPrivate:
-    """An aggregator over learners: its means are noisy, or its learners' updates are already."""
+    """For an aggregator over learners: it adds noise to the mean, or the learners do to updates."""
 
     def __init__(
         self,
@@ -115,30 +105,32 @@ class DifferentiallyPrivate:
 
     @property
     def sees_updates(self) -> bool:
-        """Whether the sum is not secure as well."""
+        """Return whether there is no secure aggregation as well."""
         return self._training.privacy.secure_aggregation is None
 
     @property
-    def wanted(self) -> tuple[str, ...]:
-        """Whether there was something to shorten, if learners do it and the norm follows that."""
-        return (WITHIN,) if self._asks_learners and self._private.adaptive else ()
+    def required_metrics(self) -> tuple[str, ...]:
+        """Return ``WITHIN`` if learners clip and the norm adapts to how many had to."""
+        return (WITHIN,) if self._learners_clip and self._private.adaptive else ()
 
-    def why_not_on(self) -> str:
+    def reason_to_stop(self) -> str:
         """See ``Ledger``."""
-        return self._ledger.why_not_on()
+        return self._ledger.reason_to_stop()
 
-    def told(self) -> dict[str, float]:
-        """Return the norm, if learners shorten and the aggregator adds the noise."""
-        told: dict[str, float] = {NORM: self._bound} if self._asks_learners else {}
-        return {**told, WANTS_WITHIN: True} if self.wanted else told
+    def config(self) -> dict[str, float]:
+        """Return the norm, if learners clip and the aggregator adds the noise."""
+        config: dict[str, float] = {NORM: self._bound} if self._learners_clip else {}
+        return {**config, WANTS_WITHIN: True} if self.required_metrics else config
 
-    def asks(self) -> None:
-        """Spend already, if what learners answer is a release by itself."""
+    def before_request(self) -> None:
+        """Count a release now if each reply is a release by itself."""
         if self._private.is_local:
             self._ledger.spend()
 
-    def gather(self, strategy: Strategy, sent: ArrayRecord, clients: Clients) -> Gathering | None:
-        """Return a mean with noise, or a plain one of updates that have it already."""
+    def accumulator(
+        self, strategy: Strategy, sent: ArrayRecord, clients: Clients
+    ) -> Accumulator | None:
+        """Return a mean with noise, or a plain mean of updates that have noise already."""
         if self._private.is_local:
             return fold_for(strategy, sent)
         self._used = self._bound
@@ -160,8 +152,8 @@ class DifferentiallyPrivate:
         )
         return self._mean
 
-    def releases(self, reported: Mapping[str, Mapping[str, float]]) -> None:
-        """Spend, then let the norm follow the updates."""
+    def note_release(self, reported: Mapping[str, Mapping[str, float]]) -> None:
+        """Count a release, then adapt the norm to the updates."""
         del reported
         if not self._private.is_local:
             self._ledger.spend()
@@ -170,39 +162,39 @@ class DifferentiallyPrivate:
             self._bound = self._next_bound(mean, self._private.adaptive)
 
     def metrics(self) -> dict[str, float]:
-        """Return what was spent by now, and the norm of this round."""
+        """Return the epsilon and releases so far, and the norm of this round."""
         spent = {EPSILON: self._ledger.spent, RELEASES: float(self._ledger.count)}
         return spent if self._private.is_local else {**spent, CLIPPING_NORM: self._used}
 
-    def kept(self) -> Kept:
+    def state(self) -> State:
         """Return the count and the norm as arrays."""
         state = np.array([self._ledger.count, self._bound], np.float64)
         return {STATE: ArrayRecord({"0": Array(state)})}
 
-    def give(self, kept: Kept) -> None:
-        """Take the norm, and what was spent if that is more."""
-        if STATE in kept:
-            count, bound = kept[STATE]["0"].numpy()
-            self._ledger.at_least(int(count))
+    def restore(self, state: State) -> None:
+        """Restore the norm, and the number of releases if it is higher."""
+        if STATE in state:
+            count, bound = state[STATE]["0"].numpy()
+            self._ledger.raise_to(int(count))
             self._bound = float(bound)
 
     @property
-    def _asks_learners(self) -> bool:
-        """Whether the aggregator decides on a norm that learners shorten their updates to."""
+    def _learners_clip(self) -> bool:
+        """Return whether the learners clip their updates to a norm from the aggregator."""
         return self._private.is_clipped_by_learners and not self._private.is_local
 
     @property
     def _multiplier(self) -> float:
-        """The noise of the mean; the count's noise takes its part of what both may spend."""
+        """The noise multiplier of the mean; the noise of the count uses a part of the budget."""
         z, noise = self._private.noise_multiplier, self._count_noise
-        # One learner moves the count by a half, when 0 and 1 are taken for minus and plus that.
+        # One learner moves the count by a half if 0 and 1 are read as -1/2 and +1/2.
         return (z**-2 - (2 * noise) ** -2) ** -0.5 if noise else z
 
     @property
     def _count_noise(self) -> float:
-        """The standard deviation of the count of updates that need not be shortened.
+        """The standard deviation of the noise on the count of updates within the norm.
 
-        A part of few learners would be less than the multiplier allows.
+        For few learners ``COUNT_NOISE_PART`` would be less than the multiplier allows.
         """
         adaptive = self._private.adaptive
         if not adaptive:
@@ -211,37 +203,41 @@ class DifferentiallyPrivate:
         return adaptive.count_noise or fitting
 
     def _next_bound(self, mean: PrivateMean, adaptive: AdaptiveClipping) -> float:
-        """Move the norm towards the quantile: Andrew et al. 2021, section 3.1."""
+        """Move the norm towards the quantile.
+
+        Andrew et al. 2021, "Differentially Private Learning with Adaptive Clipping", section 3.1.
+        """
         noise = float(self._draw.standard_normal()) * self._count_noise
         within = (mean.within + noise) / mean.count
         return self._bound * math.exp(-adaptive.learning_rate * (within - adaptive.quantile))
 
 
-class TreesRoot(Unprotected):
-    """An aggregator over aggregators: their means are private, it counts what they spent."""
+class PrivateRoot(Unprotected):
+    """For an aggregator over aggregators: their means are private; it counts their releases."""
 
-    wanted: tuple[str, ...] = (RELEASES,)
+    required_metrics: tuple[str, ...] = (RELEASES,)
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def why_not_on(self) -> str:
+    def reason_to_stop(self) -> str:
         """See ``Ledger``."""
-        return self._ledger.why_not_on()
+        return self._ledger.reason_to_stop()
 
-    def releases(self, reported: Mapping[str, Mapping[str, float]]) -> None:
-        """Hear what the clusters spent: a learner is in one of them only."""
-        self._ledger.at_least(max(int(one.get(RELEASES, 0)) for one in reported.values()))
+    def note_release(self, reported: Mapping[str, Mapping[str, float]]) -> None:
+        """Take the highest number of the clusters: each learner is in one of them."""
+        counts = [int(metrics.get(RELEASES, 0)) for metrics in reported.values()]
+        self._ledger.raise_to(max(counts))
 
     def metrics(self) -> dict[str, float]:
-        """Return what was spent by now."""
+        """Return the epsilon and the releases so far."""
         return {EPSILON: self._ledger.spent, RELEASES: float(self._ledger.count)}
 
-    def kept(self) -> Kept:
-        """Return the count."""
+    def state(self) -> State:
+        """Return the number of releases."""
         return {STATE: ArrayRecord({"0": Array(np.array([self._ledger.count], np.float64))})}
 
-    def give(self, kept: Kept) -> None:
-        """Know what was spent."""
-        if STATE in kept:
-            self._ledger.at_least(int(kept[STATE]["0"].numpy()[0]))
+    def restore(self, state: State) -> None:
+        """Restore the number of releases if it is higher."""
+        if STATE in state:
+            self._ledger.raise_to(int(state[STATE]["0"].numpy()[0]))

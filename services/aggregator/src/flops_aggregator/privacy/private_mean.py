@@ -1,7 +1,7 @@
-"""The mean of shortened updates with noise, as replies come: one sum is kept, no reply.
+"""The mean of clipped updates with Gaussian noise, computed as replies arrive.
 
-All count alike: a weight by samples would let one learner move the mean further than the noise
-hides (McMahan et al. 2018, "Learning Differentially Private Recurrent Language Models").
+All updates have equal weight: a weight by samples would let one learner move the mean further than
+the noise hides (McMahan et al. 2018, "Learning Differentially Private Recurrent Language Models").
 """
 
 from collections.abc import Mapping
@@ -32,9 +32,9 @@ from flops_grid.updates.clipping import (
 
 
 class PrivateMean:
-    """Over updates of ``sent``, with the norm ``bound`` and noise of ``multiplier`` times that.
+    """For updates of ``sent``, clipped to the norm ``bound``, with noise ``multiplier * bound``.
 
-    ``count`` is how many there were, ``within`` how many of them had nothing to shorten.
+    ``count`` is the number of updates, ``within`` the number of those that were within the norm.
     """
 
     left_out: Final[Mapping[str, str]] = {}
@@ -63,9 +63,7 @@ class PrivateMean:
         self.within = 0
 
     def take(self, reply: Message) -> Message:
-        """Add a checked reply's update, and return the reply without it, or why it cannot be."""
-        if not reply.has_content():
-            return reply
+        """Add a good reply's update, and return the reply without it, or an error."""
         metrics, arrays = metrics_in(reply.content), arrays_of(reply.content)
         if metrics is None or arrays is None:
             return reply
@@ -73,28 +71,28 @@ class PrivateMean:
         if self._trusts and norm > self._bound * (1 + TOLERANCE):
             return unusable(reply, f"the update has the norm {norm:g}, above {self._bound:g}")
         self._add(arrays, shortened(norm, self._bound))
-        told = metrics.pop(WITHIN, None)
+        is_within = metrics.pop(WITHIN, None)
         self.count += 1
-        self.within += bool(told) if self._trusts else norm <= self._bound
+        self.within += bool(is_within) if self._trusts else norm <= self._bound
         reply.content = RecordDict({METRICS: metrics})
         let_go(self._sent)
         return reply
 
     def mean(self) -> ArrayRecord:
-        """Return what was sent plus the mean update plus noise; the sum is used up."""
-        found: dict[str, Array] = {}
+        """Return the sent parameters plus the mean update plus noise; the sum is used up."""
+        mean: dict[str, Array] = {}
         spread = self._multiplier * self._bound
         for key, array in self._sent.items():
             if not is_clipped(array):
-                found[key] = array
+                mean[key] = array
                 continue
             summed = self._sums.pop(key)
             for total, before in zip(pieces(summed.values), pieces(array_view(array)), strict=True):
                 noisy = total + self._draw.standard_normal(total.shape) * spread
                 total[...] = before + noisy / self.count
                 del total
-            found[key] = summed.finished()
-        return record_of(found)
+            mean[key] = summed.finished()
+        return record_of(mean)
 
     def _add(self, arrays: ArrayRecord, factor: float) -> None:
         for key, summed in self._sums.items():
@@ -107,5 +105,5 @@ class PrivateMean:
 
 
 def _wide(array: Array) -> np.dtype[Any]:
-    """Return in what to sum: half precision in single."""
+    """Return the type of the sum: single precision for half precision."""
     return np.promote_types(array.dtype, np.float32)

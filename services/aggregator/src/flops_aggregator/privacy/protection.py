@@ -1,4 +1,4 @@
-"""What a training asks of who keeps the promises about its learners' data, and who keeps none."""
+"""The interface between the rounds and what protects the learners' data in them."""
 
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -6,82 +6,86 @@ from typing import Final, Protocol
 from flwr.app import ArrayRecord
 from flwr.serverapp.strategy import Strategy
 
-from flops_aggregator.checkpoints.strategy_state import Kept
-from flops_aggregator.replies.asking import Clients
-from flops_aggregator.replies.folding import Gathering, fold_for
+from flops_aggregator.checkpoints.strategy_state import State
+from flops_aggregator.replies.folding import Accumulator, fold_for
+from flops_aggregator.replies.requests import Clients
 
 
 class Protection(Protocol):
-    """What a training asks before, during and after each round."""
+    """Called before, during and after each round."""
 
     @property
-    def wanted(self) -> tuple[str, ...]:
-        """The metrics that a train reply has to have besides."""
+    def required_metrics(self) -> tuple[str, ...]:
+        """The additional metrics that a train reply must have."""
 
     @property
     def sees_updates(self) -> bool:
-        """Whether train replies have parameters."""
+        """Return whether train replies have parameters."""
 
-    def why_not_on(self) -> str:
-        """Return why there may not be another round; empty if there may."""
+    def reason_to_stop(self) -> str:
+        """Return why there must not be another round; empty if there may."""
 
-    def told(self) -> dict[str, float]:
-        """Return what learners have to know in a round."""
+    def config(self) -> dict[str, float]:
+        """Return the additional config for the learners."""
 
-    def asks(self) -> None:
-        """Hear that learners are about to be asked."""
+    def before_request(self) -> None:
+        """Called before the train messages are sent."""
 
-    def gather(self, strategy: Strategy, sent: ArrayRecord, clients: Clients) -> Gathering | None:
-        """Return what takes the round's replies, or None where they all have to be there."""
+    def accumulator(
+        self, strategy: Strategy, sent: ArrayRecord, clients: Clients
+    ) -> Accumulator | None:
+        """Return what takes the replies of a round, or None if it needs all of them at once."""
 
-    def releases(self, reported: Mapping[str, Mapping[str, float]]) -> None:
-        """Hear that what replies with these metrics came to is about to be told."""
+    def note_release(self, reported: Mapping[str, Mapping[str, float]]) -> None:
+        """Called with the replies' metrics before the mean of the round leaves the aggregator."""
 
     def metrics(self) -> dict[str, float]:
-        """Return what a round's metrics say of it."""
+        """Return additional metrics of the round."""
 
-    def kept(self) -> Kept:
-        """Return what whoever goes on has to know."""
+    def state(self) -> State:
+        """Return the state for a checkpoint."""
 
-    def give(self, kept: Kept) -> None:
-        """Know that; what was spent meanwhile stays spent."""
+    def restore(self, state: State) -> None:
+        """Restore the state; a spent budget never shrinks."""
 
 
 class Unprotected:
-    """Promises nothing: replies are folded where the strategy and their size allow it."""
+    """Protects nothing: replies are folded where the strategy and their size allow it."""
 
-    wanted: tuple[str, ...] = ()
+    required_metrics: tuple[str, ...] = ()
     sees_updates: bool = True
 
-    def why_not_on(self) -> str:
+    def reason_to_stop(self) -> str:
         """Return nothing."""
         return ""
 
-    def told(self) -> dict[str, float]:
+    def config(self) -> dict[str, float]:
         """Return nothing."""
         return {}
 
-    def asks(self) -> None:
+    def before_request(self) -> None:
         """Count nothing."""
 
-    def gather(self, strategy: Strategy, sent: ArrayRecord, clients: Clients) -> Gathering | None:
+    def accumulator(
+        self, strategy: Strategy, sent: ArrayRecord, clients: Clients
+    ) -> Accumulator | None:
         """Return a fold or None."""
         del clients
         return fold_for(strategy, sent)
 
-    def releases(self, reported: Mapping[str, Mapping[str, float]]) -> None:
+    def note_release(self, reported: Mapping[str, Mapping[str, float]]) -> None:
         """Count nothing."""
 
     def metrics(self) -> dict[str, float]:
         """Return nothing."""
         return {}
 
-    def kept(self) -> Kept:
+    def state(self) -> State:
         """Return nothing."""
         return {}
 
-    def give(self, kept: Kept) -> None:
-        """Forget it."""
+    def restore(self, state: State) -> None:
+        """Ignore the state."""
 
 
 UNPROTECTED: Final = Unprotected()

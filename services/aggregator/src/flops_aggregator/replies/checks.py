@@ -1,7 +1,7 @@
-"""Check what learners answer before a strategy sees it: one bad reply must not end the training.
+"""Checks each reply before a strategy gets it: one bad reply must not end the training.
 
-A strategy raises when replies do not agree in their arrays or metrics, so each reply is compared
-with what was sent, and cut down to what every reply has.
+A strategy raises when replies differ in their arrays or metrics, so each reply is compared with the
+parameters that were sent, and reduced to the records and metrics that every reply has.
 """
 
 import math
@@ -11,7 +11,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 
 from flops_aggregator.replies.dtypes import summable
-from flops_aggregator.replies.folding import Gathering
+from flops_aggregator.replies.folding import Accumulator
 from flops_contracts.exit_codes import ExitCode
 from flops_grid.errors import LearnerError
 from flops_grid.messages.flower_internals import (
@@ -40,33 +40,27 @@ NUMERIC_KINDS = "biufc"
 
 
 class _UnusableReply(Exception):  # noqa: N818 - it becomes a LearnerError
-    """What a reply lacks, as a sentence about the learner's answer."""
+    """The reply cannot be used; the message says why."""
 
 
-def checked_train_replies(
-    replies: Iterable[Message],
+def checked_train_reply(
+    reply: Message,
     sent: ArrayRecord | None,
-    *,
-    also: Iterable[str] = (),
-    gathering: Gathering | None = None,
-) -> list[Message]:
-    """Return the replies, those that cannot be averaged with ``sent`` turned into errors.
+    metrics: Iterable[str] = (),
+    accumulator: Accumulator | None = None,
+) -> Message:
+    """Return the reply, or an error in its place if it cannot be averaged with ``sent``.
 
-    Each has to have the metrics ``also``. With ``gathering`` the good ones are added to it as they
-    come, and have no arrays any more. With ``sent`` None they have keys of a secure aggregation.
+    It must have samples, training time and ``metrics``. ``accumulator`` takes a good reply's arrays
+    out of it. With ``sent`` None it has keys of a secure aggregation instead of arrays.
     """
-    metrics = (SAMPLES, FIT_SECONDS, *also)
-    take = gathering.take if gathering else _as_it_is
-    return [take(_checked(reply, metrics, sent)) for reply in replies]
+    checked = _checked(reply, (SAMPLES, FIT_SECONDS, *metrics), sent)
+    return accumulator.take(checked) if accumulator and checked.has_content() else checked
 
 
-def checked_evaluate_replies(replies: Iterable[Message]) -> list[Message]:
-    """Return the replies, those without loss, accuracy and samples turned into errors."""
-    return [_checked(reply, (SAMPLES, LOSS, ACCURACY, EVALUATE_SECONDS), None) for reply in replies]
-
-
-def _as_it_is(reply: Message) -> Message:
-    return reply
+def checked_evaluate_reply(reply: Message) -> Message:
+    """Return the reply, or an error in its place without loss, accuracy and samples."""
+    return _checked(reply, (SAMPLES, LOSS, ACCURACY, EVALUATE_SECONDS), None)
 
 
 def metrics_of(reply: Message) -> dict[str, float]:
@@ -91,60 +85,60 @@ def _checked(reply: Message, metrics: tuple[str, ...], sent: ArrayRecord | None)
 
 
 def as_reply(arrays: ArrayRecord, replies: Iterable[Message]) -> Message:
-    """Return what the good ones of ``replies`` came to as one, for a strategy that takes a step."""
-    one = next(reply for reply in replies if reply.has_content())
+    """Return the mean ``arrays`` of ``replies`` as a reply, for a strategy that takes steps."""
+    template = next(reply for reply in replies if reply.has_content())
     content = RecordDict({ARRAYS: arrays, METRICS: MetricRecord({SAMPLES: 1.0})})
-    return message_with_metadata(content, metadata_values(one))
+    return message_with_metadata(content, metadata_values(template))
 
 
-def unusable(reply: Message, why: str) -> Message:
-    """Return an error in the place of a reply that is none."""
-    problem = LearnerError(why, "UnusableReply", exit_code=ExitCode.USER_CODE_FAILED)
+def unusable(reply: Message, reason: str) -> Message:
+    """Return an error in the place of ``reply``."""
+    problem = LearnerError(reason, "UnusableReply", exit_code=ExitCode.USER_CODE_FAILED)
     return message_with_metadata(Error(LEARNER_RAISED, problem.to_text()), metadata_values(reply))
 
 
-def _metrics(reply: Message, wanted: tuple[str, ...]) -> MetricRecord:
-    found = metrics_in(reply.content) or MetricRecord()
+def _metrics(reply: Message, required: tuple[str, ...]) -> MetricRecord:
+    reported = metrics_in(reply.content) or MetricRecord()
     values = MetricRecord()
-    for key in wanted:
-        value = found.get(key)
+    for key in required:
+        value = reported.get(key)
         if not isinstance(value, int | float):
-            raise _UnusableReply(f"the answer has no number {key}")
+            raise _UnusableReply(f"the reply has no numeric metric '{key}'")
         if key == SAMPLES and not (math.isfinite(value) and value > 0):
-            raise _UnusableReply(f"the answer is about {value} samples")
+            raise _UnusableReply(f"the reply reports {value} samples; expected at least 1")
         values[key] = value
     return values
 
 
 def _arrays(reply: Message, sent: ArrayRecord) -> ArrayRecord:
-    found = arrays_of(reply.content)
-    if found is None:
-        raise _UnusableReply("the answer has no parameters")
+    trained = arrays_of(reply.content)
+    if trained is None:
+        raise _UnusableReply("the reply has no parameters")
     description = reply.content.get(COMPRESSION)
     if isinstance(description, ConfigRecord):
         try:
-            found = decompressed(found, description, sent)
+            trained = decompressed(trained, description, sent)
         except (TypeError, ValueError, EOFError) as error:
             raise _UnusableReply(str(error)) from error
-    if len(found) != len(sent) or set(found) != set(sent):
+    if len(trained) != len(sent) or set(trained) != set(sent):
         raise _UnusableReply(
-            f"get_model_parameters returned {len(found)} arrays after fit_model, not {len(sent)}"
+            f"get_model_parameters returned {len(trained)} arrays after fit_model, not {len(sent)}"
         )
     for key, expected in sent.items():
-        _check_array(key, found[key], expected)
-    # In the order that was sent, because parameters are known by their position.
-    return record_of({key: summable(found[key]) for key in sent})
+        _check_array(key, trained[key], expected)
+    # In the order in which they were sent: parameters are identified by their position.
+    return record_of({key: summable(trained[key]) for key in sent})
 
 
-def _check_array(key: str, found: Array, expected: Array) -> None:
+def _check_array(key: str, trained: Array, expected: Array) -> None:
     try:
-        values = array_view(found)
+        values = array_view(trained)
     except (TypeError, ValueError, OSError, EOFError) as error:
         raise _UnusableReply(f"parameter {key} cannot be read: {error}") from error
     if values.dtype.kind not in NUMERIC_KINDS:
-        raise _UnusableReply(f"parameter {key} is of the type {values.dtype}, not of numbers")
+        raise _UnusableReply(f"parameter {key} has the type {values.dtype}, which is not numeric")
     if values.shape != tuple(expected.shape):
         shapes = f"{values.shape}, not {tuple(expected.shape)}"
         raise _UnusableReply(f"parameter {key} has the shape {shapes}, after fit_model")
     if not all(np.isfinite(piece).all() for piece in pieces(values)):
-        raise _UnusableReply(f"parameter {key} holds values that are no numbers after fit_model")
+        raise _UnusableReply(f"parameter {key} contains NaN or infinity after fit_model")

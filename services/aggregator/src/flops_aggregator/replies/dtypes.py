@@ -1,10 +1,10 @@
-"""Parameters of any type and shape through an average, in the types that the model has.
+"""Averages of parameters in the types of the model.
 
-Floating-point numbers are what strategies are made for; half-precision ones are summed in single
-precision. Whole numbers and booleans are counters and flags, such as a batch norm's
-``num_batches_tracked``: what all replies agree on stays exactly that, else the strategy's result
-is rounded. A strategy that takes steps of its own (Adam and the like) would leave them behind, so
-there they are the mean weighted by samples, rounded.
+Strategies work on floating-point numbers; half precision is summed in single precision. Integers
+and booleans are counters and flags, such as a batch norm's ``num_batches_tracked``: if all replies
+agree on them they stay unchanged, else the strategy's result is rounded. A strategy that takes
+steps of its own (Adam and the like) would not move them, so they become the rounded mean by
+samples.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ Weighted = tuple[float, ArrayRecord]
 
 
 def summable(array: Array) -> Array:
-    """Return ``array`` in a type that sums of it are exact enough in."""
+    """Return ``array`` in a type in which it can be summed: half precision as single."""
     if np.dtype(array.dtype) != HALF:
         return array
     return Array(array.numpy().astype(np.float32))
@@ -40,39 +40,41 @@ def with_dtypes_of(
     """Return a strategy's result ``arrays`` over ``replies`` in the types of ``original``."""
     return record_of(
         {
-            key: _converted(array, original[key], _seen(replies, original[key], key), takes_steps)
+            key: _converted(
+                array, original[key], _values_in(replies, original[key], key), takes_steps
+            )
             for key, array in arrays.items()
         }
     )
 
 
-def _seen(
+def _values_in(
     replies: Sequence[Weighted], original: Array, key: str
 ) -> list[tuple[float, NDArray[Any]]]:
-    """Return what the replies have for a parameter of whole numbers; nothing for another."""
+    """Return the replies' weights and values of a parameter of integers; none for other types."""
     if np.dtype(original.dtype).kind not in WHOLE_KINDS:
         return []
     return [(weight, arrays[key].numpy()) for weight, arrays in replies]
 
 
 def _converted(
-    array: Array, original: Array, seen: list[tuple[float, NDArray[Any]]], takes_steps: bool
+    mean: Array, original: Array, replied: list[tuple[float, NDArray[Any]]], takes_steps: bool
 ) -> Array:
     dtype = np.dtype(original.dtype)
-    if seen and all(np.array_equal(one, seen[0][1]) for _, one in seen):
-        values = seen[0][1]
-    elif seen and takes_steps:
-        total = sum(weight for weight, _ in seen)
-        values = np.asarray(sum(one * (weight / total) for weight, one in seen))
-    elif array.dtype == original.dtype:
-        return array
+    if replied and all(np.array_equal(array, replied[0][1]) for _, array in replied):
+        values = replied[0][1]
+    elif replied and takes_steps:
+        total = sum(weight for weight, _ in replied)
+        values = np.asarray(sum(array * (weight / total) for weight, array in replied))
+    elif mean.dtype == original.dtype:
+        return mean
     else:
-        values = array.numpy()
+        values = mean.numpy()
     return Array(_fitting(values, dtype).astype(dtype).reshape(original.shape))
 
 
 def _fitting(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Round and bound floating-point ``values`` that are to become whole numbers."""
+    """Round and clip floating-point ``values`` that become integers of ``dtype``."""
     if dtype.kind not in WHOLE_KINDS or values.dtype.kind in WHOLE_KINDS:
         return values
     low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)

@@ -1,17 +1,17 @@
-"""Numbers over several learners."""
+"""Means of metrics."""
 
 import math
 from collections.abc import Iterable
 
 
 def weighted_mean(pairs: Iterable[tuple[float, float]]) -> float | None:
-    """Return the mean of (value, weight) pairs; None without weight or with a value that is none.
+    """Return the mean of (value, weight) pairs; None without weight or with NaN or infinity.
 
-    One learner's NaN is not left out: the mean would tell of a model that works everywhere.
+    NaN is not left out, because the mean would describe a model that works for everybody.
     """
-    known = list(pairs)
-    weight = math.fsum(weight for _, weight in known)
+    listed = list(pairs)
+    weight = math.fsum(weight for _, weight in listed)
     if weight <= 0:
         return None
-    mean = math.fsum(value * weight for value, weight in known) / weight
+    mean = math.fsum(value * weight for value, weight in listed) / weight
     return mean if math.isfinite(mean) else None

@@ -1,5 +1,6 @@
-"""Why a round, and with it a training or a cycle of a cluster, cannot go on."""
+"""The cause of a round, and so of a training or a cluster's cycle, that cannot go on."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flops_aggregator.errors import TooFewLearnersError
@@ -8,11 +9,11 @@ from flops_grid.errors import LearnerError, UserCodeError
 
 
 def too_few(
-    told: str, errors: dict[str, LearnerError], place: Place, number: int
+    problem: str, errors: Mapping[str, LearnerError], place: Place, number: int
 ) -> UserCodeError | TooFewLearnersError:
-    """Return the true cause: a mistake in the user's code goes before lost learners.
+    """Return ``problem`` as an error with its cause: the user's code goes before lost learners.
 
-    It began where the client says; a client that does not say so is where it began.
+    The origin is what the client reports, or the client itself.
     """
     listed = sorted(errors.items(), key=lambda item: (not item[1].is_user_code, item[0]))
     name, error = listed[0] if listed else ("", LearnerError(""))
@@ -24,16 +25,16 @@ def too_few(
         "cycle": error.cycle if is_from_below else place.cycle,
     }
     if error.is_user_code:
-        others = {one: it for one, it in listed if str(it) != str(error)}
+        others = {client: other for client, other in listed if str(other) != str(error)}
         return UserCodeError(
-            f"{error.reason} ({told}{_listed(others)})"[:4000],
+            f"{error.reason} ({problem}{_listed(others)})"[:4000],
             hint=error.hint or "Correct the ML repository and submit the project again.",
             where=error.where,
             **began,
         )
     hint = "See the learners' own failures and logs."
-    return TooFewLearnersError(f"{told}{_listed(errors)}"[:4000], hint=hint, **began)
+    return TooFewLearnersError(f"{problem}{_listed(errors)}"[:4000], hint=hint, **began)
 
 
-def _listed(errors: dict[str, LearnerError]) -> str:
+def _listed(errors: Mapping[str, LearnerError]) -> str:
     return "".join(f"; {name}: {error}" for name, error in sorted(errors.items()))

@@ -1,8 +1,8 @@
-"""An aggregator's clients as one client of its parent.
+"""A cluster's aggregator as a client of its parent.
 
-For a train message its rounds run below, from the parent's parameters; for an evaluate message its
-clients evaluate these. Whether the parent is the root, and whether the clients are learners or
-aggregators again, makes no difference.
+For a train message it runs its rounds, from the parent's parameters; for an evaluate message its
+clients evaluate these. It makes no difference whether the parent is the root, and whether the
+clients are learners or aggregators.
 """
 
 import logging
@@ -16,8 +16,8 @@ from typing import Protocol
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from flops_aggregator.checkpoints.files import Checkpoint, Memory
-from flops_aggregator.checkpoints.strategy_state import Kept, give, kept_of
+from flops_aggregator.checkpoints.files import Checkpoint, CheckpointBook, Memory
+from flops_aggregator.checkpoints.strategy_state import State, restore_state, state_of
 from flops_aggregator.privacy.promises import build_protection
 from flops_aggregator.rounds.place import Place
 from flops_aggregator.rounds.progress import RoundWatch
@@ -53,35 +53,23 @@ logger = logging.getLogger(__name__)
 
 Answer = Callable[[Message, Context], Message]
 
-SUPERSEDED = "the parent wants something else by now, or has ended"
+SUPERSEDED = "the parent has sent newer work, or has ended"
 SET_BY_ROUNDS = "server-round"
-"""What the strategy tells in each round by itself."""
+"""Key of the config that strategies set in each round themselves."""
 
 
-class Runs(Protocol):
-    """The run in MLflow that this cluster's rounds are written to."""
+class Runs(CheckpointBook, Protocol):
+    """The run in MLflow that this cluster's rounds are recorded in."""
 
     def nest_in(self, parent_run_id: str) -> None:
-        """Open it as a child of that run, once; an empty id is one that is not known yet."""
+        """Open it as a child of that run, once; an empty id is not known yet."""
 
     def run_id(self) -> str:
-        """Return its id for aggregators below; empty when it is not known yet."""
-
-    def latest_checkpoint(self) -> Checkpoint | None:
-        """Return what an aggregator before this one left in it, if it is known by now."""
-
-    def save_soon(self, checkpoint: Checkpoint) -> None:
-        """Keep it there for an aggregator after this one."""
-
-    def releases(self) -> int:
-        """Return how many private results an aggregator before this one has let out."""
-
-    def note_releases(self, count: int) -> None:
-        """Write down how many there are, and wait until that is done."""
+        """Return its id for aggregators below; empty if it is not known yet."""
 
 
 class Cluster:
-    """Answers the parent; ``rounds`` and ``samples`` say what was trained below."""
+    """Replies to the parent; ``rounds`` and ``samples`` are those trained below so far."""
 
     def __init__(
         self,
@@ -102,23 +90,23 @@ class Cluster:
         self._clock = clock
         self._compression = Compression()
         self._is_superseded: Callable[[], bool] = lambda: False
-        self._before: dict[int, Kept] = {}
+        self._before: dict[int, State] = {}
         self._is_new = True
         self.rounds = 0
         self.samples = 0
 
     def serve(self, link: Link) -> Ended:
-        """Answer until the parent says goodbye; raise ``AggregatorUnreachableError``."""
+        """Reply until the parent says goodbye; raise ``AggregatorUnreachableError``."""
         self._is_superseded = lambda: not link.inbox.empty()
         return serve(self.client_app(), link)
 
-    def look_up(self) -> None:
-        """Drop what is being done if there is news: the parent sends it when it waits no more."""
+    def call_off_if_superseded(self) -> None:
+        """Stop the current work if the parent has sent something else: it no longer waits then."""
         if self._is_superseded():
             self._grid.call_off(SUPERSEDED)
 
     def client_app(self) -> ClientApp:
-        """Return the app that answers the parent."""
+        """Return the app that replies to the parent."""
         app = ClientApp()
         app.train(mods=[self._compression])(_traced("cycle", self._train))
         app.evaluate()(_traced("evaluate", self._evaluate))
@@ -134,14 +122,14 @@ class Cluster:
             since.arrays if since else _arrays(message),
             ConfigRecord({**_of_strategy(config), **train_config(self._training)}),
         )
-        # The mean over the rounds: a learner that missed some of them counts for those it did.
+        # The mean over the rounds: a learner counts for the rounds that it took part in.
         metrics = MetricRecord({SAMPLES: fmean(strategy.samples)})
         metrics[FIT_SECONDS] = self._clock() - began
         if config.get(WANTS_TRAIN_LOSS):
             metrics[TRAIN_LOSS] = _or_nan(strategy.first_train_loss)
-        spent = self._protection.metrics()
-        if RELEASES in spent:
-            metrics[RELEASES] = spent[RELEASES]
+        privacy = self._protection.metrics()
+        if RELEASES in privacy:
+            metrics[RELEASES] = privacy[RELEASES]
         self.rounds += len(strategy.samples)
         self.samples = round(fmean(strategy.samples))
         return Message(RecordDict({ARRAYS: arrays, METRICS: metrics}), reply_to=message)
@@ -149,14 +137,14 @@ class Cluster:
     def _evaluate(self, message: Message, _context: Context) -> Message:
         self._begin(message)
         config, began = _config(message), self._clock()
-        found = self._strategy(config, None).evaluate(
+        result = self._strategy(config, None).evaluate(
             _arrays(message), _of_strategy(config), self._grid
         )
         metrics = MetricRecord(
             {
-                SAMPLES: found.samples,
-                LOSS: _or_nan(found.loss),
-                ACCURACY: _or_nan(found.accuracy),
+                SAMPLES: result.samples,
+                LOSS: _or_nan(result.loss),
+                ACCURACY: _or_nan(result.accuracy),
                 EVALUATE_SECONDS: self._clock() - began,
             }
         )
@@ -169,39 +157,39 @@ class Cluster:
         self._runs.nest_in(str(_config(message).get(RUN, "")))
 
     def _since(self, message: Message) -> Checkpoint | None:
-        """Let the strategy know what it has to at this point; return where the cycle stands.
+        """Restore the state for the cycle; return the checkpoint to continue it from, if any.
 
-        A parent that was replaced asks for a cycle again: the strategy forgets what it learnt in
-        it. What this cluster's aggregator left unfinished goes on if the very same is asked.
+        A replaced parent may repeat a cycle: then the strategy returns to its state before it. A
+        cycle that an earlier aggregator of this cluster left unfinished is continued if it answers
+        the same message.
         """
         cycle = _cycle(message)
         if self._is_new:
             self._is_new = False
             last = self._runs.latest_checkpoint()
             if last and last.cycle == cycle and last.request == message.metadata.message_id:
-                self._know(last.strategy)
+                self._restore(last.strategy)
                 self._before = {cycle: last.before}
                 return last
             if last:
-                is_again = last.cycle == cycle
-                self._know(last.before if is_again else last.strategy)
+                self._restore(last.before if last.cycle == cycle else last.strategy)
         elif cycle in self._before:
-            self._know(self._before[cycle])
-        # Two cycles: a parent that was replaced may lack the checkpoint of its last one.
-        last_one = {one: kept for one, kept in self._before.items() if one == cycle - 1}
-        learnt = kept_of(self._inner, self._training.strategy.name)
-        self._before = {**last_one, cycle: {**learnt, **self._protection.kept()}}
+            self._restore(self._before[cycle])
+        # Two cycles are kept: a replaced parent may lack the checkpoint of its last cycle.
+        previous = {key: state for key, state in self._before.items() if key == cycle - 1}
+        learnt = state_of(self._inner, self._training.strategy.name)
+        self._before = {**previous, cycle: {**learnt, **self._protection.state()}}
         return None
 
-    def _know(self, kept: Kept) -> None:
-        """Have strategy and protection stand where they stood."""
-        give(self._inner, self._training.strategy.name, kept)
-        self._protection.give(kept)
+    def _restore(self, state: State) -> None:
+        """Restore the state of strategy and protection."""
+        restore_state(self._inner, self._training.strategy.name, state)
+        self._protection.restore(state)
 
     def _strategy(
         self, config: ConfigRecord, since: Checkpoint | None, request: str = ""
     ) -> SupervisedStrategy:
-        """Return what watches over these rounds; what the strategy has learnt goes on."""
+        """Return the strategy for this message's rounds; its inner state continues."""
         cycle = config.get(EXCHANGE)
 
         def keep(checkpoint: Checkpoint) -> None:
@@ -222,7 +210,7 @@ class Cluster:
 
 
 def _traced(name: str, answer: Answer) -> Answer:
-    """Let what is done below be part of the parent's cycle in a trace."""
+    """Make ``answer`` a part of the parent's cycle in traces."""
 
     def answer_traced(message: Message, context: Context) -> Message:
         with tracing.span(name, str(_config(message).get(TRACE, ""))):
@@ -248,7 +236,7 @@ def _config(message: Message) -> ConfigRecord:
 
 
 def _of_strategy(config: ConfigRecord) -> ConfigRecord:
-    """Return what the parent's strategy tells learners, FedProx's ``proximal-mu`` for example."""
+    """Return the parent's config for learners, for example FedProx's ``proximal-mu``."""
     return ConfigRecord(
         {
             key: value

@@ -1,4 +1,4 @@
-"""Where in the tree of aggregators a training runs."""
+"""The place of an aggregator in the tree of aggregators."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 class Place:
     """The defaults are a root's.
 
-    ``cluster`` is the cluster of the clients if that is known, ``cycle`` the exchange with the
-    parent that the rounds belong to, and ``run_id`` tells the run in MLflow for aggregators below,
-    and may wait a moment for it; empty is not known yet.
+    ``cluster`` is the cluster of the clients if it has a name, ``cycle`` the exchange with the
+    parent that the rounds belong to. ``run_id`` returns the run in MLflow for aggregators below,
+    empty if it is not known yet; it may wait a moment.
     """
 
     cluster: str = ""
@@ -19,9 +19,9 @@ class Place:
 
     @property
     def is_root(self) -> bool:
-        """Whether there is no parent."""
+        """Return whether there is no parent."""
         return self.cycle is None
 
     def exchange(self, number: int, rounds: int) -> int:
-        """Count the exchanges with the clients over all cycles of ``rounds``, from 1."""
+        """Return the number of a round over all cycles of ``rounds`` rounds, from 1."""
         return ((self.cycle or 1) - 1) * rounds + number

@@ -1,4 +1,4 @@
-"""What is known about a round while it is under way, and what is told of it afterwards."""
+"""The facts of a round while it is under way, and who is informed about rounds."""
 
 import math
 from dataclasses import dataclass, field
@@ -21,28 +21,28 @@ from flops_grid.server.traffic import Moved
 from flops_runtime.tracing import NO_SPAN, Span
 
 Numbers = dict[str, dict[str, float]]
-"""The metrics that each client answered, by its name."""
+"""The metrics in each client's reply, by its name."""
 
 
 class RoundWatch(Protocol):
-    """Who wants to know about rounds; all calls must be quick."""
+    """Is informed about rounds; all calls must return quickly."""
 
     def round_started(self, started: RoundStarted) -> None:
-        """Hear that a round begins."""
+        """Called when a round begins."""
 
     def round_completed(self, completed: RoundCompleted) -> None:
-        """Hear that a round is over, with its metrics."""
+        """Called when a round is over, with its metrics."""
 
-    def waits(self, why: str) -> None:
-        """Hear that nothing goes on, and why."""
+    def waits(self, reason: str) -> None:
+        """Called with the reason when the training waits for clients."""
 
     def noticed(self, message: str) -> None:
-        """Hear what the user should know."""
+        """Called with something that the user should know."""
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What all clients together say of some parameters; None is a metric that is no number."""
+    """The evaluations of some parameters by all clients; None stands for NaN or infinity."""
 
     loss: float | None
     accuracy: float | None
@@ -51,11 +51,11 @@ class Evaluated:
 
 @dataclass
 class Round:
-    """Filled in step by step; ``began`` is on the clock, ``asked`` are who works now, by node id.
+    """Filled in step by step; ``began`` is on the clock, ``recipients`` were sent the last message.
 
-    ``uploads`` are the seconds that each client's parameters took to arrive,
-    ``moved`` is what the grid had carried when it began, and ``surplus`` are those whose answers
-    were no longer needed. Outside of the rounds, after the last one, it ``is_evaluation_only``.
+    ``moved`` are the bytes that the grid had carried when it began, ``uploads`` the seconds that
+    each client's parameters took to arrive, and ``surplus`` the clients whose replies were no
+    longer needed. ``is_evaluation_only`` is for an evaluation after the last round.
     """
 
     number: int = 0
@@ -63,7 +63,7 @@ class Round:
     moved: Moved = field(default_factory=Moved)
     arrays: ArrayRecord = field(default_factory=ArrayRecord)
     is_evaluation_only: bool = False
-    asked: dict[int, str] = field(default_factory=dict)
+    recipients: set[str] = field(default_factory=set)
     fits: Numbers = field(default_factory=dict)
     evaluations: Numbers = field(default_factory=dict)
     errors: dict[str, LearnerError] = field(default_factory=dict)
@@ -73,17 +73,17 @@ class Round:
 
     @property
     def samples(self) -> float:
-        """On how many samples those trained whose parameters count."""
+        """The samples that the good replies were trained on."""
         return math.fsum(metrics[SAMPLES] for metrics in self.fits.values())
 
     @property
     def fit_seconds(self) -> float:
-        """How long the slowest of them trained."""
+        """The training time of the slowest good reply."""
         return max(metrics[FIT_SECONDS] for metrics in self.fits.values())
 
     @property
     def train_loss(self) -> float | None:
-        """The mean loss of the parameters they began with, where it was asked for."""
+        """The mean loss of the parameters at the start of the round, where it was requested."""
         return _mean(self.fits, TRAIN_LOSS)
 
     @property
@@ -94,7 +94,7 @@ class Round:
 
     @property
     def rows(self) -> tuple[LearnerRound, ...]:
-        """What each client did, also those that failed."""
+        """A row for each client, also for those that failed."""
         names = sorted({*self.fits, *self.evaluations, *self.errors, *self.surplus})
         return tuple(self._row(name) for name in names)
 
@@ -112,5 +112,5 @@ class Round:
         )
 
 
-def _mean(found: Numbers, key: str) -> float | None:
-    return weighted_mean((metrics[key], metrics[SAMPLES]) for metrics in found.values())
+def _mean(replies: Numbers, key: str) -> float | None:
+    return weighted_mean((metrics[key], metrics[SAMPLES]) for metrics in replies.values())

@@ -1,4 +1,4 @@
-"""From the name and parameters in an SLA to a strategy of Flower's."""
+"""Flower's strategy for the name and parameters in an SLA."""
 
 import inspect
 from typing import Any
@@ -16,12 +16,12 @@ from flops_runtime.environment import BadSettingsError
 
 
 def build_strategy(training: TrainingSettings) -> Strategy:
-    """Return the asked strategy over all learners; raise ``BadSettingsError``."""
-    asked = training.strategy
-    if asked.name not in STRATEGIES:
-        known = ", ".join(sorted(STRATEGIES))
-        raise BadSettingsError(f"there is no strategy {asked.name}; there are {known}")
-    factory = getattr(flower, asked.name)
+    """Return the strategy of the settings over all clients; raise ``BadSettingsError``."""
+    chosen = training.strategy
+    if chosen.name not in STRATEGIES:
+        names = ", ".join(sorted(STRATEGIES))
+        raise BadSettingsError(f"there is no strategy {chosen.name}; choose one of {names}")
+    factory = getattr(flower, chosen.name)
     try:
         strategy: Strategy = factory(
             fraction_train=1.0,
@@ -32,18 +32,18 @@ def build_strategy(training: TrainingSettings) -> Strategy:
             weighted_by_key=SAMPLES,
             arrayrecord_key=ARRAYS,
             configrecord_key=CONFIG,
-            **_arguments(factory, asked),
+            **_arguments(factory, chosen),
         )
     except (TypeError, ValueError) as error:
         raise BadSettingsError(
-            f"{asked.name} refuses its parameters {dict(asked.parameters)}: {error}",
-            hint=f"It takes {sorted(STRATEGIES[asked.name].parameters) or 'none'}.",
+            f"{chosen.name} refuses its parameters {dict(chosen.parameters)}: {error}",
+            hint=f"It takes {sorted(STRATEGIES[chosen.name].parameters) or 'none'}.",
         ) from error
     return strategy
 
 
 def train_config(training: TrainingSettings) -> ConfigRecord:
-    """Return what learners have to know besides what the strategy tells them itself."""
+    """Return the config for learners, besides what the strategy itself adds to it."""
     config = ConfigRecord()
     if STRATEGIES[training.strategy.name].needs_train_loss:
         config[WANTS_TRAIN_LOSS] = True
@@ -52,13 +52,13 @@ def train_config(training: TrainingSettings) -> ConfigRecord:
     return config
 
 
-def _arguments(factory: Any, asked: Parametrised) -> dict[str, float | int]:
-    """SLAs have numbers only; whole ones are what some of Flower's parameters have to be."""
-    known = inspect.signature(factory).parameters
-    whole = {name for name, parameter in known.items() if parameter.annotation in (int, "int")}
+def _arguments(factory: Any, chosen: Parametrised) -> dict[str, float | int]:
+    """Return the parameters in an SLA, as integers where Flower's signature has ``int``."""
+    signature = inspect.signature(factory).parameters
+    whole = {name for name, parameter in signature.items() if parameter.annotation in (int, "int")}
     return {
         name: _whole(name, value) if name in whole else float(value)
-        for name, value in asked.parameters.items()
+        for name, value in chosen.parameters.items()
     }
 
 

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 from flwr.app import ArrayRecord
 
 from flops_aggregator.checkpoints.best_model import BestModel
-from flops_aggregator.checkpoints.files import Checkpoint, Memory
-from flops_aggregator.checkpoints.strategy_state import give, set_random_state
+from flops_aggregator.checkpoints.files import CheckpointBook, Memory
+from flops_aggregator.checkpoints.strategy_state import restore_state, set_random_state
 from flops_aggregator.errors import ModelUnusableError, TooFewLearnersError
 from flops_aggregator.privacy.promises import build_protection
 from flops_aggregator.rounds.place import Place
@@ -25,22 +24,6 @@ from flops_grid.user_model import UserModel
 logger = logging.getLogger(__name__)
 
 
-class CheckpointBook(Protocol):
-    """Where it is kept what another aggregator needs to go on."""
-
-    def latest_checkpoint(self) -> Checkpoint | None:
-        """Return what was kept last by whoever did this training before."""
-
-    def releases(self) -> int:
-        """Return how many private results whoever did it before has let out."""
-
-    def note_releases(self, count: int) -> None:
-        """Write down how many there are, and wait until that is done."""
-
-    def save_soon(self, checkpoint: Checkpoint) -> None:
-        """Keep it, while the training goes on."""
-
-
 def train(
     training: TrainingSettings,
     model: UserModel,
@@ -50,21 +33,21 @@ def train(
     book: CheckpointBook,
     progress: Callable[[str], None],
 ) -> BestModel:
-    """Run the rounds that are left over ``grid``; return the best one's model.
+    """Run the remaining rounds over ``grid``; return the model of the best round.
 
-    Raises ``FlopsError``.
+    Raises ``FlopsError``. ``progress`` is called with what is being done.
     """
     first = arrays_from_parameters(_first_parameters(model))
-    # The tracking server is asked while learners still join.
+    # The tracking server opens the run while learners still join.
     if (since := book.latest_checkpoint()) and not _is_like(since.arrays, first):
-        progress("the checkpoint is of another model: beginning anew")
+        progress("the checkpoint is of another model: starting from round 1")
         since = None
     inner = build_strategy(training)
     protection = build_protection(training, book)
     if since:
-        give(inner, training.strategy.name, since.strategy)
-        protection.give(since.strategy)
-        progress(f"going on after round {since.round}")
+        restore_state(inner, training.strategy.name, since.strategy)
+        protection.restore(since.strategy)
+        progress(f"continuing after round {since.round}")
     strategy = SupervisedStrategy(
         inner,
         training,
@@ -88,15 +71,15 @@ def train(
     best = strategy.best
     if best is None:
         raise ModelUnusableError(
-            "no round had an accuracy or a loss that is a number",
-            hint="Look at what evaluate_model returns, and at the learning rate.",
+            "every round reported NaN or infinite accuracy and loss",
+            hint="Check what evaluate_model returns, and the learning rate.",
         )
     model.set_parameters(parameters_from_arrays(best.arrays))
     return BestModel(model.model(), best.round, training.rounds, best.loss, best.accuracy)
 
 
 def gather(training: TrainingSettings, grid: StreamGrid) -> None:
-    """Wait for the minimum of learners, then shortly for all; raise ``TooFewLearnersError``."""
+    """Wait for the minimum of learners, then briefly for all; raise ``TooFewLearnersError``."""
     timeout = training.join_timeout_seconds
     needed = max(training.min_available, training.min_fit, training.min_evaluate)
     names = grid.wait_for_learners(needed, timeout)
@@ -104,16 +87,18 @@ def gather(training: TrainingSettings, grid: StreamGrid) -> None:
         raise TooFewLearnersError(
             f"{len(names)} of at least {needed} learners joined within {timeout:g} s: "
             f"{', '.join(names) or 'nobody'}",
-            hint="See the state and the logs of the learners that are missing.",
+            hint="See the status and the logs of the missing learners.",
         )
     names = grid.wait_for_learners(training.learners, training.settle_seconds)
-    logger.info("%d of %d learners are there: %s", len(names), training.learners, ", ".join(names))
+    logger.info("%d of %d learners joined: %s", len(names), training.learners, ", ".join(names))
 
 
-def _is_like(one: ArrayRecord, other: ArrayRecord) -> bool:
-    return [(key, array.dtype, tuple(array.shape)) for key, array in one.items()] == [
-        (key, array.dtype, tuple(array.shape)) for key, array in other.items()
-    ]
+def _is_like(*records: ArrayRecord) -> bool:
+    first, second = (
+        [(key, array.dtype, tuple(array.shape)) for key, array in record.items()]
+        for record in records
+    )
+    return first == second
 
 
 def _first_parameters(model: UserModel) -> Parameters:
@@ -124,5 +109,5 @@ def _first_parameters(model: UserModel) -> Parameters:
             hint="The aggregator has no data: initial parameters must not depend on any.",
         )
     if not all(np.isfinite(array).all() for array in parameters):
-        raise UserCodeError("the first parameters of the model hold values that are no numbers")
+        raise UserCodeError("the first parameters of the model contain NaN or infinity")
     return parameters

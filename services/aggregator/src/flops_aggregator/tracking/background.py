@@ -1,4 +1,4 @@
-"""Work that must not hold up a round: done in order by one thread."""
+"""Runs work that must not delay a round, in order, in one thread."""
 
 import logging
 import math
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 class Background:
-    """The thread ends with the process; ``close`` lets it do no more.
+    """The thread ends with the process, or after ``close``.
 
-    It shares the interpreter with the rounds, and may take longer for one than a short round
-    takes: hence what is to be done ``soon`` is done at once, and then every ``pause_seconds``.
+    It shares the interpreter with the rounds, and its work may take longer than a short round:
+    hence ``soon`` runs work of the same name at most once every ``pause_seconds``.
     """
 
     def __init__(self, name: str, pause_seconds: float = PAUSE_SECONDS) -> None:
@@ -32,11 +32,11 @@ class Background:
         self._is_closed = False
 
     def submit(self, act: Callable[[], T]) -> Future[T]:
-        """Do it after all that was asked before."""
+        """Run ``act`` after all work that was submitted before."""
         return self._thread.submit(act)
 
     def soon(self, name: str, act: Callable[[], None]) -> None:
-        """Do it, but only once when it is asked for again before it began; failures are logged."""
+        """Schedule ``act``; calls made before it starts are merged. Failures are logged."""
         with self._lock:
             if name in self._waiting or self._is_closed:
                 return
@@ -50,7 +50,7 @@ class Background:
             timer.start()
 
     def close(self) -> None:
-        """Begin nothing any more; what is being done ends by itself."""
+        """Start no more work; the current work ends by itself."""
         with self._lock:
             self._is_closed = True
             for timer in self._timers.values():

@@ -1,4 +1,4 @@
-"""Metrics that wait to be written to MLflow: in order, bounded, kept while its server is away."""
+"""A bounded queue of metrics for MLflow, which lasts while its server is away."""
 
 import importlib
 import logging
@@ -15,14 +15,14 @@ from flops_aggregator.tracking.mlflow_server import MlflowServer
 logger = logging.getLogger(__name__)
 
 MAX_BACKLOG: Final = 10_000
-"""How much is kept for a server that is away; of more, the oldest are lost."""
+"""The most entries that wait; beyond that, the oldest are lost."""
 BATCH: Final = 50
 """Entries in one request: MLflow takes at most 1,000 metrics."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Metrics of one moment, ``at`` in milliseconds since 1970; of a round, or of the machine."""
+    """Metrics of a round or of the machine, ``at`` in milliseconds since 1970."""
 
     at: int
     step: int
@@ -31,7 +31,7 @@ class Entry:
 
 
 class Backlog:
-    """``rounds`` are the steps of rounds that the run has already: those are not written twice."""
+    """``rounds`` are the steps of rounds that the run has already; they are not written again."""
 
     def __init__(self, server: MlflowServer) -> None:
         self._server = server
@@ -39,14 +39,14 @@ class Backlog:
         self.rounds: set[int] = set()
 
     def add(self, entry: Entry) -> None:
-        """Let it be written next time."""
+        """Queue it for the next ``write``."""
         if len(self._entries) == MAX_BACKLOG:
             logger.warning("MLflow was away for so long that the oldest round is lost")
         self._entries.append(entry)
         TRACKING_BACKLOG.set(len(self._entries))
 
     def write(self, run_id: str) -> None:
-        """Write all of it; what fails stays for the next time. Raises what mlflow raises."""
+        """Write all entries; those that fail stay queued. Raises what mlflow raises."""
         entities: Any = importlib.import_module("mlflow.entities")
         while listed := list(islice(self._entries, BATCH)):
             metrics = [
@@ -60,7 +60,7 @@ class Backlog:
                 self._server.patiently(log)
             self.rounds.update(entry.step for entry in listed if entry.is_round)
             for entry in listed:
-                # Of too many, the oldest may be gone meanwhile.
+                # The oldest may have been dropped meanwhile.
                 if self._entries and self._entries[0] is entry:
                     self._entries.popleft()
             TRACKING_BACKLOG.set(len(self._entries))

@@ -1,7 +1,7 @@
-"""How the model of each ML library is logged to MLflow.
+"""Logs the model of each ML library to MLflow.
 
-The requirements are pinned here from what is installed: left to itself, mlflow finds them out by
-running the model in a process of its own, for 4 to 20 seconds.
+The requirements are pinned here to the installed versions: mlflow itself would find them by running
+the model in another process, for 4 to 20 seconds.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from flops_contracts.sla import Flavor
 
 @dataclass(frozen=True)
 class Logger:
-    """The mlflow module of a flavor, what its ``log_model`` is told, and what the model needs."""
+    """The mlflow module of a flavor, the arguments of its ``log_model``, and what models need."""
 
     module: str
     distributions: tuple[str, ...]
@@ -25,8 +25,8 @@ class Logger:
 TENSORFLOW: Final = ("tensorflow", "tensorflow-cpu")
 """One of the two is installed."""
 
-# Formats that any environment with the same pins loads: sklearn's default, skops, wants a list
-# of trusted types, and torch's default wants an input example, which an aggregator has not.
+# Formats that any environment with the same pins loads: sklearn's default, skops, needs a list
+# of trusted types, and torch's default needs an input example, which an aggregator does not have.
 LOGGERS: Final[Mapping[Flavor, Logger]] = {
     Flavor.SKLEARN: Logger(
         "mlflow.sklearn",
@@ -49,8 +49,8 @@ LOGGERS: Final[Mapping[Flavor, Logger]] = {
 def log_model(flavor: Flavor, model: Any, *, step: int, registered_name: str) -> Any:
     """Log ``model`` to the active run and register it; return mlflow's ``ModelInfo``.
 
-    There is no signature but for Keras: sklearn's estimators take any numeric input, which
-    mlflow would refuse unless it has exactly the type of a signature.
+    Only Keras models get a signature: sklearn's estimators take any numeric input, but mlflow
+    refuses input that does not have exactly the types of the signature.
     """
     logger = LOGGERS[flavor]
     module: Any = importlib.import_module(logger.module)
@@ -66,19 +66,19 @@ def log_model(flavor: Flavor, model: Any, *, step: int, registered_name: str) ->
 
 
 def pinned(distributions: Iterable[str]) -> list[str]:
-    """Return requirements on exactly what is installed here of ``distributions``.
+    """Return requirements on the installed versions of those ``distributions`` that are installed.
 
-    A build's own part of the version (``2.13.0+cpu``) is left out: the package index has no such
-    version, so the requirements would install nowhere. FLOps' image of the model is built with
-    the lock of its aggregator, which has the whole version.
+    The local part of a version (``2.13.0+cpu``) is left out, because the package index does not
+    have it. FLOps builds a model's image with the lock of its aggregator, which has the whole
+    version.
     """
-    found = []
+    pins = []
     for name in distributions:
         try:
-            found.append(f"{name}=={metadata.version(name).partition('+')[0]}")
+            pins.append(f"{name}=={metadata.version(name).partition('+')[0]}")
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return pins
 
 
 def _signature(model: Any) -> Any:

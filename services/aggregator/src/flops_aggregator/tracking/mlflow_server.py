@@ -1,4 +1,4 @@
-"""A tracking server that may be away for a while, and the artifacts of its runs."""
+"""A tracking server that may be unreachable for a while, and the artifacts of its runs."""
 
 import importlib
 import logging
@@ -20,19 +20,19 @@ from tenacity import (
 
 from flops_aggregator.errors import TrackingUnreachableError
 
-CHATTERERS: Final = ("urllib3", "mlflow", "alembic")
-"""They warn of what is meant here: retries, and pickles of the user's own model."""
+QUIET_LOGGERS: Final = ("urllib3", "mlflow", "alembic")
+"""They warn of what is intended here: retries, and pickles of the user's own model."""
 FOLDER: Final = "checkpoints"
 CONFLICTS: Final = frozenset({"BAD_REQUEST", "RESOURCE_ALREADY_EXISTS"})
-"""As which mlflow passes on that its database refused a row which another client was first with;
-input that it refuses itself is an ``INVALID_PARAMETER_VALUE``."""
+"""The error codes of mlflow when its database refuses a row because another client inserted it
+first; for invalid input it has ``INVALID_PARAMETER_VALUE``."""
 ATTEMPTS_PAST_CONFLICTS: Final = 3
 
 T = TypeVar("T")
 
 
 class MlflowServer:
-    """``client`` is mlflow's, from ``connect`` on; only one thread may use it."""
+    """``client`` is mlflow's client after ``connect``; only one thread may use it."""
 
     def __init__(self, url: str, patience_seconds: float) -> None:
         self._url = url
@@ -41,19 +41,19 @@ class MlflowServer:
         self.client: Any = None
 
     def connect(self) -> None:
-        """Import mlflow, which takes seconds, and tell it the server."""
+        """Import mlflow, which takes seconds, and configure it for the server."""
         mlflow: Any = importlib.import_module("mlflow")
-        for chatterer in CHATTERERS:
-            logging.getLogger(chatterer).setLevel(logging.ERROR)
+        for name in QUIET_LOGGERS:
+            logging.getLogger(name).setLevel(logging.ERROR)
         mlflow.set_tracking_uri(self._url)
-        # Else a registry in the environment, which the user's code may have set, got the model.
+        # Else the model would go to a registry that the user's code may have set.
         mlflow.set_registry_uri(self._url)
         self.client = mlflow.MlflowClient(self._url, registry_uri=self._url)
 
     def patiently(self, act: Callable[[], T]) -> T:
-        """Try again while the server is away, for as long as that may be, and after conflicts.
+        """Retry ``act`` while the server is unreachable, within the patience, and after conflicts.
 
-        So ``act`` has to look for itself what is there already, or to be fine with it.
+        So ``act`` must be repeatable.
         """
         retrying = Retrying(
             stop=stop_after_delay(self._patience_seconds) | stop_when_event_set(self._stop),
@@ -66,11 +66,11 @@ class MlflowServer:
         return result
 
     def stop(self) -> None:
-        """Be patient no more."""
+        """Stop all retries."""
         self._stop.set()
 
     def unreachable(self, error: BaseException) -> TrackingUnreachableError:
-        """Return what a training fails with that cannot do without the server."""
+        """Return the error of a training that cannot continue without the server."""
         seconds = self._patience_seconds
         return TrackingUnreachableError(
             f"no MLflow server at {self._url} within {seconds:g} s: {error}"[:2000],
@@ -79,7 +79,7 @@ class MlflowServer:
 
 
 class RunArtifacts:
-    """The files in a run's folder of checkpoints; a server that is away is waited for."""
+    """The checkpoint files of a run; calls wait for an unreachable server."""
 
     def __init__(self, server: MlflowServer, run_id: str) -> None:
         self._server = server
@@ -89,7 +89,7 @@ class RunArtifacts:
         """Return the bytes of each file by its name."""
         client, run_id = self._server.client, self._run_id
         listed = self._server.patiently(lambda: client.list_artifacts(run_id, FOLDER))
-        return {PurePosixPath(one.path).name: one.file_size for one in listed}
+        return {PurePosixPath(file.path).name: file.file_size for file in listed}
 
     def put(self, path: Path) -> None:
         """Store a file under its own name."""
@@ -104,7 +104,7 @@ class RunArtifacts:
         )
 
     def delete(self, name: str) -> None:
-        """Remove a file; mlflow's client has no call for it, its repositories have."""
+        """Remove a file, by the artifact repository: mlflow's client has no call for it."""
         client, run_id, path = self._server.client, self._run_id, f"{FOLDER}/{name}"
         registry: Any = importlib.import_module(
             "mlflow.store.artifact.artifact_repository_registry"
@@ -133,6 +133,6 @@ def _is_conflict(error: BaseException) -> bool:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether trying again may help: mlflow tells a refused connection as a server's error."""
+    """Return whether a retry may help; mlflow reports a refused connection as a server error."""
     status = getattr(error, "get_http_status_code", lambda: 0)()
     return isinstance(error, OSError) or status >= 500 or status == 429

@@ -1,8 +1,7 @@
 """The training in MLflow: one run, a step per round, checkpoints, and the best model registered.
 
-Everything happens in one background thread, in order, so that no round waits for it; of many short
-rounds, several are written at once. What a server that is away misses is kept, and written when it
-is back.
+Everything happens in one background thread, in order, so that no round waits for it; several short
+rounds are written at once. While the server is unreachable, metrics are queued.
 """
 
 import importlib
@@ -38,9 +37,9 @@ RELEASES_TAG: Final = "flops.privacy_releases"
 
 
 class MlflowTracking:
-    """By mlflow's client. The thread of its own is the only one that touches mlflow.
+    """Uses mlflow's client, in its own thread only.
 
-    ``notice`` is told what the user should know.
+    ``notice`` is called with what the user should know.
     """
 
     def __init__(
@@ -66,19 +65,19 @@ class MlflowTracking:
         self._releases = 0
 
     def run_id(self) -> str:
-        """Return the run's id, as soon as it is open; empty when that takes too long."""
+        """Return the run's id when it is open; empty if that takes too long."""
         if self._opened:
             wait([self._opened], OPEN_TIMEOUT_SECONDS)
         return self._run_id
 
     def prepare(self) -> None:
-        """Import mlflow in the background already, when the run cannot be opened yet."""
+        """Import mlflow in the background before the run can be opened."""
         self._background.submit(lambda: importlib.import_module("mlflow"))
 
     def start(self, name: str, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> None:
         """Connect in the background, and open the run called ``name``.
 
-        It is found again when the process that wrote to it was replaced, with its checkpoints.
+        A run of an earlier process of the same training is reopened, with its checkpoints.
         """
 
         def open_run() -> None:
@@ -103,12 +102,12 @@ class MlflowTracking:
         self._opened = self._background.submit(open_run)
 
     def check(self) -> None:
-        """Raise ``TrackingUnreachableError`` when the connection has failed for good."""
+        """Raise ``TrackingUnreachableError`` if the connection has failed for good."""
         if self._opened and self._opened.done() and (error := self._opened.exception()):
             raise self._server.unreachable(error) from error
 
     def published(self) -> Trained | None:
-        """Return the result if whoever did this training before came so far.
+        """Return the result if an earlier process has published the model already.
 
         Waits until the run is open; raises ``TrackingUnreachableError``.
         """
@@ -118,7 +117,7 @@ class MlflowTracking:
         return self._trained
 
     def latest_checkpoint(self, timeout_seconds: float | None = None) -> Checkpoint | None:
-        """Return where to go on, once, and see to it that the rounds before are written down."""
+        """Return the checkpoint to continue from, once; queue the rounds before it."""
         if not self._opened:
             return None
         wait([self._opened], timeout_seconds)
@@ -130,14 +129,14 @@ class MlflowTracking:
         return since
 
     def releases(self) -> int:
-        """Return how many private results were noted in the run, as soon as it is open."""
+        """Return the recorded number of private releases when the run is open."""
         if self._opened:
             wait([self._opened])
             self.check()
         return self._releases
 
     def note_releases(self, count: int) -> None:
-        """Write them down, and wait for it; raise ``TrackingUnreachableError``."""
+        """Record the number, return when it is stored; raise ``TrackingUnreachableError``."""
 
         def note() -> None:
             client, run_id = self._server.client, self._run_id
@@ -150,18 +149,18 @@ class MlflowTracking:
             raise self._server.unreachable(error) from error
 
     def save_soon(self, checkpoint: Checkpoint) -> None:
-        """Keep it while the next round runs; if that is not done when the next comes, skip it."""
+        """Store it while the next round runs; skip it if a newer one comes first."""
         self._newest = checkpoint
-        self._background.soon("a checkpoint is not stored", self._save)
+        self._background.soon("a checkpoint was not stored", self._save)
 
     def record_round(self, completed: RoundCompleted) -> None:
-        """Write the round's metrics down with the round as step, counted over all cycles."""
+        """Record the round's metrics; the step is the round, counted over all cycles."""
         at = int(time.time() * 1000)
         self._backlog.add(Entry(at, step_of(completed), _metrics(completed)))
-        self._background.soon("MLflow lacks metrics for now", self._write)
+        self._background.soon("metrics for MLflow are queued", self._write)
 
     def publish(self, best: BestModel) -> Trained:
-        """Wait for all that is still to be written, log and register the model, end the run."""
+        """Write all that is queued, log and register the model, end the run."""
         future = self._background.submit(lambda: self._publish(best))
         try:
             trained = future.result(PUBLISH_TIMEOUT_SECONDS)
@@ -176,13 +175,13 @@ class MlflowTracking:
                 raise self._server.unreachable(error) from error
             raise ModelUnusableError(
                 f"MLflow cannot store the model: {type(error).__name__}: {error}"[:2000],
-                hint=f"Is it a model of {self._settings.flavor}, as the SLA says?",
+                hint=f"Check that it is a model of {self._settings.flavor}, as in the SLA.",
             ) from error
         self._is_done = True
         return trained
 
     def finish(self) -> None:
-        """End the run well after all that is still to be written, if it was ever opened."""
+        """Write all that is queued and end the run as finished, if it was ever opened."""
         self._system.stop()
 
         def end() -> None:
@@ -194,12 +193,12 @@ class MlflowTracking:
         try:
             self._background.submit(end).result(FINISH_TIMEOUT_SECONDS)
         except Exception as error:  # noqa: BLE001 - the rounds were trained all the same
-            logger.warning("the run in MLflow may lack rounds: %s", error)
+            logger.warning("some rounds may be missing in MLflow: %s", error)
         else:
             self._is_done = True
 
     def close(self) -> None:
-        """End the run as failed unless it has ended well."""
+        """End the run as failed unless it has finished."""
         self._system.stop()
         if self._run_id and not self._is_done:
             ended = self._background.submit(self._fail)
@@ -211,7 +210,7 @@ class MlflowTracking:
         self._background.close()
 
     def _fail(self) -> None:
-        """End the run; what waits to be written is for whoever looks, and for whoever goes on."""
+        """End the run as failed, with the queued metrics and a checkpoint for a successor."""
         try:
             self._write()
         finally:
@@ -229,7 +228,7 @@ class MlflowTracking:
             end_children(self._server, self._experiment_id, self._run_id)
             self._clear_checkpoints()
         except Exception as error:  # noqa: BLE001 - the model is published
-            logger.warning("not all is tidy in MLflow: %s", error)
+            logger.warning("could not clean up in MLflow: %s", error)
         return trained
 
     def _save(self) -> None:
@@ -246,16 +245,16 @@ class MlflowTracking:
         return CheckpointStore(RunArtifacts(self._server, run_id))
 
     def _write(self) -> None:
-        """Write what MLflow has not got yet; what fails stays for the next time."""
+        """Write the queued metrics; those that fail stay queued."""
         if self._run_id:
             self._backlog.write(self._run_id)
 
     def _record_system(self, metrics: Mapping[str, float]) -> None:
-        """Write a sample down; its step is in tens of seconds since the run was made."""
+        """Record a sample; its step counts tens of seconds since the run was created."""
         at = int(time.time() * 1000)
         step = max(0, at - self._began) // 10_000
         self._backlog.add(Entry(at, step, metrics, is_round=False))
-        self._background.soon("MLflow lacks metrics for now", self._write)
+        self._background.soon("metrics for MLflow are queued", self._write)
 
 
 def step_of(completed: RoundCompleted) -> int:
@@ -266,9 +265,9 @@ def step_of(completed: RoundCompleted) -> int:
 
 
 def _metrics(completed: RoundCompleted) -> dict[str, float]:
-    known = {"loss": completed.loss, "accuracy": completed.accuracy}
+    results = {"loss": completed.loss, "accuracy": completed.accuracy}
     return {
-        **{key: value for key, value in known.items() if value is not None},
+        **{key: value for key, value in results.items() if value is not None},
         "round_seconds": completed.seconds,
         **completed.metrics,
     }

@@ -1,7 +1,7 @@
-"""A cluster's rounds in MLflow: a run of their own below the parent's run.
+"""A cluster's rounds in MLflow: a run nested in the parent's run.
 
-Which run that is comes with the parent's messages; what happens before is written down then. A
-cluster trains on when MLflow is away: its parent is who decides whether that matters.
+The parent's run is known from its messages; earlier rounds are recorded then. A cluster goes on
+training while MLflow is unreachable: its parent decides whether that matters.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,35 +14,35 @@ from flops_contracts.events import RoundCompleted
 
 
 class Run(Protocol):
-    """What is needed of a run in MLflow; ``MlflowTracking`` is one."""
+    """The part of ``MlflowTracking`` that is used here."""
 
     def run_id(self) -> str:
-        """Return its id, as soon as it is open; empty when that takes too long."""
+        """Return its id when it is open; empty if that takes too long."""
 
     def start(self, name: str, parameters: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        """Open it, soon."""
+        """Open it in the background."""
 
     def record_round(self, completed: RoundCompleted) -> None:
-        """Write a round down, soon."""
+        """Record a round in the background."""
 
     def latest_checkpoint(self, timeout_seconds: float) -> Checkpoint | None:
-        """Return what an aggregator before this one left, if it is known in time."""
+        """Return the checkpoint of an earlier aggregator, if it is known in time."""
 
     def save_soon(self, checkpoint: Checkpoint) -> None:
-        """Keep it for an aggregator after this one."""
+        """Store it in the background."""
 
     def releases(self) -> int:
-        """Return how many private results were noted."""
+        """Return the recorded number of private releases."""
 
     def note_releases(self, count: int) -> None:
-        """Write them down, and wait for it."""
+        """Record the number, and return when it is stored."""
 
     def finish(self) -> None:
-        """End it well, with all that is still to be written."""
+        """End it as finished after all that is still queued."""
 
 
 class NestedTracking:
-    """Writes the rounds of the cluster aggregator ``instance`` in ``cluster``."""
+    """Records the rounds of the aggregator ``instance`` of ``cluster``."""
 
     def __init__(
         self,
@@ -60,11 +60,11 @@ class NestedTracking:
         self._early: list[RoundCompleted] = []
 
     def run_id(self) -> str:
-        """Return the run that this cluster's clients may nest theirs in."""
+        """Return the id of the run for this cluster's clients to nest theirs in."""
         return self._run.run_id()
 
     def nest_in(self, parent_run_id: str) -> None:
-        """Open the run below ``parent_run_id``, the first time that it is known."""
+        """Open the run below ``parent_run_id`` as soon as that is known."""
         if self._parent_run_id or not parent_run_id:
             return
         self._parent_run_id = parent_run_id
@@ -75,35 +75,35 @@ class NestedTracking:
         self._early.clear()
 
     def latest_checkpoint(self) -> Checkpoint | None:
-        """Return what an aggregator before this one left, if MLflow tells it in time."""
+        """Return the checkpoint of an earlier aggregator, if MLflow returns it in time."""
         return self._run.latest_checkpoint(OPEN_TIMEOUT_SECONDS) if self._parent_run_id else None
 
     def save_soon(self, checkpoint: Checkpoint) -> None:
-        """Keep it for an aggregator after this one, as soon as there is a run."""
+        """Store it in the background if there is a run."""
         if self._parent_run_id:
             self._run.save_soon(checkpoint)
 
     def releases(self) -> int:
-        """Return how many private results an aggregator before this one has let out."""
+        """Return the number of private releases so far."""
         return self._run.releases() if self._parent_run_id else 0
 
     def note_releases(self, count: int) -> None:
-        """Write them down, if there is a run to write to."""
+        """Record the number if there is a run."""
         if self._parent_run_id:
             self._run.note_releases(count)
 
     def record_round(self, completed: RoundCompleted) -> None:
-        """Write a round down, as soon as there is a run."""
+        """Record a round as soon as there is a run."""
         if self._parent_run_id:
             self._run.record_round(completed)
         else:
             self._early.append(completed)
 
     def check(self) -> None:
-        """Do nothing: see above."""
+        """Do nothing: a cluster trains on without MLflow."""
 
     def finish(self, report_missing: Callable[[str], None]) -> None:
-        """End the run; say so when there never was one."""
+        """End the run; report rounds that were never recorded."""
         if self._parent_run_id:
             self._run.finish()
         elif self._early:

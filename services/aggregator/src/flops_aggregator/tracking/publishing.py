@@ -1,7 +1,7 @@
-"""The best model in MLflow's registry. Each step looks first whether it was done before.
+"""Publishes the best model in MLflow's registry. Each step checks first whether it was done before.
 
-The server may die in the middle, and so may this process: whoever goes on finds the version that is
-registered, or the whole result in a tag of the run.
+The server or this process may die in between: a successor finds the version that is registered, or
+the whole result in a tag of the run.
 """
 
 import importlib
@@ -23,7 +23,7 @@ RESULT_TAG: Final = "flops.trained"
 
 
 def published(tags: dict[str, str]) -> Trained | None:
-    """Return the result that a run's tags tell."""
+    """Return the result in a run's tags, None if it has not been published."""
     return Trained(**json.loads(tags[RESULT_TAG])) if RESULT_TAG in tags else None
 
 
@@ -39,8 +39,8 @@ class Publishing:
         self._run_id = run_id
 
     def publish(self, best: BestModel) -> Trained:
-        """Log and register the model; a server that goes away is waited for, within bounds."""
-        # A failure of mlflow's own looks as if the server were away: hence so few attempts.
+        """Log and register the model; retry a few times while the server is unreachable."""
+        # mlflow's own failures look like an unreachable server: hence so few attempts.
         retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.5, max=5),
@@ -55,11 +55,11 @@ class Publishing:
         self._server.patiently(lambda: client.get_run(self._run_id))
         version, model_id, uri = self._registered() or self._register(best)
         name = self._settings.model_name
-        # Projects that end at the same moment, each with a version of this model, all set it.
+        # Projects that end at the same moment may all set it, each to its version of the model.
         self._server.patiently(lambda: client.set_registered_model_alias(name, ALIAS, version))
         for key, value in {"best_loss": best.loss, "best_accuracy": best.accuracy}.items():
             if value is not None:
-                # Tied to the model: these metrics are those of exactly its parameters.
+                # Linked to the model: these are the metrics of exactly its parameters.
                 client.log_metric(self._run_id, key, value, step=best.round, model_id=model_id)
         trained = Trained(
             run_id=self._run_id,
@@ -80,8 +80,8 @@ class Publishing:
     def _registered(self) -> tuple[str, str | None, str] | None:
         name = self._settings.model_name
         same = f"name='{name}' and run_id='{self._run_id}'"
-        for found in self._server.client.search_model_versions(same, max_results=1):
-            return str(found.version), found.model_id, f"models:/{name}/{found.version}"
+        for version in self._server.client.search_model_versions(same, max_results=1):
+            return str(version.version), version.model_id, f"models:/{name}/{version.version}"
         return None
 
     def _register(self, best: BestModel) -> tuple[str, str | None, str]:

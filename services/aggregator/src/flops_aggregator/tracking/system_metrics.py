@@ -1,6 +1,6 @@
-"""How busy the aggregator's machine is, under the names that MLflow's own pages know.
+"""The load of the aggregator's machine, under the names that MLflow's pages show.
 
-MLflow's monitor does the same with a thread that gives up when its server is away once.
+MLflow's own monitor has a thread that gives up when its server is unreachable once.
 """
 
 import os
@@ -12,13 +12,13 @@ import psutil
 
 EVERY_SECONDS: Final = 10.0
 FIRST_AFTER_SECONDS: Final = 1.0
-"""A processor's load is that since it was asked last."""
+"""psutil returns the processor load since its last call."""
 
 MEGABYTE: Final = 1e6
 
 
 class SystemMetrics:
-    """Gives a sample to ``record`` soon after the start, then every ten seconds, and at the end."""
+    """Passes samples to ``record`` soon after the start, every ten seconds, and at the end."""
 
     def __init__(
         self,
@@ -33,12 +33,12 @@ class SystemMetrics:
         self._thread = threading.Thread(target=self._work, name="system-metrics", daemon=True)
 
     def start(self) -> None:
-        """Begin to sample."""
+        """Start sampling."""
         psutil.cpu_percent()
         self._thread.start()
 
     def stop(self) -> None:
-        """Take a last sample, so that a short training has one; once, and if it was started."""
+        """Take a last sample, so that a short training has one; does so once, and if started."""
         if self._thread.ident and not self._ended.is_set():
             self._ended.set()
             self._sample()
@@ -54,10 +54,13 @@ class SystemMetrics:
 
 
 def sample(received: int, sent: int) -> dict[str, float]:
-    """Return processor, memory, disk and network; bytes carried before do not count."""
+    """Return the use of processor (%), memory, disk and network (MB).
+
+    ``received`` and ``sent`` are the bytes before the start, which are subtracted.
+    """
     memory, disk = psutil.virtual_memory(), psutil.disk_usage(os.sep)
     carried = psutil.net_io_counters()
-    found = {
+    metrics = {
         "cpu_utilization_percentage": psutil.cpu_percent(),
         "system_memory_usage_megabytes": memory.used / MEGABYTE,
         "system_memory_usage_percentage": memory.used / memory.total * 100,
@@ -66,7 +69,7 @@ def sample(received: int, sent: int) -> dict[str, float]:
         "disk_available_megabytes": disk.free / MEGABYTE,
         "network_receive_megabytes": (carried.bytes_recv - received) / MEGABYTE,
         "network_transmit_megabytes": (carried.bytes_sent - sent) / MEGABYTE,
-        # MLflow knows no such one: what the training itself has.
+        # MLflow has no metric for the memory of the training itself.
         "process_memory_megabytes": psutil.Process().memory_info().rss / MEGABYTE,
     }
-    return {f"system/{name}": round(value, 1) for name, value in found.items()}
+    return {f"system/{name}": round(value, 1) for name, value in metrics.items()}

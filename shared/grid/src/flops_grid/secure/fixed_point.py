@@ -1,8 +1,8 @@
-"""Updates as whole numbers modulo 2^32, so that sums of hidden ones are exact.
+"""Updates as integers modulo 2^32, so that sums of masked updates are exact.
 
-A number within plus and minus ``bound`` is told in steps of ``bound / steps_for(members)``: as fine
-as the sum of all members leaves room for. The mean of n weighted updates is then off by at most
-``n * bound / (2 * steps * total weight)``, beside what was cut to the bound.
+A number between ``-bound`` and ``bound`` becomes a multiple of ``bound / steps_for(clients)``, the
+finest step for which the sum of all clients fits. The rounding error of the mean of n weighted
+updates is at most ``n * bound / (2 * steps * total weight)``, besides clipping to the bound.
 """
 
 from typing import Any, Final
@@ -15,20 +15,20 @@ from flops_grid.secure.masks import Numbers
 LARGEST: Final = 2**31 - 1
 
 
-def steps_for(members: int) -> int:
-    """Return in how many steps the bound is told, so that the sum of ``members`` fits."""
-    return LARGEST // members
+def steps_for(clients: int) -> int:
+    """Return the number of steps up to the bound for which a sum over ``clients`` fits."""
+    return LARGEST // clients
 
 
 def to_steps(values: NDArray[Any], bound: float, weight: float, steps: int, into: Numbers) -> int:
-    """Write ``values`` times ``weight`` into ``into``; return how many were cut to the bound."""
-    cut = np.clip(values, -bound, bound, dtype=np.float64)
-    count = int(np.count_nonzero(cut != values))
-    into[...] = np.rint(cut * (weight * steps / bound)).astype(np.int64).astype(np.uint32)
+    """Write ``values`` times ``weight`` into ``into``; return how many were clipped."""
+    clipped = np.clip(values, -bound, bound, dtype=np.float64)
+    count = int(np.count_nonzero(clipped != values))
+    into[...] = np.rint(clipped * (weight * steps / bound)).astype(np.int64).astype(np.uint32)
     return count
 
 
 def from_steps(numbers: Numbers, bound: float, steps: int) -> NDArray[np.float64]:
-    """Return the values of a sum."""
+    """Return the values of a sum of integers."""
     signed: NDArray[np.int32] = numbers.view(np.int32)
     return signed.astype(np.float64) * (bound / steps)

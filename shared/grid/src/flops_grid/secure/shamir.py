@@ -1,4 +1,4 @@
-"""Shares of a secret, of which some together tell it and fewer tell nothing.
+"""Shares of a secret: a threshold of them recovers it, and fewer reveal nothing.
 
 Shamir 1979, "How to Share a Secret": values of a random polynomial over a prime field.
 """
@@ -16,25 +16,25 @@ SHARE_BYTES: Final = 33
 def split(secret: bytes, holders: Iterable[int], threshold: int) -> dict[int, bytes]:
     """Return a share of ``SHARE_BYTES`` for each holder, a number from 0.
 
-    Raises ``ValueError`` for a secret that has not ``SECRET_BYTES``, or too few holders.
+    Raises ``ValueError`` for a secret of other than ``SECRET_BYTES``, and for too few holders.
     """
     listed = list(holders)
     if len(secret) != SECRET_BYTES:
         raise ValueError(f"a secret has {SECRET_BYTES} bytes, not {len(secret)}")
     if not 1 <= threshold <= len(set(listed)):
-        raise ValueError(f"{threshold} of {len(set(listed))} shares cannot be needed")
+        raise ValueError(f"the threshold is {threshold}, but there are {len(set(listed))} holders")
     polynomial = [int.from_bytes(secret), *(secrets.randbelow(PRIME) for _ in range(threshold - 1))]
-    return {one: _value(polynomial, one + 1).to_bytes(SHARE_BYTES) for one in listed}
+    return {holder: _value(polynomial, holder + 1).to_bytes(SHARE_BYTES) for holder in listed}
 
 
-def joined(shares: Mapping[int, bytes], threshold: int) -> bytes:
-    """Return the secret that ``threshold`` of the holders' shares tell.
+def combine(shares: Mapping[int, bytes], threshold: int) -> bytes:
+    """Return the secret of at least ``threshold`` shares, by their holders.
 
-    Raises ``ValueError`` for too few of them, and where they are found to be no shares of one.
+    Raises ``ValueError`` for too few shares, and if they are not of one secret.
     """
     if len(shares) < threshold:
-        raise ValueError(f"{len(shares)} of {threshold} shares tell nothing")
-    points = [(one + 1, int.from_bytes(share)) for one, share in sorted(shares.items())]
+        raise ValueError(f"{len(shares)} shares given, {threshold} needed")
+    points = [(holder + 1, int.from_bytes(share)) for holder, share in sorted(shares.items())]
     secret = _at_zero(points[:threshold])
     if secret >= 2 ** (8 * SECRET_BYTES):
         raise ValueError("these are not shares of one secret")
@@ -49,7 +49,7 @@ def _value(polynomial: list[int], x: int) -> int:
 
 
 def _at_zero(points: list[tuple[int, int]]) -> int:
-    """Return where the polynomial through these points crosses the axis (Lagrange)."""
+    """Return the value at 0 of the polynomial through these points (Lagrange)."""
     total = 0
     for x, y in points:
         above, below = 1, 1

@@ -1,12 +1,13 @@
-"""A learner's updates, hidden: around its training as a mod of Flower's client app.
+"""Masks a learner's updates: a mod of Flower's client app, around its training.
 
-The answer to a train message has the metrics and the keys of a member, and no parameters. These
-leave when the aggregator asks for them by the further messages of a secure aggregation, hidden
-among those of the others. Whole numbers and flags do not leave.
+The reply to a train message has metrics and public keys instead of parameters. The masked update
+leaves when the aggregator requests it by the further messages of a secure aggregation. Integers and
+booleans do not leave.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any, Final
 
 import numpy as np
@@ -28,25 +29,25 @@ from flops_grid.messages.records import (
     pieces,
     record_of,
 )
-from flops_grid.secure.circle import PublicKeys
+from flops_grid.secure.client import RefusedError, SecureClient
 from flops_grid.secure.fixed_point import steps_for, to_steps
-from flops_grid.secure.member import Member, RefusedError
+from flops_grid.secure.graph import PublicKeys
 from flops_grid.updates.clipping import is_clipped, require_same_shapes
 
 SECURE: Final = f"{INTERNAL}secure"
-"""The record with what members and their leader tell each other."""
+"""The record for the keys and shares of a secure aggregation."""
 
 SHARE: Final = "share_keys"
 MASK: Final = "mask_update"
 OPEN: Final = "open_shares"
-"""Actions of the query messages, in their order."""
+"""Actions of the query messages, in this order."""
 
 
 @dataclass
 class _Pending:
-    """A trained update that has not left: of how many samples, and in how many steps."""
+    """A trained update that has not left: its samples, and the steps of its fixed-point numbers."""
 
-    member: Member
+    client: SecureClient
     before: ArrayRecord
     after: ArrayRecord
     samples: float
@@ -54,12 +55,12 @@ class _Pending:
 
 
 class SecureUpdates:
-    """One learner's; ``notice`` is told what the user should know."""
+    """For one learner; ``notice`` is called with what the user should know."""
 
     def __init__(self, privacy: Privacy, notice: Callable[[str], None]) -> None:
         self._promise = privacy.secure_aggregation
         private = privacy.differential_privacy
-        self._counts_alike = private is not None
+        self._has_equal_weights = private is not None
         self._bound = bound_of(privacy)
         self._notice = notice
         self._pending: _Pending | None = None
@@ -67,7 +68,7 @@ class SecureUpdates:
     def __call__(
         self, message: Message, context: Context, answer: Callable[[Message, Context], Message]
     ) -> Message:
-        """Return the reply of ``answer`` with keys in the place of parameters."""
+        """Return the reply of ``answer`` with keys instead of parameters."""
         sent = arrays_of(message.content)
         if self._promise is None or sent is None:
             return answer(message, context)
@@ -79,76 +80,76 @@ class SecureUpdates:
         if trained is None or metrics is None:
             return reply
         _check(trained, before)
-        member = Member(self._promise.threshold)
+        client = SecureClient(self._promise.threshold)
         samples = metrics[SAMPLES]
         assert isinstance(samples, int | float)  # noqa: S101 - the learner counted them itself
-        self._pending = _Pending(member, before, trained, samples)
+        self._pending = _Pending(client, before, trained, samples)
         del reply.content[ARRAYS]
-        keys = member.keys
+        keys = client.keys
         reply.content[SECURE] = ConfigRecord({"seal": keys.seal, "mask": keys.mask})
         return reply
 
     def register(self, app: ClientApp) -> None:
-        """Let ``app`` answer the further messages."""
+        """Make ``app`` reply to the further messages."""
         app.query(SHARE)(self._share)
         app.query(MASK)(self._mask)
         app.query(OPEN)(self._open)
 
     def _share(self, message: Message, _context: Context) -> Message:
-        pending, told = self._asked(message)
-        members = [PublicKeys(*both) for both in zip(told["seals"], told["masks"], strict=True)]
-        sealed = pending.member.share(members)
-        pending.steps = steps_for(len(members))
-        return _reply(message, {"to": list(sealed), "sealed": list(sealed.values())})
+        pending, config = self._request(message)
+        keys = list(starmap(PublicKeys, zip(config["seals"], config["masks"], strict=True)))
+        shares = pending.client.share(keys)
+        pending.steps = steps_for(len(keys))
+        return _reply(message, {"to": list(shares), "sealed": list(shares.values())})
 
     def _mask(self, message: Message, _context: Context) -> Message:
-        pending, told = self._asked(message)
-        sealed = dict(zip(told["by"], told["sealed"], strict=True))
-        weight = 1.0 if self._counts_alike else pending.samples / told["largest"]
+        pending, config = self._request(message)
+        shares = dict(zip(config["by"], config["sealed"], strict=True))
+        weight = 1.0 if self._has_equal_weights else pending.samples / config["largest"]
         if not 0 < weight <= 1:
-            raise RefusedError(f"an update cannot have the weight {weight:g}")
-        hidden = self._in_steps(pending, weight)
-        pending.member.mask(sealed, [one.values for one in hidden.values()])
-        arrays = record_of({key: one.finished() for key, one in hidden.items()})
-        # Nothing of it is kept: the sum is the aggregator's.
+            raise RefusedError(f"the weight of an update is {weight:g}, but must be in (0, 1]")
+        update = self._fixed_point(pending, weight)
+        pending.client.mask(shares, [array.values for array in update.values()])
+        arrays = record_of({key: array.finished() for key, array in update.items()})
+        # The update is not needed any more.
         pending.before, pending.after = ArrayRecord(), ArrayRecord()
         return Message(RecordDict({ARRAYS: arrays}), reply_to=message)
 
     def _open(self, message: Message, _context: Context) -> Message:
-        pending, told = self._asked(message)
-        shares = pending.member.reveal(told["alive"])
+        pending, config = self._request(message)
+        shares = pending.client.reveal(config["alive"])
         return _reply(message, {"of": list(shares), "shares": list(shares.values())})
 
-    def _asked(self, message: Message) -> tuple[_Pending, Mapping[str, Any]]:
+    def _request(self, message: Message) -> tuple[_Pending, Mapping[str, Any]]:
         if self._pending is None:
-            raise RefusedError("there is no update to hide")
+            raise RefusedError("there is no update to mask")
         return self._pending, config_in(message.content)
 
-    def _in_steps(self, pending: _Pending, weight: float) -> dict[str, EmptyArray]:
-        memory, found, cut, size = memory_for(pending.before), {}, 0, 0
+    def _fixed_point(self, pending: _Pending, weight: float) -> dict[str, EmptyArray]:
+        memory, update, clipped, size = memory_for(pending.before), {}, 0, 0
         for key, array in pending.before.items():
             if not is_clipped(array):
                 continue
             old, new = array_view(array), array_view(pending.after[key])
-            hidden = EmptyArray(old.shape, np.dtype(np.uint32), memory)
+            whole = EmptyArray(old.shape, np.dtype(np.uint32), memory)
             for into, was, became in zip(
-                pieces(hidden.values), pieces(old), pieces(new), strict=True
+                pieces(whole.values), pieces(old), pieces(new), strict=True
             ):
                 change = np.subtract(became, was, dtype=np.float64)
-                cut += to_steps(change, self._bound, weight, pending.steps, into)
+                clipped += to_steps(change, self._bound, weight, pending.steps, into)
                 size += change.size
                 del into
-            found[key] = hidden
-        if cut:
+            update[key] = whole
+        if clipped:
             self._notice(
-                f"{cut} of {size} numbers of an update were cut to the bound of {self._bound:g} of "
-                "the secure aggregation"
+                f"{clipped} of {size} numbers of an update were clipped to the bound "
+                f"{self._bound:g} of secure aggregation"
             )
-        return found
+        return update
 
 
 def bound_of(privacy: Privacy) -> float:
-    """Return within what each number of an update is: no number is above its vector's norm."""
+    """Return the bound of each number of an update: none is above the clipping norm."""
     promise, private = privacy.secure_aggregation, privacy.differential_privacy
     if promise is None:
         return 0.0
@@ -156,13 +157,15 @@ def bound_of(privacy: Privacy) -> float:
 
 
 def _check(trained: ArrayRecord, before: ArrayRecord) -> None:
-    """Raise ``UserCodeError`` if there is no telling what changed, or by how much."""
+    """Raise ``UserCodeError`` for other shapes, NaN or infinity."""
     require_same_shapes(trained, before)
     for array in trained.values():
         values = array_view(array)
-        if values.dtype.kind == "f" and not all(np.isfinite(one).all() for one in pieces(values)):
-            raise UserCodeError("the parameters hold values that are no numbers after fit_model")
+        if values.dtype.kind == "f" and not all(
+            np.isfinite(piece).all() for piece in pieces(values)
+        ):
+            raise UserCodeError("the parameters contain NaN or infinity after fit_model")
 
 
-def _reply(message: Message, told: dict[str, Any]) -> Message:
-    return Message(RecordDict({SECURE: ConfigRecord(told)}), reply_to=message)
+def _reply(message: Message, shares: dict[str, Any]) -> Message:
+    return Message(RecordDict({SECURE: ConfigRecord(shares)}), reply_to=message)

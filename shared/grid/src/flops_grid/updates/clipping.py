@@ -128,7 +128,7 @@ class PrivateUpdates:
         require_same_shapes(trained, before)
         norm = update_norm(trained, before)
         if not math.isfinite(norm):
-            raise UserCodeError("the parameters hold values that are no numbers after fit_model")
+            raise UserCodeError("the parameters contain NaN or infinity after fit_model")
         spread = self._local.noise_multiplier * bound if self._local else 0.0
         reply.content[ARRAYS] = moved(before, trained, shortened(norm, bound), spread, self._draw)
         metrics = metrics_in(reply.content)

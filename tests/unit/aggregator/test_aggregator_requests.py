@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from flops_aggregator.errors import TooFewLearnersError
-from flops_aggregator.replies.asking import Asking
+from flops_aggregator.replies.requests import Requests
 from flops_contracts.exit_codes import ExitCode
 from flops_grid.errors import LearnerError, UserCodeError
 from flops_grid.messages.flower_internals import take_identity
@@ -81,7 +81,7 @@ def test_below_the_minima_the_reason_for_waiting_is_told():
     told: list[str] = []
     training = a_training(learners=2, return_timeout_seconds=60.0)
 
-    present = Asking(training, MemoryGrid({"a": Learner()}), told.append).wait_for_enough(2, "it")
+    present = Requests(training, MemoryGrid({"a": Learner()}), told.append).wait_for_enough(2, "it")
 
     assert len(present) == 1
     assert told == ["it needs 2 learners, 1 can: waiting up to 60 s"]
