@@ -1,4 +1,4 @@
-"""Secure sums: exact for those who are left, closed for everybody else."""
+"""Secure sums: exact for the survivors, unreadable for everybody else."""
 
 import random
 from contextlib import suppress
@@ -21,56 +21,56 @@ SECRET = bytes(range(32))
 
 @dataclass
 class Sum:
-    """One aggregation of ``size`` members; who is lost before which step."""
+    """One aggregation of ``size`` clients; ``dropouts`` are the clients lost before each step."""
 
     size: int
     part: float = 2 / 3
-    lost: dict[str, set[int]] = field(default_factory=dict)
+    dropouts: dict[str, set[int]] = field(default_factory=dict)
     numbers: int = 50
 
     def __post_init__(self):
-        self.members = [SecureClient(self.part) for _ in range(self.size)]
-        self.keys = [one.keys for one in self.members]
-        self.leader = SecureServer(self.keys, self.part)
+        self.clients = [SecureClient(self.part) for _ in range(self.size)]
+        self.keys = [client.keys for client in self.clients]
+        self.server = SecureServer(self.keys, self.part)
         rng = np.random.default_rng(self.size)
         self.values = rng.integers(0, 2**32, (self.size, self.numbers), dtype=np.uint32)
-        self.hidden: dict[int, np.ndarray] = {}
+        self.masked: dict[int, np.ndarray] = {}
 
-    def left(self, among, step):
-        return [one for one in among if one not in self.lost.get(step, ())]
+    def left(self, clients, step):
+        return [client for client in clients if client not in self.dropouts.get(step, ())]
 
     def shared(self):
         sharing = self.left(range(self.size), "share")
-        return self.leader.route_shares(
-            {one: self.members[one].share(self.keys) for one in sharing}
+        return self.server.route_shares(
+            {client: self.clients[client].share(self.keys) for client in sharing}
         )
 
     def summed(self):
-        route_shares = self.shared()
-        alive = self.left(route_shares, "mask")
-        for one in alive:
-            self.hidden[one] = self.values[one].copy()
-            # Cut in two: the numbers of a mask do not depend on that.
-            self.members[one].mask(route_shares[one], [self.hidden[one][:7], self.hidden[one][7:]])
-        self.leader.check_survivors(set(alive))
-        opening = self.left(alive, "open")
-        shares = {one: self.members[one].reveal(alive) for one in opening}
-        total = sum(self.hidden.values()).astype(np.uint32)
-        self.leader.unmask(set(alive), shares, [total])
-        return total, self.values[alive].sum(axis=0, dtype=np.uint32)
+        routed = self.shared()
+        survivors = self.left(routed, "mask")
+        for client in survivors:
+            self.masked[client] = numbers = self.values[client].copy()
+            # Split in two: a mask does not depend on that.
+            self.clients[client].mask(routed[client], [numbers[:7], numbers[7:]])
+        self.server.check_survivors(set(survivors))
+        revealing = self.left(survivors, "reveal")
+        shares = {client: self.clients[client].reveal(survivors) for client in revealing}
+        total = sum(self.masked.values()).astype(np.uint32)
+        self.server.unmask(set(survivors), shares, [total])
+        return total, self.values[survivors].sum(axis=0, dtype=np.uint32)
 
 
 @pytest.mark.parametrize("size", [4, 7])
-@pytest.mark.parametrize("step", ["nobody", "share", "mask", "open"])
-def test_the_sum_is_exact_whenever_one_is_lost(size, step):
-    total, expected = Sum(size, part=0.51, lost={step: {1}}).summed()
+@pytest.mark.parametrize("step", ["nobody", "share", "mask", "reveal"])
+def test_the_sum_is_exact_at_whichever_step_a_client_drops_out(size, step):
+    total, expected = Sum(size, part=0.51, dropouts={step: {1}}).summed()
 
     np.testing.assert_array_equal(total, expected)
 
 
-def test_several_may_be_lost_at_several_steps():
+def test_several_clients_may_drop_out_at_several_steps():
     total, expected = Sum(
-        12, part=0.55, lost={"share": {0}, "mask": {5, 11}, "open": {2, 3}}
+        12, part=0.55, dropouts={"share": {0}, "mask": {5, 11}, "reveal": {2, 3}}
     ).summed()
 
     np.testing.assert_array_equal(total, expected)
@@ -78,180 +78,182 @@ def test_several_may_be_lost_at_several_steps():
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(3, 9), st.randoms(use_true_random=False))
-def test_whoever_is_lost_the_sum_is_exact_or_stays_closed(size, chance):
-    steps = ["share", "mask", "open"]
-    lost = {step: {one for one in range(size) if chance.random() < 0.15} for step in steps}
+def test_with_any_dropouts_the_sum_is_exact_or_stays_masked(size, chance):
+    steps = ["share", "mask", "reveal"]
+    dropouts = {
+        step: {client for client in range(size) if chance.random() < 0.15} for step in steps
+    }
 
     with suppress(TooFewClientsError):
-        np.testing.assert_array_equal(*Sum(size, lost=lost).summed())
+        np.testing.assert_array_equal(*Sum(size, dropouts=dropouts).summed())
 
 
-@pytest.mark.parametrize(("step", "told"), [("share", 3), ("mask", 3), ("open", 2)])
-def test_below_the_threshold_it_stays_closed(step, told):
-    with pytest.raises(TooFewClientsError, match=f"1 of at least {told} learners"):
-        Sum(3, lost={step: {0, 2}}).summed()
+@pytest.mark.parametrize(("step", "minimum"), [("share", 3), ("mask", 3), ("reveal", 2)])
+def test_below_the_threshold_it_stays_masked(step, minimum):
+    with pytest.raises(TooFewClientsError, match=f"1 of at least {minimum} learners"):
+        Sum(3, dropouts={step: {0, 2}}).summed()
 
 
 @pytest.mark.parametrize("step", ["share", "mask"])
-def test_a_sum_of_two_stays_closed_whatever_the_threshold(step):
+def test_a_sum_of_two_stays_masked_whatever_the_threshold(step):
     with pytest.raises(TooFewClientsError, match="2 of at least 3 learners"):
-        Sum(3, part=0.51, lost={step: {1}}).summed()
+        Sum(3, part=0.51, dropouts={step: {1}}).summed()
 
 
-def test_three_that_are_all_in_the_sum_may_lose_one_when_it_is_opened():
-    np.testing.assert_array_equal(*Sum(3, lost={"open": {1}}).summed())
+def test_of_three_clients_in_the_sum_one_may_drop_out_when_it_is_unmasked():
+    np.testing.assert_array_equal(*Sum(3, dropouts={"reveal": {1}}).summed())
 
 
-def test_two_cannot_make_a_secure_sum():
+def test_two_clients_cannot_make_a_secure_sum():
     with pytest.raises(TooFewClientsError, match="needs 3 learners, there are 2"):
         SecureServer([SecureClient(0.6).keys for _ in range(2)], 0.6)
 
 
-def test_what_one_sends_looks_like_chance():
-    one = Sum(3, numbers=100_000)
-    one.values[:] = 0
-    one.summed()
+def test_a_masked_update_looks_random():
+    it = Sum(3, numbers=100_000)
+    it.values[:] = 0
+    it.summed()
 
-    for hidden in one.hidden.values():
-        counts = np.bincount(hidden.view(np.uint8), minlength=256)
-        expected = hidden.nbytes / 256
+    for masked in it.masked.values():
+        counts = np.bincount(masked.view(np.uint8), minlength=256)
+        expected = masked.nbytes / 256
         # 255 degrees of freedom: above 400 once in 10^8 times.
         assert ((counts - expected) ** 2 / expected).sum() < 400
 
 
-def test_many_members_have_so_many_neighbours_at_most():
+def test_many_clients_have_a_limited_number_of_neighbours():
     size = NEIGHBOURS + 20
-    one = Sum(
-        size, part=0.6, numbers=10, lost={"mask": set(random.Random(1).sample(range(size), 9))}
+    it = Sum(
+        size, part=0.6, numbers=10, dropouts={"mask": set(random.Random(1).sample(range(size), 9))}
     )
 
-    total, expected = one.summed()
+    total, expected = it.summed()
 
     np.testing.assert_array_equal(total, expected)
     assert len(ShareGraph(size, 0.6).holders(3)) == NEIGHBOURS + 1
 
 
 @pytest.mark.parametrize("size", [3, 10, 129, 130, 1000])
-def test_members_of_a_circle_hold_each_others_shares(size):
-    circle = ShareGraph(size, 2 / 3)
+def test_neighbours_hold_each_others_shares(size):
+    graph = ShareGraph(size, 2 / 3)
 
-    for member in range(0, size, max(1, size // 20)):
-        holders = circle.holders(member)
-        assert member in holders
-        assert all(member in circle.holders(one) for one in holders)
-        assert len(holders) / 2 < circle.threshold <= len(holders)
+    for client in range(0, size, max(1, size // 20)):
+        holders = graph.holders(client)
+        assert client in holders
+        assert all(client in graph.holders(holder) for holder in holders)
+        assert len(holders) / 2 < graph.threshold <= len(holders)
 
 
 def in_the_middle(size=4):
-    """Return members that gave their shares, and what was passed on."""
-    one = Sum(size)
-    return one, one.shared()
+    """Return a sum whose clients have shared, and the routed shares."""
+    it = Sum(size)
+    return it, it.shared()
 
 
-def test_a_member_refuses_a_list_that_is_not_everybodys():
+def test_a_client_refuses_a_wrong_list_of_keys():
     keys = [SecureClient(0.6).keys for _ in range(3)]
 
     with pytest.raises(RefusedError, match="missing from the client list"):
         SecureClient(0.6).share(keys)
-    member = SecureClient(0.6)
+    client = SecureClient(0.6)
     with pytest.raises(RefusedError, match="same key"):
-        member.share([member.keys, keys[0], keys[0]])
+        client.share([client.keys, keys[0], keys[0]])
     with pytest.raises(RefusedError, match="same key"):
-        member.share([member.keys, keys[0], PublicKeys(keys[1].seal, member.keys.mask)])
+        client.share([client.keys, keys[0], PublicKeys(keys[1].seal, client.keys.mask)])
     with pytest.raises(RefusedError, match="too few"):
-        member.share([member.keys, keys[0]])
+        client.share([client.keys, keys[0]])
 
 
-def test_a_member_gives_its_shares_once():
-    one, _ = in_the_middle()
+def test_a_client_shares_once():
+    it, _ = in_the_middle()
 
     with pytest.raises(RefusedError, match="before"):
-        one.members[0].share(one.keys)
+        it.clients[0].share(it.keys)
 
 
-def test_a_broken_seal_is_refused_and_nothing_is_hidden_twice():
-    one, route_shares = in_the_middle()
+def test_damaged_shares_are_refused_and_nothing_is_masked_twice():
+    it, routed = in_the_middle()
     numbers = [np.zeros(3, np.uint32)]
-    broken = {**route_shares[0], 1: route_shares[0][1][:-1] + bytes([route_shares[0][1][-1] ^ 1])}
+    broken = {**routed[0], 1: routed[0][1][:-1] + bytes([routed[0][1][-1] ^ 1])}
 
-    for boxes in (broken, {**route_shares[0], 1: b""}, {**route_shares[0], 1: route_shares[0][2]}):
-        with pytest.raises(RefusedError, match="member 1 sealed"):
-            one.members[0].mask(boxes, numbers)
+    for shares in (broken, {**routed[0], 1: b""}, {**routed[0], 1: routed[0][2]}):
+        with pytest.raises(RefusedError, match="shares of client 1"):
+            it.clients[0].mask(shares, numbers)
     np.testing.assert_array_equal(numbers[0], 0)
-    one.members[0].mask(route_shares[0], numbers)
+    it.clients[0].mask(routed[0], numbers)
     with pytest.raises(RefusedError, match="once"):
-        one.members[0].mask(route_shares[0], numbers)
+        it.clients[0].mask(routed[0], numbers)
 
 
-def test_shares_for_another_are_refused():
-    one, route_shares = in_the_middle()
+def test_shares_for_another_client_are_refused():
+    it, routed = in_the_middle()
 
-    with pytest.raises(RefusedError, match="member 1 sealed"):
-        one.members[0].mask({**route_shares[0], 1: route_shares[2][1]}, [])
-    with pytest.raises(RefusedError, match="hold none"):
-        one.members[0].mask({**route_shares[0], 9: b""}, [])
+    with pytest.raises(RefusedError, match="shares of client 1"):
+        it.clients[0].mask({**routed[0], 1: routed[2][1]}, [])
+    with pytest.raises(RefusedError, match="not neighbours"):
+        it.clients[0].mask({**routed[0], 9: b""}, [])
 
 
-def test_a_member_hides_among_enough_only():
-    one, route_shares = in_the_middle()
+def test_a_client_masks_only_with_enough_peers():
+    it, routed = in_the_middle()
 
     with pytest.raises(RefusedError, match="too few to hide among"):
-        one.members[0].mask({1: route_shares[0][1]}, [])
+        it.clients[0].mask({1: routed[0][1]}, [])
     with pytest.raises(RefusedError, match="too few to hide among"):
-        one.members[0].mask({}, [])
+        it.clients[0].mask({}, [])
 
 
-def test_a_member_never_opens_both_secrets_of_one():
-    one, route_shares = in_the_middle()
-    for number, member in enumerate(one.members):
-        member.mask(route_shares[number], [np.zeros(1, np.uint32)])
+def test_a_client_never_reveals_both_secrets_of_a_peer():
+    it, routed = in_the_middle()
+    for number, client in enumerate(it.clients):
+        client.mask(routed[number], [np.zeros(1, np.uint32)])
 
-    shares = one.members[0].reveal([0, 1, 2])
+    shares = it.clients[0].reveal([0, 1, 2])
 
     assert set(shares) == {0, 1, 2, 3}
     assert {len(share) for share in shares.values()} == {SHARE_BYTES}
     with pytest.raises(RefusedError, match="once"):
-        one.members[0].reveal([0, 2, 3])
+        it.clients[0].reveal([0, 2, 3])
 
 
-def test_a_member_opens_nothing_for_a_sum_of_few_or_without_its_own():
-    one, route_shares = in_the_middle()
-    with pytest.raises(RefusedError, match="after the numbers were hidden"):
-        one.members[0].reveal([0, 1, 2])
-    one.members[0].mask(route_shares[0], [])
+def test_a_client_reveals_nothing_for_a_small_sum_or_without_its_own_update():
+    it, routed = in_the_middle()
+    with pytest.raises(RefusedError, match="after the update was masked"):
+        it.clients[0].reveal([0, 1, 2])
+    it.clients[0].mask(routed[0], [])
 
     with pytest.raises(RefusedError, match="a sum of 2"):
-        one.members[0].reveal([0, 1])
-    with pytest.raises(RefusedError, match="not named"):
-        one.members[0].reveal([1, 2, 3])
+        it.clients[0].reveal([0, 1])
+    with pytest.raises(RefusedError, match="not among the survivors"):
+        it.clients[0].reveal([1, 2, 3])
 
 
-def test_shares_that_are_none_are_found_out():
-    one = Sum(4, part=0.51, lost={"mask": {3}})
-    route_shares = one.shared()
-    alive = [0, 1, 2]
-    for number in alive:
-        one.members[number].mask(route_shares[number], [np.zeros(1, np.uint32)])
-    shares = {number: one.members[number].reveal(alive) for number in alive}
+def test_a_wrong_share_is_noticed():
+    it = Sum(4, part=0.51, dropouts={"mask": {3}})
+    routed = it.shared()
+    survivors = [0, 1, 2]
+    for number in survivors:
+        it.clients[number].mask(routed[number], [np.zeros(1, np.uint32)])
+    shares = {number: it.clients[number].reveal(survivors) for number in survivors}
     shares[0][3] = (7).to_bytes(SHARE_BYTES)
 
-    with pytest.raises(ValueError, match=r"member 3|one secret"):
-        one.leader.unmask(set(alive), shares, [np.zeros(1, np.uint32)])
+    with pytest.raises(ValueError, match=r"client 3|one secret"):
+        it.server.unmask(set(survivors), shares, [np.zeros(1, np.uint32)])
 
 
 @given(st.integers(1, 8), st.integers(0, 4), st.binary(min_size=32, max_size=32))
-def test_any_so_many_shares_tell_a_secret(threshold, more, secret):
+def test_any_threshold_of_shares_recovers_a_secret(threshold, more, secret):
     shares = split(secret, range(threshold + more), threshold)
     some = dict(random.sample(sorted(shares.items()), threshold))
 
     assert combine(some, threshold) == secret
 
 
-def test_fewer_shares_tell_nothing():
+def test_fewer_shares_recover_nothing():
     shares = split(SECRET, range(5), 3)
 
-    with pytest.raises(ValueError, match="2 of 3"):
-        combine({one: shares[one] for one in (0, 1)}, 3)
+    with pytest.raises(ValueError, match="2 shares given, 3 needed"):
+        combine({holder: shares[holder] for holder in (0, 1)}, 3)
     assert split(SECRET, range(5), 3) != shares
 
 
@@ -259,7 +261,7 @@ def test_fewer_shares_tell_nothing():
     ("secret", "holders", "threshold"), [(b"short", 3, 2), (SECRET, 3, 4), (SECRET, 3, 0)]
 )
 def test_a_secret_that_cannot_be_split_is_refused(secret, holders, threshold):
-    with pytest.raises(ValueError, match=r"secret has|cannot be needed"):
+    with pytest.raises(ValueError, match=r"secret has|threshold is"):
         split(secret, range(holders), threshold)
 
 
@@ -269,7 +271,7 @@ def test_both_sides_agree_on_one_key_for_each_purpose():
     )
 
     mine, yours = X25519PrivateKey.generate(), X25519PrivateKey.generate()
-    publics = [one.public_key().public_bytes_raw() for one in (mine, yours)]
+    publics = [key.public_key().public_bytes_raw() for key in (mine, yours)]
 
     assert agreed_key(mine, publics[1], b"a") == agreed_key(yours, publics[0], b"a")
     assert agreed_key(mine, publics[1], b"a") != agreed_key(mine, publics[1], b"b")
@@ -277,7 +279,7 @@ def test_both_sides_agree_on_one_key_for_each_purpose():
         agreed_key(mine, bytes(32), b"a")
 
 
-def test_a_stream_is_chacha20s():
+def test_a_mask_is_chacha20s_stream():
     numbers = np.zeros(4, np.uint32)
 
     add_mask(bytes(32), [numbers])
@@ -286,44 +288,44 @@ def test_a_stream_is_chacha20s():
     assert numbers.tobytes() == bytes.fromhex("76b8e0ada0f13d90405d6ae55386bd28")
 
 
-def test_a_mask_is_taken_off_as_it_was_put_on_however_the_arrays_are_cut():
+def test_a_mask_is_subtracted_as_it_was_added_however_the_arrays_are_split():
     rng = np.random.default_rng(0)
     values = rng.integers(0, 2**32, 600_000, dtype=np.uint32)
-    hidden = values.copy()
+    masked = values.copy()
 
-    add_mask(SECRET, [hidden.reshape(600, 1000)])
-    add_mask(SECRET, [hidden[:250_001], hidden[250_001:]], subtract=True)
+    add_mask(SECRET, [masked.reshape(600, 1000)])
+    add_mask(SECRET, [masked[:250_001], masked[250_001:]], subtract=True)
 
-    np.testing.assert_array_equal(hidden, values)
+    np.testing.assert_array_equal(masked, values)
 
 
-@pytest.mark.parametrize("members", [3, 100, 1000])
-def test_a_mean_is_as_exact_as_promised(members):
-    rng = np.random.default_rng(members)
-    bound, steps = 8.0, steps_for(members)
-    updates = rng.uniform(-bound, bound, (members, 200))
-    weights = rng.uniform(0.1, 1, members)
+@pytest.mark.parametrize("clients", [3, 100, 1000])
+def test_a_mean_is_as_exact_as_promised(clients):
+    rng = np.random.default_rng(clients)
+    bound, steps = 8.0, steps_for(clients)
+    updates = rng.uniform(-bound, bound, (clients, 200))
+    weights = rng.uniform(0.1, 1, clients)
     total = np.zeros(200, np.uint32)
     for update, weight in zip(updates, weights, strict=True):
-        told = np.empty(200, np.uint32)
-        assert to_steps(update, bound, weight, steps, told) == 0
-        total += told
+        numbers = np.empty(200, np.uint32)
+        assert to_steps(update, bound, weight, steps, numbers) == 0
+        total += numbers
 
     mean = from_steps(total, bound, steps) / weights.sum()
 
     exact = weights @ updates / weights.sum()
-    assert np.abs(mean - exact).max() <= members * bound / (2 * steps * weights.sum()) + 1e-12
+    assert np.abs(mean - exact).max() <= clients * bound / (2 * steps * weights.sum()) + 1e-12
 
 
 def test_the_largest_sum_fits():
-    steps, told = steps_for(1000), np.empty(2, np.uint32)
-    to_steps(np.array([8.0, -8.0]), 8.0, 1.0, steps, told)
+    steps, numbers = steps_for(1000), np.empty(2, np.uint32)
+    to_steps(np.array([8.0, -8.0]), 8.0, 1.0, steps, numbers)
 
-    np.testing.assert_allclose(from_steps(told * np.uint32(1000), 8.0, steps), [8000, -8000])
+    np.testing.assert_allclose(from_steps(numbers * np.uint32(1000), 8.0, steps), [8000, -8000])
 
 
-def test_what_is_cut_is_counted():
-    told = np.empty(4, np.uint32)
+def test_clipped_numbers_are_counted():
+    numbers = np.empty(4, np.uint32)
 
-    assert to_steps(np.array([9.0, -8.1, 8.0, 0.0]), 8.0, 1.0, 1000, told) == 2
-    np.testing.assert_allclose(from_steps(told, 8.0, 1000), [8, -8, 8, 0])
+    assert to_steps(np.array([9.0, -8.1, 8.0, 0.0]), 8.0, 1.0, 1000, numbers) == 2
+    np.testing.assert_allclose(from_steps(numbers, 8.0, 1000), [8, -8, 8, 0])
