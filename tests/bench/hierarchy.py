@@ -77,7 +77,7 @@ def be_cluster(port: int, name: str, parent: int, clients: int, rounds: int) -> 
         grid.wait_for_learners(clients, JOIN_SECONDS)
         cluster = Cluster(_training(rounds, clients), name, grid, MemoryWatch(), MemoryRuns())
         peer = Peer(f"127.0.0.1:{parent}", name, TOKEN, aggregates=True)
-        cluster.serve(Link(peer, LinkSettings(), news=cluster.look_up))
+        cluster.serve(Link(peer, LinkSettings(), news=cluster.call_off_if_superseded))
 
 
 def lead(port: int, clients: int, rounds: int, floats: int) -> list[float]:

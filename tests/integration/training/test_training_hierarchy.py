@@ -86,7 +86,7 @@ class Tree:
         training = a_training(round_timeout_seconds=20.0, **changes)
         cluster = Cluster(training, name, level.grid, level.watch, MemoryRuns())
         peer = Peer(f"127.0.0.1:{port}", name, TOKEN, aggregates=True)
-        link = Link(peer, QUICK_LINK, news=cluster.look_up)
+        link = Link(peer, QUICK_LINK, news=cluster.call_off_if_superseded)
         level.end = self.threads.submit(self._serve, cluster, link, level.grid)
         return level
 
@@ -276,7 +276,11 @@ def test_a_cluster_whose_parent_stays_away_ends_its_learners_too(tree):
     level = tree._listen()
     cluster = Cluster(a_training(), "north", level.grid, level.watch, MemoryRuns())
     impatient = LinkSettings(unreachable_seconds=0.5, first_pause_seconds=0.05)
-    link = Link(Peer(f"127.0.0.1:{line.port}", "north", TOKEN), impatient, news=cluster.look_up)
+    link = Link(
+        Peer(f"127.0.0.1:{line.port}", "north", TOKEN),
+        impatient,
+        news=cluster.call_off_if_superseded,
+    )
     learner = tree.learner("one", level, Learner())
     end = tree.threads.submit(tree._serve, cluster, link, level.grid)
     root.grid.wait_for_learners(1, 10)
