@@ -6,14 +6,8 @@ from datetime import timedelta
 from flops_contracts.events import Progress
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.domain.mocks import Mock
-from flops_manager.domain.projects import (
-    ClusterRound,
-    LearnerFailed,
-    Project,
-    ProjectError,
-    Service,
-    StageEntry,
-)
+from flops_manager.domain.projects import ClusterRound, Project, StageEntry
+from flops_manager.domain.subjects import LearnerFailed, ProjectError, Service
 from flops_manager.usecases.answers import ActorLog, Finding, TrainedModel
 from support.wire_samples import (
     BEGIN,

@@ -7,10 +7,10 @@ from flask import Flask
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import Event
+from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.errors import NotAuthenticatedError
 from flops_manager.domain.mocks import Mock
-from flops_manager.domain.observations import Limits
 from flops_manager.domain.projects import Project
 from flops_manager.entrypoints.api.callers import Senders, VerifiedSenders
 from flops_manager.entrypoints.api.serving import UseCases, make_api
@@ -37,7 +37,6 @@ from support.memory.stores import (
     MemoryLeases,
     MemoryRecords,
     memory_mocks,
-    memory_projects,
 )
 from support.wire_samples import PROJECT_ID
 
@@ -79,7 +78,7 @@ class BreakableProjects(MemoryRecords[Project]):
 
 def breakable_projects() -> BreakableProjects:
     """Return a store of projects that tests can break."""
-    return BreakableProjects(memory_projects()._missing)
+    return BreakableProjects(Project.noun)
 
 
 @dataclass
@@ -98,7 +97,7 @@ class World:
         """Return the use cases over this world."""
         survey = Survey(self.orchestrator, MemoryDataServers())
         queue = Queue(self.projects, survey, Limits())
-        kept = KeptLogs(self.logs, self.projects, self.mocks, LogLimits(), _now)
+        kept = KeptLogs(self.logs, {}, LogLimits(), _now)
         liveness = Liveness(self.heartbeats, _now)
         projects = Projects(
             self.projects, self.history, self.orchestrator, survey, queue, kept, liveness, _now

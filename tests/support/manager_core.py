@@ -24,9 +24,9 @@ from flops_contracts.events import (
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_contracts.sla_documents import read_mock_sla, read_project_sla
 from flops_manager.bootstrap import Adapters, Options, wire
+from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.deployments import Installation
-from flops_manager.domain.errors import ProjectNotFoundError
-from flops_manager.domain.lifecycle import submitted, transition
+from flops_manager.domain.lifecycle import PROJECTS
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.nodes import (
     BUILDER_ADDON,
@@ -36,7 +36,6 @@ from flops_manager.domain.nodes import (
     PlacementMode,
     TagStats,
 )
-from flops_manager.domain.observations import Limits
 from flops_manager.domain.placement import place_project
 from flops_manager.domain.project_events import Placed
 from flops_manager.domain.projects import Project
@@ -133,7 +132,7 @@ def a_project(project_id="0123456789ab", **changes):
         updated_at=NOW,
         grid_token="token",
     )
-    return replace(submitted(project)[0], **changes)
+    return replace(PROJECTS.submitted(project)[0], **changes)
 
 
 def a_mock_sla(tag="mnist", partitions=3, nodes=1):
@@ -195,7 +194,7 @@ def walked(project, *events):
     """Return the project after ``events``, and all commands on the way."""
     commands = ()
     for event in events:
-        project, more = transition(project, event, NOW)
+        project, more = PROJECTS.transition(project, event, NOW)
         commands += more
     return project, commands
 
@@ -234,7 +233,7 @@ class CountingProjects(MemoryRecords):
     """A store that counts how often somebody looked for what is active."""
 
     def __init__(self):
-        super().__init__(ProjectNotFoundError.of)
+        super().__init__(Project.noun)
         self.looks = 0
 
     def active(self, ended_after):

@@ -11,8 +11,8 @@ from flops_contracts.roles import Role
 from flops_manager.bootstrap import Adapters, Options, wire
 from flops_manager.domain.errors import (
     OrchestratorUnavailableError,
-    ProjectNotFoundError,
     StoreUnavailableError,
+    SubjectNotFoundError,
 )
 from flops_manager.domain.states import Health
 from flops_manager.usecases.rhythm import Rhythm
@@ -237,7 +237,7 @@ class Story:
         """Whether the project has ended, and nothing waits to be done for it."""
         try:
             project = self.core.project(self.project_id)
-        except ProjectNotFoundError:
+        except SubjectNotFoundError:
             return False
         return project.stage.is_final and not self.core.adapters.projects.busy()
 

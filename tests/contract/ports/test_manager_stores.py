@@ -20,11 +20,10 @@ from flops_manager.adapters.mongo_heartbeats import MongoHeartbeats
 from flops_manager.domain.commands import Announce, Deploy, Place
 from flops_manager.domain.errors import (
     AlreadyExistsError,
-    MockNotFoundError,
-    ProjectNotFoundError,
     RecordTooLargeError,
     StaleProjectError,
     StoreUnavailableError,
+    SubjectNotFoundError,
     UnreadableRecordError,
 )
 from flops_manager.domain.liveness import LastHeartbeat
@@ -55,7 +54,7 @@ class ProjectStoreContract:
         assert store.get("p1").subject.commit == ""
 
     def test_what_is_not_there_is_missing(self, store):
-        with pytest.raises(ProjectNotFoundError):
+        with pytest.raises(SubjectNotFoundError):
             store.get("p1")
 
     def test_the_second_of_two_writers_loses(self, store):
@@ -99,7 +98,7 @@ class ProjectStoreContract:
         store.remove("p1")
         store.remove("p1")
 
-        with pytest.raises(ProjectNotFoundError):
+        with pytest.raises(SubjectNotFoundError):
             store.get("p1")
 
     def test_the_list_is_newest_first_in_pages(self, store):
@@ -193,7 +192,7 @@ class MockStoreContract:
         assert store.get("m1") == record
 
     def test_what_is_not_there_is_missing(self, store):
-        with pytest.raises(MockNotFoundError):
+        with pytest.raises(SubjectNotFoundError):
             store.get("m1")
 
     def test_active_are_those_that_have_not_ended(self, store):

@@ -87,7 +87,7 @@ def test_what_was_said_to_a_broker_without_the_managers_session_is_said_again(po
     actor.progress("passing", 1, 2)
     told(actor, "second")
 
-    a_bus(port, stack).open(lambda event, _: heard.append(event))
+    a_bus(port, stack).open(heard.append)
 
     until(lambda: notices(heard) == ["first", "second"])
     assert Kind.PROGRESS not in {one.kind for one in heard}
@@ -98,12 +98,12 @@ def test_a_manager_whose_session_was_kept_asks_for_nothing(port, stack):
     actor, heard = an_actor(port, stack), []
     told(actor, "first")
     bus = a_bus(port, stack)
-    bus.open(lambda event, _: heard.append(event))
+    bus.open(heard.append)
     until(lambda: notices(heard) == ["first"])
     bus.close()
     told(actor, "while it was away")
 
-    bus.open(lambda event, _: heard.append(event))
+    bus.open(heard.append)
     told(actor, "last")
 
     until(lambda: "last" in notices(heard))
@@ -167,10 +167,10 @@ def test_an_actor_ends_after_what_it_repeats_has_left(port, stack):
         event_id = actor.deliver(Kind.MODEL_BUILT, ModelBuilt("image"))
         bus = a_bus(port, stack)
 
-        def confirm(event, is_mock):
+        def confirm(event):
             heard.append(event)
             if event.event_id == event_id:
-                bus.acknowledge(event, is_mock=is_mock)
+                bus.acknowledge(event)
 
         bus.open(confirm)
         assert actor.is_acknowledged(event_id, 30)

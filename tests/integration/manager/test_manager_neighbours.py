@@ -9,7 +9,7 @@ import pytest
 from flops_contracts.envelope import decode, encode
 from flops_contracts.events import Actor, Kind, Notice
 from flops_contracts.roles import Role
-from flops_contracts.topics import project_topics
+from flops_contracts.topics import mock_topics, project_topics
 from flops_manager.adapters.data_servers import FlightDataServers
 from flops_manager.adapters.mqtt import MqttEventBus
 from flops_manager.domain.errors import StoreUnavailableError
@@ -57,16 +57,18 @@ def a_result():
     return an_event(PROJECT, OBSERVER, Kind.ACTORS_BUILT, ACTORS_BUILT)
 
 
-def test_what_actors_say_arrives_with_what_it_is_about(bus, actor):
+def test_messages_of_projects_and_mocks_arrive(bus, actor):
     heard = []
-    bus.open(lambda event, is_mock: heard.append((event, is_mock)))
+    bus.open(heard.append)
     event = a_notice()
 
     actor.publish(TOPICS.events, encode(event))
-    actor.publish(f"flops/v1/mocks/{PROJECT.id}/events", encode(event))
+    provider = Actor(Role.MOCK_DATA_PROVIDER, "mdpx1")
+    of_a_mock = replace(event, event_id="2", actor=provider)
+    actor.publish(mock_topics(PROJECT.id).events, encode(of_a_mock))
 
     until(lambda: len(heard) == 2)
-    assert sorted(heard, key=lambda one: one[1]) == [(event, False), (event, True)]
+    assert heard == [event, of_a_mock]
 
 
 def test_what_is_said_while_nobody_listens_waits(broker, bus, actor):
@@ -77,7 +79,7 @@ def test_what_is_said_while_nobody_listens_waits(broker, bus, actor):
     heard = []
 
     second = MqttEventBus(settings_for(broker), MovableClock())
-    second.open(lambda event, _: heard.append(event))
+    second.open(heard.append)
 
     until(lambda: event in heard)
     second.close()
@@ -87,7 +89,7 @@ def test_a_confirmed_result_is_told_to_its_actor_and_taken_off_the_broker(broker
     orders = []
     actor.subscribe(TOPICS.control, lambda _, data: orders.append(decode(data)))
     event = a_result()
-    bus.open(lambda event, is_mock: bus.acknowledge(event, is_mock=is_mock))
+    bus.open(bus.acknowledge)
 
     actor.publish(TOPICS.result(OBSERVER), encode(event), retain=True)
 
@@ -109,17 +111,17 @@ def test_a_result_that_nobody_confirmed_comes_again(broker, bus, actor):
     bus.close()
 
     second = MqttEventBus(settings_for(broker), MovableClock())
-    second.open(lambda event, _: heard.append(event))
+    second.open(heard.append)
 
     until(lambda: event in heard)
-    second.acknowledge(event, is_mock=False)
+    second.acknowledge(event)
     second.close()
 
 
 def test_what_could_not_be_stored_comes_again(broker, bus, actor):
     tried, heard = [], []
 
-    def receive_without_a_store(event, _):
+    def receive_without_a_store(event):
         tried.append(event)
         raise StoreUnavailableError("away")
 
@@ -130,7 +132,7 @@ def test_what_could_not_be_stored_comes_again(broker, bus, actor):
     bus.close()
 
     second = MqttEventBus(settings_for(broker), MovableClock())
-    second.open(lambda event, _: heard.append(event))
+    second.open(heard.append)
 
     until(lambda: event in heard)
     second.close()
@@ -150,10 +152,11 @@ def test_closing_ends_the_waiting_for_a_broker_that_is_away():
 
 def test_nonsense_and_lies_are_dropped(bus, actor):
     heard = []
-    bus.open(lambda event, _: heard.append(event))
+    bus.open(heard.append)
 
     actor.publish(TOPICS.events, b"nonsense")
     actor.publish(project_topics("another").events, encode(a_notice("of another project")))
+    actor.publish(mock_topics(PROJECT.id).events, encode(a_notice("as if it were a mock's")))
     actor.publish(TOPICS.events, encode(a_notice("the truth")))
 
     until(lambda: heard)
@@ -162,14 +165,14 @@ def test_nonsense_and_lies_are_dropped(bus, actor):
 
 def test_the_managers_own_announcements_are_not_heard_by_itself(bus, actor):
     heard, seen = [], []
-    bus.open(lambda event, _: heard.append(event))
+    bus.open(heard.append)
     actor.subscribe(TOPICS.events, lambda _, data: seen.append(data))
     # The broker takes one client's packets in order, so the subscription stands after this.
     actor.publish(TOPICS.control, b"anything")
     told = a_notice("the manager's own")
 
-    bus.publish(replace(told, actor=Actor(Role.MANAGER, "manager")), is_mock=False)
-    bus.publish(a_notice("an actor's"), is_mock=False)
+    bus.publish(replace(told, actor=Actor(Role.MANAGER, "manager")), "project")
+    bus.publish(a_notice("an actor's"), "project")
 
     until(lambda: len(seen) == 2 and heard)
     assert [one.payload.message for one in heard] == ["an actor's"]
@@ -182,7 +185,7 @@ def test_a_broker_that_is_away_is_said_to_be():
     with pytest.raises(BrokerUnreachableError):
         bus.open(lambda *_: None)
 
-    bus.publish(a_notice(), is_mock=False)
+    bus.publish(a_notice(), "project")
     bus.close()
 
 

@@ -15,8 +15,8 @@ from flops_manager.adapters.data_servers import FlightDataServers
 from flops_manager.adapters.oakestra import Oakestra
 from flops_manager.adapters.oakestra_hooks import OakestraHooks
 from flops_manager.adapters.oakestra_session import Account, OakestraSession
+from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.nodes import DATA_SERVER_PORT, PlacementMode
-from flops_manager.domain.observations import Limits
 from flops_runtime.settings import ProcessSettings
 from support.broker import free_port
 from support.data_plane import a_data_server, a_table

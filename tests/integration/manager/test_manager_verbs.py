@@ -16,7 +16,7 @@ from flops_manager.adapters.mongo import (
     mongo_projects,
 )
 from flops_manager.adapters.mongo_addresses import MongoAddressBook
-from flops_manager.domain.errors import IllegalTransitionError, ProjectNotFoundError
+from flops_manager.domain.errors import IllegalTransitionError, SubjectNotFoundError
 from flops_manager.usecases.rhythm import Rhythm
 from support.manager_core import ANNA, Core
 from support.mortal import Cast
@@ -75,7 +75,7 @@ def steer(core, project_id, seed, verbs):
         "delete": core.app.projects.delete,
     }
     for _ in range(VERBS_EACH):
-        with suppress(IllegalTransitionError, ProjectNotFoundError):
+        with suppress(IllegalTransitionError, SubjectNotFoundError):
             ask[draw.choice(verbs)](project_id, ANNA)
 
 
@@ -128,12 +128,12 @@ def test_delete_among_them_wins_and_leaves_nothing(core):
     project_id = core.submit()
 
     errors, _ = race(core, project_id, ("cancel", "retry", "delete"))
-    with suppress(ProjectNotFoundError):
+    with suppress(SubjectNotFoundError):
         core.app.projects.delete(project_id, ANNA)
 
     assert errors == []
     until(lambda: is_quiet(core), 30, "nothing is left to do")
-    with pytest.raises(ProjectNotFoundError):
+    with pytest.raises(SubjectNotFoundError):
         core.project(project_id)
     assert roles_of_services(core) <= {"trk"}
     assert core.adapters.history.after(project_id, 0, 10) == []

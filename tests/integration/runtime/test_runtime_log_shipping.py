@@ -24,7 +24,7 @@ from flops_runtime.settings import ActorSettings, MqttSettings
 from support.broker import PASSWORD, running_broker
 from support.manager_core import NOW, a_project
 from support.memory.logs import MemoryLogStore
-from support.memory.stores import memory_mocks, memory_projects
+from support.memory.stores import memory_projects
 from support.waiting import until
 
 PROGRAM = """
@@ -55,7 +55,7 @@ def kept(broker):
     """Return a manager's kept logs, which hear the broker."""
     projects = memory_projects()
     projects.add(Record(a_project("p1")))
-    kept = KeptLogs(MemoryLogStore(), projects, memory_mocks(), LogLimits(), lambda: NOW)
+    kept = KeptLogs(MemoryLogStore(), {Role.AGGREGATOR: projects}, LogLimits(), lambda: NOW)
     intake = LogIntake(MqttLogFeed(MqttSettings(broker.url, PASSWORD)), kept)
     intake.open()
     yield kept

@@ -16,20 +16,20 @@ class MemoryEventBus:
     def __init__(self) -> None:
         self.published: list[Event] = []
         self.acknowledged: list[str] = []
-        self._receive: Callable[[Event, bool], None] | None = None
-        self._retained: dict[str, tuple[Event, bool]] = {}
-        self._waiting: dict[str, tuple[Event, bool]] = {}
+        self._receive: Callable[[Event], None] | None = None
+        self._retained: dict[str, Event] = {}
+        self._waiting: dict[str, Event] = {}
 
     @property
     def is_open(self) -> bool:
         """Whether somebody listens."""
         return self._receive is not None
 
-    def say(self, event: Event, *, is_mock: bool = False) -> None:
+    def say(self, event: Event) -> None:
         """Be an actor. A result is kept until somebody confirms it."""
         if event.kind in RESULTS:
-            self._retained[event.event_id] = (event, is_mock)
-        self._waiting[event.event_id] = (event, is_mock)
+            self._retained[event.event_id] = event
+        self._waiting[event.event_id] = event
         self._deliver()
 
     def forget(self) -> None:
@@ -41,18 +41,16 @@ class MemoryEventBus:
         """Say that it was always heard, while somebody listens."""
         return datetime.min.replace(tzinfo=UTC) if self.is_open else None
 
-    def publish(self, event: Event, *, is_mock: bool) -> None:
+    def publish(self, event: Event, noun: str) -> None:
         """Keep it for the test to read."""
-        del is_mock
         self.published.append(event)
 
-    def acknowledge(self, event: Event, *, is_mock: bool) -> None:
+    def acknowledge(self, event: Event) -> None:
         """Keep it for the test to read."""
-        del is_mock
         self.acknowledged.append(event.event_id)
         self._retained.pop(event.event_id, None)
 
-    def open(self, receive: Callable[[Event, bool], None]) -> None:
+    def open(self, receive: Callable[[Event], None]) -> None:
         """Listen."""
         self._receive = receive
         self._deliver()
@@ -61,15 +59,15 @@ class MemoryEventBus:
     def ask_again(self) -> None:
         """Tell the results that nobody confirmed."""
         if self._receive is not None:
-            for event, is_mock in tuple(self._retained.values()):
-                self._receive(event, is_mock)
+            for event in tuple(self._retained.values()):
+                self._receive(event)
 
     def close(self) -> None:
         """Listen no more."""
         self._receive = None
 
     def _deliver(self) -> None:
-        for event_id, (event, is_mock) in tuple(self._waiting.items()):
+        for event_id, event in tuple(self._waiting.items()):
             if self._receive is not None:
-                self._receive(event, is_mock)
+                self._receive(event)
                 self._waiting.pop(event_id, None)

@@ -94,22 +94,22 @@ class MemoryLogFeed:
     """``LogFeed`` that tests speak into; what nobody heard waits."""
 
     def __init__(self) -> None:
-        self._receive: Callable[[LogBatch, bool], None] | None = None
-        self._waiting: list[tuple[LogBatch, bool]] = []
+        self._receive: Callable[[LogBatch], None] | None = None
+        self._waiting: list[LogBatch] = []
 
-    def say(self, batch: LogBatch, *, is_mock: bool = False) -> None:
+    def say(self, batch: LogBatch) -> None:
         """Be an actor that logged something."""
         if self._receive is None:
-            self._waiting.append((batch, is_mock))
+            self._waiting.append(batch)
         else:
-            self._receive(batch, is_mock)
+            self._receive(batch)
 
-    def open(self, receive: Callable[[LogBatch, bool], None]) -> None:
+    def open(self, receive: Callable[[LogBatch], None]) -> None:
         """See the port."""
         self._receive = receive
         waiting, self._waiting = self._waiting, []
-        for batch, is_mock in waiting:
-            receive(batch, is_mock)
+        for batch in waiting:
+            receive(batch)
 
     def close(self) -> None:
         """See the port."""

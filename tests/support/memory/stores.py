@@ -7,13 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from flops_contracts.envelope import document_from_event
-from flops_contracts.errors import FlopsError
 from flops_contracts.events import Event
 from flops_manager.domain.errors import (
     AlreadyExistsError,
-    MockNotFoundError,
-    ProjectNotFoundError,
     StaleProjectError,
+    SubjectNotFoundError,
 )
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.projects import Project
@@ -24,10 +22,10 @@ T = TypeVar("T")
 
 
 class MemoryRecords(Generic[T]):
-    """A store of projects or mocks; ``missing`` makes the error for an id that is not there."""
+    """A store of projects or mocks, whatever ``noun`` says."""
 
-    def __init__(self, missing: Callable[[str], FlopsError]) -> None:
-        self._missing = missing
+    def __init__(self, noun: str) -> None:
+        self._noun = noun
         self._records: dict[str, Record[Any]] = {}
         self._lock = threading.Lock()
 
@@ -43,7 +41,7 @@ class MemoryRecords(Generic[T]):
         """Return what is stored."""
         with self._lock:
             if subject_id not in self._records:
-                raise self._missing(subject_id)
+                raise SubjectNotFoundError.of(self._noun, subject_id)
             return self._records[subject_id]
 
     def save(self, record: Record[T]) -> None:
@@ -99,12 +97,12 @@ class MemoryRecords(Generic[T]):
 
 def memory_projects() -> MemoryRecords[Project]:
     """Return a store of projects."""
-    return MemoryRecords(ProjectNotFoundError.of)
+    return MemoryRecords(Project.noun)
 
 
 def memory_mocks() -> MemoryRecords[Mock]:
     """Return a store of mocks."""
-    return MemoryRecords(MockNotFoundError.of)
+    return MemoryRecords(Mock.noun)
 
 
 class MemoryEventStore:

@@ -12,10 +12,10 @@ from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.adapters.oakestra_documents import constraints, microservice
 from flops_manager.domain.deployments import RegistryAccess, service_address
 from flops_manager.domain.descriptions import describe, describe_mock, describe_tracking
-from flops_manager.domain.lifecycle import transition
+from flops_manager.domain.lifecycle import PROJECTS
 from flops_manager.domain.placement import place_project
 from flops_manager.domain.project_events import Placed
-from flops_manager.domain.projects import Service
+from flops_manager.domain.subjects import Service
 from support.manager_core import (
     ACTORS_BUILT,
     INSTALLATION,
@@ -37,7 +37,7 @@ def at_stage(count, **sla):
     project = a_project(sla=a_sla(**sla))
     placed = Placed(place_project(project.sla, a_landscape()))
     for event in (placed, ACTORS_BUILT, TRAINED, MODEL_BUILT)[:count]:
-        project, _ = transition(project, event, NOW)
+        project, _ = PROJECTS.transition(project, event, NOW)
     addresses = {Role.TRACKING_SERVER: TRACKING, Role.AGGREGATOR: AGGREGATOR}
     services = tuple(replace(one, address=addresses.get(one.role, "")) for one in project.services)
     return replace(project, services=services)

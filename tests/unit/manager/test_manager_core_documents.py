@@ -15,15 +15,8 @@ from flops_manager.adapters.documents import (
 )
 from flops_manager.domain.commands import Announce, Deploy, Locate, Place, Remove, Undeploy
 from flops_manager.domain.mocks import Mock
-from flops_manager.domain.projects import (
-    ClusterRound,
-    LearnerFailed,
-    Placement,
-    Project,
-    ProjectError,
-    Service,
-    StageEntry,
-)
+from flops_manager.domain.projects import ClusterRound, Project, StageEntry
+from flops_manager.domain.subjects import LearnerFailed, Placement, ProjectError, Service
 from flops_manager.ports.stores import Pending, Record
 from support.manager_core import TRAINED, a_mock, a_project, a_sla
 

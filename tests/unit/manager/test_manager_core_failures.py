@@ -3,7 +3,7 @@
 from flops_contracts.events import Kind, Progress
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
-from flops_manager.domain.observations import Limits
+from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.states import Health
 from support.manager_core import OBSERVATORY, Core, a_failure, an_event
 from support.waiting import until

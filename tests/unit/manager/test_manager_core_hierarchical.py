@@ -7,13 +7,14 @@ import pytest
 from flops_contracts.events import Kind, LearnerRound, RoundCompleted, RoundStarted
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
+from flops_manager.domain.deadlines import Limits, project_limit
 from flops_manager.domain.errors import OrchestratorRefusedError
-from flops_manager.domain.facts import with_told
-from flops_manager.domain.observations import Limits, stage_limit
+from flops_manager.domain.facts import with_message
 from flops_manager.domain.states import Health
 from support.manager_core import (
     ACTORS_BUILT,
     ANNA,
+    NOW,
     OBSERVATORY,
     TRAINED,
     Core,
@@ -163,12 +164,14 @@ def test_a_clusters_round_that_is_told_again_replaces_none_of_another_cycle_or_c
     again = an_event(project, tree.east, Kind.ROUND_COMPLETED, a_cluster_round(1, 1))
     west = an_event(project, tree.west, Kind.ROUND_COMPLETED, a_cluster_round(1, 1))
     later = replace(a_cluster_round(1, 1), accuracy=0.99)
-    project = with_told(project, west)
-    project = with_told(project, again, is_new=False)
+    project = with_message(project, west, NOW, True)
+    project = with_message(project, again, NOW, False)
     assert len(project.cluster_rounds) == 2
-    project = with_told(project, an_event(project, tree.east, Kind.ROUND_COMPLETED, later))
+    project = with_message(
+        project, an_event(project, tree.east, Kind.ROUND_COMPLETED, later), NOW, True
+    )
 
-    assert with_told(project, again, is_new=False).cluster_rounds == project.cluster_rounds
+    assert with_message(project, again, NOW, False).cluster_rounds == project.cluster_rounds
     assert later in [one.completed for one in project.cluster_rounds]
 
 
@@ -361,4 +364,4 @@ def test_a_retry_begins_with_a_new_tree(tree):
 def test_a_hierarchical_training_has_time_for_all_its_cycles(tree):
     limits = Limits(joining_seconds=100)
 
-    assert stage_limit(tree.project, limits) == 100 + 2 * 3 * 2 * (3600 + 60)
+    assert project_limit(tree.project, limits) == 100 + 2 * 3 * 2 * (3600 + 60)

@@ -13,30 +13,20 @@ from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.domain.commands import Announce, Deploy, Remove, Undeploy, UndeployLost
 from flops_manager.domain.errors import IllegalTransitionError
 from flops_manager.domain.learners import REPLACEABLE, is_left_out
-from flops_manager.domain.lifecycle import (
-    PREPARE,
-    RUNS_IN,
-    TRANSITIONS,
-    always,
-    submitted,
-    transition,
-)
-from flops_manager.domain.mock_lifecycle import (
-    MOCK_TRANSITIONS,
-    NodeProvided,
-    mock_transition,
-)
-from flops_manager.domain.mock_lifecycle import always as always_for_mocks
+from flops_manager.domain.lifecycle import PREPARE, PROJECTS, RUNS_IN
+from flops_manager.domain.lifecycles import always
+from flops_manager.domain.mock_lifecycle import MOCKS
 from flops_manager.domain.placement import place_project
 from flops_manager.domain.project_events import (
     CancelRequested,
+    DataStored,
     DeleteRequested,
     ModelLocated,
     Placed,
     RetryRequested,
     StepFailed,
 )
-from flops_manager.domain.projects import DIED, REMOVED, LearnerFailed, Placement, ProjectError
+from flops_manager.domain.subjects import DIED, REMOVED, LearnerFailed, Placement, ProjectError
 from support.manager_core import (
     ACTORS_BUILT,
     BUILD,
@@ -77,7 +67,7 @@ def of_rows(part):
     return f"{part[0]}-{part[1].__name__}" if isinstance(part, tuple) else ""
 
 
-@pytest.mark.parametrize(("key", "rows"), groups(TRANSITIONS).items(), ids=of_rows)
+@pytest.mark.parametrize(("key", "rows"), groups(PROJECTS.rows).items(), ids=of_rows)
 def test_only_the_last_row_of_a_stage_and_event_is_unconditional(key, rows):
     guards = [row.when for row in rows]
 
@@ -85,7 +75,7 @@ def test_only_the_last_row_of_a_stage_and_event_is_unconditional(key, rows):
 
 
 def test_every_stage_that_is_going_can_fail_be_cancelled_and_be_deleted():
-    rows = groups(TRANSITIONS)
+    rows = groups(PROJECTS.rows)
 
     for event in (StepFailed, CancelRequested, DeleteRequested):
         assert {stage for stage, kind in rows if kind is event} >= set(RUNS_IN)
@@ -96,7 +86,7 @@ def test_runs_in_knows_every_stage_that_is_still_going():
 
 
 def test_a_new_project_announces_itself_and_prepares():
-    project, commands = submitted(a_project())
+    project, commands = PROJECTS.submitted(a_project())
 
     assert commands == (Announce(Stage.SUBMITTED, ""), *PREPARE)
     assert {one.role for one in project.services} == FOR_GOOD
@@ -146,7 +136,7 @@ def test_a_late_failure_does_not_end_a_later_stage():
     late = StepFailed(Stage.BUILDING_ACTORS, an_error(Stage.BUILDING_ACTORS))
 
     with pytest.raises(IllegalTransitionError):
-        transition(project, late, NOW)
+        PROJECTS.transition(project, late, NOW)
 
 
 def test_a_retry_of_a_training_looks_again_where_learners_can_go():
@@ -203,7 +193,7 @@ def test_a_completed_project_is_not_retried():
     project, _ = walked(a_project(), *PATH)
 
     with pytest.raises(IllegalTransitionError):
-        transition(project, RetryRequested(), NOW)
+        PROJECTS.transition(project, RetryRequested(), NOW)
 
 
 def test_a_deleted_project_takes_nothing_any_more():
@@ -211,7 +201,7 @@ def test_a_deleted_project_takes_nothing_any_more():
 
     assert commands[-1] == Remove()
     with pytest.raises(IllegalTransitionError):
-        transition(project, ACTORS_BUILT, NOW)
+        PROJECTS.transition(project, ACTORS_BUILT, NOW)
 
 
 def test_the_aggregators_own_failure_is_not_blamed_on_a_learner():
@@ -253,13 +243,13 @@ class Machine:
     """Carries commands out in order, as the worker does, and knows what runs."""
 
     def __init__(self, sla):
-        self.project, self.todo = submitted(a_project(sla=sla))
+        self.project, self.todo = PROJECTS.submitted(a_project(sla=sla))
         self.running = {}
 
     def record(self, event):
         event = event.of(self.project) if isinstance(event, Loss) else event
         try:
-            self.project, more = transition(self.project, event, NOW)
+            self.project, more = PROJECTS.transition(self.project, event, NOW)
         except IllegalTransitionError:
             return
         self.todo += more
@@ -338,9 +328,9 @@ def test_whatever_happens_a_finished_project_leaves_only_its_served_model_runnin
 def test_a_mock_goes_from_submitted_to_completed():
     placed = Placed((Placement(Role.MOCK_DATA_PROVIDER, "local", "node-1"),))
 
-    providing, commands = mock_transition(a_mock(), placed, NOW)
-    done = NodeProvided(providing.services[0].instance, PROVIDED.fragments)
-    completed, _ = mock_transition(providing, done, NOW)
+    providing, commands = MOCKS.transition(a_mock(), placed, NOW)
+    done = DataStored(providing.services[0].instance, PROVIDED.fragments)
+    completed, _ = MOCKS.transition(providing, done, NOW)
 
     assert Deploy(Role.MOCK_DATA_PROVIDER, MockStage.PROVIDING) in commands
     assert providing.services[0].node == "node-1"
@@ -354,10 +344,10 @@ def test_a_mock_on_two_nodes_is_completed_when_both_are_done():
     )
     fragments = tuple(Fragment(f"mnist.{at}.parquet", 5, 9, partition=at) for _, at in nodes)
 
-    providing, _ = mock_transition(a_mock(), placed, NOW)
+    providing, _ = MOCKS.transition(a_mock(), placed, NOW)
     first, second = (one.instance for one in providing.services)
-    half, _ = mock_transition(providing, NodeProvided(second, fragments[1:]), NOW)
-    whole, commands = mock_transition(half, NodeProvided(first, fragments[:1]), NOW)
+    half, _ = MOCKS.transition(providing, DataStored(second, fragments[1:]), NOW)
+    whole, commands = MOCKS.transition(half, DataStored(first, fragments[:1]), NOW)
 
     assert [one.node for one in providing.services] == ["node-1", "node-2"]
     assert (half.stage, half.fragments) == (MockStage.PROVIDING, fragments[1:])
@@ -366,14 +356,14 @@ def test_a_mock_on_two_nodes_is_completed_when_both_are_done():
 
 
 def test_a_mock_that_ended_takes_no_late_result():
-    failed, _ = mock_transition(
+    failed, _ = MOCKS.transition(
         a_mock(), StepFailed(MockStage.SUBMITTED, an_error(MockStage.SUBMITTED)), NOW
     )
 
     with pytest.raises(IllegalTransitionError):
-        mock_transition(failed, NodeProvided("mdpx1", PROVIDED.fragments), NOW)
+        MOCKS.transition(failed, DataStored("mdpx1", PROVIDED.fragments), NOW)
 
 
-@pytest.mark.parametrize(("key", "rows"), groups(MOCK_TRANSITIONS).items(), ids=of_rows)
+@pytest.mark.parametrize(("key", "rows"), groups(MOCKS.rows).items(), ids=of_rows)
 def test_only_the_last_row_of_a_mocks_stage_and_event_is_unconditional(key, rows):
-    assert [row.when is always_for_mocks for row in rows] == [False] * (len(rows) - 1) + [True], key
+    assert [row.when is always for row in rows] == [False] * (len(rows) - 1) + [True], key

@@ -41,9 +41,7 @@ def test_a_mock_is_provided_and_its_service_removed(core):
         )
     )
 
-    core.bus.say(
-        an_event(running, running.services[0].instance, Kind.DATA_PROVIDED, PROVIDED), is_mock=True
-    )
+    core.bus.say(an_event(running, running.services[0].instance, Kind.DATA_PROVIDED, PROVIDED))
 
     done = until(
         lambda: (found := core.app.mocks.get(mock.id, ANNA)).stage is MockStage.COMPLETED and found
@@ -66,7 +64,6 @@ def test_a_mock_that_fails_says_why(core):
         an_event(
             running, running.services[0].instance, Kind.FAILED, a_failure("no such dataset", 22)
         ),
-        is_mock=True,
     )
 
     failed = until(
@@ -92,7 +89,7 @@ def test_a_mock_on_two_nodes_has_a_provider_on_each_until_both_are_done():
         first, second = (one.instance for one in running.services)
         for instance, partition in ((first, 0), (second, 1)):
             stored = DataProvided("mnist", (Fragment(f"{partition}", 5, 9, partition=partition),))
-            core.bus.say(an_event(running, instance, Kind.DATA_PROVIDED, stored), is_mock=True)
+            core.bus.say(an_event(running, instance, Kind.DATA_PROVIDED, stored))
         done = until(
             lambda: (
                 (found := core.app.mocks.get(mock.id, ANNA)).stage is MockStage.COMPLETED and found

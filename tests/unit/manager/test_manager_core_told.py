@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from flops_contracts.events import Kind
 from flops_contracts.roles import Role
-from flops_manager.domain.facts import event_from_told, with_told
+from flops_manager.domain.facts import event_from_message, with_message
 from support.manager_core import (
     ACTORS_BUILT,
     NOW,
@@ -23,8 +23,8 @@ def test_a_result_of_an_older_stage_means_nothing():
     event = an_event(earlier, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
     later, _ = walked(earlier, ACTORS_BUILT)
 
-    assert event_from_told(earlier, event) == ACTORS_BUILT
-    assert event_from_told(later, event) is None
+    assert event_from_message(earlier, event) == ACTORS_BUILT
+    assert event_from_message(later, event) is None
 
 
 def test_a_stranger_is_not_heard():
@@ -33,15 +33,15 @@ def test_a_stranger_is_not_heard():
     event = an_event(project, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
     stranger = replace(event, actor=replace(event.actor, instance="somebody"))
 
-    assert event_from_told(project, stranger) is None
-    assert with_told(project, stranger) == project
+    assert event_from_message(project, stranger) is None
+    assert with_message(project, stranger, NOW, True) == project
 
 
 def test_a_heartbeat_is_a_sign_of_life():
     project, _ = walked(a_project(), PLACED)
     builder = project.present(Role.BUILDER)[0].instance
 
-    told = with_told(project, an_event(project, builder, Kind.STARTED))
+    told = with_message(project, an_event(project, builder, Kind.STARTED), NOW, True)
 
     assert told.service(builder).last_heartbeat == NOW
     assert told.service(builder).starts == 1
@@ -53,7 +53,7 @@ def test_a_round_that_is_told_after_the_result_still_counts():
     event = an_event(training, aggregator, Kind.ROUND_COMPLETED, a_round(3))
     later, _ = walked(training, TRAINED)
 
-    told = with_told(later, event)
+    told = with_message(later, event, NOW, True)
 
     assert (told.rounds, told.progress) == ((a_round(3),), None)
 
@@ -63,12 +63,14 @@ def test_a_round_that_is_told_again_fills_a_gap_and_replaces_nothing():
     aggregator = training.present(Role.AGGREGATOR)[0].instance
     events = [an_event(training, aggregator, Kind.ROUND_COMPLETED, a_round(n)) for n in (1, 2, 3)]
     better = replace(a_round(2), accuracy=0.99)
-    trained = with_told(training, events[0])
-    resumed = with_told(trained, an_event(training, aggregator, Kind.ROUND_COMPLETED, better))
+    trained = with_message(training, events[0], NOW, True)
+    resumed = with_message(
+        trained, an_event(training, aggregator, Kind.ROUND_COMPLETED, better), NOW, True
+    )
 
     told = resumed
     for event in events:
-        told = with_told(told, event, is_new=False)
+        told = with_message(told, event, NOW, False)
 
     assert told.rounds == (a_round(1), better, a_round(3))
     assert told.progress == resumed.progress

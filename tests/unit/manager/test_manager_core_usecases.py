@@ -9,11 +9,10 @@ from flops_manager.domain.errors import (
     AlreadyExistsError,
     IllegalTransitionError,
     KeyReusedError,
-    MockNotFoundError,
     ModelNotFoundError,
     NotAllowedError,
     OrchestratorUnavailableError,
-    ProjectNotFoundError,
+    SubjectNotFoundError,
 )
 from flops_manager.ports.stores import Record
 from flops_manager.usecases.addresses import Addresses
@@ -75,7 +74,7 @@ def test_the_same_key_with_another_sla_is_refused(core):
 
     with pytest.raises(KeyReusedError, match=f"it made the project {first.id}"):
         core.app.projects.submit(a_sla(learners=7), ANNA, "once")
-    with pytest.raises(KeyReusedError, match="it made the mock data provider"):
+    with pytest.raises(KeyReusedError, match="it made the mock "):
         core.app.mocks.submit(a_mock_sla("other"), ANNA, "once")
 
 
@@ -100,7 +99,7 @@ def test_a_key_whose_project_is_being_deleted_is_a_conflict_and_not_missing(core
 
     with pytest.raises(AlreadyExistsError, match="project of this Idempotency-Key is being del"):
         core.app.projects.submit(a_sla(), ANNA, "once")
-    with pytest.raises(AlreadyExistsError, match="provider of this Idempotency-Key is being del"):
+    with pytest.raises(AlreadyExistsError, match="mock of this Idempotency-Key is being del"):
         core.app.mocks.submit(a_mock_sla(), ANNA, "once")
 
 
@@ -116,9 +115,9 @@ def test_nobody_submits_in_the_name_of_others_but_an_admin(core):
 def test_what_belongs_to_others_is_not_found(core):
     project_id = core.submit()
 
-    with pytest.raises(ProjectNotFoundError):
+    with pytest.raises(SubjectNotFoundError):
         core.app.projects.get(project_id, BEN)
-    with pytest.raises(ProjectNotFoundError):
+    with pytest.raises(SubjectNotFoundError):
         core.app.projects.cancel(project_id, BEN)
     assert core.app.projects.get(project_id, ADMIN).id == project_id
 
@@ -232,7 +231,7 @@ def test_what_is_being_deleted_may_be_deleted_again_and_is_not_found(core):
     core.app.mocks.delete(mock_id, ANNA)
     core.app.mocks.delete(mock_id, ANNA)
 
-    with pytest.raises(ProjectNotFoundError):
+    with pytest.raises(SubjectNotFoundError):
         core.app.projects.get(project_id, ANNA)
     assert core.app.mocks.list(ADMIN).total == 0
 
@@ -241,9 +240,9 @@ def test_only_the_owner_deletes(core):
     project_id = core.submit()
     mock_id = core.app.mocks.submit(a_mock_sla(), ANNA).id
 
-    with pytest.raises(ProjectNotFoundError, match=f"There is no project {project_id}."):
+    with pytest.raises(SubjectNotFoundError, match=f"There is no project {project_id}."):
         core.app.projects.delete(project_id, BEN)
-    with pytest.raises(MockNotFoundError, match=f"There is no mock data provider {mock_id}."):
+    with pytest.raises(SubjectNotFoundError, match=f"There is no mock {mock_id}."):
         core.app.mocks.delete(mock_id, BEN)
 
     assert core.project(project_id).id == project_id
@@ -257,7 +256,7 @@ def test_refusals_are_written_for_people(core):
         core.app.projects.retry("aaaaaaaaaaaa", ANNA)
     with pytest.raises(IllegalTransitionError) as cancel:
         core.app.projects.cancel("aaaaaaaaaaaa", ANNA)
-    with pytest.raises(ProjectNotFoundError) as missing:
+    with pytest.raises(SubjectNotFoundError) as missing:
         core.app.projects.get("nope", ANNA)
 
     assert retry.value.reason == (

@@ -5,7 +5,7 @@ import pytest
 from flops_contracts.events import Kind
 from flops_contracts.roles import Role, Stage
 from flops_manager.domain.deployments import observatory
-from flops_manager.domain.errors import IllegalTransitionError, ProjectNotFoundError
+from flops_manager.domain.errors import IllegalTransitionError, SubjectNotFoundError
 from support.manager_core import (
     ADMIN,
     ANNA,
@@ -75,7 +75,7 @@ def test_deleting_removes_the_served_model_the_observer_and_the_project(core):
 
     core.app.projects.delete(project_id, ANNA)
 
-    with pytest.raises(ProjectNotFoundError):
+    with pytest.raises(SubjectNotFoundError):
         core.project(project_id)
     until(lambda: core.running() == {"trk"}, what="only the customer's tracking server is left")
     until(lambda: not core.adapters.history.after(project_id, 0, 10), what="history is gone")

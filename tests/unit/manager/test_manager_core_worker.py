@@ -5,8 +5,8 @@ from dataclasses import replace
 from flops_contracts.events import Kind, Notice
 from flops_contracts.roles import Role, Stage
 from flops_manager.domain.commands import Undeploy
+from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.errors import OrchestratorRefusedError, OrchestratorUnavailableError
-from flops_manager.domain.observations import Limits
 from flops_manager.ports.stores import Pending
 from support.manager_core import ACTORS_BUILT, ANNA, OBSERVATORY, Core, an_event
 from support.waiting import until

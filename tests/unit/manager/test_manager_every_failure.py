@@ -10,10 +10,10 @@ from flops_contracts.declared import dump
 from flops_contracts.events import Heartbeat, Kind, RoundStarted
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
+from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.errors import OrchestratorRefusedError
-from flops_manager.domain.observations import Limits
-from flops_manager.domain.projects import DIED, NOT_STARTED, SILENT
 from flops_manager.domain.states import Health
+from flops_manager.domain.subjects import DIED, NOT_STARTED, SILENT
 from support.manager_core import ACTORS_BUILT, TRAINED, Core, a_failure
 
 LIMITS = Limits(
@@ -173,7 +173,7 @@ WAYS = (
             Way(*at, falls_silent, "said it did: fit 2", SILENT, None, LAST_LINES),
             Way(*at, never_says_a_word, "No answer from the", SILENT, None, LAST_LINES),
             Way(*at, begins_again_and_again, "was restarted 3 times"),
-            Way(*at, takes_too_long, "said last: busy"),
+            Way(*at, takes_too_long, "last reported: busy"),
         )
     ),
     Way(

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from flops_contracts.roles import Role
 from flops_manager.ports.stores import Record
 from flops_manager.usecases.kept_logs import TRIM_EVERY, KeptLogs, LogLimits, LogQuery, tail
 from support.log_batches import a_batch
 from support.manager_core import MovableClock, a_project
 from support.memory.logs import MemoryLogStore
-from support.memory.stores import memory_mocks, memory_projects
+from support.memory.stores import memory_projects
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def store():
 
 @pytest.fixture
 def kept(store, projects, clock):
-    return KeptLogs(store, projects, memory_mocks(), LogLimits(), clock)
+    return KeptLogs(store, {Role.LEARNER: projects}, LogLimits(), clock)
 
 
 def messages(page):
@@ -39,9 +40,9 @@ def messages(page):
 
 
 def test_lines_are_found_by_who_where_how_severe_when_and_what(kept):
-    kept.take(a_batch("p1", 1, "loading", "fitting", round_=1), is_mock=False)
-    kept.take(a_batch("p1", 3, "diverged", level="WARNING", round_=2), is_mock=False)
-    kept.take(a_batch("p1", 1, "elsewhere", instance="lrn1", node="n2", run="b"), is_mock=False)
+    kept.take(a_batch("p1", 1, "loading", "fitting", round_=1))
+    kept.take(a_batch("p1", 3, "diverged", level="WARNING", round_=2))
+    kept.take(a_batch("p1", 1, "elsewhere", instance="lrn1", node="n2", run="b"))
 
     def found(**query):
         return messages(kept.read("p1", LogQuery(**query)))
@@ -56,9 +57,9 @@ def test_lines_are_found_by_who_where_how_severe_when_and_what(kept):
 
 
 def test_who_follows_gets_each_line_once(kept):
-    kept.take(a_batch("p1", 1, "one"), is_mock=False)
+    kept.take(a_batch("p1", 1, "one"))
     first = kept.read("p1", LogQuery(after=0))
-    kept.take(a_batch("p1", 2, "two"), is_mock=False)
+    kept.take(a_batch("p1", 2, "two"))
 
     second = kept.read("p1", LogQuery(after=first.last_seq))
 
@@ -67,8 +68,8 @@ def test_who_follows_gets_each_line_once(kept):
 
 
 def test_lines_that_were_too_many_are_counted(kept):
-    kept.take(a_batch("p1", 1, "one"), is_mock=False)
-    kept.take(a_batch("p1", 501, "much later"), is_mock=False)
+    kept.take(a_batch("p1", 1, "one"))
+    kept.take(a_batch("p1", 501, "much later"))
 
     page = kept.read("p1", LogQuery(after=0))
 
@@ -77,9 +78,9 @@ def test_lines_that_were_too_many_are_counted(kept):
 
 
 def test_lines_that_are_missing_between_two_pages_are_counted_too(kept):
-    kept.take(a_batch("p1", 1, "one"), is_mock=False)
+    kept.take(a_batch("p1", 1, "one"))
     first = kept.read("p1", LogQuery(after=0))
-    kept.take(a_batch("p1", 501, "much later"), is_mock=False)
+    kept.take(a_batch("p1", 501, "much later"))
 
     (line,) = kept.read("p1", LogQuery(after=first.last_seq)).lines
 
@@ -87,24 +88,24 @@ def test_lines_that_are_missing_between_two_pages_are_counted_too(kept):
 
 
 def test_a_project_that_nobody_knows_keeps_nothing(kept, store):
-    kept.take(a_batch("gone", 1, "one"), is_mock=False)
+    kept.take(a_batch("gone", 1, "one"))
 
     assert store.after("gone", 0, 10) == []
 
 
 def test_of_each_project_only_so_much_is_kept(store, projects, clock):
-    kept = KeptLogs(store, projects, memory_mocks(), LogLimits(characters=50), clock)
+    kept = KeptLogs(store, {Role.LEARNER: projects}, LogLimits(characters=50), clock)
 
     for number in range(1, TRIM_EVERY + 1):
-        kept.take(a_batch("p1", number, "x" * 10), is_mock=False)
+        kept.take(a_batch("p1", number, "x" * 10))
 
     assert len(store.after("p1", 0, 100)) == 5
 
 
 def test_days_are_counted(kept, store, clock):
-    kept.take(a_batch("p1", 1, "old"), is_mock=False)
+    kept.take(a_batch("p1", 1, "old"))
     clock.pass_seconds(timedelta(days=15).total_seconds())
-    kept.take(a_batch("p1", 2, "new"), is_mock=False)
+    kept.take(a_batch("p1", 2, "new"))
 
     kept.sweep()
 
@@ -112,16 +113,16 @@ def test_days_are_counted(kept, store, clock):
 
 
 def test_with_no_days_nothing_is_kept(store, projects, clock):
-    kept = KeptLogs(store, projects, memory_mocks(), LogLimits(days=0), clock)
+    kept = KeptLogs(store, {Role.LEARNER: projects}, LogLimits(days=0), clock)
 
-    kept.take(a_batch("p1", 1, "one"), is_mock=False)
+    kept.take(a_batch("p1", 1, "one"))
 
     assert store.after("p1", 0, 10) == []
 
 
 def test_an_old_error_is_found_behind_many_lines(kept):
-    kept.take(a_batch("p1", 1, "broke", level="ERROR"), is_mock=False)
+    kept.take(a_batch("p1", 1, "broke", level="ERROR"))
     for number in range(2, 202):
-        kept.take(a_batch("p1", number, "fine"), is_mock=False)
+        kept.take(a_batch("p1", number, "fine"))
 
     assert messages(kept.read("p1", LogQuery(level="ERROR"))) == ["broke"]

@@ -4,8 +4,8 @@ import pytest
 
 from flops_contracts.events import Heartbeat, Kind
 from flops_contracts.roles import Role, Stage
+from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.errors import TooManyProjectsError, UnreadableRecordError
-from flops_manager.domain.observations import Limits
 from flops_manager.domain.states import Health
 from flops_manager.usecases.inbox import Inbox
 from support.manager_core import (
@@ -161,7 +161,7 @@ def test_what_is_said_of_a_project_that_cannot_be_read_stays_with_nobody():
     event = an_event(core.project(project_id), observer.instance, Kind.HEARTBEAT, Heartbeat("on"))
     spoil(core, project_id)
 
-    Inbox(core.app.projects, core.app.mocks, core.bus).take(event, is_mock=False)
+    Inbox({event.actor.role: core.app.projects}, core.bus).take(event)
 
 
 def test_a_customer_has_so_many_unfinished_projects_and_no_more():

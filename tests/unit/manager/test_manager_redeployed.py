@@ -8,11 +8,12 @@ import pytest
 from flops_contracts.events import Heartbeat, Kind
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
+from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.learners import MAX_REPLACEMENTS
-from flops_manager.domain.observations import Limits, silence
-from flops_manager.domain.projects import Service
+from flops_manager.domain.lifecycle import PROJECTS
+from flops_manager.domain.observations import silence
 from flops_manager.domain.states import Health, ServiceState
-from flops_manager.usecases.builds import Builds
+from flops_manager.domain.subjects import Service
 from flops_manager.usecases.watch import Watch
 from support.manager_core import (
     ACTORS_BUILT,
@@ -31,12 +32,10 @@ RUNNING = ServiceState("job", Health.RUNNING, "RUNNING")
 
 def a_watch_of(core):
     adapters = core.adapters
-    builds = Builds(core.images)
     return Watch(
-        adapters.projects,
-        adapters.mocks,
+        [(PROJECTS, adapters.projects)],
         core.orchestrator,
-        builds,
+        core.images,
         core.bus,
         adapters.heartbeats,
         core.limits,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from flops_manager.adapters.absent import NoImages, NoStateChanges
 from flops_manager.adapters.data_servers import FlightDataServers
@@ -26,9 +27,12 @@ from flops_manager.adapters.mqtt_logs import MqttLogFeed
 from flops_manager.adapters.oakestra import Oakestra
 from flops_manager.adapters.oakestra_hooks import OakestraHooks
 from flops_manager.adapters.oakestra_session import Account, OakestraSession
+from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.deployments import Installation
+from flops_manager.domain.lifecycle import PROJECTS
+from flops_manager.domain.lifecycles import Lifecycle
+from flops_manager.domain.mock_lifecycle import MOCKS
 from flops_manager.domain.nodes import PlacementMode
-from flops_manager.domain.observations import Limits
 from flops_manager.ports.address_book import AddressBook
 from flops_manager.ports.data_servers import DataServers
 from flops_manager.ports.event_bus import EventBus
@@ -39,11 +43,10 @@ from flops_manager.ports.logs import LogFeed, LogStore
 from flops_manager.ports.orchestrator import Orchestrator
 from flops_manager.ports.runs import Runs
 from flops_manager.ports.state_changes import StateChanges
-from flops_manager.ports.stores import EventStore, MockStore, ProjectStore
+from flops_manager.ports.stores import EventStore, MockStore, ProjectStore, Records
 from flops_manager.settings import Settings
 from flops_manager.usecases.addresses import Addresses
 from flops_manager.usecases.announcements import Announcements
-from flops_manager.usecases.builds import Builds
 from flops_manager.usecases.database import Database
 from flops_manager.usecases.inbox import Inbox
 from flops_manager.usecases.kept_logs import KeptLogs, LogIntake, LogLimits
@@ -56,11 +59,15 @@ from flops_manager.usecases.project_steps import ProjectSteps
 from flops_manager.usecases.projects import Projects
 from flops_manager.usecases.queue import Queue
 from flops_manager.usecases.rhythm import Lookout, Rhythm
+from flops_manager.usecases.steps import Tools
+from flops_manager.usecases.subjects import Subjects
 from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
 from flops_manager.usecases.watch import Watch
 from flops_manager.usecases.worker import Ears, Worker
 from flops_runtime.reporting import utc_now
+
+Kinds = tuple[tuple[Lifecycle[Any], Records[Any]], ...]
 
 
 @dataclass(frozen=True)
@@ -188,7 +195,9 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
         adapters.orchestrator, addresses, adapters.leases, options.installation, options.holder
     )
     queue = Queue(adapters.projects, survey, options.limits)
-    kept = KeptLogs(adapters.logs, adapters.projects, adapters.mocks, options.logs, now)
+    kinds: Kinds = ((PROJECTS, adapters.projects), (MOCKS, adapters.mocks))
+    stores = {role: store for life, store in kinds for role in life.roles}
+    kept = KeptLogs(adapters.logs, stores, options.logs, now)
     liveness = Liveness(adapters.heartbeats, now)
     projects = Projects(
         adapters.projects,
@@ -201,8 +210,19 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
         now,
     )
     mocks = Mocks(adapters.mocks, adapters.history, kept, liveness, now)
-    inbox = Inbox(projects, mocks, adapters.bus)
+    subjects: tuple[Subjects[Any], ...] = (projects, mocks)
+    inbox = Inbox({role: one for one in subjects for role in one.life.roles}, adapters.bus)
     ears = Ears(inbox, adapters.bus, LogIntake(adapters.log_feed, kept))
+    tools = Tools(
+        adapters.orchestrator,
+        Announcements(adapters.history, adapters.bus, now),
+        adapters.images,
+        options.installation,
+        now,
+    )
+    project_steps = ProjectSteps(tools, addresses, queue, tracking, adapters.runs)
+    histories = (adapters.history, adapters.heartbeats, adapters.logs)
+    rest = options.rhythm.first_rest_seconds
     return App(
         projects=projects,
         mocks=mocks,
@@ -210,53 +230,24 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
         models=Models(adapters.projects),
         database=Database(projects, mocks),
         survey=survey,
-        worker=_worker(adapters, options, ears, survey, addresses, tracking, now),
-    )
-
-
-def _worker(
-    adapters: Adapters,
-    options: Options,
-    ears: Ears,
-    survey: Survey,
-    addresses: Addresses,
-    tracking: Tracking,
-    now: Callable[[], datetime],
-) -> Worker:
-    announcements = Announcements(adapters.history, adapters.bus, now)
-    builds = Builds(adapters.images)
-    project_steps = ProjectSteps(
-        adapters.orchestrator,
-        addresses,
-        Queue(adapters.projects, survey, options.limits),
-        tracking,
-        announcements,
-        builds,
-        adapters.runs,
-        options.installation,
-        now,
-    )
-    rest = options.rhythm.first_rest_seconds
-    history = (adapters.history, adapters.heartbeats, adapters.logs)
-    mock_steps = MockSteps(adapters.orchestrator, survey, announcements, options.installation, now)
-    return Worker(
-        ears=ears,
-        outboxes=(
-            Outbox(adapters.projects, history, project_steps, now, rest),
-            Outbox(adapters.mocks, history, mock_steps, now, rest),
+        worker=Worker(
+            ears=ears,
+            outboxes=(
+                Outbox(adapters.projects, histories, project_steps, now, rest),
+                Outbox(adapters.mocks, histories, MockSteps(tools, survey), now, rest),
+            ),
+            watch=Watch(
+                kinds,
+                adapters.orchestrator,
+                adapters.images,
+                adapters.bus,
+                adapters.heartbeats,
+                options.limits,
+                now,
+            ),
+            lookout=Lookout(adapters.changes, options.rhythm),
+            leases=adapters.leases,
+            holder=options.holder,
+            rhythm=options.rhythm,
         ),
-        watch=Watch(
-            adapters.projects,
-            adapters.mocks,
-            adapters.orchestrator,
-            builds,
-            adapters.bus,
-            adapters.heartbeats,
-            options.limits,
-            now,
-        ),
-        lookout=Lookout(adapters.changes, options.rhythm),
-        leases=adapters.leases,
-        holder=options.holder,
-        rhythm=options.rhythm,
     )

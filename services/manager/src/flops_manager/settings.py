@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flops_contracts.version import VERSION
+from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.deployments import Installation, RegistryAccess
 from flops_manager.domain.nodes import PlacementMode
-from flops_manager.domain.observations import Limits
 from flops_manager.usecases.kept_logs import LogLimits
 from flops_manager.usecases.rhythm import Rhythm
 from flops_runtime.environment import REQUIRED, Environment

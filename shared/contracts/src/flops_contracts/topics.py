@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from flops_contracts.roles import Role
+
 ROOT: Final = "flops/v1"
 ALL_EVENTS: Final = (f"{ROOT}/projects/+/events/#", f"{ROOT}/mocks/+/events/#")
 """What the manager subscribes to; ``/#`` matches the level above it too."""
@@ -51,14 +53,24 @@ class Topics:
         return f"{self.subject}/events/{instance}"
 
 
+def topics_of(noun: str, subject_id: str) -> Topics:
+    """Return the topics of a subject; ``noun`` is ``project`` or ``mock``."""
+    return Topics(f"{ROOT}/{noun}s/{subject_id}")
+
+
 def project_topics(project_id: str) -> Topics:
     """Return the topics of a project."""
-    return Topics(f"{ROOT}/projects/{project_id}")
+    return topics_of("project", project_id)
 
 
 def mock_topics(mock_id: str) -> Topics:
     """Return the topics of a mock data provider."""
-    return Topics(f"{ROOT}/mocks/{mock_id}")
+    return topics_of("mock", mock_id)
+
+
+def actor_topics(role: Role, subject_id: str) -> Topics:
+    """Return the topics of what an actor works for, which its role decides."""
+    return topics_of("mock" if role is Role.MOCK_DATA_PROVIDER else "project", subject_id)
 
 
 def node_data_topic(node: str) -> str:

@@ -11,27 +11,26 @@ from pymongo.database import Database
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError, PyMongoError
 
 from flops_contracts.envelope import document_from_event
-from flops_contracts.errors import FlopsError
 from flops_contracts.events import Event
 from flops_contracts.roles import Stage
 from flops_manager.adapters.documents import document_from_record, record_from_document
 from flops_manager.domain.errors import (
     AlreadyExistsError,
-    MockNotFoundError,
-    ProjectNotFoundError,
     RecordTooLargeError,
     StaleProjectError,
     StoreUnavailableError,
+    SubjectNotFoundError,
     UnreadableRecordError,
 )
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.projects import Project
 from flops_manager.domain.queue import Brief
+from flops_manager.domain.subjects import Subject
 from flops_manager.ports.stores import Record, StoredEvent
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
+S = TypeVar("S", bound=Subject)
 
 MongoDatabase = Database[dict[str, Any]]
 
@@ -72,19 +71,17 @@ def translated() -> Iterator[None]:
         ) from error
 
 
-class MongoRecords(Generic[T]):
-    """A store of projects or mocks; ``missing`` makes the error for an id that is not there."""
+class MongoRecords(Generic[S]):
+    """A store of projects or mocks, whatever ``kind`` is."""
 
     def __init__(
         self,
         database: MongoDatabase,
         collection: str,
-        kind: type[T],
-        missing: Callable[[str], FlopsError],
+        kind: type[S],
     ) -> None:
         self._collection = database[collection]
         self._kind = kind
-        self._missing = missing
 
     def create_indexes(self) -> None:
         """Make the usual queries fast; existing indexes stay."""
@@ -94,7 +91,7 @@ class MongoRecords(Generic[T]):
             self._collection.create_index([("updated_at", ASCENDING)])
             self._collection.create_index([("todo.kind", ASCENDING)], sparse=True)
 
-    def add(self, record: Record[T]) -> None:
+    def add(self, record: Record[S]) -> None:
         """Store a new one; raise ``AlreadyExistsError`` if its id is taken."""
         document = document_from_record(record)
         with translated():
@@ -103,15 +100,15 @@ class MongoRecords(Generic[T]):
             except DuplicateKeyError as error:
                 raise AlreadyExistsError(f"{document['_id']} exists already.") from error
 
-    def get(self, subject_id: str) -> Record[T]:
+    def get(self, subject_id: str) -> Record[S]:
         """Return what is stored."""
         with translated():
             document = self._collection.find_one({"_id": subject_id})
         if document is None:
-            raise self._missing(subject_id)
+            raise SubjectNotFoundError.of(self._kind.noun, subject_id)
         return record_from_document(document, self._kind)
 
-    def save(self, record: Record[T]) -> None:
+    def save(self, record: Record[S]) -> None:
         """Replace what is stored, one version up, or raise ``StaleProjectError``."""
         document = document_from_record(record)
         document["version"] = record.version + 1
@@ -128,7 +125,7 @@ class MongoRecords(Generic[T]):
 
     def list(
         self, customer_id: str | None, stage: str | None, skip: int, limit: int
-    ) -> tuple[Sequence[T], int]:
+    ) -> tuple[Sequence[S], int]:
         """Return a part of what is stored, newest first, and how many there are in all."""
         matching: dict[str, Any] = {"is_deleted": False}
         if customer_id is not None:
@@ -148,7 +145,7 @@ class MongoRecords(Generic[T]):
             documents = self._collection.find({"todo.kind": {"$exists": True}}, {"_id": 1})
             return [str(document["_id"]) for document in documents]
 
-    def active(self, ended_after: datetime) -> Sequence[T]:
+    def active(self, ended_after: datetime) -> Sequence[S]:
         """Return those that have not ended, or only recently."""
         # Times are stored as text in one format and zone, which sorts like the times.
         ended_later = {"updated_at": {"$gt": ended_after.astimezone(UTC).isoformat()}}
@@ -173,7 +170,7 @@ class MongoRecords(Generic[T]):
                 for each in self._collection.find(matching, fields)
             ]
 
-    def _readable(self, documents: Iterable[dict[str, Any]]) -> Iterator[T]:
+    def _readable(self, documents: Iterable[dict[str, Any]]) -> Iterator[S]:
         """Skip unreadable documents and log each one."""
         for document in documents:
             try:
@@ -184,12 +181,12 @@ class MongoRecords(Generic[T]):
 
 def mongo_projects(database: MongoDatabase) -> MongoRecords[Project]:
     """Return the store of projects."""
-    return MongoRecords(database, "projects", Project, ProjectNotFoundError.of)
+    return MongoRecords(database, "projects", Project)
 
 
 def mongo_mocks(database: MongoDatabase) -> MongoRecords[Mock]:
     """Return the store of mocks."""
-    return MongoRecords(database, "mocks", Mock, MockNotFoundError.of)
+    return MongoRecords(database, "mocks", Mock)
 
 
 class MongoEventStore:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from flops_contracts.envelope import MalformedMessageError, decode, encode
 from flops_contracts.events import Acknowledged, Actor, Event, Kind
 from flops_contracts.roles import Role
-from flops_contracts.topics import AGAIN, ALL_EVENTS, ROOT, Topics, mock_topics, project_topics
+from flops_contracts.topics import AGAIN, ALL_EVENTS, ROOT, actor_topics, topics_of
 from flops_manager.adapters.backlog import Backlog
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MqttSettings
@@ -23,7 +23,7 @@ ALL_RESULTS: Final = (f"{ROOT}/projects/+/events/+", f"{ROOT}/mocks/+/events/+")
 CLIENT_ID: Final = "flops-manager"
 """Stable, so that the session survives; only the holder of the worker's lease connects."""
 
-Receive = Callable[[Event, bool], None]
+Receive = Callable[[Event], None]
 
 
 class MqttEventBus:
@@ -87,13 +87,13 @@ class MqttEventBus:
             return None
         return self._now() - timedelta(seconds=min(seconds, self._backlog.seconds_in_time()))
 
-    def publish(self, event: Event, *, is_mock: bool) -> None:
-        """Tell everybody who watches the project or mock."""
-        self._send(_topics(event, is_mock=is_mock).events, encode(event))
+    def publish(self, event: Event, noun: str) -> None:
+        """Send the event to everybody who watches this project or mock."""
+        self._send(topics_of(noun, event.project_id).events, encode(event))
 
-    def acknowledge(self, event: Event, *, is_mock: bool) -> None:
+    def acknowledge(self, event: Event) -> None:
         """Confirm a result to its actor, and clear the topic that retains it."""
-        topics = _topics(event, is_mock=is_mock)
+        topics = actor_topics(event.actor.role, event.project_id)
         order = Event(
             event_id=uuid4().hex,
             project_id=event.project_id,
@@ -145,24 +145,14 @@ class MqttEventBus:
             return
         if event.actor.role is Role.MANAGER:
             return
-        if not _is_of(topic, event.project_id):
-            logger.warning("dropped a message on %s that speaks of %s", topic, event.project_id)
+        events = actor_topics(event.actor.role, event.project_id).events
+        if topic != events and not topic.startswith(f"{events}/"):
+            logger.warning("dropped a message on %s that belongs on %s", topic, events)
             return
-        receive(event, topic.startswith(f"{ROOT}/mocks/"))
+        receive(event)
 
 
 def _ask_for_what_was_lost(connection: MqttConnection, has_session: bool) -> None:
     """Make actors repeat their last events, to a broker that has lost what waited for us."""
     if not has_session:
         connection.send(AGAIN, b"")
-
-
-def _topics(event: Event, *, is_mock: bool) -> Topics:
-    return mock_topics(event.project_id) if is_mock else project_topics(event.project_id)
-
-
-def _is_of(topic: str, subject_id: str) -> bool:
-    return any(
-        topic == one.events or topic.startswith(f"{one.events}/")
-        for one in (project_topics(subject_id), mock_topics(subject_id))
-    )

@@ -6,7 +6,7 @@ from typing import Final
 
 from flops_contracts.envelope import MalformedMessageError
 from flops_contracts.log_lines import LogBatch, decode_logs
-from flops_contracts.topics import ALL_LOGS, ROOT, mock_topics, project_topics
+from flops_contracts.topics import ALL_LOGS, actor_topics
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MqttSettings
 
@@ -23,7 +23,7 @@ class MqttLogFeed:
         self._settings = settings
         self._connection: MqttConnection | None = None
 
-    def open(self, receive: Callable[[LogBatch, bool], None]) -> None:
+    def open(self, receive: Callable[[LogBatch], None]) -> None:
         """See the port."""
 
         def take(topic: str, data: bytes) -> None:
@@ -32,9 +32,8 @@ class MqttLogFeed:
             except MalformedMessageError as error:
                 logger.warning("dropped log lines on %s: %s", topic, str(error)[:300])
                 return
-            topics = (project_topics(batch.project_id).logs, mock_topics(batch.project_id).logs)
-            if topic in topics:
-                receive(batch, topic.startswith(f"{ROOT}/mocks/"))
+            if topic == actor_topics(batch.actor.role, batch.project_id).logs:
+                receive(batch)
 
         connection = MqttConnection(self._settings, CLIENT_ID, is_persistent=True)
         for topic in ALL_LOGS:

@@ -8,7 +8,7 @@ from typing import Final
 from flops_contracts.names import HELPER, OBSERVATORY, customer_namespace, project_application
 from flops_contracts.roles import Role
 from flops_contracts.sla import Flavor
-from flops_manager.domain.projects import Project
+from flops_manager.domain.subjects import Subject
 
 GRID_PORT: Final = 8080
 MODEL_PORT: Final = 8080
@@ -136,16 +136,20 @@ def helper(customer_id: str) -> ApplicationKey:
     return ApplicationKey(HELPER, customer_namespace(customer_id))
 
 
-def actors(project: Project) -> ApplicationKey:
+def actors(project: Subject) -> ApplicationKey:
     """Return the application of a project's builder, aggregator and learners."""
     return ApplicationKey(project_application(project.id), customer_namespace(project.customer_id))
 
 
-def application_of(project: Project, role: Role) -> ApplicationKey:
+def application_of(subject: Subject, role: Role) -> ApplicationKey:
     """Return the application that ``role`` is put in."""
-    if role in {Role.OBSERVER, Role.TRACKING_SERVER}:
-        return observatory(project.customer_id)
-    return helper(project.customer_id) if role is Role.MODEL_SERVER else actors(project)
+    match role:
+        case Role.OBSERVER | Role.TRACKING_SERVER:
+            return observatory(subject.customer_id)
+        case Role.MODEL_SERVER | Role.MOCK_DATA_PROVIDER:
+            return helper(subject.customer_id)
+        case _:
+            return actors(subject)
 
 
 def service_address(key: str, attempt: int) -> str:

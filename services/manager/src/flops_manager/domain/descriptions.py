@@ -22,8 +22,9 @@ from flops_manager.domain.environments import (
 )
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.nodes import BUILDER_ADDON, LEARNER_ADDON
-from flops_manager.domain.projects import Project, Service
+from flops_manager.domain.projects import Project
 from flops_manager.domain.services import tracking_service
+from flops_manager.domain.subjects import Service
 from flops_manager.domain.trainers import describe_aggregator, describe_learner
 
 

@@ -7,7 +7,8 @@ from flops_contracts.privacy import NO_PRIVACY
 from flops_contracts.roles import Role
 from flops_contracts.sla import Parametrised, ProjectSla
 from flops_manager.domain.deployments import TRACKING_PORT, Installation
-from flops_manager.domain.projects import Project, Service
+from flops_manager.domain.projects import Project
+from flops_manager.domain.subjects import Service
 
 
 def actor(

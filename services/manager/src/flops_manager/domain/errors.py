@@ -5,22 +5,13 @@ from typing import Self
 from flops_contracts.errors import FlopsError
 
 
-class ProjectNotFoundError(FlopsError):
-    """No such project, or not one that the caller may see."""
+class SubjectNotFoundError(FlopsError):
+    """There is no such project or mock, or the caller may not see it."""
 
     @classmethod
-    def of(cls, project_id: str) -> Self:
-        """Say which one."""
-        return cls(f"There is no project {project_id}.")
-
-
-class MockNotFoundError(FlopsError):
-    """No such mock data provider, or not one that the caller may see."""
-
-    @classmethod
-    def of(cls, mock_id: str) -> Self:
-        """Say which one."""
-        return cls(f"There is no mock data provider {mock_id}.")
+    def of(cls, noun: str, subject_id: str) -> Self:
+        """Return the error for this id."""
+        return cls(f"There is no {noun} {subject_id}.")
 
 
 class ModelNotFoundError(FlopsError):

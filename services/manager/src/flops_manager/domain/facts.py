@@ -1,12 +1,13 @@
-"""What becomes known of a project: by what happened to it, and by what its actors say."""
+"""What becomes known of a project or mock, from the events of its lifecycle and from messages."""
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from flops_contracts.events import (
     RESULTS,
     ActorsBuilt,
+    DataProvided,
     Event,
     Failure,
     Kind,
@@ -17,7 +18,7 @@ from flops_contracts.events import (
     RoundStarted,
     Trained,
 )
-from flops_contracts.roles import Role, Stage
+from flops_contracts.roles import Role
 from flops_manager.domain.learners import (
     can_be_replaced,
     cause_of_cluster,
@@ -27,7 +28,7 @@ from flops_manager.domain.learners import (
 from flops_manager.domain.losses import MAX_STARTS, error_from_failure, lost, too_many_starts
 from flops_manager.domain.project_events import (
     ActorLost,
-    CancelRequested,
+    DataStored,
     DeleteRequested,
     ModelLocated,
     Placed,
@@ -35,30 +36,37 @@ from flops_manager.domain.project_events import (
     RetryRequested,
     StepFailed,
 )
-from flops_manager.domain.projects import (
-    DONE,
-    LOST,
-    ClusterRound,
-    LearnerFailed,
-    Project,
-    Service,
-)
+from flops_manager.domain.projects import ClusterRound, Project
 from flops_manager.domain.round_records import with_cluster_round, with_round
+from flops_manager.domain.subjects import DONE, LOST, LearnerFailed, Service, Subject
+
+S = TypeVar("S", bound=Subject)
 
 MAX_NOTICES: Final = 50
 LONGEST_NOTICE: Final = 4000
 MAX_DETAILED_LOSSES: Final = 20
-"""Of how many lost learners the last lines of their logs stay with the project."""
+"""How many lost learners keep the last lines of their logs in the project."""
+
+
+def common_facts(subject: S, event: ProjectEvent) -> S:
+    """Return the subject with what ``event`` makes known of every kind of subject."""
+    match event:
+        case Placed():
+            placed = replace(subject, placements=event.placements, waiting="")
+            return _noted(placed, *event.notices)
+        case StepFailed():
+            return replace(subject, error=first_cause(subject.learner_failures, event.error))
+        case DeleteRequested():
+            return replace(subject, is_deleted=True)
+        case _:
+            return subject
 
 
 def with_facts(  # noqa: C901, PLR0911 - a case per event
     project: Project, event: ProjectEvent
 ) -> Project:
-    """Return the project with what ``event`` tells; the stage is left to the table."""
+    """Return the project with what ``event`` makes known; the stage is left to the table."""
     match event:
-        case Placed():
-            placed = replace(project, placements=event.placements, waiting="")
-            return _noted(placed, *event.notices)
         case ActorsBuilt():
             return replace(
                 project,
@@ -73,35 +81,30 @@ def with_facts(  # noqa: C901, PLR0911 - a case per event
             return replace(project, model_image=event.image)
         case ModelLocated():
             return replace(project, model_address=event.address)
-        case StepFailed():
-            return replace(project, error=first_cause(project.learner_failures, event.error))
         case LearnerFailed():
             return _with_lost_learner(project, event)
         case ActorLost():
             return _with_lost_actor(project, event)
         case RetryRequested():
-            return _without_last_attempt(project)
+            # Its rounds stay: training goes on after the last that its checkpoint has.
+            return replace(project, attempt=project.attempt + 1, error=None, learner_failures=())
         case DeleteRequested(with_runs=with_runs):
             return replace(project, is_deleted=True, takes_runs_along=with_runs)
-        case ModelServing() | CancelRequested():
-            return project
-
-
-def _without_last_attempt(project: Project) -> Project:
-    # Its rounds stay: training goes on after the last that its checkpoint has.
-    return replace(project, attempt=project.attempt + 1, error=None, learner_failures=())
+        case _:
+            return common_facts(project, event)
 
 
 def _with_lost_learner(project: Project, event: LearnerFailed) -> Project:
     """Return the project with the loss on record, and with what it means in its notices."""
-    known = [one for one in project.learner_failures if one.instance == event.instance]
-    others = tuple(one for one in project.learner_failures if one.instance != event.instance)
-    replaced = known[0].is_replaced if known else can_be_replaced(project, event)
-    lost = replace(event, is_replaced=replaced)
+    failures = project.learner_failures
+    earlier = [failure for failure in failures if failure.instance == event.instance]
+    others = tuple(failure for failure in failures if failure.instance != event.instance)
+    is_replaced = earlier[0].is_replaced if earlier else can_be_replaced(project, event)
+    failure = replace(event, is_replaced=is_replaced)
     if len(others) >= MAX_DETAILED_LOSSES:
-        lost = replace(lost, error=replace(lost.error, last_lines=()))
-    after = replace(project, learner_failures=(*others, lost))
-    if replaced and not known:
+        failure = replace(failure, error=replace(failure.error, last_lines=()))
+    after = replace(project, learner_failures=(*others, failure))
+    if is_replaced and not earlier:
         after = _noted(after, f"Another is started in its place: {event.error.reason}")
     for cluster in sorted(lost_clusters(after) - lost_clusters(project)):
         cause = cause_of_cluster(after, cluster)
@@ -110,41 +113,45 @@ def _with_lost_learner(project: Project, event: LearnerFailed) -> Project:
 
 
 def _with_lost_actor(project: Project, event: ActorLost) -> Project:
-    """Return the project with a service that is to be deployed anew, under the same name."""
+    """Return the project with a service that is to be deployed again, under the same name."""
     service = project.service(event.instance)
     if service is None:
         return project
     again = replace(service, status=LOST, redeployed=service.redeployed + 1, lost_by=event.event_id)
-    told = f"The {service.role} is started again: {event.error.reason}"
-    return _noted(project.with_service(again), told)
+    notice = f"The {service.role} is started again: {event.error.reason}"
+    return _noted(project.with_service(again), notice)
 
 
-def with_told(
-    project: Project, event: Event, heard_at: datetime | None = None, *, is_new: bool = True
-) -> Project:
-    """Return the project with what an actor told, in any stage; its stage stays.
+def common_message(subject: S, event: Event, received_at: datetime, is_new: bool) -> S:
+    """Return the subject with what any actor's message makes known; its stage stays.
 
-    ``heard_at`` is the time by the manager's own clock; the actor's may be wrong. What is not new
-    was told before, and perhaps not applied: it fills gaps, and replaces nothing that came later.
+    ``received_at`` is the time by the manager's own clock; the actor's may be wrong. A message that
+    is not new came before, and was perhaps not applied: it fills gaps, and replaces nothing later.
     """
-    service = project.service(event.actor.instance)
+    service = subject.service(event.actor.instance)
     if service is None:
+        return subject
+    subject = subject.with_service(seen(service, event, received_at))
+    if event.kind is Kind.NOTICE:
+        return _noted(subject, event.payload.message)
+    if isinstance(event.payload, Progress) and is_new and _is_going_on(subject, event):
+        return replace(subject, progress=event.payload)
+    return subject
+
+
+def with_message(project: Project, event: Event, received_at: datetime, is_new: bool) -> Project:
+    """Return the project with what a message makes known, its rounds included."""
+    project = common_message(project, event, received_at, is_new)
+    service, payload = project.service(event.actor.instance), event.payload
+    if service is None or not isinstance(payload, RoundStarted | RoundCompleted):
         return project
-    told = project.with_service(seen(service, event, heard_at))
-    if isinstance(event.payload, RoundCompleted) and _is_of_attempt(project, service, event):
+    if isinstance(payload, RoundCompleted) and _is_of_attempt(project, service, event):
         # Messages overtake each other: a round is true even if training is over already.
-        told = _with_round(told, service, event.payload, replaces=is_new)
-    if project.stage.is_final or not is_new or not is_current(project, event):
-        return _with_notice(told, event)
-    match event.payload:
-        case Progress():
-            return replace(told, progress=event.payload)
-        case RoundStarted(round=number):
-            return replace(told, progress=_progress(told, service, event.payload, number - 1))
-        case RoundCompleted(round=number):
-            return replace(told, progress=_progress(told, service, event.payload, number))
-        case _:
-            return _with_notice(told, event)
+        project = _with_round(project, service, payload, replaces=is_new)
+    if not is_new or not _is_going_on(project, event):
+        return project
+    done = payload.round - isinstance(payload, RoundStarted)
+    return replace(project, progress=_progress(project, service, payload, done))
 
 
 def _progress(
@@ -155,8 +162,8 @@ def _progress(
     if not project.is_hierarchical:
         return Progress(text, done, payload.rounds, "rounds")
     total = project.expected_rounds
-    told = project.progress
-    before = told.done if told and told.unit == "cycles" else 0
+    so_far = project.progress
+    before = so_far.done if so_far and so_far.unit == "cycles" else 0
     if service.role is Role.AGGREGATOR:
         # A cycle that begins is not behind the clusters that are in it already.
         return Progress(f"cycle {payload.round} of {total}", max(before, done), total, "cycles")
@@ -165,42 +172,50 @@ def _progress(
     return Progress(where, max(before, min(cycles, total)), total, "cycles")
 
 
-def is_current(project: Project, event: Event) -> bool:
-    """Say whether ``event`` comes from a service of the stage that the project is in.
-
-    A failed training still listens to its learners: one of them may know why it failed.
-    """
-    service = project.service(event.actor.instance)
-    stage = project.stopped_in if project.stage is Stage.FAILED else project.stage
+def is_current(subject: Subject, event: Event) -> bool:
+    """Return whether ``event`` comes from a service whose stage still listens to it."""
+    service = subject.service(event.actor.instance)
     return (
-        service is not None and service.stage == stage and _is_of_attempt(project, service, event)
+        service is not None
+        and service.stage == subject.reporting_stage
+        and _is_of_attempt(subject, service, event)
     )
 
 
-def _is_of_attempt(project: Project, service: Service, event: Event) -> bool:
-    return service.attempt == project.attempt and service.stage == event.stage
+def _is_going_on(subject: Subject, event: Event) -> bool:
+    return not subject.stage.is_final and is_current(subject, event)
 
 
-def event_from_told(project: Project, event: Event) -> ProjectEvent | None:
-    """Return what an actor's message means for the project's life, if anything."""
-    if not is_current(project, event):
+def _is_of_attempt(subject: Subject, service: Service, event: Event) -> bool:
+    return service.attempt == subject.attempt and service.stage == event.stage
+
+
+def event_from_message(  # noqa: PLR0911 - a case per message
+    subject: Subject, event: Event
+) -> ProjectEvent | None:
+    """Return what an actor's message means for the subject's lifecycle, if anything."""
+    service = subject.service(event.actor.instance)
+    if service is None or not is_current(subject, event) or service.instance in subject.delivered:
         return None
-    payload = event.payload
-    service = project.service(event.actor.instance)
-    if service is not None and service.lost_by == event.event_id:
-        # It came twice, and its service is being deployed anew already.
+    if service.lost_by == event.event_id:
+        # It came twice, and its service is being deployed again already.
         return None
-    if isinstance(payload, Failure):
-        error = error_from_failure(event, payload, project.service(payload.origin))
-        return lost(project, event.actor.instance, error, event.event_id)
-    if isinstance(payload, ActorsBuilt | Trained | ModelBuilt | ModelServing):
-        return payload
-    if event.kind is Kind.STARTED and service is not None and service.starts > MAX_STARTS:
-        return lost(project, service.instance, too_many_starts(service, event.at))
+    match payload := event.payload:
+        case Failure():
+            error = error_from_failure(event, payload, subject.service(payload.origin))
+            return lost(subject, service.instance, error, event.event_id)
+        case ActorsBuilt() | Trained() | ModelBuilt() | ModelServing():
+            return payload
+        case DataProvided(fragments=fragments):
+            return DataStored(service.instance, fragments)
+        case _:
+            pass
+    if event.kind is Kind.STARTED and service.starts > MAX_STARTS:
+        return lost(subject, service.instance, too_many_starts(service, event.at))
     return None
 
 
-def seen(service: Service, event: Event, heard_at: datetime | None = None) -> Service:
+def seen(service: Service, event: Event, received_at: datetime) -> Service:
     """Return the service with the sign of life that ``event`` is."""
     if event.kind is Kind.STARTED:
         service = replace(service, started_at=event.at, starts=service.starts + 1)
@@ -208,7 +223,7 @@ def seen(service: Service, event: Event, heard_at: datetime | None = None) -> Se
         service = replace(service, fetch_seconds=(event.at - service.started_at).total_seconds())
     return replace(
         service,
-        last_heartbeat=heard_at or event.at,
+        last_heartbeat=received_at,
         state=DONE if event.kind in RESULTS else service.state,
         cluster=service.cluster or event.actor.cluster,
         node=service.node or event.actor.node,
@@ -230,22 +245,18 @@ def _with_round(
 
 def _missing(project: Project, cycle: RoundCompleted) -> list[str]:
     """Return a sentence for each cluster that a cycle went on without."""
-    told = []
-    for one in cycle.learners:
-        service = project.service(one.learner)
-        if one.error and service is not None:
-            told.append(f"Cycle {cycle.round} went on without {service.cluster}: {one.error}")
-    return told
+    sentences = []
+    for share in cycle.learners:
+        service = project.service(share.learner)
+        if share.error and service is not None:
+            sentences.append(
+                f"Cycle {cycle.round} went on without {service.cluster}: {share.error}"
+            )
+    return sentences
 
 
-def _with_notice(project: Project, event: Event) -> Project:
-    if event.kind is not Kind.NOTICE:
-        return project
-    return _noted(project, event.payload.message)
-
-
-def _noted(project: Project, *messages: str) -> Project:
-    """Return the project with what is new in ``messages`` among its notices."""
-    told = (one[:LONGEST_NOTICE] for one in messages)
-    new = tuple(one for one in told if one not in project.notices)
-    return replace(project, notices=(*project.notices, *new)[-MAX_NOTICES:])
+def _noted(subject: S, *messages: str) -> S:
+    """Return the subject with those of ``messages`` that are new among its notices."""
+    shortened = (message[:LONGEST_NOTICE] for message in messages)
+    new = tuple(message for message in shortened if message not in subject.notices)
+    return replace(subject, notices=(*subject.notices, *new)[-MAX_NOTICES:])

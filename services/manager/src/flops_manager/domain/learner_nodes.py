@@ -10,7 +10,7 @@ from flops_contracts.sla import DataSplit, ProjectSla, ResourceConstraints
 from flops_manager.domain.columns import Held, require_alike
 from flops_manager.domain.errors import NoRoomError, NotPlaceableError
 from flops_manager.domain.nodes import LEARNER_ADDON, Landscape, Node, TagStats
-from flops_manager.domain.projects import Placement
+from flops_manager.domain.subjects import Placement
 
 UNLISTED_HINT: Final = (
     "Let the manager reach the clusters' resource APIs (FLOPS_CLUSTER_RESOURCE_PORT), "

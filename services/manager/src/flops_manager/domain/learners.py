@@ -5,15 +5,16 @@ from typing import Final
 
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
-from flops_manager.domain.projects import (
+from flops_manager.domain.projects import Project
+from flops_manager.domain.subjects import (
     DIED,
     LOST,
     NOT_STARTED,
     SILENT,
     LearnerFailed,
-    Project,
     ProjectError,
     Service,
+    Subject,
 )
 
 MAX_REPLACEMENTS: Final = 2
@@ -91,21 +92,23 @@ def can_be_redeployed(service: Service, error: ProjectError) -> bool:
 
     A builder finds what is cached, an aggregator its checkpoint and its learners.
     """
-    return service.redeployed < MAX_REPLACEMENTS and _may_pass(error, _PASSING)
+    is_tried_again = service.role is not Role.MOCK_DATA_PROVIDER
+    return is_tried_again and service.redeployed < MAX_REPLACEMENTS and _may_pass(error, _PASSING)
 
 
 def _may_pass(error: ProjectError, passing: Container[int | None]) -> bool:
     return error.error in {DIED, NOT_STARTED, SILENT} or error.exit_code in passing
 
 
-def replaced_before(project: Project, slot: Service) -> tuple[Service, ...]:
-    """Return the services that were lost and replaced where ``slot`` is, in that order."""
-    found = (project.service(one.instance) for one in project.learner_failures if one.is_replaced)
+def replaced_before(subject: Subject, current: Service) -> tuple[Service, ...]:
+    """Return the services that were lost and replaced in the place of ``current``, in order."""
+    place = (current.role, current.index, current.attempt)
     return tuple(
-        one
-        for one in found
-        if one is not None
-        and (one.role, one.index, one.attempt) == (slot.role, slot.index, slot.attempt)
+        service
+        for failure in subject.learner_failures
+        if failure.is_replaced
+        and (service := subject.service(failure.instance)) is not None
+        and (service.role, service.index, service.attempt) == place
     )
 
 

@@ -1,20 +1,16 @@
 """The life of a project, from submission to a served model.
 
 Everything that can happen to a project is one row of ``TRANSITIONS``; read that table first.
-This module does no I/O: ``transition`` turns (project, event) into the project's next state and
-the commands to carry out, and the use cases carry them out.
+How such a table works is in ``lifecycles.py``.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 
 from flops_contracts.events import ActorsBuilt, ModelBuilt, ModelServing, Trained
 from flops_contracts.roles import Role, Stage
 from flops_contracts.sla import PostTrainingStep
 from flops_manager.domain.commands import (
-    Announce,
     Command,
     CreateApplications,
     Deploy,
@@ -24,26 +20,25 @@ from flops_manager.domain.commands import (
     Undeploy,
     UndeployLost,
 )
-from flops_manager.domain.errors import IllegalTransitionError
-from flops_manager.domain.facts import with_facts
+from flops_manager.domain.deadlines import project_limit
+from flops_manager.domain.facts import with_facts, with_message
 from flops_manager.domain.learners import (
     can_meet_minima,
-    first_cause,
     is_replaced,
     learner_explains_it,
 )
+from flops_manager.domain.lifecycles import Lifecycle, Row
 from flops_manager.domain.project_events import (
     ActorLost,
     CancelRequested,
     DeleteRequested,
     ModelLocated,
     Placed,
-    ProjectEvent,
     RetryRequested,
     StepFailed,
 )
-from flops_manager.domain.projects import LearnerFailed, Project, StageEntry
-from flops_manager.domain.services import plan
+from flops_manager.domain.projects import Project
+from flops_manager.domain.subjects import LearnerFailed
 
 S = Stage
 
@@ -56,15 +51,15 @@ RUNS_IN: Final[dict[Stage, tuple[Role, ...]]] = {
 }
 """The roles that live in each stage that is still going; stopping is derived from it."""
 
-FOUND: Final[tuple[Command, ...]] = (
+FOUNDATION: Final[tuple[Command, ...]] = (
     CreateApplications(),
     Deploy(Role.OBSERVER, S.SUBMITTED),
     Deploy(Role.TRACKING_SERVER, S.SUBMITTED),
 )
-"""What every stage builds on. Observer and tracking server stay, for whoever looks back."""
+"""What every stage builds on. Observer and tracking server stay after the project has ended."""
 
-PREPARE: Final[tuple[Command, ...]] = (Place(), *FOUND)
-"""What submission starts. Who has to wait for a place uses nothing up."""
+PREPARE: Final[tuple[Command, ...]] = (Place(), *FOUNDATION)
+"""What submission starts. While it waits for room, a project uses no resources."""
 
 
 def start(stage: Stage) -> tuple[Command, ...]:
@@ -83,25 +78,17 @@ def hand_over(old: Stage, new: Stage) -> tuple[Command, ...]:
 
 
 def start_again(stage: Stage) -> tuple[Command, ...]:
-    """Return the commands that put others, or the same anew, in the place of who was lost.
-
-    Whoever runs is left alone.
-    """
+    """Return the commands that replace what was lost, and leave alone what runs."""
     return (UndeployLost(), *start(stage))
 
 
-def always(_project: Project) -> bool:
-    """Say yes: the guard of a row that has none."""
-    return True
-
-
 def wants_no_image(project: Project) -> bool:
-    """Whether the project ends with training."""
+    """Return whether the project ends with training."""
     return PostTrainingStep.BUILD not in project.sla.post_training_steps
 
 
 def wants_image_only(project: Project) -> bool:
-    """Whether the project ends with an image that nobody serves."""
+    """Return whether the project ends with an image that is not served."""
     return PostTrainingStep.DEPLOY not in project.sla.post_training_steps
 
 
@@ -115,18 +102,7 @@ def stopped_in(stage: Stage) -> Callable[[Project], bool]:
     return was_stopped_there
 
 
-@dataclass(frozen=True)
-class Row:
-    """In ``stage``, ``event`` leads to ``target`` if ``when`` holds, and to these commands."""
-
-    stage: Stage
-    event: type[ProjectEvent]
-    target: Stage
-    commands: tuple[Command, ...] = ()
-    when: Callable[[Project], bool] = always
-
-
-TRANSITIONS: Final[tuple[Row, ...]] = (
+TRANSITIONS: Final[tuple[Row[Project], ...]] = (
     # Where everything goes is decided before anything is built: what cannot work fails at once.
     Row(S.SUBMITTED, Placed, S.BUILDING_ACTORS, start(S.BUILDING_ACTORS)),
     Row(S.BUILDING_ACTORS, ActorsBuilt, S.TRAINING, hand_over(S.BUILDING_ACTORS, S.TRAINING)),
@@ -146,14 +122,14 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     # The model answers its own health check; now find out where others reach it.
     Row(S.SERVING, ModelServing, S.SERVING, (Locate(),)),
     Row(S.SERVING, ModelLocated, S.COMPLETED),
-    # What a stage cannot do without is deployed anew a few times where that may help: a builder
+    # What a stage cannot do without is deployed again a few times where that may help: a builder
     # goes on with what is cached, an aggregator with its checkpoint and the learners it had.
     *(Row(stage, ActorLost, stage, start_again(stage)) for stage in RUNS_IN if RUNS_IN[stage]),
     # Every stage that is still going can fail or be cancelled; what it started is stopped.
     *(Row(stage, StepFailed, S.FAILED, stop(stage)) for stage in RUNS_IN),
     *(Row(stage, CancelRequested, S.CANCELLED, stop(stage)) for stage in RUNS_IN),
     Row(S.CANCELLED, CancelRequested, S.CANCELLED),
-    # "Too few learners" is nobody's cause: a learner that tells later why it left is heard.
+    # "Too few learners" is not a cause: a learner that later reports why it left is listened to.
     Row(S.FAILED, LearnerFailed, S.FAILED, when=learner_explains_it),
     # A retry starts at the stage that stopped, with what the earlier ones left behind; what
     # all stages build on may be the very thing that was lost.
@@ -164,8 +140,8 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
             (S.SUBMITTED, PREPARE),
             (S.BUILDING_ACTORS, PREPARE),
             (S.TRAINING, PREPARE),
-            (S.BUILDING_MODEL, (*FOUND, *start(S.BUILDING_MODEL))),
-            (S.SERVING, (*FOUND, *start(S.SERVING))),
+            (S.BUILDING_MODEL, (*FOUNDATION, *start(S.BUILDING_MODEL))),
+            (S.SERVING, (*FOUNDATION, *start(S.SERVING))),
         )
     ),
     # What is deleted is stopped first, wherever it is.
@@ -174,78 +150,12 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
 )
 
 
-def submitted(project: Project) -> tuple[Project, tuple[Command, ...]]:
-    """Return a new project as it is first stored, and the commands that start it."""
-    entered = (StageEntry(Stage.SUBMITTED, project.created_at),)
-    announced = Announce(Stage.SUBMITTED, "")
-    planned = plan(replace(project, stage_history=entered), PREPARE)
-    return planned, (announced, *PREPARE)
-
-
-def transition(
-    project: Project, event: ProjectEvent, now: datetime
-) -> tuple[Project, tuple[Command, ...]]:
-    """Return the project after ``event``, and the commands that make it true.
-
-    Raises ``IllegalTransitionError`` for what cannot happen in this stage.
-    """
-    if project.is_deleted:
-        raise IllegalTransitionError(f"Project {project.id} is being deleted.")
-    if isinstance(event, StepFailed) and event.stage != project.stage:
-        raise IllegalTransitionError(f"{event.stage} failed while {project.stage}")
-    known = with_facts(project, event)
-    for row in TRANSITIONS:
-        if row.stage is project.stage and isinstance(event, row.event) and row.when(known):
-            return _move(known, row, now)
-    raise _illegal(project, event)
-
-
-def _illegal(project: Project, event: ProjectEvent) -> IllegalTransitionError:
-    """Return why ``event`` cannot happen: for people what people ask, for the log all else."""
-    match event:
-        case CancelRequested():
-            return IllegalTransitionError(
-                f"Project {project.id} has ended already: it is {project.stage}.",
-                hint="There is nothing left to cancel; delete it to remove what it left.",
-            )
-        case RetryRequested():
-            return IllegalTransitionError(
-                f"Project {project.id} is {project.stage}; "
-                "only one that failed or was cancelled can be retried.",
-                hint="Submit it again to train anew.",
-            )
-        case _:
-            return IllegalTransitionError(f"{type(event).__name__} while {project.stage}")
-
-
-def _move(project: Project, row: Row, now: datetime) -> tuple[Project, tuple[Command, ...]]:
-    """Return the project in the row's target, with the services that its commands will start."""
-    moved = replace(project, updated_at=now)
-    if row.target is Stage.FAILED and project.learner_failures:
-        moved = replace(moved, error=first_cause(project.learner_failures, project.error))
-    commands = tuple(_of_attempt(command, project.attempt) for command in row.commands)
-    if row.target is row.stage:
-        return plan(moved, commands), commands
-    entry = StageEntry(row.target, now)
-    moved = replace(
-        moved,
-        stage=row.target,
-        stage_history=(*project.stage_history, entry),
-        stopped_in=row.stage if row.target in {S.FAILED, S.CANCELLED} else None,
-        progress=None,
-        waiting="",
-    )
-    announce = Announce(
-        stage=row.target,
-        previous=row.stage,
-        number=len(moved.stage_history),
-        reason=moved.error.reason if moved.error else "",
-        hint=moved.error.hint if moved.error else "",
-    )
-    return plan(moved, commands), (announce, *commands)
-
-
-def _of_attempt(command: Command, attempt: int) -> Command:
-    if isinstance(command, Deploy | Undeploy):
-        return replace(command, attempt=attempt)
-    return command
+PROJECTS: Final = Lifecycle(
+    noun=Project.noun,
+    runs_in=RUNS_IN,
+    prepare=PREPARE,
+    rows=TRANSITIONS,
+    with_facts=with_facts,
+    with_message=with_message,
+    limit=project_limit,
+)

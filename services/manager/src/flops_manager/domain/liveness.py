@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flops_contracts.events import Heartbeat
-from flops_manager.domain.projects import DONE, Service
+from flops_manager.domain.subjects import DONE, Service
 
 
 @dataclass(frozen=True)

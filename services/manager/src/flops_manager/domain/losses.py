@@ -5,27 +5,26 @@ from datetime import datetime
 from typing import Any, Final
 
 from flops_contracts.events import Event, Failure
-from flops_contracts.roles import Stage
 from flops_manager.domain.learners import REPLACEABLE, can_be_redeployed
 from flops_manager.domain.project_events import ActorLost, StepFailed
-from flops_manager.domain.projects import LearnerFailed, Project, ProjectError, Service
+from flops_manager.domain.subjects import LearnerFailed, ProjectError, Service, Subject
 
 MAX_STARTS: Final = 3
 """How often a one-shot may begin before its restarts count as a failure."""
 
 
 def lost(
-    project: Project, instance: str, error: ProjectError, event_id: str = ""
+    subject: Subject, instance: str, error: ProjectError, event_id: str = ""
 ) -> LearnerFailed | ActorLost | StepFailed:
     """Return what it means that a service of the present stage is lost."""
-    service = project.service(instance)
+    service = subject.service(instance)
     if error.round is None:
-        error = replace(error, round=current_round(project))
+        error = replace(error, round=subject.current_round)
     if service is not None and service.role in REPLACEABLE:
         return LearnerFailed(instance, error)
     if service is not None and can_be_redeployed(service, error):
         return ActorLost(instance, error, event_id)
-    return StepFailed(project.stage, error)
+    return StepFailed(subject.stage, error)
 
 
 def error_from_failure(
@@ -69,11 +68,3 @@ def too_many_starts(service: Service, at: datetime) -> ProjectError:
     """Return the error of a one-shot that the orchestrator began too often."""
     reason = f"{service.instance} ended without a result and was restarted {MAX_STARTS} times."
     return error_of(service, reason, at, hint="Look at its log; it may lack memory.")
-
-
-def current_round(project: Project) -> int | None:
-    """Return the round that a classic training is in, as far as was heard."""
-    progress = project.progress
-    if project.stage is not Stage.TRAINING or progress is None or progress.unit != "rounds":
-        return None
-    return min(int(progress.done) + 1, project.expected_rounds)

@@ -2,26 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from flops_contracts.roles import Role, Stage
+from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.learners import REPLACEABLE
-from flops_manager.domain.lifecycle import RUNS_IN
+from flops_manager.domain.lifecycles import Lifecycle
 from flops_manager.domain.liveness import LastHeartbeat, with_heartbeat
-from flops_manager.domain.losses import current_round, error_of
-from flops_manager.domain.projects import (
-    DIED,
-    DONE,
-    LOST,
-    NOT_STARTED,
-    PLANNED,
-    SILENT,
-    Project,
-    ProjectError,
-    Service,
-)
+from flops_manager.domain.losses import error_of
 from flops_manager.domain.scheduling_hints import (
     NODE_SCHEDULED,
     hint_when_refused,
@@ -29,6 +19,19 @@ from flops_manager.domain.scheduling_hints import (
 )
 from flops_manager.domain.services import FOR_GOOD
 from flops_manager.domain.states import Health, ServiceState
+from flops_manager.domain.subjects import (
+    DIED,
+    DONE,
+    LOST,
+    NOT_STARTED,
+    PLANNED,
+    SILENT,
+    ProjectError,
+    Service,
+    Subject,
+)
+
+S = TypeVar("S", bound=Subject)
 
 LOG_LINES: Final = 40
 MISSES: Final = 3
@@ -41,51 +44,18 @@ NEW_SECONDS: Final = 5.0
 """A list that was asked for before a service was deployed does not prove that it is gone."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How long things may take, in seconds; how many projects there may be, where 0 is any."""
-
-    scheduling_seconds: float = 120
-    placing_seconds: float = 180
-    building_seconds: float = 1800
-    joining_seconds: float = 300
-    serving_seconds: float = 300
-    providing_seconds: float = 1800
-    starting_seconds: float = 180
-    heartbeat_seconds: float = 10
-    queue_seconds: float = 3600
-    running_projects: int = 0
-    projects_per_customer: int = 0
-
-
-def round_seconds(project: Project) -> int:
-    """Return how long a round of the project's aggregator, or a cycle, may take."""
-    sla = project.sla
-    return sla.cycle_timeout_seconds if project.is_hierarchical else sla.round_timeout_seconds
-
-
-def stage_limit(project: Project, limits: Limits) -> float:
-    """Return how many seconds the project may stay in its present stage."""
-    return {
-        Stage.SUBMITTED: limits.queue_seconds if project.waiting else limits.placing_seconds,
-        Stage.BUILDING_ACTORS: limits.building_seconds,
-        Stage.TRAINING: limits.joining_seconds + project.expected_rounds * round_seconds(project),
-        Stage.BUILDING_MODEL: limits.building_seconds,
-        Stage.SERVING: limits.serving_seconds,
-    }[project.stage]
-
-
-def is_serving(project: Project, heartbeats: Mapping[str, LastHeartbeat]) -> bool:
+def is_serving(subject: Subject, heartbeats: Mapping[str, LastHeartbeat]) -> bool:
     """Return whether a heartbeat of the model server repeats an event that may have got lost."""
-    return project.stage is Stage.SERVING and any(
+    return subject.stage is Stage.SERVING and any(
         with_heartbeat(service, heartbeats).state == "serving"
-        for service in watched(project)
-        if service.role is Role.MODEL_SERVER and service.attempt == project.attempt
+        for service in watched(subject)
+        if service.role is Role.MODEL_SERVER and service.attempt == subject.attempt
     )
 
 
 def overdue(
-    project: Project,
+    subject: S,
+    life: Lifecycle[S],
     heartbeats: Mapping[str, LastHeartbeat],
     limits: Limits,
     began: datetime,
@@ -93,52 +63,58 @@ def overdue(
 ) -> ProjectError | None:
     """Return the error of a stage that takes longer than it may, or None.
 
-    Only time since ``began`` counts: what happened while nobody watched may not be heard yet.
+    Only time since ``began`` counts: messages of the time before may not have arrived yet.
     """
-    if project.stage.is_final:
+    if subject.stage.is_final:
         return None
-    seconds = stage_limit(project, limits)
-    if (now - max(began, project.entered_at)).total_seconds() <= seconds:
+    seconds = life.limit(subject, limits)
+    if (now - max(began, subject.entered_at)).total_seconds() <= seconds:
         return None
-    last = f" The last that was heard: {project.progress.message}." if project.progress else ""
-    last = f" {project.waiting}" if project.waiting else last
-    reason = f"The stage {project.stage} did not end within {seconds:.0f} s.{last}"
-    waits_for = holding_up(project)
-    if waits_for is None:
-        return ProjectError(reason, project.stage, "Look at the manager's log, then retry.", at=now)
-    waits_for = with_heartbeat(waits_for, heartbeats)
+    latest = f" Its latest progress: {subject.progress.message}." if subject.progress else ""
+    latest = f" {subject.waiting}" if subject.waiting else latest
+    reason = f"The stage {subject.stage} did not end within {seconds:.0f} s.{latest}"
+    blocker = holding_up(subject, life)
+    if blocker is None:
+        hint = "Look at the manager's log, then try again."
+        return ProjectError(reason, subject.stage, hint, at=now)
+    blocker = with_heartbeat(blocker, heartbeats)
     return error_of(
-        waits_for,
-        f"{reason} It waited for the {waits_for.role} {waits_for.instance}, which "
-        + (f"said last: {waits_for.state}." if waits_for.state else "said nothing."),
+        blocker,
+        f"{reason} It was waiting for {blocker.role} {blocker.instance}, which "
+        + (f"last reported: {blocker.state}." if blocker.state else "never reported."),
         now,
-        hint="Look at its logs, then retry.",
-        round=current_round(project),
+        hint="Look at its logs, then try again.",
+        round=subject.current_round,
     )
 
 
-def holding_up(project: Project) -> Service | None:
-    """Return whom the project's stage waits for: who does not run, or whose result ends it."""
-    there = watched(project)
-    idle = [one for one in there if one.running_since is None]
-    leaders = [one for one in there if one.role is next(iter(RUNS_IN[project.stage]), None)]
+def holding_up(subject: S, life: Lifecycle[S]) -> Service | None:
+    """Return the service that the stage waits for: one that does not run, or that ends it."""
+    services = watched(subject)
+    idle = [service for service in services if service.running_since is None]
+    leading_role = next(iter(life.runs_in[subject.stage]), None)
+    leaders = [service for service in services if service.role is leading_role]
     return next(iter((*idle, *leaders)), None)
 
 
-def watched(project: Project) -> tuple[Service, ...]:
+def watched(subject: Subject) -> tuple[Service, ...]:
     """Return the services whose loss would matter now."""
-    lost = {one.instance for one in project.learner_failures}
+    lost = {failure.instance for failure in subject.learner_failures}
     return tuple(
-        one
-        for one in deployed(project)
-        if one.stage == project.stage and one.role not in FOR_GOOD and one.instance not in lost
+        service
+        for service in deployed(subject)
+        if service.stage == subject.stage
+        and service.role not in FOR_GOOD
+        and service.instance not in lost | subject.delivered
     )
 
 
-def deployed(project: Project) -> tuple[Service, ...]:
+def deployed(subject: Subject) -> tuple[Service, ...]:
     """Return the services that the orchestrator has, and shall have."""
     return tuple(
-        one for one in project.services if one.job_id and not one.is_removed and one.status != LOST
+        service
+        for service in subject.services
+        if service.job_id and not service.is_removed and service.status != LOST
     )
 
 

@@ -16,7 +16,7 @@ from flops_manager.domain.nodes import (
     Node,
     PlacementMode,
 )
-from flops_manager.domain.projects import Placement
+from flops_manager.domain.subjects import Placement
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""What can happen to a project; together with four results of actors, which are events as well."""
+"""What can happen to a project or mock; four results of actors are such events as well."""
 
 from dataclasses import dataclass
 
-from flops_contracts.events import ActorsBuilt, ModelBuilt, ModelServing, Trained
-from flops_manager.domain.projects import LearnerFailed, Placement, ProjectError
+from flops_contracts.events import ActorsBuilt, Fragment, ModelBuilt, ModelServing, Trained
+from flops_manager.domain.subjects import LearnerFailed, Placement, ProjectError
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,14 @@ class ModelLocated:
 
 
 @dataclass(frozen=True)
+class DataStored:
+    """The mock data provider ``instance`` stored the partitions of its node."""
+
+    instance: str
+    fragments: tuple[Fragment, ...]
+
+
+@dataclass(frozen=True)
 class StepFailed:
     """``stage`` (of a project or a mock) cannot end well."""
 
@@ -36,7 +44,7 @@ class StepFailed:
 class ActorLost:
     """A service that its stage cannot do without is lost, but another try may help.
 
-    ``event_id`` is the message that said so, or empty if nobody did.
+    ``event_id`` is the message that reported it, or empty if none did.
     """
 
     instance: str
@@ -56,7 +64,7 @@ class RetryRequested:
 
 @dataclass(frozen=True)
 class DeleteRequested:
-    """The customer wants it to be gone, and what it left in MLflow only if that is said."""
+    """The customer wants it to be gone; with ``with_runs`` also what it left in MLflow."""
 
     with_runs: bool = False
 
@@ -68,6 +76,7 @@ ProjectEvent = (
     | ModelBuilt
     | ModelServing
     | ModelLocated
+    | DataStored
     | StepFailed
     | LearnerFailed
     | ActorLost

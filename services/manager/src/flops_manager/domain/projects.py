@@ -1,34 +1,14 @@
-"""A project: what its customer asked for, and everything that is known of it since."""
+"""A project: what a customer asked for, and everything that became known of it since."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Self
 
-from flops_contracts.declared import about
-from flops_contracts.events import ActorImages, Progress, RoundCompleted, Trained
-from flops_contracts.roles import Role, Stage
+from flops_contracts.build_records import actors_note, model_note
+from flops_contracts.events import ActorImages, RoundCompleted, Trained
+from flops_contracts.roles import MockStage, Stage
 from flops_contracts.sla import ProjectSla
-
-PLANNED: Final = "PLANNED"
-"""The status of a service that is not at the orchestrator yet."""
-
-REMOVED: Final = "REMOVED"
-"""The status of a service that was undeployed and deleted."""
-
-LOST: Final = "LOST"
-"""The status of a service that is about to be undeployed, and then deployed anew."""
-
-DIED: Final = "ServiceDiedError"
-"""The class of errors of services that ended without a word of their own."""
-
-NOT_STARTED: Final = "ServiceNotStartedError"
-"""The class of errors of services that their node has, but does not start."""
-
-SILENT: Final = "ServiceSilentError"
-"""The class of errors of services that still run, but give no sign of life."""
-
-DONE: Final = "done"
-"""The ``state`` of a service that delivered its result."""
+from flops_manager.domain.subjects import Subject
 
 
 @dataclass(frozen=True)
@@ -40,95 +20,6 @@ class StageEntry:
 
 
 @dataclass(frozen=True)
-class Service:
-    """One service of a project or mock.
-
-    ``instance`` is its name at the orchestrator and ``status`` the orchestrator's word for its
-    state (or ``PLANNED``, ``REMOVED``); ``address`` is where other services reach it, and
-    ``public_address`` where everybody else does. ``state``, ``round``, ``memory_mb`` (10^6 bytes)
-    and ``rows`` (of data) are what its last heartbeat said, ``starts`` how often it began: a
-    one-shot that dies is restarted by the orchestrator.
-    ``started_at`` is its own time, and ``fetch_seconds`` passed from then until it had its data.
-    ``redeployed`` counts how often the manager deployed it again under the same name, and
-    ``lost_by`` is the message that last led to it, if one did.
-    """
-
-    role: Role
-    instance: str
-    stage: str
-    job_id: str = ""
-    cluster: str = ""
-    node: str = ""
-    address: str = ""
-    public_address: str = ""
-    status: str = PLANNED
-    state: str = ""
-    round: int | None = None
-    memory_mb: float | None = None
-    rows: int | None = None
-    index: int = 0
-    attempt: int = 0
-    starts: int = 0
-    redeployed: int = 0
-    lost_by: str = ""
-    started_at: datetime | None = None
-    fetch_seconds: float | None = None
-    deployed_at: datetime | None = None
-    running_since: datetime | None = None
-    last_heartbeat: datetime | None = None
-    last_lines: tuple[str, ...] = ()
-
-    @property
-    def is_removed(self) -> bool:
-        """Whether it is gone from the orchestrator for good."""
-        return self.status == REMOVED
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where one service goes. For a learner: the how-maniest of how many on its node it is."""
-
-    role: Role
-    cluster: str = ""
-    node: str = ""
-    index: int = 0
-    node_index: int = 0
-    node_learners: int = 1
-
-
-@dataclass(frozen=True)
-class ProjectError:
-    """Why a project or mock failed, and where that came from. ``error`` is the class name."""
-
-    reason: str
-    stage: str
-    hint: str = ""
-    where: str = ""
-    error: str = ""
-    role: Role | None = None
-    instance: str = ""
-    cluster: str = ""
-    node: str = ""
-    round: int | None = None
-    cycle: int | None = None
-    exit_code: int | None = None
-    last_lines: tuple[str, ...] = ()
-    at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class LearnerFailed:
-    """A learner, or a cluster's aggregator, is lost; whether that matters depends on who is left.
-
-    ``is_replaced`` says that another one was started in its place.
-    """
-
-    instance: str
-    error: ProjectError
-    is_replaced: bool = False
-
-
-@dataclass(frozen=True)
 class ClusterRound:
     """A round between the learners of one cluster and their aggregator."""
 
@@ -137,28 +28,20 @@ class ClusterRound:
 
 
 @dataclass(frozen=True)
-class Project:
+class Project(Subject):
     """The whole state of one project.
 
-    ``attempt`` counts retries; it is part of service names, so that what an earlier attempt still
-    says is told apart. ``stopped_in`` is the stage that failed or was cancelled. ``rounds`` are
-    those of its aggregator: in hierarchical mode cycles, with ``cluster_rounds`` in them.
-    ``takes_runs_along`` says that what is in MLflow is deleted with it.
-    ``waiting`` says what keeps it from going on, if something does that is no failure.
-    ``trace`` is the traceparent of the request that began it, where traces are on.
+    ``stopped_in`` is the stage that failed or was cancelled. ``rounds`` are those of its
+    aggregator: in hierarchical mode cycles, with ``cluster_rounds`` in them. If
+    ``takes_runs_along``, its experiment and model in MLflow are deleted with it.
     """
 
-    id: str
-    customer_id: str = field(metadata=about(key="owner"))
+    noun: ClassVar[str] = "project"
+
     sla: ProjectSla
     stage: Stage
-    created_at: datetime
-    updated_at: datetime
     stage_history: tuple[StageEntry, ...] = ()
-    attempt: int = 0
     grid_token: str = field(default="", repr=False)
-    services: tuple[Service, ...] = ()
-    placements: tuple[Placement, ...] = ()
     images: ActorImages | None = None
     commit: str = ""
     python_version: str = ""
@@ -168,15 +51,8 @@ class Project:
     trained: Trained | None = None
     model_image: str = ""
     model_address: str = ""
-    learner_failures: tuple[LearnerFailed, ...] = ()
-    error: ProjectError | None = None
     stopped_in: Stage | None = None
-    progress: Progress | None = None
-    waiting: str = ""
-    notices: tuple[str, ...] = ()
-    is_deleted: bool = False
     takes_runs_along: bool = False
-    trace: str = ""
 
     @property
     def is_hierarchical(self) -> bool:
@@ -191,8 +67,16 @@ class Project:
 
     @property
     def completed_rounds(self) -> int:
-        """The number of the last round that is known; of many, not all stay here."""
+        """The number of the last round that is known; of many, not all are kept."""
         return self.rounds[-1].round if self.rounds else 0
+
+    @property
+    def current_round(self) -> int | None:
+        """The round that a classic training is in, as far as is known."""
+        progress = self.progress
+        if self.stage is not Stage.TRAINING or progress is None or progress.unit != "rounds":
+            return None
+        return min(int(progress.done) + 1, self.expected_rounds)
 
     @property
     def best_cycle(self) -> int | None:
@@ -210,21 +94,36 @@ class Project:
         """When the project entered its present stage."""
         return self.stage_history[-1].entered_at if self.stage_history else self.created_at
 
-    def service(self, instance: str) -> Service | None:
-        """Return the service with this name, or None."""
-        return next((one for one in self.services if one.instance == instance), None)
+    @property
+    def stage_number(self) -> int:
+        """How many stages it has entered."""
+        return len(self.stage_history)
 
-    def present(self, role: Role, stage: str | None = None) -> tuple[Service, ...]:
-        """Return the services of ``role`` (started for ``stage``) that are not removed."""
-        return tuple(
-            one
-            for one in self.services
-            if one.role is role and not one.is_removed and stage in {None, one.stage}
+    @property
+    def reporting_stage(self) -> str:
+        """The present stage. A failed training still listens: a learner may know the cause."""
+        return (self.stopped_in or "") if self.stage is Stage.FAILED else self.stage
+
+    @property
+    def build_note(self) -> str:
+        """The name of the note in which its builder records what it built."""
+        match self.stage:
+            case Stage.BUILDING_ACTORS:
+                return actors_note(self.id)
+            case Stage.BUILDING_MODEL if self.trained is not None:
+                return model_note(self.id, self.trained.run_id)
+            case _:
+                return ""
+
+    def entered(self, stage: Stage | MockStage, now: datetime) -> Self:
+        """Return the project in another stage, which is added to its history."""
+        stage = Stage(stage)
+        return replace(
+            super().entered(stage, now),
+            stage_history=(*self.stage_history, StageEntry(stage, now)),
+            stopped_in=Stage(self.stage) if stage in {Stage.FAILED, Stage.CANCELLED} else None,
         )
 
-    def with_service(self, changed: Service) -> "Project":
-        """Return the project with the service of that name replaced."""
-        services = tuple(
-            changed if one.instance == changed.instance else one for one in self.services
-        )
-        return replace(self, services=services)
+    def without_details(self) -> Self:
+        """Return a smaller project, for when the whole one is too large to be stored."""
+        return replace(super().without_details(), rounds=(), cluster_rounds=())

@@ -8,7 +8,8 @@ from datetime import datetime
 from flops_contracts.roles import Role, Stage
 from flops_manager.domain.deployments import memory_mb
 from flops_manager.domain.nodes import Landscape
-from flops_manager.domain.projects import Placement, Project
+from flops_manager.domain.projects import Project
+from flops_manager.domain.subjects import Placement
 
 _USED = "RUNNING"
 

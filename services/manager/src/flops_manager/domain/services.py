@@ -2,18 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from flops_contracts.names import service_name
 from flops_contracts.roles import Role, Stage
 from flops_manager.domain.commands import Command, Deploy
 from flops_manager.domain.learners import REPLACEABLE, replaced_before
-from flops_manager.domain.projects import Placement, Project, Service
+from flops_manager.domain.subjects import Placement, Service, Subject
+
+S = TypeVar("S", bound=Subject)
 
 FOR_GOOD: Final = frozenset({Role.OBSERVER, Role.TRACKING_SERVER})
-"""What outlives stages and attempts, and whose loss ends nothing by itself."""
+"""The roles that outlive stages and attempts, and whose loss ends nothing by itself."""
 
-_BUILD_PART: Final = {Stage.BUILDING_ACTORS: "actors", Stage.BUILDING_MODEL: "model"}
+_BUILD_PART: Final[dict[str, str]] = {
+    Stage.BUILDING_ACTORS: "actors",
+    Stage.BUILDING_MODEL: "model",
+}
 
 
 def tracking_service(customer_id: str) -> str:
@@ -21,45 +26,50 @@ def tracking_service(customer_id: str) -> str:
     return service_name(customer_id, Role.TRACKING_SERVER)
 
 
-def plan(project: Project, commands: Sequence[Command]) -> Project:
-    """Return the project with a record of every service that ``commands`` will start.
+def plan(subject: S, commands: Sequence[Command]) -> S:
+    """Return the subject with a record of every service that ``commands`` will start.
 
-    Whatever may run is on record before it runs, so that stopping never misses one.
+    Whatever may run is on record before it runs, so that stopping never misses a service.
     """
     for command in commands:
         if isinstance(command, Deploy):
-            project = _with_planned(project, command)
-    return project
+            subject = _with_planned(subject, command)
+    return subject
 
 
-def _with_planned(project: Project, command: Deploy) -> Project:
-    wanted = _wanted(project, command)
-    # Who was lost is remembered: others are started in its place, under other names.
-    names = {one.instance for one in wanted}
-    lost = {one.instance for one in project.learner_failures}
-    kept = tuple(
-        one
-        for one in project.services
-        if one.instance not in names
-        and (one.instance in lost or not (one.is_removed and one.role is command.role))
+def _with_planned(subject: S, command: Deploy) -> S:
+    planned = _planned(subject, command)
+    names = {service.instance for service in planned}
+    # Lost services stay on record: others are started in their place, under other names.
+    lost = {failure.instance for failure in subject.learner_failures}
+    others = tuple(
+        service
+        for service in subject.services
+        if service.instance not in names
+        and (service.instance in lost or not (service.is_removed and service.role is command.role))
     )
-    there = tuple(one for one in project.services if one.instance in names and not one.is_removed)
-    new = tuple(one for one in wanted if one.instance not in {old.instance for old in there})
-    return replace(project, services=(*kept, *there, *new))
+    present = tuple(
+        service
+        for service in subject.services
+        if service.instance in names and not service.is_removed
+    )
+    present_names = {service.instance for service in present}
+    new = tuple(service for service in planned if service.instance not in present_names)
+    return replace(subject, services=(*others, *present, *new))
 
 
-def _wanted(project: Project, command: Deploy) -> tuple[Service, ...]:
+def _planned(subject: Subject, command: Deploy) -> tuple[Service, ...]:
     """Return the services of a role in a stage; observer and tracking server outlive attempts."""
     role, stage = command.role, command.stage
     if role is Role.TRACKING_SERVER:
-        return (Service(role, tracking_service(project.customer_id), stage),)
+        return (Service(role, tracking_service(subject.customer_id), stage),)
     if role is Role.OBSERVER:
-        return (Service(role, service_name(project.id, role), stage),)
-    return tuple(_placed(project, command, place) for place in placements_of(project, role))
+        return (Service(role, service_name(subject.id, role), stage),)
+    return tuple(_placed(subject, command, place) for place in placements_of(subject, role))
 
 
-def _placed(project: Project, command: Deploy, place: Placement) -> Service:
-    """Return the service that belongs in a place, where it may follow one that was lost."""
+def _placed(subject: Subject, command: Deploy, place: Placement) -> Service:
+    """Return the service that belongs in a place, perhaps as the successor of a lost one."""
     role, stage = command.role, command.stage
     service = Service(
         role=role,
@@ -70,23 +80,24 @@ def _placed(project: Project, command: Deploy, place: Placement) -> Service:
         index=place.index,
         attempt=command.attempt,
     )
-    before = replaced_before(project, service)
+    before = replaced_before(subject, service)
     part = _part(role, stage, place, command.attempt)
     return replace(
         service,
-        instance=service_name(project.id, role, f"{part}n{len(before)}" if before else part),
-        # Who knows the one that was lost knows it by its address.
+        instance=service_name(subject.id, role, f"{part}n{len(before)}" if before else part),
+        # Its peers know the lost one by its address.
         address=before[-1].address if before else "",
     )
 
 
-def placements_of(project: Project, role: Role) -> tuple[Placement, ...]:
-    """Return where the services of ``role`` go; nowhere in particular if nobody decided."""
-    decided = tuple(one for one in project.placements if one.role is role)
+def placements_of(subject: Subject, role: Role) -> tuple[Placement, ...]:
+    """Return where the services of ``role`` go; a placement without a node if that is open."""
+    decided = tuple(place for place in subject.placements if place.role is role)
     undecided = () if role is Role.CLUSTER_AGGREGATOR else (Placement(role),)
     return decided or undecided
 
 
 def _part(role: Role, stage: str, place: Placement, attempt: int) -> str:
-    part = str(place.index) if role in REPLACEABLE else _BUILD_PART.get(Stage(stage), "")
+    is_numbered = role in REPLACEABLE or place.index
+    part = str(place.index) if is_numbered else _BUILD_PART.get(stage, "")
     return f"{part}r{attempt}" if attempt else part

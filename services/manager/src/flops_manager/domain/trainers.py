@@ -27,8 +27,9 @@ from flops_manager.domain.environments import (
 )
 from flops_manager.domain.grid_keys import aggregator_name, learner_name, member
 from flops_manager.domain.nodes import LEARNER_ADDON
-from flops_manager.domain.projects import Project, Service
+from flops_manager.domain.projects import Project
 from flops_manager.domain.services import placements_of
+from flops_manager.domain.subjects import Service
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How actors and manager talk."""
+"""How actors and manager exchange messages."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,25 +8,25 @@ from flops_contracts.events import Event
 
 
 class EventBus(Protocol):
-    """Messages from and to actors. Nothing here waits for the other side."""
+    """Messages from and to actors. No call waits for the other side."""
 
     def hearing_since(self) -> datetime | None:
-        """Return since when messages come without a gap; None while they do not."""
+        """Return since when messages arrive without a gap; None while they do not."""
 
-    def publish(self, event: Event, *, is_mock: bool) -> None:
-        """Tell everybody who watches the project or mock."""
+    def publish(self, event: Event, noun: str) -> None:
+        """Send the event to everybody who watches this project or mock; ``noun`` says which."""
 
-    def acknowledge(self, event: Event, *, is_mock: bool) -> None:
-        """Tell the actor that its result is stored, and take the result off the broker."""
+    def acknowledge(self, event: Event) -> None:
+        """Confirm to the actor that its result is stored, and remove it from the broker."""
 
-    def open(self, receive: Callable[[Event, bool], None]) -> None:
-        """Connect, and call ``receive(event, is_mock)`` for each message until ``close``.
+    def open(self, receive: Callable[[Event], None]) -> None:
+        """Connect, and call ``receive(event)`` for each message until ``close``.
 
         Raises ``BrokerUnreachableError``. What ``receive`` raises is logged.
         """
 
     def ask_again(self) -> None:
-        """Make every result that nobody confirmed come again, to whom ``open`` was told.
+        """Receive every unconfirmed result again.
 
         Raises ``BrokerUnreachableError``; does nothing unless it is open.
         """

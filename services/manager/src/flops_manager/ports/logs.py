@@ -54,8 +54,8 @@ class LogStore(Protocol):
 class LogFeed(Protocol):
     """Where batches come from."""
 
-    def open(self, receive: Callable[[LogBatch, bool], None]) -> None:
-        """Call ``receive(batch, is_mock)`` for each until ``close``.
+    def open(self, receive: Callable[[LogBatch], None]) -> None:
+        """Call ``receive(batch)`` for each until ``close``.
 
         Raises ``BrokerUnreachableError``. What ``receive`` cannot store comes again.
         """

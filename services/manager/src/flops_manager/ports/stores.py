@@ -49,7 +49,7 @@ class Records(Protocol[T]):
         """Store a new one; raise ``AlreadyExistsError`` if its id is taken."""
 
     def get(self, subject_id: str) -> Record[T]:
-        """Return what is stored; raise ``ProjectNotFoundError`` or ``MockNotFoundError``."""
+        """Return what is stored; raise ``SubjectNotFoundError``."""
 
     def save(self, record: Record[T]) -> None:
         """Replace what is stored, one version up.

@@ -1,4 +1,4 @@
-"""Telling people and actors what the manager did."""
+"""Publishing stage changes to people and actors."""
 
 import logging
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from datetime import datetime
 from flops_contracts.events import Actor, Event, Kind, StageChanged
 from flops_contracts.roles import Role
 from flops_manager.domain.commands import Announce
+from flops_manager.domain.subjects import Subject
 from flops_manager.metrics import STAGE_CHANGES
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.stores import EventStore
@@ -23,14 +24,13 @@ class Announcements:
         self._bus = bus
         self._now = now
 
-    def announce(self, subject_id: str, command: Announce, *, is_mock: bool) -> None:
-        """Tell it. Repeated, it keeps its ``event_id``, so that nobody counts it twice."""
-        what = "mock" if is_mock else "project"
-        why = f": {command.reason}" if command.reason else ""
-        logger.info("%s %s is %s%s", what, subject_id, command.stage, why)
+    def announce(self, subject: Subject, command: Announce) -> None:
+        """Publish it. Repeated, it keeps its ``event_id``, so that it is not counted twice."""
+        reason = f": {command.reason}" if command.reason else ""
+        logger.info("%s %s is %s%s", subject.noun, subject.id, command.stage, reason)
         event = Event(
-            event_id=f"{subject_id}-{command.number}-{command.stage}",
-            project_id=subject_id,
+            event_id=f"{subject.id}-{command.number}-{command.stage}",
+            project_id=subject.id,
             actor=Actor(Role.MANAGER, "manager"),
             stage=command.stage,
             kind=Kind.STAGE_CHANGED,
@@ -38,6 +38,6 @@ class Announcements:
             payload=StageChanged(command.stage, command.previous, command.reason, command.hint),
             trace=tracing.current(),
         )
-        self._history.append(subject_id, event)
-        self._bus.publish(event, is_mock=is_mock)
-        STAGE_CHANGES.labels(what, command.stage).inc()
+        self._history.append(subject.id, event)
+        self._bus.publish(event, subject.noun)
+        STAGE_CHANGES.labels(subject.noun, command.stage).inc()

@@ -1,7 +1,8 @@
-"""What actors say: stored, applied, and confirmed where they wait for that."""
+"""Actors' messages: stored, applied, and confirmed where they wait for that."""
 
 import logging
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from tenacity import (
     Retrying,
@@ -11,18 +12,17 @@ from tenacity import (
 )
 
 from flops_contracts.events import PASSING, RESULTS, Event
+from flops_contracts.roles import Role
 from flops_manager.domain.errors import (
-    MockNotFoundError,
-    ProjectNotFoundError,
     RecordTooLargeError,
     StaleProjectError,
     StoreUnavailableError,
+    SubjectNotFoundError,
     UnreadableRecordError,
 )
 from flops_manager.metrics import EVENTS
 from flops_manager.ports.event_bus import EventBus
-from flops_manager.usecases.mocks import Mocks
-from flops_manager.usecases.projects import Projects
+from flops_manager.usecases.subjects import Subjects
 from flops_runtime import tracing
 
 logger = logging.getLogger(__name__)
@@ -32,40 +32,44 @@ STORE_PATIENCE_SECONDS: Final = 15.0
 
 
 class Inbox:
-    """Takes what actors say: stores it, applies it, and confirms results."""
+    """Takes messages: stores and applies them, and confirms results.
 
-    def __init__(self, projects: Projects, mocks: Mocks, bus: EventBus) -> None:
-        self._projects = projects
-        self._mocks = mocks
+    An actor's role decides whether it works for a project or a mock.
+    """
+
+    def __init__(self, subjects: Mapping[Role, Subjects[Any]], bus: EventBus) -> None:
+        self._subjects = subjects
         self._bus = bus
 
-    def take(self, event: Event, is_mock: bool) -> None:
-        """Take one message. What is confirmed is stored; what cannot be stored is not confirmed."""
+    def take(self, event: Event) -> None:
+        """Take a message: a confirmed one is stored, and one that cannot be stored is not."""
         outcome = "applied"
         trace = "" if event.kind in PASSING else event.trace
         try:
             with tracing.continued(trace, f"event {event.kind}"):
-                self._store(event, is_mock=is_mock)
-        except (ProjectNotFoundError, MockNotFoundError):
-            # Its project was deleted, so nobody needs it; confirmed, the actor can end.
-            logger.info("nobody knows %s, who says %s", event.project_id, event.kind)
+                self._store(event)
+        except SubjectNotFoundError:
+            # Its project was deleted, so it is not needed; confirmed, the actor can end.
+            logger.info("%s is unknown; its %s is ignored", event.project_id, event.kind)
             outcome = "unknown"
         except UnreadableRecordError as error:
             EVENTS.labels(event.kind, "dropped").inc()
-            # Left with the broker, it and its like would soon keep everybody else's words back.
+            # Left with the broker, such messages would soon hold up those of everybody else.
             logger.error("dropped a %s: %s", event.kind, error)  # noqa: TRY400 - that says all
             return
         except RecordTooLargeError as error:
             logger.error("dropped a %s: %s", event.kind, error)  # noqa: TRY400 - that says all
             outcome = "dropped"
-            if not is_mock:
-                self._projects.end(event.project_id, error)
+            self._subjects[event.actor.role].fail(event.project_id, error)
         EVENTS.labels(event.kind, outcome).inc()
         if event.kind in RESULTS:
-            self._bus.acknowledge(event, is_mock=is_mock)
+            self._bus.acknowledge(event)
 
-    def _store(self, event: Event, *, is_mock: bool) -> None:
-        """Store and apply it; a database that is away for a moment is waited for."""
+    def _store(self, event: Event) -> None:
+        """Store and apply it; wait for a database that is unavailable for a moment."""
+        subjects = self._subjects.get(event.actor.role)
+        if subjects is None:
+            raise SubjectNotFoundError(f"A {event.actor.role} is part of nothing.")
         for attempt in Retrying(
             retry=retry_if_exception_type((StoreUnavailableError, StaleProjectError)),
             stop=stop_after_delay(STORE_PATIENCE_SECONDS),
@@ -73,4 +77,4 @@ class Inbox:
             reraise=True,
         ):
             with attempt:
-                (self._mocks if is_mock else self._projects).receive(event)
+                subjects.receive(event)

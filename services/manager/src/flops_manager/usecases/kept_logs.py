@@ -3,17 +3,18 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from flops_contracts.events import Actor
 from flops_contracts.log_lines import LogBatch, LogLine, severity
-from flops_manager.domain.errors import MockNotFoundError, ProjectNotFoundError
+from flops_contracts.roles import Role
+from flops_manager.domain.errors import SubjectNotFoundError
 from flops_manager.metrics import LOG_BATCHES
 from flops_manager.ports.logs import LogFeed, LogStore, StoredBatch
-from flops_manager.ports.stores import MockStore, ProjectStore
+from flops_manager.ports.stores import Records
 
 logger = logging.getLogger(__name__)
 
@@ -86,15 +87,13 @@ class KeptLogs:
     def __init__(
         self,
         store: LogStore,
-        projects: ProjectStore,
-        mocks: MockStore,
+        subjects: Mapping[Role, Records[Any]],
         limits: LogLimits,
         now: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._projects = projects
-        self._mocks = mocks
+        self._subjects = subjects
         self._limits = limits
         self._now = now
         self._monotonic = monotonic
@@ -102,10 +101,10 @@ class KeptLogs:
         self._untrimmed: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def take(self, batch: LogBatch, is_mock: bool) -> None:
+    def take(self, batch: LogBatch) -> None:
         """Keep a batch of a project or mock that there is; raise ``StoreUnavailableError``."""
         LOG_BATCHES.inc()
-        if not self._limits.days or not self._is_known(batch.project_id, is_mock=is_mock):
+        if not self._limits.days or not self._is_known(batch):
             return
         self._store.append(batch, self._now())
         with self._lock:
@@ -162,15 +161,17 @@ class KeptLogs:
             if query.matches(line):
                 yield KeptLine(stored.seq, batch.actor, line, missing)
 
-    def _is_known(self, subject_id: str, *, is_mock: bool) -> bool:
-        now = self._monotonic()
+    def _is_known(self, batch: LogBatch) -> bool:
+        now, subject_id = self._monotonic(), batch.project_id
         if self._known.get(subject_id, 0.0) > now:
             return True
-        store = self._mocks if is_mock else self._projects
+        store = self._subjects.get(batch.actor.role)
         try:
+            if store is None:
+                return False
             store.get(subject_id)
-        except (ProjectNotFoundError, MockNotFoundError):
-            logger.debug("nobody knows %s, whose actor logs", subject_id)
+        except SubjectNotFoundError:
+            logger.debug("%s is unknown; its log lines are ignored", subject_id)
             return False
         self._known = {key: until for key, until in self._known.items() if until > now}
         self._known[subject_id] = now + KNOWN_SECONDS

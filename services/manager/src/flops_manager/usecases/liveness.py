@@ -7,12 +7,11 @@ from typing import Any, TypeVar
 
 from flops_contracts.events import Event
 from flops_manager.domain.liveness import LastHeartbeat, with_heartbeat
-from flops_manager.domain.mocks import Mock
-from flops_manager.domain.projects import Project
+from flops_manager.domain.subjects import Subject
 from flops_manager.ports.heartbeats import Heartbeats
 from flops_manager.ports.stores import Records
 
-S = TypeVar("S", Project, Mock)
+S = TypeVar("S", bound=Subject)
 
 
 class Liveness:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Final
 
 from flops_contracts.roles import Stage
-from flops_manager.domain.errors import ModelNotFoundError, ProjectNotFoundError
+from flops_manager.domain.errors import ModelNotFoundError, SubjectNotFoundError
 from flops_manager.domain.projects import Project
 from flops_manager.ports.stores import ProjectStore
 from flops_manager.usecases.answers import Page, TrainedModel
@@ -33,7 +33,7 @@ class Models:
         """Return the model of a project; raise ``ModelNotFoundError`` if it has none."""
         try:
             project = self._store.get(project_id).subject
-        except ProjectNotFoundError as error:
+        except SubjectNotFoundError as error:
             raise ModelNotFoundError(error.reason) from error
         model = model_of(project)
         if model is None or project.is_deleted or not caller.may_see(project.customer_id):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from flops_contracts.errors import FlopsError
-from flops_manager.domain.projects import ProjectError, Service
+from flops_manager.domain.subjects import ProjectError, Service
 
 
 @contextmanager

@@ -8,25 +8,26 @@ from datetime import datetime
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from flops_contracts.errors import FlopsError
-from flops_manager.domain.commands import Command, Remove, Undeploy, UndeployLost
+from flops_manager.domain.commands import Remove, Undeploy, UndeployLost
 from flops_manager.domain.errors import (
     IllegalTransitionError,
-    MockNotFoundError,
     NotYetError,
     OrchestratorUnavailableError,
-    ProjectNotFoundError,
     StaleProjectError,
     StoreUnavailableError,
+    SubjectNotFoundError,
 )
-from flops_manager.domain.projects import ProjectError
+from flops_manager.domain.lifecycles import Changed
+from flops_manager.domain.subjects import ProjectError, Subject
 from flops_manager.metrics import COMMAND_ATTEMPTS, COMMAND_SECONDS, COMMANDS
 from flops_manager.ports.stores import Pending, Record, Records
 from flops_manager.usecases.changes import Step, change, unchanged
+from flops_manager.usecases.steps import Steps
 from flops_runtime import tracing
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
+S = TypeVar("S", bound=Subject)
 
 LONGEST_REST_SECONDS: Final = 10.0
 MAX_FAILURES: Final = 30
@@ -36,20 +37,6 @@ MAX_BUGS: Final = 3
 """An error that nobody foresaw hardly ever passes."""
 
 _MAY_PASS: Final = (OrchestratorUnavailableError, StoreUnavailableError, StaleProjectError)
-_GONE: Final = (ProjectNotFoundError, MockNotFoundError)
-
-
-class Steps(Protocol[T]):
-    """Carries out single commands."""
-
-    def carry_out(self, subject: T, command: Command, /) -> Step[T] | None:
-        """Do it; return the change that follows, or None if the subject is no more."""
-
-    def wait(self, subject: T, why: str, /) -> T:
-        """Return the subject with what it waits for."""
-
-    def give_up(self, subject: T, error: ProjectError, /) -> Step[T]:
-        """Return what it means that a command cannot be carried out; see ``located``."""
 
 
 class Kept(Protocol):
@@ -59,14 +46,14 @@ class Kept(Protocol):
         """Forget it all; it is fine if there is nothing."""
 
 
-class Outbox(Generic[T]):
+class Outbox(Generic[S]):
     """Empties the outboxes of projects, or of mocks."""
 
     def __init__(
         self,
-        store: Records[T],
+        store: Records[S],
         kept: tuple[Kept, ...],
-        steps: Steps[T],
+        steps: Steps[S],
         now: Callable[[], datetime],
         first_rest_seconds: float = 0.2,
     ) -> None:
@@ -90,11 +77,11 @@ class Outbox(Generic[T]):
                 rest = self._run_step(subject_id, record)
                 if rest:
                     return rest
-        except _GONE:
+        except SubjectNotFoundError:
             return 0.0
         return 0.0
 
-    def _run_step(self, subject_id: str, record: Record[T]) -> float:
+    def _run_step(self, subject_id: str, record: Record[S]) -> float:
         """Carry out the first pending command; return 0 or the seconds to rest."""
         pending = record.todo[0]
         logger.debug("%s: %s", subject_id, pending.command)
@@ -117,10 +104,14 @@ class Outbox(Generic[T]):
 
     def _wait(self, subject_id: str, error: NotYetError) -> float:
         """Show what it waits for; that is no failure, and the deadline of its stage bounds it."""
-        change(self._store, subject_id, lambda one: (self._steps.wait(one, error.reason), ()))
+
+        def step(subject: S) -> Changed[S]:
+            return replace(subject, waiting=error.reason), ()
+
+        change(self._store, subject_id, step)
         return error.rest_seconds
 
-    def _finish(self, subject_id: str, pending: Pending, step: Step[T] | None) -> None:
+    def _finish(self, subject_id: str, pending: Pending, step: Step[S] | None) -> None:
         if step is None:
             # First, so that it is tried again if this ends here; last, for what was said meanwhile.
             for kept in self._kept:
@@ -137,7 +128,7 @@ class Outbox(Generic[T]):
             change(self._store, subject_id, unchanged, done=pending)
 
     def _failed(
-        self, subject_id: str, record: Record[T], error: Exception, *, is_hopeless: bool
+        self, subject_id: str, record: Record[S], error: Exception, *, is_hopeless: bool
     ) -> float:
         pending = record.todo[0]
         failures = pending.failures + 1
@@ -170,13 +161,13 @@ class Outbox(Generic[T]):
             except StaleProjectError:
                 logger.debug("a failure of %s is not counted", subject_id)
 
-    def _give_up(self, subject_id: str, record: Record[T], error: Exception) -> None:
+    def _give_up(self, subject_id: str, record: Record[S], error: Exception) -> None:
         pending = record.todo[0]
         why = ProjectError(
             reason=error.reason if isinstance(error, FlopsError) else f"unexpected {error!r}",
             hint=error.hint if isinstance(error, FlopsError) else "This is a bug in FLOps.",
             where=error.where if isinstance(error, FlopsError) else "",
-            stage=str(getattr(record.subject, "stage", "")),
+            stage=str(record.subject.stage),
             error=type(error).__name__,
             instance=error.origin if isinstance(error, FlopsError) else "",
             at=self._now(),
@@ -184,8 +175,8 @@ class Outbox(Generic[T]):
         self._finish(subject_id, pending, self._steps.give_up(record.subject, why))
 
 
-def _traced(subject: Any, pending: Pending) -> AbstractContextManager[Any]:
-    about = {"flops.subject": subject.id, "failures": pending.failures}
+def _traced(subject: Subject, pending: Pending) -> AbstractContextManager[Any]:
+    about: dict[str, Any] = {"flops.subject": subject.id, "failures": pending.failures}
     return tracing.continued(subject.trace, _kind(pending), **about)
 
 

@@ -1,86 +1,40 @@
 """Projects: everything that people and actors can do with them."""
 
-import json
-import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
-from flops_contracts.errors import FlopsError
-from flops_contracts.events import Event, Kind
 from flops_contracts.roles import Stage
 from flops_contracts.sla import ProjectSla
-from flops_manager.domain.commands import Command
 from flops_manager.domain.deployments import application_of
-from flops_manager.domain.errors import (
-    AlreadyExistsError,
-    IllegalTransitionError,
-    KeyReusedError,
-    NotPlaceableError,
-    ProjectNotFoundError,
-)
-from flops_manager.domain.facts import event_from_told, with_told
-from flops_manager.domain.lifecycle import submitted, transition
+from flops_manager.domain.errors import NotPlaceableError
+from flops_manager.domain.lifecycle import PROJECTS
+from flops_manager.domain.lifecycles import Changed
 from flops_manager.domain.nodes import Landscape
 from flops_manager.domain.placement import left_out, place_project
-from flops_manager.domain.project_events import (
-    CancelRequested,
-    DeleteRequested,
-    RetryRequested,
-    StepFailed,
-)
-from flops_manager.domain.projects import Placement, Project, ProjectError, Service
+from flops_manager.domain.project_events import CancelRequested, RetryRequested
+from flops_manager.domain.projects import Project
 from flops_manager.domain.states import ServiceState
+from flops_manager.domain.subjects import Placement, Service
 from flops_manager.ports.orchestrator import Orchestrator
-from flops_manager.ports.stores import EventStore, Pending, ProjectStore, Record, StoredEvent
-from flops_manager.usecases.answers import ActorLog, Finding, Page
+from flops_manager.ports.stores import EventStore, ProjectStore, StoredEvent
+from flops_manager.usecases.answers import ActorLog, Finding
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.changes import change, unchanged
-from flops_manager.usecases.kept_logs import KeptLogs, LogPage, LogQuery, tail
+from flops_manager.usecases.kept_logs import KeptLogs, LogQuery, tail
 from flops_manager.usecases.liveness import Liveness
 from flops_manager.usecases.queue import Queue
+from flops_manager.usecases.subjects import Subjects, subject_id
 from flops_manager.usecases.survey import Survey
 from flops_runtime import tracing
-
-logger = logging.getLogger(__name__)
 
 SHOWN_LINES: Final = 200
 """Of each service, in the overview of all logs of a project."""
 
 
-def subject_id(kind: str, customer_id: str, idempotency_key: str) -> str:
-    """Return a new id of 12 hex digits; the same key of the same customer gives the same one.
-
-    ``kind`` keeps projects and mocks apart: they share the history, which is kept by id.
-    """
-    if not idempotency_key:
-        return secrets.token_hex(6)
-    named = json.dumps([kind, customer_id, idempotency_key])
-    return sha256(named.encode()).hexdigest()[:12]
-
-
-def being_deleted(kind: str) -> AlreadyExistsError:
-    """Return the answer to a repeated key whose first request made what is being deleted."""
-    return AlreadyExistsError(
-        f"The {kind} of this Idempotency-Key is being deleted.",
-        hint="Send another key, or the same one again in a moment.",
-    )
-
-
-def require_same(first: object, second: object, kind: str, subject_id: str) -> None:
-    """Raise ``KeyReusedError`` unless a repeated key asks for what it made the first time."""
-    if first != second:
-        raise KeyReusedError(
-            f"This Idempotency-Key was used for another SLA: it made the {kind} {subject_id}.",
-            hint="Send a new key for a new request.",
-        )
-
-
-class Projects:
+class Projects(Subjects[Project]):
     """Everything that can be done with projects."""
 
     def __init__(
@@ -94,56 +48,35 @@ class Projects:
         liveness: Liveness,
         now: Callable[[], datetime],
     ) -> None:
-        self._kept = kept
-        self._liveness = liveness
-        self._store = store
-        self._history = history
+        super().__init__(PROJECTS, store, history, kept, liveness, now)
         self._orchestrator = orchestrator
         self._survey = survey
         self._queue = queue
-        self._now = now
 
     def submit(self, sla: ProjectSla, caller: Caller, idempotency_key: str = "") -> Project:
         """Store a new project and let the worker begin; the same key returns the first project.
 
-        Raises ``NotAllowedError`` if the SLA names another customer and the caller is no Admin,
+        Raises ``NotAllowedError`` if the SLA names another customer and the caller is not an Admin,
         ``TooManyProjectsError`` if the customer has as many as one may have, ``KeyReusedError`` if
         the key's first project has another SLA, and ``AlreadyExistsError`` while it is being
         deleted.
         """
         caller.require_customer(sla.customer_id)
         now = self._now()
-        project, commands = submitted(
-            Project(
-                id=subject_id("project", sla.customer_id, idempotency_key),
-                customer_id=sla.customer_id,
-                sla=sla,
-                stage=Stage.SUBMITTED,
-                created_at=now,
-                updated_at=now,
-                grid_token=secrets.token_hex(16),
-                trace=tracing.current(),
-            )
+        project = Project(
+            id=subject_id(Project.noun, sla.customer_id, idempotency_key),
+            customer_id=sla.customer_id,
+            sla=sla,
+            stage=Stage.SUBMITTED,
+            created_at=now,
+            updated_at=now,
+            grid_token=secrets.token_hex(16),
+            trace=tracing.current(),
         )
-        if idempotency_key and (first := self._first(project, caller)):
-            return first
-        self._queue.admit(sla)
-        try:
-            self._store.add(Record(project, todo=tuple(map(Pending, commands))))
-        except AlreadyExistsError:
-            return self._first(project, caller) or project
-        return project
+        return self._add(project, caller, is_repeatable=bool(idempotency_key))
 
-    def _first(self, project: Project, caller: Caller) -> Project | None:
-        """Return what the same key made before, if it did and asked for the same."""
-        try:
-            found = self._store.get(project.id).subject
-        except ProjectNotFoundError:
-            return None
-        if found.is_deleted or not caller.may_see(found.customer_id):
-            raise being_deleted("project")
-        require_same(found.sla, project.sla, "project", found.id)
-        return found
+    def _admit(self, project: Project) -> None:
+        self._queue.admit(project.sla)
 
     def check(self, sla: ProjectSla, caller: Caller) -> tuple[Finding, ...]:
         """Check what can be checked now (nodes, data, capacity), and create nothing."""
@@ -156,30 +89,12 @@ class Projects:
         notices = (Finding("clusters", True, one) for one in left_out(sla, landscape))
         return (*_seen(landscape), *notices, Finding("placement", True, _told(places)))
 
-    def get(self, project_id: str, caller: Caller) -> Project:
-        """Return a project; raise ``ProjectNotFoundError``, also for those of others."""
-        return self._liveness.shown(self._visible(project_id, caller))[0]
-
-    def _visible(self, project_id: str, caller: Caller) -> Project:
-        project = self._store.get(project_id).subject
-        if project.is_deleted or not caller.may_see(project.customer_id):
-            raise ProjectNotFoundError.of(project_id)
-        return project
-
-    def list(
-        self, caller: Caller, stage: Stage | None = None, page: int = 1, page_size: int = 50
-    ) -> Page[Project]:
-        """Return a page of the caller's projects (an Admin's: all), newest first."""
-        customer_id = None if caller.is_admin else caller.user
-        items, total = self._store.list(customer_id, stage, (page - 1) * page_size, page_size)
-        return Page(tuple(items), total)
-
     def cancel(self, project_id: str, caller: Caller) -> Project:
         """Stop a project. A cancelled one stays so; ``IllegalTransitionError`` if it ended."""
         self._visible(project_id, caller)
 
-        def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
-            return transition(project, CancelRequested(), self._now())
+        def step(project: Project) -> Changed[Project]:
+            return PROJECTS.transition(project, CancelRequested(), self._now())
 
         return self._liveness.shown(change(self._store, project_id, step))[0]
 
@@ -190,29 +105,12 @@ class Projects:
         """
         self._visible(project_id, caller)
 
-        def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
+        def step(project: Project) -> Changed[Project]:
             if not project.stage.is_final:
                 return unchanged(project)
-            return transition(project, RetryRequested(), self._now())
+            return PROJECTS.transition(project, RetryRequested(), self._now())
 
         return self._liveness.shown(change(self._store, project_id, step))[0]
-
-    def delete(self, project_id: str, caller: Caller, *, with_runs: bool = False) -> None:
-        """Stop a project, remove all it has at the orchestrator (the served model too), forget it.
-
-        What it left in MLflow stays, unless ``with_runs``.
-
-        The worker does so after this returns; the project is invisible from now on.
-        """
-
-        def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
-            if not caller.may_see(project.customer_id):
-                raise ProjectNotFoundError.of(project_id)
-            if project.is_deleted:
-                return unchanged(project)
-            return transition(project, DeleteRequested(with_runs), self._now())
-
-        change(self._store, project_id, step)
 
     def events(
         self, project_id: str, caller: Caller, after: int = 0, limit: int = 500
@@ -242,28 +140,6 @@ class Projects:
             states.update(self._orchestrator.states(application))
         return tuple(self._log(project, one, states.get(one.instance)) for one in wanted)
 
-    def lines(self, project_id: str, caller: Caller, query: LogQuery) -> LogPage:
-        """Return lines of the actors' logs, also of those that are gone."""
-        return self._kept.read(self._visible(project_id, caller).id, query)
-
-    def end(self, project_id: str, cause: FlopsError) -> None:
-        """Let a project fail whose record cannot be stored as it would be, without its details."""
-
-        def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
-            if project.stage.is_final:
-                return unchanged(project)
-            lean = replace(project, rounds=(), cluster_rounds=(), notices=(), learner_failures=())
-            why = ProjectError(
-                reason=cause.reason,
-                hint=cause.hint,
-                stage=project.stage,
-                error=type(cause).__name__,
-                at=self._now(),
-            )
-            return transition(lean, StepFailed(project.stage, why), self._now())
-
-        change(self._store, project_id, step)
-
     def _log(self, project: Project, service: Service, state: ServiceState | None) -> ActorLog:
         kept = self._kept.read(project.id, LogQuery(limit=SHOWN_LINES, actor=service.instance))
         lines = tail(kept.lines) or (tuple(state.logs.splitlines()) if state else ())
@@ -275,34 +151,6 @@ class Projects:
             is_live=state is not None,
             lines=lines or service.last_lines,
         )
-
-    def receive(self, event: Event) -> None:
-        """Store and apply what an actor said; the same message twice changes nothing.
-
-        Raises ``ProjectNotFoundError`` for a project that is gone.
-        """
-        # A heartbeat says how things are, not what happened: it is not part of the history.
-        if event.kind is Kind.HEARTBEAT:
-            self._liveness.take(event, self._store)
-            return
-        # First, so that nothing is stored of a project that is gone.
-        loaded = self._store.get(event.project_id)
-        is_new = self._history.append(event.project_id, event)
-        if not is_new and event.kind is Kind.STARTED:
-            return
-
-        def step(project: Project) -> tuple[Project, tuple[Command, ...]]:
-            told = with_told(project, event, self._now(), is_new=is_new)
-            meaning = event_from_told(told, event)
-            if meaning is None:
-                return told, ()
-            try:
-                return transition(told, meaning, self._now())
-            except IllegalTransitionError as error:
-                logger.info("dropped a late %s of %s: %s", event.kind, event.project_id, error)
-                return told, ()
-
-        change(self._store, event.project_id, step, loaded=loaded)
 
 
 def _told(places: Sequence[Placement]) -> str:

@@ -5,18 +5,19 @@ from contextlib import suppress
 from typing import Final
 
 from flops_contracts.sla import ProjectSla
+from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.errors import (
     NoRoomError,
     NotYetError,
-    ProjectNotFoundError,
+    SubjectNotFoundError,
     TooManyProjectsError,
     UnreadableRecordError,
 )
 from flops_manager.domain.nodes import Landscape
-from flops_manager.domain.observations import Limits
 from flops_manager.domain.placement import place_project
-from flops_manager.domain.projects import Placement, Project
+from flops_manager.domain.projects import Project
 from flops_manager.domain.queue import ahead_of, running_beside, without_reserved
+from flops_manager.domain.subjects import Placement
 from flops_manager.ports.stores import ProjectStore
 from flops_manager.usecases.survey import Survey
 
@@ -86,7 +87,7 @@ class Queue:
     def _get(self, ids: Sequence[str]) -> list[Project]:
         found = []
         for one in ids:
-            with suppress(ProjectNotFoundError, UnreadableRecordError):
+            with suppress(SubjectNotFoundError, UnreadableRecordError):
                 found.append(self._store.get(one).subject)
         return found
 

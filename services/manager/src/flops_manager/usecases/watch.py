@@ -2,30 +2,28 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from flops_contracts.events import ModelServing
 from flops_contracts.roles import Stage
 from flops_manager.domain.commands import Command
-from flops_manager.domain.deployments import MODEL_PORT, ApplicationKey, application_of, helper
+from flops_manager.domain.deadlines import Limits
+from flops_manager.domain.deployments import MODEL_PORT, ApplicationKey, application_of
 from flops_manager.domain.errors import (
     IllegalTransitionError,
-    MockNotFoundError,
     OrchestratorRefusedError,
     OrchestratorUnavailableError,
-    ProjectNotFoundError,
+    SubjectNotFoundError,
 )
-from flops_manager.domain.lifecycle import transition
+from flops_manager.domain.lifecycles import Changed, Lifecycle
 from flops_manager.domain.liveness import with_heartbeat
 from flops_manager.domain.losses import lost
-from flops_manager.domain.mock_lifecycle import mock_transition
-from flops_manager.domain.mocks import Mock
 from flops_manager.domain.observations import (
-    Limits,
     deployed,
     is_serving,
     loss,
@@ -35,17 +33,20 @@ from flops_manager.domain.observations import (
     watched,
 )
 from flops_manager.domain.project_events import ProjectEvent, StepFailed
-from flops_manager.domain.projects import Project, ProjectError, Service
 from flops_manager.domain.states import ServiceState
+from flops_manager.domain.subjects import ProjectError, Service, Subject
 from flops_manager.metrics import LOOK_SECONDS, PROJECTS
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.heartbeats import Heartbeats
+from flops_manager.ports.images import Images
 from flops_manager.ports.orchestrator import Orchestrator
-from flops_manager.ports.stores import MockStore, ProjectStore
-from flops_manager.usecases.builds import Builds
+from flops_manager.ports.stores import Records
+from flops_manager.usecases.builds import built
 from flops_manager.usecases.changes import change
 
 logger = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=Subject)
 
 SETTLING_SECONDS: Final = 300.0
 """How long the services of what ended are looked at: an observer may outrun its project."""
@@ -74,19 +75,17 @@ class Watch:
 
     def __init__(
         self,
-        projects: ProjectStore,
-        mocks: MockStore,
+        kinds: Sequence[tuple[Lifecycle[Any], Records[Any]]],
         orchestrator: Orchestrator,
-        builds: Builds,
+        images: Images,
         bus: EventBus,
         heartbeats: Heartbeats,
         limits: Limits,
         now: Callable[[], datetime],
     ) -> None:
-        self._projects = projects
-        self._mocks = mocks
+        self._kinds = kinds
         self._orchestrator = orchestrator
-        self._builds = builds
+        self._images = images
         self._bus = bus
         self._heartbeats = heartbeats
         self._limits = limits
@@ -101,16 +100,15 @@ class Watch:
     def look(self) -> None:
         """Look once at everything that is going on or only just ended; record what that means."""
         ended_after = self._now() - timedelta(seconds=SETTLING_SECONDS)
-        projects = tuple(self._projects.active(ended_after))
-        mocks = tuple(self._mocks.active(ended_after))
-        _count(projects)
-        sight = self._sight(_applications(projects, mocks))
-        for project in projects:
-            with suppress(ProjectNotFoundError):
-                change(self._projects, project.id, lambda one: self._judge(one, sight))
-        for mock in mocks:
-            with suppress(MockNotFoundError):
-                change(self._mocks, mock.id, lambda one: self._judge_mock(one, sight))
+        active = [(life, store, store.active(ended_after)) for life, store in self._kinds]
+        subjects = [subject for _, _, some in active for subject in some]
+        _count(subjects)
+        sight = self._sight(_applications(subjects))
+        for life, store, some in active:
+            judge = partial(self._judge, life, sight)
+            for subject in some:
+                with suppress(SubjectNotFoundError):
+                    change(store, subject.id, judge)
 
     def _sight(self, applications: Iterable[ApplicationKey]) -> _Sight:
         asked_at, found = self._now(), {}
@@ -121,27 +119,28 @@ class Watch:
                 logger.warning("cannot see the services of %s: %s", application.name, error)
         return _Sight(asked_at, found)
 
-    def _judge(self, project: Project, sight: _Sight) -> tuple[Project, tuple[Command, ...]]:
-        now, heartbeats = self._now(), self._heartbeats.of(project.id)
-        if is_serving(project, heartbeats):
-            return _moved(project, ModelServing(MODEL_PORT), now)
-        late = overdue(project, heartbeats, self._limits, self._began, now)
+    def _judge(self, life: Lifecycle[S], sight: _Sight, subject: S) -> Changed[S]:
+        now, heartbeats = self._now(), self._heartbeats.of(subject.id)
+        if is_serving(subject, heartbeats):
+            return _moved(life, subject, ModelServing(MODEL_PORT), now)
+        late = overdue(subject, life, heartbeats, self._limits, self._began, now)
         if late is not None:
-            return _moved(project, self._builds.of(project) or StepFailed(project.stage, late), now)
-        project = _seen(project, sight.states, now)
+            meaning = built(self._images, subject) or StepFailed(subject.stage, late)
+            return _moved(life, subject, meaning, now)
+        subject = _seen(subject, sight.states, now)
         commands: tuple[Command, ...] = ()
-        for service in watched(project):
-            seen = sight.of(service, application_of(project, service.role))
-            if seen is None or project.stage.is_final:
+        for service in watched(subject):
+            states = sight.of(service, application_of(subject, service.role))
+            if states is None or subject.stage.is_final:
                 continue
             alive = with_heartbeat(service, heartbeats)
-            error = self._trouble(alive, seen.get(service.instance), now)
+            error = self._trouble(alive, states.get(service.instance), now)
             if error is not None:
-                # A builder may have done its work, and only its word was lost.
-                event = self._builds.of(project) or lost(project, service.instance, error)
-                project, more = _moved(project, event, now)
+                # A builder may have done its work, and only its report was lost.
+                event = built(self._images, subject) or lost(subject, service.instance, error)
+                subject, more = _moved(life, subject, event, now)
                 commands += more
-        return project, commands
+        return subject, commands
 
     def _trouble(
         self, service: Service, state: ServiceState | None, now: datetime
@@ -154,61 +153,30 @@ class Watch:
             service, state, self._limits, hearing_since, now
         )
 
-    def _judge_mock(self, mock: Mock, sight: _Sight) -> tuple[Mock, tuple[Command, ...]]:
-        now, error = self._now(), None
-        heartbeats = self._heartbeats.of(mock.id)
-        for service in mock.services:
-            seen = sight.of(service, helper(mock.customer_id))
-            # Who is done may end, and be gone.
-            is_over = service.is_removed or service.instance in mock.provided
-            if seen is None or is_over or not service.job_id:
-                continue
-            state = seen.get(service.instance)
-            if state is not None:
-                service = observed(service, state, now)  # noqa: PLW2901 - the same, as seen now
-                mock = mock.with_service(service)
-            alive = with_heartbeat(service, heartbeats)
-            error = error or self._trouble(alive, state, now)
-        error = error or self._late_mock(mock, now)
-        if error is None or mock.stage.is_final or mock.is_deleted:
-            return mock, ()
-        return mock_transition(mock, StepFailed(mock.stage, error), now)
 
-    def _late_mock(self, mock: Mock, now: datetime) -> ProjectError | None:
-        seconds = self._limits.providing_seconds
-        if (now - max(self._began, mock.created_at)).total_seconds() <= seconds:
-            return None
-        return ProjectError(f"No data were provided within {seconds:.0f} s.", mock.stage, at=now)
-
-
-def _count(projects: Iterable[Project]) -> None:
-    stages = Counter(one.stage for one in projects)
+def _count(subjects: Iterable[Subject]) -> None:
+    stages = Counter(one.stage for one in subjects if isinstance(one.stage, Stage))
     for stage in Stage:
         if not stage.is_final:
             PROJECTS.labels(str(stage)).set(stages[stage])
 
 
-def _moved(
-    project: Project, event: ProjectEvent, now: datetime
-) -> tuple[Project, tuple[Command, ...]]:
+def _moved(life: Lifecycle[S], subject: S, event: ProjectEvent, now: datetime) -> Changed[S]:
     try:
-        return transition(project, event, now)
+        return life.transition(subject, event, now)
     except IllegalTransitionError as error:
-        logger.info("dropped an observation of %s: %s", project.id, error)
-        return project, ()
+        logger.info("dropped an observation of %s: %s", subject.id, error)
+        return subject, ()
 
 
-def _seen(project: Project, states: States, now: datetime) -> Project:
-    """Return the project with every service as the orchestrator sees it."""
-    for service in deployed(project):
-        state = states.get(application_of(project, service.role), {}).get(service.instance)
+def _seen(subject: S, states: States, now: datetime) -> S:
+    """Return the subject with every service as the orchestrator sees it."""
+    for service in deployed(subject):
+        state = states.get(application_of(subject, service.role), {}).get(service.instance)
         if state is not None:
-            project = project.with_service(observed(service, state, now))
-    return project
+            subject = subject.with_service(observed(service, state, now))
+    return subject
 
 
-def _applications(projects: Iterable[Project], mocks: Iterable[Mock]) -> set[ApplicationKey]:
-    wanted = {application_of(one, each.role) for one in projects for each in deployed(one)}
-    return wanted | {
-        helper(mock.customer_id) for mock in mocks if any(one.job_id for one in mock.services)
-    }
+def _applications(subjects: Iterable[Subject]) -> set[ApplicationKey]:
+    return {application_of(one, service.role) for one in subjects for service in deployed(one)}

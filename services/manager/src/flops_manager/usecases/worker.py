@@ -36,7 +36,7 @@ class Ears:
     bus: EventBus
     logs: LogIntake
 
-    def open(self, receive: Callable[[Event, bool], None]) -> None:
+    def open(self, receive: Callable[[Event], None]) -> None:
         """Hear; raise ``BrokerUnreachableError``, and hear nothing then."""
         try:
             self.bus.open(receive)
@@ -181,8 +181,8 @@ class Worker:
         if not self._is_leader or self._stopping.is_set():
             self._step_down()
 
-    def _take(self, event: Event, is_mock: bool) -> None:
-        self._ears.inbox.take(event, is_mock)
+    def _take(self, event: Event) -> None:
+        self._ears.inbox.take(event)
         self.wake()
 
     def _step_down(self) -> None:

@@ -27,9 +27,8 @@ STATUS: Final[dict[type[FlopsError], HTTPStatus]] = {
     InvalidRequestError: HTTPStatus.BAD_REQUEST,
     domain.NotAuthenticatedError: HTTPStatus.UNAUTHORIZED,
     domain.NotAllowedError: HTTPStatus.FORBIDDEN,
-    # The same as for what belongs to other customers.
-    domain.ProjectNotFoundError: HTTPStatus.NOT_FOUND,
-    domain.MockNotFoundError: HTTPStatus.NOT_FOUND,
+    # Subjects of other customers answer as if they did not exist.
+    domain.SubjectNotFoundError: HTTPStatus.NOT_FOUND,
     domain.ModelNotFoundError: HTTPStatus.NOT_FOUND,
     domain.IllegalTransitionError: HTTPStatus.CONFLICT,
     domain.StaleProjectError: HTTPStatus.CONFLICT,

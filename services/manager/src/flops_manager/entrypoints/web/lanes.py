@@ -7,7 +7,8 @@ from typing import Final
 
 from flops_contracts.events import LearnerRound, RoundCompleted
 from flops_contracts.roles import Role
-from flops_manager.domain.projects import Project, Service
+from flops_manager.domain.projects import Project
+from flops_manager.domain.subjects import Service
 from flops_manager.entrypoints.web.words import span
 
 SHOWN: Final = 12
