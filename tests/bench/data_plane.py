@@ -142,19 +142,19 @@ def data_server() -> Iterator[tuple[str, int]]:
 
 def _as_text(lines: list[dict[str, Any]]) -> str:
     uploads = [
-        f"{one['data']:10}{one['mb']:6} MB {one['senders']:5} senders {one['ours_mb_s']:6} MB/s"
-        f" {one['bare_mb_s']:6} MB/s bare {one['ratio']:6} of bare"
-        f" {one['server_peak_mb']:6} MB server ({one['bare_server_peak_mb']} bare)"
-        for one in lines
-        if one["what"] == "upload"
+        f"{line['data']:10}{line['mb']:6} MB {line['senders']:5} senders {line['ours_mb_s']:6} MB/s"
+        f" {line['bare_mb_s']:6} MB/s bare {line['ratio']:6} of bare"
+        f" {line['server_peak_mb']:6} MB server ({line['bare_server_peak_mb']} bare)"
+        for line in lines
+        if line["what"] == "upload"
     ]
     loads = [
-        f"{one['data']:10}{one['mb']:6} MB load {one['load_seconds']:6} s, array"
-        f" {one['array_seconds']:5} s, peak {one['peak_mb']} MB: {one['peak_of_data']} of the data"
-        f" and {one['fixed_mb']} MB whatever is loaded; 2024:"
-        f" {' + '.join(f'{seconds} s' for seconds in one['of_2024'].values() if seconds)}"
-        for one in lines
-        if one["what"] == "load"
+        f"{line['data']:10}{line['mb']:6} MB load {line['load_seconds']:6} s, array"
+        f" {line['array_seconds']:5} s, peak {line['peak_mb']} MB: {line['peak_of_data']}"
+        f" of the data and {line['fixed_mb']} MB whatever is loaded; 2024:"
+        f" {' + '.join(f'{seconds} s' for seconds in line['of_2024'].values() if seconds)}"
+        for line in lines
+        if line["what"] == "load"
     ]
     return "\n".join(["", *uploads, *loads])
 

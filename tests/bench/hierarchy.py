@@ -92,7 +92,7 @@ def lead(port: int, clients: int, rounds: int, floats: int) -> list[float]:
             num_rounds=rounds,
             timeout=600,
         )
-    return [one.seconds for one in watch.completed]
+    return [item.seconds for item in watch.completed]
 
 
 def _training(rounds: int, clients: int) -> Any:

@@ -72,7 +72,7 @@ def _started(stack: ExitStack, role: str, kind: str, *numbers: int) -> Any:
 def as_text(rows: list[dict[str, Any]]) -> str:
     """Return the table."""
     heads = ("floats", 12), ("learners", 10), ("median ms", 11), ("worst ms", 10), ("peak MB", 9)
-    lines = [f"{'':24}" + "".join(f"{one:>{wide}}" for one, wide in (*heads, ("models", 8)))]
+    lines = [f"{'':24}" + "".join(f"{item:>{wide}}" for item, wide in (*heads, ("models", 8)))]
     lines += [
         f"{KINDS[row['kind']]:24}{row['floats']:>12,}{row['learners']:>10}{row['median_ms']:>11,}"
         f"{row['worst_ms']:>10,}{row['leader_peak_mb']:>9,}{row['models_in_memory'] or '':>8}"

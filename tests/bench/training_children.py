@@ -102,7 +102,7 @@ def _lead(
         before = _memory_mb("VmRSS")
         first = arrays_from_parameters([np.zeros(floats, np.float32)])
         strategy.run(grid, first, ConfigRecord())
-    return Led([one.seconds for one in watch.completed], before)
+    return Led([item.seconds for item in watch.completed], before)
 
 
 @contextmanager
@@ -139,7 +139,7 @@ class LegacyClient(flower_client.NumPyClient):
 
     def fit(self, parameters: Any, _config: Any) -> Any:
         """Change them a little."""
-        return [one + 1 for one in parameters], 100, {}
+        return [parameter + 1 for parameter in parameters], 100, {}
 
     def evaluate(self, _parameters: Any, _config: Any) -> Any:
         """Say something."""
@@ -235,8 +235,8 @@ def learn_grpc(port: int, _name: str) -> None:
         for data in channel.stream_stream(METHOD)(iter(outbox.get, None)):
             got += len(data)
             if len(data) == 1 or got >= size:
-                for one in _chunks(chunk, 1 if len(data) == 1 else size):
-                    outbox.put(one)
+                for part in _chunks(chunk, 1 if len(data) == 1 else size):
+                    outbox.put(part)
                 got = 0
 
 

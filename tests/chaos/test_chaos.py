@@ -83,12 +83,12 @@ class Blow:
     def _processes(self, world, project_id):
         if self.victim in ACTORS:
             return actors(self.victim, project_id)
-        return [one for one in world.children() if runs(one, self.victim)]
+        return [child for child in world.children() if runs(child, self.victim)]
 
 
 def kill_and_start(world, name, number=signal.SIGKILL):
     """Do what happens to a child of the suite, and what its operator's supervisor does then."""
-    child = next(one for one in world.suite.children if one.name == name)
+    child = next(child for child in world.suite.children if child.name == name)
     os.kill(child.pid, number)
     until(lambda: child.exit_code() is not None, 10, f"{name} is dead")
     child.start()
@@ -137,7 +137,9 @@ def test_a_disturbed_project_keeps_the_promise(world, repository, undisturbed, r
         assert project.stage is Stage.COMPLETED
         project = with_rounds(world, project_id, len(reference.rounds))
         assert project.rounds[-1].accuracy == pytest.approx(reference.rounds[-1].accuracy, abs=0.1)
-        assert tracked(world, project) == {one.round: one.accuracy for one in project.rounds}
+        assert tracked(world, project) == {
+            round_.round: round_.accuracy for round_ in project.rounds
+        }
     until(
         lambda: world.is_gone(project_id, "flops_project_observer"),
         GONE_WITHIN_SECONDS,
@@ -159,7 +161,14 @@ def test_a_broker_that_dies_among_the_rounds_costs_none_of_them(world, repositor
     project = finish(world, project_id)
     told(f"SEED={SEED} broker dead {moment} s after the first round: {project.stage}")
     assert project.stage is Stage.COMPLETED
-    assert [one.round for one in with_rounds(world, project_id, 6).rounds] == [1, 2, 3, 4, 5, 6]
+    assert [round_.round for round_ in with_rounds(world, project_id, 6).rounds] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
 
 
 @pytest.mark.timeout(900)
@@ -174,7 +183,7 @@ def test_a_project_that_is_cancelled_at_any_moment_leaves_nothing(
     sla = a_project_sla(repository, training_configuration=TRAININGS[mode], learners=2)
     project_id = world.client.submit_project(sla)
     pass_seconds(moment)
-    frozen = [one for module in ACTORS for one in actors(module, project_id)][:1]
+    frozen = [actor for module in ACTORS for actor in actors(module, project_id)][:1]
     for process in frozen:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGSTOP)

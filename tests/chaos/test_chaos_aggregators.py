@@ -10,7 +10,7 @@ from support.waiting import until
 
 
 def measured(project):
-    return [(one.round, one.loss, one.accuracy) for one in project.rounds]
+    return [(round_.round, round_.loss, round_.accuracy) for round_ in project.rounds]
 
 
 def oldest_first(processes):
@@ -34,7 +34,7 @@ def test_a_killed_aggregator_costs_time_and_nothing_else(
     until(
         lambda: (
             is_over(world, project_id)
-            or any(one.event.kind == "round_completed" for one in events(project_id))
+            or any(event.event.kind == "round_completed" for event in events(project_id))
         ),
         120,
         "a round is over",

@@ -14,7 +14,7 @@ def test_creating_an_application_answers_all_of_ones_own_in_a_string(root: Root)
     answer = root.ask("POST", "/api/application/", json=sla).json()
 
     assert isinstance(answer, str)
-    documents = {one["applicationID"]: one for one in json.loads(answer)}
+    documents = {item["applicationID"]: item for item in json.loads(answer)}
     assert first in documents
     assert documents[first]["userId"] == root.place.user
     assert documents[first]["application_namespace"] == NAMESPACE
@@ -51,7 +51,7 @@ def test_an_unknown_application_is_not_found(root: Root):
 def test_a_path_without_its_slash_redirects_and_keeps_the_body(root: Root):
     answer = root.ask("POST", "/api/application", json=an_sla("confslash"))
 
-    assert [one.status_code for one in answer.history] == [308]
+    assert [item.status_code for item in answer.history] == [308]
     assert answer.status_code == 200
 
 
@@ -73,7 +73,7 @@ def test_a_new_service_is_told_by_its_id(root: Root):
     created = root.create_services(root.create_application(), root.a_service()).json()
 
     assert created["failed_services"] == []
-    assert [one["service_name"] for one in created["deployed_services"]] == ["svc"]
+    assert [service["service_name"] for service in created["deployed_services"]] == ["svc"]
     assert root.service(created["job_id"])["microservice_name"] == "svc"
 
 
@@ -111,7 +111,7 @@ def test_a_bad_address_is_a_failed_service_with_an_id_that_is_no_more(root: Root
     answer = root.create_services(root.create_application(), service)
 
     assert answer.status_code == 200
-    assert [one["service_name"] for one in answer.json()["failed_services"]] == ["svc"]
+    assert [service["service_name"] for service in answer.json()["failed_services"]] == ["svc"]
     assert root.ask("GET", f"/api/service/{answer.json()['job_id']}").status_code == 404
 
 
@@ -163,7 +163,7 @@ def test_of_several_services_the_last_id_is_told(root: Root):
         {"environment": "A=1"},
         {"constraints": [{"cluster": "no type"}]},
     ],
-    ids=lambda one: next(iter(one)),
+    ids=lambda item: next(iter(item)),
 )
 def test_a_wrong_service_is_a_bad_request(root: Root, wrong: dict):
     answer = root.create_services(root.create_application(), {**root.a_service(), **wrong})

@@ -14,11 +14,11 @@ def hooks(root: Root):
     """Return the API's URL, and take back what the test registers."""
     root.reach(11011, HOOKS)
     url = root.place.part(11011) + HOOKS
-    before = {one["_id"] for one in root.ask("GET", url, token="").json()}
+    before = {item["_id"] for item in root.ask("GET", url, token="").json()}
     yield url
-    for one in root.ask("GET", url, token="").json():
-        if one["_id"] not in before:
-            root.ask("DELETE", url + one["_id"], token="")
+    for item in root.ask("GET", url, token="").json():
+        if item["_id"] not in before:
+            root.ask("DELETE", url + item["_id"], token="")
 
 
 def a_hook(**changes) -> dict:
@@ -38,7 +38,7 @@ def test_a_hook_is_registered_listed_and_deleted(root: Root, hooks: str):
     created = root.ask("POST", hooks, token="", json=hook)
 
     listed = root.ask("GET", hooks, token="").json()
-    (found,) = [one for one in listed if one["hook_name"] == hook["hook_name"]]
+    (found,) = [item for item in listed if item["hook_name"] == hook["hook_name"]]
     assert created.status_code == 201
     assert found.items() >= hook.items()
     assert root.ask("DELETE", hooks + found["_id"], token="").status_code == 204

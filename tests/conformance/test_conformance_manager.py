@@ -61,7 +61,7 @@ def test_an_application_is_removed_with_all_instances(root: Root, oakestra: Oake
 def test_nodes_are_found(root: Root, oakestra: Oakestra):
     root.require_workers()
 
-    assert all(one.cluster for one in oakestra.nodes())
+    assert all(node.cluster for node in oakestra.nodes())
     assert oakestra.nodes()
 
 

@@ -33,11 +33,11 @@ class Prometheus:
     def up(self) -> set[str]:
         """Return the jobs whose targets it could ask last time."""
         targets = (self.ask("targets") or {"activeTargets": []})["activeTargets"]
-        return {one["labels"]["job"] for one in targets if one["health"] == "up"}
+        return {target["labels"]["job"] for target in targets if target["health"] == "up"}
 
     def value(self, query: str) -> list[str]:
         """Return the values of what an expression finds."""
-        return [one["value"][1] for one in self.ask("query", query=query)["result"]]
+        return [item["value"][1] for item in self.ask("query", query=query)["result"]]
 
 
 @pytest.fixture(scope="module")

@@ -119,7 +119,7 @@ def test_nothing_of_a_finished_project_runs_but_what_serves(demo: Demo, engine: 
 def test_after_a_change_of_code_only_the_code_is_new(
     after_a_commit: tuple[Demo, Demo], platforms: Platforms
 ) -> None:
-    before, after = (platforms.layers(one.repository("learner")) for one in after_a_commit)
+    before, after = (platforms.layers(item.repository("learner")) for item in after_a_commit)
 
     assert after[:-1] == before[:-1]
     assert after[-1] != before[-1]

@@ -21,7 +21,7 @@ WORLDS = {
         {"cluster": "west", "nodes": [{"name": "w1", **ROOM}, {"name": "w2", **ROOM}]},
     ],
 }
-RUNS = [one for one in blocks() if one.runs]
+RUNS = [block for block in blocks() if block.runs]
 LIMIT_SECONDS = 400
 
 
@@ -63,11 +63,11 @@ def environment(world):
 
 
 @pytest.mark.parametrize(
-    ("world", "page"), sorted({(one.value, one.page) for one in RUNS}), indirect=["world"]
+    ("world", "page"), sorted({(run.value, run.page) for run in RUNS}), indirect=["world"]
 )
 def test_the_commands_of_a_page_do_what_they_say(world, page, readers_files):
-    here = [one for one in RUNS if one.page == page and one.value == world.name]
-    script = "".join(f"echo '--- line {one.line}' >&2\n{one.text}" for one in here)
+    here = [run for run in RUNS if run.page == page and run.value == world.name]
+    script = "".join(f"echo '--- line {item.line}' >&2\n{item.text}" for item in here)
 
     followed = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],

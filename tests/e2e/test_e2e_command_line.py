@@ -54,8 +54,8 @@ def test_data_of_a_device_make_a_project_startable(flops, sla, readings):
     dropped, gone = flops("data", "drop", "--tag", "oven", "--yes")
 
     assert (before, pushed, after, dropped) == (CliExitCode.REFUSED, 0, 0, 0)
-    assert "'oven'" in " ".join(one["message"] for one in findings)
-    assert [one["rows"] for one in gone] == [100]
+    assert "'oven'" in " ".join(finding["message"] for finding in findings)
+    assert [item["rows"] for item in gone] == [100]
 
 
 def test_nodes_whose_columns_disagree_are_named_before_anything_is_built(
@@ -68,7 +68,7 @@ def test_nodes_whose_columns_disagree_are_named_before_anything_is_built(
 
     def told():
         code, findings = flops("project", "check", sla)
-        return code, " ".join(one["message"] for one in findings if not one["is_ok"])
+        return code, " ".join(finding["message"] for finding in findings if not finding["is_ok"])
 
     try:
         # What the second node holds is announced within seconds.

@@ -17,7 +17,7 @@ def test_it_trains_to_the_end(project):
 
 
 def test_the_notices_say_what_was_not_taken_as_it_is(project):
-    notices = " ".join(str(one) for one in project.document["notices"])
+    notices = " ".join(str(notice) for notice in project.document["notices"])
 
     assert "mlflow" in notices
     assert "pyyaml" in notices.lower()

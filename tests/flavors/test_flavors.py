@@ -65,13 +65,13 @@ def test_the_project_is_trained_and_served(flavored):
 def test_every_round_is_told_and_learning_happens(flavored):
     rounds = flavored.project.rounds
 
-    assert [one.round for one in rounds] == [1, 2, 3]
+    assert [round_.round for round_ in rounds] == [1, 2, 3]
     assert rounds[-1].accuracy > 0.85
 
 
 def test_the_served_model_knows_digits_that_no_learner_had(world, flavored):
     samples = fetch_samples(world.suite.network.data_server(1), "mnist-held-out")
-    inputs = [[float(value) for value in one] for one in samples.inputs]
+    inputs = [[float(value) for value in input_] for input_ in samples.inputs]
 
     url = f"{flavored.project.model_url}/invocations"
     answer = requests.post(url, json={"inputs": inputs}, timeout=120)

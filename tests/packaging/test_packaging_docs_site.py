@@ -40,7 +40,7 @@ def test_the_site_loads_nothing_from_elsewhere(site):
     loaded = {
         address for page in site.glob("**/*.html") for address in LOADED.findall(page.read_text())
     }
-    assert {one for one in loaded if "canonical" not in one} == set()
+    assert {item for item in loaded if "canonical" not in item} == set()
 
 
 def test_diagrams_are_drawn(site):

@@ -16,7 +16,7 @@ UV = ROOT / ".flops" / "bootstrap" / "bin" / "uv"
 def run(*argv, timeout=300):
     environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
     result = subprocess.run(
-        [str(one) for one in argv],
+        [str(item) for item in argv],
         capture_output=True,
         text=True,
         check=False,

@@ -30,8 +30,8 @@ class BreakableLine:
 
     def cut(self) -> None:
         ended, self.open = self.open, []
-        for one in ended:
-            _shut(one)
+        for item in ended:
+            _shut(item)
 
     def freeze(self) -> None:
         self.flowing.clear()

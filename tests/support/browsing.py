@@ -42,7 +42,7 @@ def sign_in(page: Page, world) -> None:
 def violations(page: Page) -> list[str]:
     """Return what axe finds wrong with the page as it is."""
     found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+    return [f"{item['id']}: {node['html'][:200]}" for item in found for node in item["nodes"]]
 
 
 class Complaints:

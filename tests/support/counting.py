@@ -24,5 +24,7 @@ class Changes:
     @staticmethod
     def _sum(samples: list[tuple[str, dict[str, str], float]], name: str, labels: dict) -> float:
         return sum(
-            value for one, has, value in samples if one == name and labels.items() <= has.items()
+            value
+            for sample, has, value in samples
+            if sample == name and labels.items() <= has.items()
         )

@@ -42,7 +42,7 @@ class HostileRegistry:
 
     def count(self, call: str) -> int:
         """Return how often a call was made."""
-        return sum(self._is(call, one) for one in self.calls)
+        return sum(self._is(call, other) for other in self.calls)
 
     @contextmanager
     def running(self) -> Iterator["HostileRegistry"]:

@@ -116,7 +116,8 @@ def a_service(status=None, instances=(), **fields):
         "microserviceID": "s1",
         "microservice_name": "svc1",
         "instance_list": [
-            {"instance_number": number, "status": one} for number, one in enumerate(instances)
+            {"instance_number": number, "status": instance}
+            for number, instance in enumerate(instances)
         ],
         **({"status": status} if status else {}),
         **fields,

@@ -28,7 +28,9 @@ class WalkingModel:
         return self.parameters
 
     def fit_model(self) -> int:
-        self.parameters = [np.asarray(one + self.step, one.dtype) for one in self.parameters]
+        self.parameters = [
+            np.asarray(parameter + self.step, parameter.dtype) for parameter in self.parameters
+        ]
         return self.samples
 
     def evaluate_model(self) -> tuple[float, float, int]:

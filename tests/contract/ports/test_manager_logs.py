@@ -19,7 +19,7 @@ class LogStoreContract:
 
         found = store.after("p1", 0, 10)
 
-        assert [one.batch for one in found] == [first, second]
+        assert [item.batch for item in found] == [first, second]
         assert store.after("p1", found[0].seq, 10) == found[1:]
         assert store.after("p1", 0, 1) == found[:1]
         assert store.newest("p1", 1) == found[1:]
@@ -42,8 +42,8 @@ class LogStoreContract:
         for batch in (here, there):
             store.append(batch, NOW)
 
-        assert [one.batch for one in store.after("p1", 0, 10, actor="lrn1")] == [there]
-        assert [one.batch for one in store.newest("p1", 10, node="n1")] == [here]
+        assert [item.batch for item in store.after("p1", 0, 10, actor="lrn1")] == [there]
+        assert [item.batch for item in store.newest("p1", 10, node="n1")] == [here]
         assert len(store.after("p1", 0, 10, actor="learner")) == 2
 
     def test_the_last_number_of_a_process_is_that_of_the_batches_before(self, store):
@@ -63,7 +63,7 @@ class LogStoreContract:
 
         store.trim("p1", 25)
 
-        assert [one.batch.lines[0].number for one in store.after("p1", 0, 10)] == [4, 5]
+        assert [item.batch.lines[0].number for item in store.after("p1", 0, 10)] == [4, 5]
         assert len(store.after("p2", 0, 10)) == 1
 
     def test_numbers_go_on_behind_what_was_trimmed(self, store):
@@ -72,7 +72,7 @@ class LogStoreContract:
         store.trim("p1", 15)
         store.append(a_batch("p1", 3, "x"), NOW)
 
-        assert [one.seq for one in store.after("p1", 0, 10)] == [2, 3]
+        assert [item.seq for item in store.after("p1", 0, 10)] == [2, 3]
 
     def test_old_ones_and_those_of_a_project_are_forgotten(self, store):
         store.append(a_batch("p1", 1, "old"), NOW - timedelta(days=15))
@@ -80,7 +80,7 @@ class LogStoreContract:
         store.append(a_batch("p2", 1, "new"), NOW)
 
         store.remove_before(NOW - timedelta(days=14))
-        assert [one.batch.lines[0].message for one in store.after("p1", 0, 10)] == ["new"]
+        assert [item.batch.lines[0].message for item in store.after("p1", 0, 10)] == ["new"]
 
         store.remove("p1")
         assert store.after("p1", 0, 10) == []

@@ -90,7 +90,8 @@ def test_the_command_line_reads_the_golden_project():
 
 def test_the_command_line_reads_the_golden_list():
     [listed] = [
-        results.ProjectSummary.from_document(one) for one in golden("answer-projects")["projects"]
+        results.ProjectSummary.from_document(project)
+        for project in golden("answer-projects")["projects"]
     ]
 
     assert (listed.id, listed.rounds_completed, listed.reason) == (
@@ -101,9 +102,11 @@ def test_the_command_line_reads_the_golden_list():
 
 
 def test_the_command_line_reads_the_golden_history():
-    events = [results.NumberedEvent.from_document(one) for one in golden("answer-events")["events"]]
+    events = [
+        results.NumberedEvent.from_document(event) for event in golden("answer-events")["events"]
+    ]
 
-    assert [(one.seq, one.event) for one in events] == list(enumerate(HISTORY, start=1))
+    assert [(event.seq, event.event) for event in events] == list(enumerate(HISTORY, start=1))
 
 
 def test_the_command_line_reads_the_golden_mock():
@@ -120,7 +123,8 @@ def test_the_command_line_reads_the_golden_model():
 
 def test_the_command_line_reads_the_golden_findings():
     found = [
-        results.Finding.from_document(one) for one in golden("answer-project-checked")["findings"]
+        results.Finding.from_document(finding)
+        for finding in golden("answer-project-checked")["findings"]
     ]
 
-    assert [(one.check, one.is_ok) for one in found] == [("capacity", True), ("data", False)]
+    assert [(item.check, item.is_ok) for item in found] == [("capacity", True), ("data", False)]

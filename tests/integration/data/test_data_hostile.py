@@ -74,7 +74,7 @@ def test_a_batch_of_another_schema_ends_the_upload(node):
 
     assert len(node.visible()) <= 1
     with node.client() as server:
-        assert sum(one.rows for one in server.list_fragments()) == 0
+        assert sum(fragment.rows for fragment in server.list_fragments()) == 0
 
 
 def test_what_is_no_arrow_at_all_is_refused(node):
@@ -229,7 +229,7 @@ def test_a_full_disk_ends_the_upload_and_nothing_else(tmp_path):
                     server.upload("mnist", noise)
                 small = server.upload("mnist", a_table()).name
 
-                assert [one.name for one in server.list_fragments()] == [small]
+                assert [fragment.name for fragment in server.list_fragments()] == [small]
             assert list((tmp_path / "volume").glob(".upload-*")) == []
         finally:
             process.kill()
@@ -295,7 +295,7 @@ def test_a_hundred_connections_left_open_keep_nobody_out(node):
         with node.client() as server:
             name = server.upload("mnist", a_table()).name
             assert server.download(name).num_rows == 100
-            assert [one.name for one in server.list_fragments()] == [name]
+            assert [fragment.name for fragment in server.list_fragments()] == [name]
         others.kill()
 
     until(lambda: not node.unfinished(), 30, what="nothing is left of them")

@@ -104,9 +104,9 @@ def test_three_fragments_are_provided_and_told(provide, node):
 
     progress = [event.payload.done for event in events if event.kind is Kind.PROGRESS]
     assert (code, progress) == (ExitCode.DONE, [0, 1, 2, 3])
-    assert sorted(one.name for one in result.fragments) == node.visible()
-    assert [one.rows for one in result.fragments] == [60, 60, 60]
-    assert sum(one.labels["7"] for one in result.fragments) == 18
+    assert sorted(fragment.name for fragment in result.fragments) == node.visible()
+    assert [fragment.rows for fragment in result.fragments] == [60, 60, 60]
+    assert sum(fragment.labels["7"] for fragment in result.fragments) == 18
 
 
 def test_the_same_seed_makes_the_same_fragments(provide, node):
@@ -116,7 +116,9 @@ def test_the_same_seed_makes_the_same_fragments(provide, node):
 
     assert again == first
     assert len(node.visible()) == 6
-    assert {one.name for one in other.fragments}.isdisjoint(one.name for one in first.fragments)
+    assert {fragment.name for fragment in other.fragments}.isdisjoint(
+        fragment.name for fragment in first.fragments
+    )
 
 
 def test_the_learners_of_a_node_get_the_pixels_of_the_file(provide, node, tmp_path):

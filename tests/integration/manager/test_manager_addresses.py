@@ -46,10 +46,10 @@ def test_many_who_deploy_at_once_beside_a_stranger_get_an_address_each(root, oak
     with ThreadPoolExecutor(8) as pool:
         deployed = list(pool.map(lambda key: deploy(addresses, key), KEYS))
 
-    given = {one.address for one in deployed}
+    given = {item.address for item in deployed}
     assert len(given) == len(KEYS)
     assert given.isdisjoint(taken)
-    assert {stranger.service(one.job_id)["RR_ip"] for one in deployed} == given
+    assert {stranger.service(item.job_id)["RR_ip"] for item in deployed} == given
     stranger.request("DELETE", f"/api/application/{application}")
 
 

@@ -154,8 +154,8 @@ def test_who_opens_many_connections_takes_no_thread_for_each(world, hearing):
     late = until(lambda: is_shown_the_door(hearing.port), what="the next one is not served")
 
     assert late
-    for one in crowd:
-        one.close()
+    for item in crowd:
+        item.close()
     until(lambda: not is_shown_the_door(hearing.port), what="there is room again")
 
 

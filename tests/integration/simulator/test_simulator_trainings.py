@@ -128,9 +128,9 @@ class Simulated:
         code, told = self.ends(**changes)
         assert code == ExitCode.DONE, told
         return [
-            (one["cluster"], one["round"], one["loss"])
-            for one in told
-            if one["kind"] == "round_completed"
+            (item["cluster"], item["round"], item["loss"])
+            for item in told
+            if item["kind"] == "round_completed"
         ]
 
 
@@ -178,7 +178,7 @@ def test_privacy_is_as_it_would_be(simulated):
 
     code, told = simulated.ends(privacy=privacy, training={"min_fit_clients": 3}, learners=6)
 
-    spent = [one["epsilon"] for one in told if one["kind"] == "round_completed"]
+    spent = [item["epsilon"] for item in told if item["kind"] == "round_completed"]
     assert code == ExitCode.DONE
     assert len(spent) == 3
     assert spent == sorted(spent)
@@ -198,7 +198,7 @@ def test_learners_that_cannot_begin_are_named_and_done_without(tmp_path):
 
     code, told = some.ends()
 
-    notices = [one["message"] for one in told if one["kind"] == "notice"]
+    notices = [item["message"] for item in told if item["kind"] == "notice"]
     assert code == ExitCode.DONE
     assert told[-1]["learners"] == 2
     assert notices[0].startswith("learner 2 cannot begin: set_model_data raised ValueError: these")
@@ -262,5 +262,5 @@ def test_a_real_grid_gives_the_same_to_the_last_bit(tmp_path):
         model = UserModel(manager(), tmp_path)
         train(training, model, grid, watch, Place(), MemoryRuns(), lambda _: None)
 
-    real = [("", one.round, one.loss) for one in watch.completed]
+    real = [("", item.round, item.loss) for item in watch.completed]
     assert quiet.rounds(learners=3) == real

@@ -52,7 +52,7 @@ class MemoryOrchestrator:
     def running(self) -> dict[str, Deployment]:
         """Return what runs, by service name."""
         with self._lock:
-            return {name: one.deployment for name, one in self._services.items()}
+            return {name: item.deployment for name, item in self._services.items()}
 
     def change_state(self, name: str, **changes: Any) -> None:
         """Make a service look different from now on."""
@@ -82,7 +82,7 @@ class MemoryOrchestrator:
         with self._lock:
             there = self._services.get(deployment.name)
             if there is None:
-                others = {one.deployment.address for one in self._services.values()}
+                others = {service.deployment.address for service in self._services.values()}
                 if deployment.address and deployment.address in others | self.taken_addresses:
                     raise ServiceAddressTakenError(f"{deployment.address} is taken.")
                 self.applications.add(deployment.application)
@@ -110,9 +110,9 @@ class MemoryOrchestrator:
         self._fail_if_told()
         with self._lock:
             return {
-                name: one.state
-                for name, one in self._services.items()
-                if one.deployment.application == application
+                name: item.state
+                for name, item in self._services.items()
+                if item.deployment.application == application
             }
 
     def remove_application(self, application: ApplicationKey) -> None:

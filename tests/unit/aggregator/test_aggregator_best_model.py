@@ -25,7 +25,7 @@ def rounds(*metrics):
 
 def best_of(models, rule=HIGHEST_ACCURACY):
     """Return who is left when each in turn replaces the best so far, as after every round."""
-    return reduce(lambda best, one: one if is_better(one, best, rule) else best, models, None)
+    return reduce(lambda best, item: item if is_better(item, best, rule) else best, models, None)
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,9 @@ def test_digits_are_learnt_as_well_with_fewer_bytes(compression, times):
 
     assert plain[-1].accuracy > 0.9
     assert compressed[-1].accuracy == pytest.approx(plain[-1].accuracy, abs=0.01)
-    up = sum(one.metrics["bytes_up"] for one in compressed)
+    up = sum(item.metrics["bytes_up"] for item in compressed)
     # The messages' descriptions stay, and weigh much beside a model of 2.6 kB.
-    assert up < sum(one.metrics["bytes_up"] for one in plain) * (1 / times + 0.35)
+    assert up < sum(item.metrics["bytes_up"] for item in plain) * (1 / times + 0.35)
 
 
 def test_digits_are_learnt_as_well_when_clusters_compress_too():
@@ -92,7 +92,7 @@ def test_digits_are_learnt_as_well_when_clusters_compress_too():
     names = sorted(learners)
     clusters = {
         f"cluster{n}": MemoryCluster(
-            {one: learners[one] for one in names[n::2]}, rounds=3, **changes
+            {name: learners[name] for name in names[n::2]}, rounds=3, **changes
         )
         for n in range(2)
     }

@@ -24,7 +24,7 @@ def arrays_of(dtypes, scale=1.0):
         elements = hnp.from_dtype(dtype, allow_nan=False, allow_infinity=False)
         return hnp.arrays(dtype, SHAPES, elements=elements)
 
-    return dtypes.flatmap(finite).map(lambda one: np.asarray(one * scale, one.dtype))
+    return dtypes.flatmap(finite).map(lambda item: np.asarray(item * scale, item.dtype))
 
 
 # Halves, so that a mean of the greatest numbers cannot overflow.
@@ -60,8 +60,8 @@ def test_any_type_and_shape_survives_two_levels(first):
     result = through_two_levels(first, unchanged, unchanged, unchanged)
 
     assert described(result) == described(first)
-    for one, other in zip(result, first, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-2 if one.dtype == np.float16 else 1e-5)
+    for item, other in zip(result, first, strict=True):
+        np.testing.assert_allclose(item, other, rtol=1e-2 if item.dtype == np.float16 else 1e-5)
 
 
 @settings(deadline=None, max_examples=60)
@@ -69,7 +69,7 @@ def test_any_type_and_shape_survives_two_levels(first):
 def test_whole_numbers_that_all_agree_on_stay_exactly_those(first):
     result = through_two_levels(first, unchanged, unchanged, unchanged)
 
-    assert [one.tobytes() for one in result] == [one.tobytes() for one in first]
+    assert [item.tobytes() for item in result] == [item.tobytes() for item in first]
 
 
 @settings(deadline=None, max_examples=60)

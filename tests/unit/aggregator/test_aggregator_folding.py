@@ -14,7 +14,7 @@ from flops_grid.messages.flower_internals import take_identity
 
 
 def a_record(*arrays):
-    return ArrayRecord([np.asarray(one) for one in arrays])
+    return ArrayRecord([np.asarray(array) for array in arrays])
 
 
 def mean_of(weighted):
@@ -94,7 +94,7 @@ def test_arrays_of_any_shape_and_order_are_added():
 
     found = mean_of([(1.0, [column, np.array(2.0), np.zeros((0, 3))])] * 2)
 
-    assert [one.tolist() for one in found] == [column.tolist(), 2.0, []]
+    assert [item.tolist() for item in found] == [column.tolist(), 2.0, []]
 
 
 @pytest.mark.parametrize(

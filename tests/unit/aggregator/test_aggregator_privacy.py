@@ -107,11 +107,11 @@ def test_a_strategy_that_takes_a_mean_takes_this_one(name, parameters):
 def test_every_round_tells_what_was_spent_by_then():
     _, _, watch = run(stepping(0.1, 0.2), rounds=3, privacy=promise(1.0, 2.0))
 
-    told = [one.metrics for one in watch.completed]
-    assert [one["privacy_releases"] for one in told] == [1, 2, 3]
-    assert [one["clipping_norm"] for one in told] == [1, 1, 1]
-    for rounds, one in enumerate(told, 1):
-        assert one["epsilon"] == pytest.approx(spent(rounds, 2.0), rel=1e-3)
+    told = [item.metrics for item in watch.completed]
+    assert [item["privacy_releases"] for item in told] == [1, 2, 3]
+    assert [item["clipping_norm"] for item in told] == [1, 1, 1]
+    for rounds, item in enumerate(told, 1):
+        assert item["epsilon"] == pytest.approx(spent(rounds, 2.0), rel=1e-3)
 
 
 def test_without_privacy_nothing_is_told_of_it():
@@ -142,7 +142,7 @@ def test_the_budget_ends_the_training_and_the_best_round_so_far_stays():
 
     _, strategy, watch = run(stepping(0.1, 0.2), rounds=20, privacy=privacy)
 
-    assert [one.round for one in watch.completed] == [1, 2, 3, 4]
+    assert [item.round for item in watch.completed] == [1, 2, 3, 4]
     assert strategy.best is not None
     assert "privacy budget is spent" in watch.notices[-1]
     assert "after 4 rounds" in watch.notices[-1]
@@ -165,8 +165,8 @@ def test_who_goes_on_knows_what_was_spent_even_after_the_last_checkpoint():
         stepping(0.1, 0.2), memory=Memory(since=kept[1]), book=book, rounds=20, privacy=privacy
     )
 
-    assert [one.round for one in watch.completed] == [3, 4]
-    assert [one.metrics["privacy_releases"] for one in watch.completed] == [4, 5]
+    assert [item.round for item in watch.completed] == [3, 4]
+    assert [item.metrics["privacy_releases"] for item in watch.completed] == [4, 5]
 
 
 def test_a_training_whose_budget_is_spent_before_its_first_round_says_so():
@@ -235,7 +235,7 @@ def test_the_norm_follows_the_updates(clipping):
     _, _, watch = run(learners, [np.zeros(4)], rounds=40, privacy=privacy)
 
     # The updates have the norms 1, 2 ... 7.
-    norms = [one.metrics["clipping_norm"] for one in watch.completed]
+    norms = [item.metrics["clipping_norm"] for item in watch.completed]
     assert norms[0] == 0.3
     assert 3.0 < np.median(norms[-10:]) < 5.0
 
@@ -262,7 +262,7 @@ def test_the_norm_goes_on_where_it_was():
 
     _, _, watch = run(stepping(5.0), memory=Memory(since=kept[2]), rounds=5, privacy=privacy)
 
-    norms = [one.metrics["clipping_norm"] for one in watch.completed]
+    norms = [item.metrics["clipping_norm"] for item in watch.completed]
     np.testing.assert_allclose(norms, [0.01 * np.exp(0.15 * n) for n in (3, 4)], rtol=1e-6)
 
 
@@ -280,8 +280,8 @@ def test_a_root_tells_what_the_clusters_spent():
 
     _, _, watch = run(clusters(privacy, 3), rounds=2, privacy=privacy, leads_clusters=True)
 
-    told = [one.metrics for one in watch.completed]
-    assert [one["privacy_releases"] for one in told] == [3, 6]
+    told = [item.metrics for item in watch.completed]
+    assert [item["privacy_releases"] for item in told] == [3, 6]
     assert told[1]["epsilon"] == pytest.approx(spent(6, 2.0), rel=1e-3)
 
 
@@ -291,10 +291,10 @@ def test_a_root_ends_when_its_clusters_have_spent_the_budget_in_the_middle_of_a_
 
     _, strategy, watch = run(below, rounds=9, privacy=privacy, leads_clusters=True)
 
-    assert [one.metrics["privacy_releases"] for one in watch.completed] == [3, 5]
+    assert [item.metrics["privacy_releases"] for item in watch.completed] == [3, 5]
     assert strategy.best is not None
     assert "privacy budget is spent" in watch.notices[-1]
-    rounds = [one.round for one in below["aggregator1"].watch.completed]
+    rounds = [item.round for item in below["aggregator1"].watch.completed]
     assert rounds == [1, 2, 3, 1, 2]
 
 

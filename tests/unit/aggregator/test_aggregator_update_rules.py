@@ -168,7 +168,7 @@ def test_every_strategy_has_its_rule_here():
     assert {name for name, _, _ in RULES} == set(STRATEGIES)
 
 
-@pytest.mark.parametrize(("name", "parameters", "rule"), RULES, ids=lambda one: str(one)[:20])
+@pytest.mark.parametrize(("name", "parameters", "rule"), RULES, ids=lambda item: str(item)[:20])
 def test_a_strategy_follows_its_published_rule(name, parameters, rule):
     x, state = FIRST, {}
     for _ in range(ROUNDS):

@@ -94,8 +94,8 @@ def test_whole_numbers_flags_and_small_types_travel_as_they_are(kind):
 
     found = arrived(sent_back(Compression(), asked(kind, sent), trained), sent)
 
-    assert [one.tolist() for one in found] == [one.tolist() for one in trained]
-    assert [one.dtype for one in found] == [one.dtype for one in trained]
+    assert [item.tolist() for item in found] == [item.tolist() for item in trained]
+    assert [item.dtype for item in found] == [item.dtype for item in trained]
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_what_cannot_be_compressed_or_should_not_goes_as_it_is(kind, trained):
     reply = sent_back(Compression(), asked(kind, [np.zeros(3)]), trained)
 
     assert COMPRESSION not in reply.content
-    for one, other in zip(reply.content["arrays"].to_numpy_ndarrays(), trained, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for item, other in zip(reply.content["arrays"].to_numpy_ndarrays(), trained, strict=True):
+        np.testing.assert_array_equal(item, other)
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,10 @@ def test_comings_and_goings_are_told_with_how_many_are_there(exchange, presences
     seat = exchange.join("two", "s2")
     exchange.leave(seat, "tired", for_good=True)
 
-    told = [(one.learner, one.is_present, one.present, one.reason) for one in presences]
+    told = [
+        (presence.learner, presence.is_present, presence.present, presence.reason)
+        for presence in presences
+    ]
     assert told == [("one", True, 1, ""), ("two", True, 2, ""), ("two", False, 1, "tired")]
 
 

@@ -45,7 +45,7 @@ def test_a_transfer_goes_on_where_it_was_interrupted(sizes, arrived):
     held = assembler.reconnected()
     rest = list(Sender(held).frames(message))
 
-    assert values(fed(assembler, rest)[-1]) == [one.tolist() for one in arrays]
+    assert values(fed(assembler, rest)[-1]) == [array.tolist() for array in arrays]
     repeated = sum(map(len, rest)) - sum(map(len, frames[arrived:]))
     assert repeated < FRAME_BYTES
 

@@ -107,7 +107,7 @@ def test_no_frame_is_longer_than_it_may_be():
     arrays = [np.zeros(3 * FRAME_BYTES + 5, np.uint8), np.zeros(10), np.zeros(FRAME_BYTES)]
 
     lengths = [
-        len(one) for one in message_frames(a_message(RecordDict({"a": ArrayRecord(arrays)})))
+        len(frame_) for frame_ in message_frames(a_message(RecordDict({"a": ArrayRecord(arrays)})))
     ]
 
     assert len(lengths) == 13
@@ -121,7 +121,7 @@ def test_messages_one_after_the_other_do_not_mix():
 
     arrived = [assembler.feed(*read_frame(data)) for data in frames]
 
-    assert [one.content["a"] for one in arrived] == records
+    assert [item.content["a"] for item in arrived] == records
 
 
 @given(st.binary(max_size=200))

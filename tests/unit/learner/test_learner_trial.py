@@ -49,7 +49,7 @@ def tried(tmp_path, monkeypatch):
 def test_a_good_one_passes_every_step(tried):
     found = tried(flavor="sklearn")
 
-    assert [one.is_ok for one in found] == [True] * 5
+    assert [item.is_ok for item in found] == [True] * 5
     assert "7 samples" in found[2].message
     assert json.loads(trial.told(found))[0]["check"] == "methods"
 
@@ -73,7 +73,7 @@ def test_what_is_wrong_ends_the_trial_with_a_finding(tried, old, new, said):
 
     assert said in found[-1].message
     assert not found[-1].is_ok
-    assert all(one.is_ok for one in found[:-1])
+    assert all(item.is_ok for item in found[:-1])
 
 
 @pytest.mark.parametrize("flavor", ["pytorch", "keras", "tensorflow"])

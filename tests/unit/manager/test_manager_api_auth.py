@@ -132,7 +132,7 @@ def test_a_list_has_only_the_callers_projects(client, world):
 
     answer = client.get("/api/flops/projects", headers=by("bob's"))
 
-    assert [one["project_id"] for one in answer.json["projects"]] == ["b0b"]
+    assert [project["project_id"] for project in answer.json["projects"]] == ["b0b"]
 
 
 def test_an_admins_list_has_everyones_projects(client, world):
@@ -146,7 +146,7 @@ def test_an_admin_may_list_one_customers_projects(client, world):
 
     answer = client.get("/api/flops/projects?customerID=bob", headers=by("Admin's"))
 
-    assert [one["owner"] for one in answer.json["projects"]] == ["bob"]
+    assert [project["owner"] for project in answer.json["projects"]] == ["bob"]
 
 
 @pytest.mark.parametrize(

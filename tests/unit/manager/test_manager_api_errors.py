@@ -68,7 +68,7 @@ def test_the_id_of_an_unexpected_error_is_in_the_log_with_its_traceback(world, c
 
     answer = client.get(ONE, headers=by("ada's"))
 
-    [record] = [one for one in caplog.records if one.exc_info]
+    [record] = [record for record in caplog.records if record.exc_info]
     assert (answer.json["error_id"] in record.getMessage(), "the cause" in caplog.text) == (
         True,
         True,

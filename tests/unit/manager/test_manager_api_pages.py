@@ -49,32 +49,39 @@ def test_every_route_is_described(api, document):
 
 
 def test_what_people_come_for_is_described_first(document):
-    names = [one["name"] for one in document["tags"]]
+    names = [tag["name"] for tag in document["tags"]]
 
     assert names[0] == "project"
     assert names[-1] in {"pages", "status"}
 
 
 def test_every_operation_says_what_it_does(document):
-    operations = [one for methods in document["paths"].values() for one in methods.values()]
+    operations = [method for methods in document["paths"].values() for method in methods.values()]
 
-    assert all(one["summary"] and one["responses"]["200"]["content"] for one in operations)
+    assert all(
+        operation["summary"] and operation["responses"]["200"]["content"]
+        for operation in operations
+    )
 
 
 def test_operation_ids_are_unique(document):
-    ids = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
+    ids = [
+        method["operationId"]
+        for methods in document["paths"].values()
+        for method in methods.values()
+    ]
 
     assert len(ids) == len(set(ids))
 
 
 def test_everything_under_api_is_described_as_guarded(document):
     guarded = {
-        path: [one["security"] for one in methods.values()]
+        path: [method["security"] for method in methods.values()]
         for path, methods in document["paths"].items()
         if path.startswith("/api/")
     }
 
-    assert all(one == [{"token": []}] for security in guarded.values() for one in security)
+    assert all(item == [{"token": []}] for security in guarded.values() for item in security)
 
 
 def test_the_project_sla_is_described_by_its_schema(document):

@@ -15,7 +15,7 @@ def texts_of(picture):
 def test_labels_are_in_the_order_of_numbers():
     texts = texts_of(draw_labels("mnist", [a_fragment(**{"10": 1, "9": 1, "cat": 1})]))
 
-    assert [one for one in texts if one in {"9", "10", "cat"}] == ["cat", "9", "10"]
+    assert [text for text in texts if text in {"9", "10", "cat"}] == ["cat", "9", "10"]
 
 
 def test_rare_labels_are_told_as_one():
@@ -23,7 +23,7 @@ def test_rare_labels_are_told_as_one():
 
     texts = texts_of(draw_labels("mnist", [a_fragment(**counts)]))
 
-    assert sum(one.startswith("label") for one in texts) == MAX_LABELS - 1
+    assert sum(text.startswith("label") for text in texts) == MAX_LABELS - 1
     assert "others" in texts
 
 

@@ -38,7 +38,7 @@ def client(world):
 def test_a_submitted_project_is_stored_and_its_id_answered(client, world):
     answer = client.post(PROJECTS, json=SLA)
 
-    assert [one.id for one in world.stored()] == [answer.json["project_id"]]
+    assert [item.id for item in world.stored()] == [answer.json["project_id"]]
 
 
 @pytest.mark.parametrize("path", [PROJECTS, f"{PROJECTS}/"])
@@ -148,7 +148,7 @@ def test_a_page_of_projects_tells_how_many_there_are(client, world):
 
     answer = client.get(f"{PROJECTS}?page=2&page_size=2").json
 
-    assert [one["project_id"][-1] for one in answer["projects"]] + [answer["total"]] == [
+    assert [project["project_id"][-1] for project in answer["projects"]] + [answer["total"]] == [
         "2",
         "1",
         5,
@@ -160,7 +160,7 @@ def test_projects_are_listed_by_stage(client, world):
 
     answer = client.get(f"{PROJECTS}?stage=training").json
 
-    assert [one["project_id"] for one in answer["projects"]] == ["f00"]
+    assert [project["project_id"] for project in answer["projects"]] == ["f00"]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_the_history_goes_on_after_a_number(client, world):
 
     answer = client.get(f"{ONE}/events?after=2&limit=3").json
 
-    assert ([one["seq"] for one in answer["events"]], answer["last_seq"]) == ([3, 4, 5], 5)
+    assert ([event["seq"] for event in answer["events"]], answer["last_seq"]) == ([3, 4, 5], 5)
 
 
 def test_a_history_without_news_tells_where_it_stands(client, world):
@@ -233,7 +233,7 @@ def test_logs_are_told_by_actor(client, world, actor, found):
 def test_a_submitted_mock_is_stored_and_its_id_answered(client, world):
     answer = client.post("/api/flops/mocks", json=MOCK_SLA)
 
-    assert [one.id for one in world.stored_mocks()] == [answer.json["mock_id"]]
+    assert [mock.id for mock in world.stored_mocks()] == [answer.json["mock_id"]]
 
 
 def test_a_dry_run_of_a_mock_creates_nothing(client, world):

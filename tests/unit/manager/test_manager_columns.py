@@ -105,4 +105,4 @@ def test_a_project_fails_before_its_builder_when_they_do_not():
         error = core.until_stage(project_id, Stage.FAILED).error
 
     assert "'label' is int64 in 'mnist' on local/node-1, but string" in error.reason
-    assert not [one for one in core.orchestrator.deployed if one.name.startswith("bld")]
+    assert not [item for item in core.orchestrator.deployed if item.name.startswith("bld")]

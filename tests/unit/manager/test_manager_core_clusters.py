@@ -10,7 +10,7 @@ from support.manager_core import a_hierarchical_sla, a_landscape, a_node, a_sla,
 
 
 def of(placements, role):
-    return [one for one in placements if one.role is role]
+    return [placement for placement in placements if placement.role is role]
 
 
 def test_each_cluster_with_data_gets_an_aggregator_and_all_its_learners():
@@ -18,9 +18,12 @@ def test_each_cluster_with_data_gets_an_aggregator_and_all_its_learners():
 
     assert len(of(placements, Role.AGGREGATOR)) == 1
     aggregators = of(placements, Role.CLUSTER_AGGREGATOR)
-    assert [(one.cluster, one.index) for one in aggregators] == [("east", 0), ("west", 1)]
+    assert [(aggregator.cluster, aggregator.index) for aggregator in aggregators] == [
+        ("east", 0),
+        ("west", 1),
+    ]
     learners = of(placements, Role.LEARNER)
-    assert [(one.cluster, one.node, one.index) for one in learners] == [
+    assert [(learner.cluster, learner.node, learner.index) for learner in learners] == [
         ("east", "node-1", 0),
         ("east", "node-2", 1),
         ("west", "node-3", 2),
@@ -29,8 +32,10 @@ def test_each_cluster_with_data_gets_an_aggregator_and_all_its_learners():
 
 
 def test_a_clusters_aggregator_is_in_its_own_cluster():
-    for one in of(place_project(a_hierarchical_sla(), two_clusters()), Role.CLUSTER_AGGREGATOR):
-        assert one.node in {"east": {"node-1", "node-2"}, "west": {"node-3", "node-4"}}[one.cluster]
+    for item in of(place_project(a_hierarchical_sla(), two_clusters()), Role.CLUSTER_AGGREGATOR):
+        assert (
+            item.node in {"east": {"node-1", "node-2"}, "west": {"node-3", "node-4"}}[item.cluster]
+        )
 
 
 def test_a_cluster_without_the_data_is_left_out_and_not_waited_for():
@@ -38,8 +43,8 @@ def test_a_cluster_without_the_data_is_left_out_and_not_waited_for():
 
     placements = place_project(a_hierarchical_sla(), landscape)
 
-    assert {one.cluster for one in of(placements, Role.LEARNER)} == {"east"}
-    assert [one.cluster for one in of(placements, Role.CLUSTER_AGGREGATOR)] == ["east"]
+    assert {item.cluster for item in of(placements, Role.LEARNER)} == {"east"}
+    assert [item.cluster for item in of(placements, Role.CLUSTER_AGGREGATOR)] == ["east"]
     (notice,) = left_out(a_hierarchical_sla(), landscape)
     assert notice.startswith("The cluster west is left out. No data are tagged 'mnist'.")
 
@@ -57,7 +62,7 @@ def test_a_cluster_without_room_for_its_learners_is_left_out():
     landscape = a_landscape(nodes, {"node-1": {"mnist": 9}, "node-2": {"mnist": 9}})
     sla = a_hierarchical_sla(resource_constraints={"vcpus": 1})
 
-    assert {one.cluster for one in of(place_project(sla, landscape), Role.LEARNER)} == {"east"}
+    assert {item.cluster for item in of(place_project(sla, landscape), Role.LEARNER)} == {"east"}
     assert "have room for 1" in left_out(sla, landscape)[0]
 
 
@@ -86,11 +91,11 @@ def test_a_scheduler_that_places_itself_is_told_the_clusters():
     placements = place_project(a_hierarchical_sla(), free)
 
     told = [
-        (one.cluster, one.node, one.node_index, one.node_learners)
-        for one in of(placements, Role.LEARNER)
+        (item.cluster, item.node, item.node_index, item.node_learners)
+        for item in of(placements, Role.LEARNER)
     ]
     assert told == [("east", "", 0, 2), ("east", "", 1, 2), ("west", "", 0, 2), ("west", "", 1, 2)]
-    assert [one.cluster for one in of(placements, Role.CLUSTER_AGGREGATOR)] == ["east", "west"]
+    assert [item.cluster for item in of(placements, Role.CLUSTER_AGGREGATOR)] == ["east", "west"]
 
 
 def test_a_classic_project_leaves_nobody_out():

@@ -79,7 +79,7 @@ def test_rounds_progress_and_notices_are_part_of_the_project(core):
     core.say(project_id, aggregator, Kind.PROGRESS, Progress("storing the model"))
 
     project = core.project(project_id)
-    assert [one.round for one in project.rounds] == [1, 2]
+    assert [round_.round for round_ in project.rounds] == [1, 2]
     assert project.progress.message == "storing the model"
 
 
@@ -107,8 +107,12 @@ def test_learners_are_spread_and_told_their_share():
         core.reach_training(learners=3)
 
     told = sorted(
-        (one.node, one.environment["FLOPS_LEARNER_INDEX"], one.environment["FLOPS_NODE_LEARNERS"])
-        for name, one in core.orchestrator.running().items()
+        (
+            item.node,
+            item.environment["FLOPS_LEARNER_INDEX"],
+            item.environment["FLOPS_NODE_LEARNERS"],
+        )
+        for name, item in core.orchestrator.running().items()
         if name.startswith("lrn")
     )
     assert told == [("node-1", "0", "2"), ("node-1", "1", "2"), ("node-2", "0", "1")]

@@ -24,7 +24,7 @@ TWO = (a_node("node-1"), a_node("node-2"))
 
 
 def nodes_of(placements):
-    return [one.node for one in placements]
+    return [placement.node for placement in placements]
 
 
 def test_learners_go_where_the_data_are():
@@ -33,7 +33,9 @@ def test_learners_go_where_the_data_are():
     placements = place_learners(a_sla(learners=2), landscape)
 
     assert nodes_of(placements) == ["node-2", "node-2"]
-    assert [(one.index, one.node_index, one.node_learners) for one in placements] == [
+    assert [
+        (placement.index, placement.node_index, placement.node_learners) for placement in placements
+    ] == [
         (0, 0, 2),
         (1, 1, 2),
     ]
@@ -137,7 +139,7 @@ def test_builder_and_aggregator_go_to_the_roomiest_node():
 
     placements = place_project(a_sla(), a_landscape(nodes, {"node-1": {"mnist": 10}}))
 
-    assert {one.role: one.node for one in placements} == {
+    assert {placement.role: placement.node for placement in placements} == {
         Role.BUILDER: "node-2",
         Role.AGGREGATOR: "node-2",
         Role.LEARNER: "node-1",
@@ -147,15 +149,19 @@ def test_builder_and_aggregator_go_to_the_roomiest_node():
 def test_a_scheduler_that_places_itself_gets_shares_of_the_total():
     placements = without_nodes(place_project(a_sla(learners=3), a_landscape()))
 
-    learners = [one for one in placements if one.role is Role.LEARNER]
-    assert {one.node for one in placements} == {""}
-    assert [(one.node_index, one.node_learners) for one in learners] == [(0, 3), (1, 3), (2, 3)]
+    learners = [placement for placement in placements if placement.role is Role.LEARNER]
+    assert {placement.node for placement in placements} == {""}
+    assert [(learner.node_index, learner.node_learners) for learner in learners] == [
+        (0, 3),
+        (1, 3),
+        (2, 3),
+    ]
 
 
 def test_mocks_go_to_the_node_with_the_fewest_rows_of_their_tag():
     landscape = a_landscape(TWO, {"node-1": {"mnist": 10}, "node-2": {"other": 99}})
 
-    assert [one.node for one in place_mock("mnist", 1, landscape)] == ["node-2"]
+    assert [item.node for item in place_mock("mnist", 1, landscape)] == ["node-2"]
 
 
 def test_a_mock_on_several_nodes_takes_the_emptiest_ones():
@@ -163,7 +169,7 @@ def test_a_mock_on_several_nodes_takes_the_emptiest_ones():
 
     places = place_mock("mnist", 2, landscape)
 
-    assert [(one.node, one.index) for one in places] == [("node-2", 0), ("node-1", 1)]
+    assert [(place.node, place.index) for place in places] == [("node-2", 0), ("node-1", 1)]
 
 
 def test_a_mock_for_more_nodes_than_there_are_says_how_many_there_are():
@@ -174,7 +180,7 @@ def test_a_mock_for_more_nodes_than_there_are_says_how_many_there_are():
 def test_a_mock_avoids_a_data_server_that_does_not_answer():
     landscape = a_landscape(TWO, {"node-1": {"mnist": 10}})
 
-    assert [one.node for one in place_mock("mnist", 1, landscape)] == ["node-1"]
+    assert [item.node for item in place_mock("mnist", 1, landscape)] == ["node-1"]
 
 
 def test_a_node_that_is_too_small_for_the_builder_is_named():
@@ -187,7 +193,7 @@ def test_learners_leave_room_for_the_aggregator_on_its_node():
     landscape = a_landscape(nodes, {"node-1": {"mnist": 100}, "node-2": {"mnist": 1}})
     sla = a_sla(learners=2, resource_constraints={"memory": 1450})
 
-    learners = [one for one in place_project(sla, landscape) if one.role is Role.LEARNER]
+    learners = [item for item in place_project(sla, landscape) if item.role is Role.LEARNER]
 
     assert nodes_of(learners) == ["node-1", "node-2"]
 
@@ -200,7 +206,7 @@ def test_by_direct_only_nodes_with_a_name_count():
     nodes = (a_node("", memory_mb=90_000), a_node("node-2"))
     landscape = in_mode(PlacementMode.DIRECT, a_landscape(nodes, {}))
 
-    assert {one.node for one in place_project(a_sla(), landscape)} == {"node-2"}
+    assert {item.node for item in place_project(a_sla(), landscape)} == {"node-2"}
 
 
 def test_direct_placement_without_names_says_what_is_closed():
@@ -217,13 +223,13 @@ def test_by_addons_the_root_chooses_for_projects_and_mocks():
 
     places = (*place_project(a_sla(learners=3), landscape), *place_mock("mnist", 1, landscape))
 
-    assert {(one.cluster, one.node) for one in places} == {("", "")}
+    assert {(place.cluster, place.node) for place in places} == {("", "")}
 
 
 def test_a_cluster_that_lists_no_workers_is_asked_for_as_a_whole():
     places = place_project(a_sla(), a_landscape((a_node("", cluster="west"),), {}))
 
-    assert {(one.cluster, one.node) for one in places} == {("west", "")}
+    assert {(place.cluster, place.node) for place in places} == {("west", "")}
 
 
 def test_an_addon_that_nobody_can_see_is_told_apart_from_one_that_is_missing():

@@ -27,7 +27,7 @@ def told_stages(story):
 
 
 def deployed_names(story):
-    return sorted(one.name for one in story.core.orchestrator.deployed)
+    return sorted(item.name for item in story.core.orchestrator.deployed)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -43,7 +43,7 @@ def test_the_data_server_of_a_node_has_the_usual_port_unless_its_cluster_says_mo
     ]
     root = Scripted({CLUSTERS: Reply([current()]), WORKERS: Reply(workers)})
 
-    found = [one.data_address for one in root.oakestra.nodes()]
+    found = [node.data_address for node in root.oakestra.nodes()]
 
     assert found == ["192.0.2.1:11027", "192.0.2.1:11037", ""]
 
@@ -80,10 +80,10 @@ def test_at_a_current_root_a_silent_cluster_is_left_out_where_another_one_talks(
         }
     )
 
-    assert [one.name for one in root.oakestra.nodes()] == ["w1"]
+    assert [node.name for node in root.oakestra.nodes()] == ["w1"]
 
 
 def test_what_a_cluster_says_that_nobody_understands_is_no_list():
     root = Scripted({CLUSTERS: Reply([a_cluster()]), WORKERS: Reply(json.loads('{"a": 1}'))})
 
-    assert [one.name for one in root.oakestra.nodes()] == [""]
+    assert [node.name for node in root.oakestra.nodes()] == [""]

@@ -21,7 +21,9 @@ LEARNERS = 64
 
 
 def a_round(number, accuracy=0.5, learners=LEARNERS, rounds=10_000, cycle=1):
-    shares = tuple(LearnerRound(f"lrn{one}x0123456789ab", 100, 1.5, 0.5) for one in range(learners))
+    shares = tuple(
+        LearnerRound(f"lrn{item}x0123456789ab", 100, 1.5, 0.5) for item in range(learners)
+    )
     return RoundCompleted(number, rounds, 0.1, accuracy, 2.5, cycle, {"train_loss": 0.2}, shares)
 
 
@@ -50,7 +52,7 @@ def test_the_record_has_a_bound(course):
 
 
 def test_the_ends_and_the_best_round_stay(course):
-    numbers = [one.round for one in course[10_000]]
+    numbers = [item.round for item in course[10_000]]
 
     assert (numbers[0], numbers[-1]) == (1, 10_000)
     assert 4321 in numbers
@@ -58,29 +60,29 @@ def test_the_ends_and_the_best_round_stay(course):
 
 
 def test_curves_stay_even(course):
-    numbers = [one.round for one in course[10_000]]
+    numbers = [item.round for item in course[10_000]]
     gaps = [after - before for before, after in pairwise(numbers)]
 
     assert max(gaps) <= 10_000 / MOST_ROUNDS * 4
 
 
 def test_what_learners_did_stays_of_the_newest_rounds(course):
-    detailed = [one for one in course[10_000] if one.learners]
+    detailed = [item for item in course[10_000] if item.learners]
 
-    assert sum(len(one.learners) for one in detailed) <= MOST_SHARES
+    assert sum(len(item.learners) for item in detailed) <= MOST_SHARES
     assert detailed == list(course[10_000][-len(detailed) :])
 
 
 def test_of_the_newest_round_all_learners_stay_however_many():
     rounds = with_round((a_round(1, learners=10),), a_round(2, learners=MOST_SHARES + 1))
 
-    assert [len(one.learners) for one in rounds] == [0, MOST_SHARES + 1]
+    assert [len(round_.learners) for round_ in rounds] == [0, MOST_SHARES + 1]
 
 
 def test_a_round_that_is_told_twice_is_kept_once():
     rounds = with_round((a_round(1), a_round(2)), a_round(1, accuracy=0.7))
 
-    assert [(one.round, one.accuracy) for one in rounds] == [(1, 0.7), (2, 0.5)]
+    assert [(round_.round, round_.accuracy) for round_ in rounds] == [(1, 0.7), (2, 0.5)]
 
 
 def test_clusters_share_the_bound():
@@ -92,5 +94,5 @@ def test_clusters_share_the_bound():
                 rounds = with_cluster_round(rounds, ClusterRound(cluster, done))
 
     assert len(rounds) <= MOST_ROUNDS
-    assert {one.cluster for one in rounds} == {"east", "west"}
+    assert {round_.cluster for round_ in rounds} == {"east", "west"}
     assert rounds[-1].completed.cycle == 200

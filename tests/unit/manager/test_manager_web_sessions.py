@@ -93,7 +93,7 @@ def test_session_cookies_are_for_no_script_and_no_other_site(client):
     cookies = signed_in(client).headers.getlist("Set-Cookie")
 
     assert len(cookies) == 3
-    assert all("HttpOnly" in one and "SameSite=Lax" in one for one in cookies)
+    assert all("HttpOnly" in cookie and "SameSite=Lax" in cookie for cookie in cookies)
 
 
 def test_session_cookies_travel_over_https_only_where_there_is_https(client):

@@ -30,7 +30,9 @@ def test_shares_are_disjoint_and_together_everything(given):
 
     rows = rows_in(divide(fragments, learners))
 
-    assert sorted(rows) == sorted((one.name, row) for one in fragments for row in range(one.rows))
+    assert sorted(rows) == sorted(
+        (fragment.name, row) for fragment in fragments for row in range(fragment.rows)
+    )
 
 
 @given(divisible())

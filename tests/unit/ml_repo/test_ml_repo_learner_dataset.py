@@ -22,12 +22,12 @@ def png(pixels):
 
 def pictures(encoded, features=FEATURES):
     schema = features.arrow_schema
-    cells = [one if one is None else {"bytes": one, "path": None} for one in encoded]
+    cells = [item if item is None else {"bytes": item, "path": None} for item in encoded]
     labels = [number % 10 for number in range(len(cells))]
     return pa.table([pa.array(cells, schema.field("image").type), labels], schema=schema)
 
 
-TABLE = pictures([png(one) for one in PIXELS])
+TABLE = pictures([png(pixel) for pixel in PIXELS])
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_what_the_sklearn_sample_does_gives_the_pixels(dataset):
 
 def test_what_the_torch_sample_does_gives_each_half_its_pixels(dataset):
     def scale(batch):
-        batch["image"] = [np.asarray(one) / 255 for one in batch["image"]]
+        batch["image"] = [np.asarray(item) / 255 for item in batch["image"]]
         return batch
 
     dataset.set_format("numpy")
@@ -103,18 +103,18 @@ def test_decoding_in_parallel_changes_no_bit(dataset):
 @pytest.mark.parametrize(
     "derive",
     [
-        lambda one: one.select(range(5)),
-        lambda one: one.select([4, 1, 3]),
-        lambda one: one.shuffle(seed=1),
-        lambda one: one.shard(2, 0),
-        lambda one: one.take(3),
-        lambda one: one.sort("label"),
-        lambda one: one.filter(lambda row: row["label"] == 3),
-        lambda one: one.map(lambda row: {"label": 9 - row["label"]}),
-        lambda one: one.rename_column("label", "digit").rename_column("digit", "label"),
-        lambda one: one.train_test_split(test_size=0.2)["test"],
-        lambda one: one.with_format("numpy", columns=["image", "label"]),
-        lambda one: pickle.loads(pickle.dumps(one)),  # noqa: S301 - our own
+        lambda item: item.select(range(5)),
+        lambda item: item.select([4, 1, 3]),
+        lambda item: item.shuffle(seed=1),
+        lambda item: item.shard(2, 0),
+        lambda item: item.take(3),
+        lambda item: item.sort("label"),
+        lambda item: item.filter(lambda row: row["label"] == 3),
+        lambda item: item.map(lambda row: {"label": 9 - row["label"]}),
+        lambda item: item.rename_column("label", "digit").rename_column("digit", "label"),
+        lambda item: item.train_test_split(test_size=0.2)["test"],
+        lambda item: item.with_format("numpy", columns=["image", "label"]),
+        lambda item: pickle.loads(pickle.dumps(item)),  # noqa: S301 - our own
     ],
 )
 def test_columns_are_arrays_whatever_a_dataset_was_derived_by(dataset, derive):
@@ -130,7 +130,7 @@ def test_pictures_of_several_sizes_are_an_array_of_arrays():
 
     images = learner_dataset(table, "0123").with_format("numpy")["image"]
 
-    assert [one.shape for one in images] == [(28, 28), (14, 28)]
+    assert [image.shape for image in images] == [(28, 28), (14, 28)]
 
 
 def test_a_missing_picture_stays_missing():

@@ -80,7 +80,7 @@ def test_each_takes_what_flowers_class_takes(name):
         **({"num_partitions": 0} if known.counts else {}),
         **({"seed": 0} if name in SEEDED else {}),
     }
-    demanded = {key for key, one in takes.items() if one.default is inspect.Parameter.empty}
+    demanded = {key for key, item in takes.items() if item.default is inspect.Parameter.empty}
 
     assert {*known.takes, *filled} == set(takes)
     assert {*known.required} == demanded - set(filled)
