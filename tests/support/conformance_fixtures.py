@@ -21,7 +21,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     image = world.image("anything", "replaced by cmd")
     try:
         world.start()
-        yield Place(world.url, "Admin", "Admin", image, patience_seconds=20, pause_seconds=0.05)
+        yield Place(world.url, "Admin", "Admin", image, patience_seconds=20)
     finally:
         world.end()
 

@@ -38,7 +38,6 @@ class Place:
     password: str = field(repr=False)
     image: str = "docker.io/library/busybox:1.36"
     patience_seconds: float = 180.0
-    pause_seconds: float = 1.0
 
     def part(self, port: int) -> str:
         """Return the URL of another part of the root, on the same host."""
@@ -154,7 +153,7 @@ class Root:
 
     def until(self, condition: Callable[[], T], what: str) -> T:
         place = self.place
-        return until(condition, place.patience_seconds, what, place.pause_seconds)
+        return until(condition, place.patience_seconds, what)
 
     def until_instance(self, service_id: str, *statuses: str) -> dict[str, Any]:
         """Wait until the service's only instance has one of the statuses; return it."""
