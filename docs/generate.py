@@ -3,7 +3,6 @@
 import argparse
 import importlib
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import metrics_reference
 import sla_reference
 from flops_contracts.exit_codes import EXPLANATIONS, ExitCode
 from flops_manager.domain import lifecycle_page
-from flops_runtime.environment import REQUIRED, BadSettingsError, Environment, Setting
+from flops_runtime.environment import REQUIRED, Setting, documented
 
 DOCS = Path(__file__).parent
 SERVICES = DOCS.parent / "services"
@@ -25,12 +24,9 @@ def services_with_settings() -> list[str]:
 
 
 def settings_of(service: str) -> list[Setting]:
-    """Return what the service asks its environment for, in the order of asking."""
+    """Return the variables that the service reads, in the order of its fields."""
     module = importlib.import_module(f"flops_{service.replace('-', '_')}.settings")
-    environment = Environment({})
-    with suppress(BadSettingsError):
-        module.Settings.from_env(environment)
-    return list({setting.name: setting for setting in environment.asked}.values())
+    return list({setting.name: setting for setting in documented(module.Settings)}.values())
 
 
 def settings_page() -> str:
@@ -60,9 +56,7 @@ def settings_page() -> str:
 def _default(value: Any) -> str:
     if value is REQUIRED:
         return "required"
-    if value in ("", (), None):
-        return ""
-    return f"`{','.join(value) if isinstance(value, tuple) else value}`"
+    return f"`{value}`" if value else ""
 
 
 def exit_codes_page() -> str:

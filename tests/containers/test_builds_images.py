@@ -17,7 +17,7 @@ from flops_image_builder.domain.errors import (
 )
 from flops_image_builder.settings import Settings
 from flops_manager.adapters.images import RegistryAddress, RegistryImages
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from support.builds import Reports, commit, git
 from support.images import (
     PASSWORD,
@@ -67,7 +67,7 @@ class Builder:
             "FLOPS_SUPPORTED_PLATFORMS": PLATFORMS,
             **order,
         }
-        settings = Settings.from_env(Environment(variables))
+        settings = read(Settings, variables)
         return work(settings, os.environ)(reports)[1], reports
 
     def actors(self, repository, **order):

@@ -7,16 +7,14 @@ import os, sys, threading
 from flops_contracts.events import *
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.one_shot import exit_with, reporting, run_one_shot
-from flops_runtime.settings import ActorSettings
+from flops_runtime.settings import ActorSettings, MockActorSettings
 
 env = os.environ
 def actor(role):
-    environment = Environment(env)
-    settings = ActorSettings.from_env(environment, role)
-    environment.check()
-    return settings
+    kind = MockActorSettings if role is Role.MOCK_DATA_PROVIDER else ActorSettings
+    return read(kind, env, role=role)
 
 def one_shot(role, work):
     exit_with(lambda: run_one_shot(actor(role), work))

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from flops_flight.client import DataServer
-from flops_ml_data_server.access.callers import Doorkeeper
 from flops_ml_data_server.bootstrap import serving
-from flops_ml_data_server.settings import Settings
+from flops_ml_data_server.settings import Settings, Tokens
 from flops_runtime.settings import ProcessSettings
 from support.broker import free_port, is_listening
 from support.builds import ROOT
@@ -68,8 +67,10 @@ class World:
 @contextmanager
 def a_data_server(volume: Path, token: str = "", **changes: object) -> Iterator[World]:
     """Serve ``volume`` on free ports; ``changes`` are those of ``Settings``."""
-    changes = {"doorkeeper": Doorkeeper(token), **changes}
-    plain = Settings(ProcessSettings(ADDRESS, status_port=0), volume=volume, flight_port=0)
+    changes = {"tokens": Tokens(token), **changes}
+    plain = Settings(
+        ProcessSettings(bind_address=ADDRESS, status_port=0), volume=volume, flight_port=0
+    )
     settings = replace(plain, **changes)
     with serving(settings, CollectorRegistry()) as running:
         http = f"http://{ADDRESS}:{running.http_port}"

@@ -14,15 +14,15 @@ from flops_aggregator.rounds.cluster import Cluster
 from flops_aggregator.rounds.place import Place
 from flops_aggregator.rounds.strategies import build_strategy, train_config
 from flops_aggregator.rounds.supervision import SupervisedStrategy
-from flops_aggregator.settings import TrainingSettings
 from flops_contracts.events import RoundCompleted, RoundStarted
+from flops_contracts.orders import TrainOrder
 from flops_grid.client.app import run_app
 from flops_grid.errors import LearnerError
 from flops_grid.messages.flower_internals import LEARNER_RAISED, set_message_id
 from flops_grid.server.traffic import Moved
 from flops_grid.wire.frames import read_frame
 from flops_grid.wire.transfer import Assembler, message_frames
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 
 Arrays = list[np.ndarray[Any, Any]]
 
@@ -182,10 +182,10 @@ class MemoryCluster:
         return run_app(self.cluster.client_app(), message)
 
 
-def a_training(**changes: Any) -> TrainingSettings:
+def a_training(**changes: Any) -> TrainOrder:
     """Return settings of one round that waits for nothing."""
     defaults = {"rounds": 1, "return_timeout_seconds": 0.01, "round_timeout_seconds": 5.0}
-    return replace(TrainingSettings.from_env(Environment({})), **(defaults | changes))
+    return replace(read(TrainOrder, {}), **(defaults | changes))
 
 
 def run(

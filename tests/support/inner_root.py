@@ -10,7 +10,7 @@ import requests
 from flops_local_oakestra.bootstrap import build
 from flops_local_oakestra.entrypoints.serving import serve
 from flops_local_oakestra.settings import Settings
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from support.local_oakestra import IMAGES, free_network
 from support.waiting import until
 
@@ -40,7 +40,7 @@ def inner_root(folder: Path, environment: Mapping[str, str]) -> Iterator[InnerRo
         "FLOPS_IMAGE_PREFIX": IMAGES,
         **environment,
     }
-    settings, stopped = Settings.from_env(Environment(variables)), threading.Event()
+    settings, stopped = read(Settings, variables), threading.Event()
     thread = threading.Thread(target=serve, args=(settings, build(settings, variables), stopped))
     thread.start()
     try:

@@ -186,7 +186,7 @@ class Cast:
             self._say(name, role, told, job_id, kind, payload)
 
     def _say(self, name, role, told, job_id, kind, payload):
-        actor = Actor(role, name, told["FLOPS_CLUSTER"], told["FLOPS_NODE"])
+        actor = Actor(role, name, told.get("FLOPS_CLUSTER", ""), told.get("FLOPS_NODE", ""))
         stage, project_id = told["FLOPS_STAGE"], told["FLOPS_PROJECT_ID"]
         event_id = f"{job_id}-{kind}"
         self._core.bus.say(Event(event_id, project_id, actor, stage, kind, NOW, payload or Empty()))

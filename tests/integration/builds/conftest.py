@@ -8,7 +8,7 @@ import pytest
 from flops_cli.local.places import find_places
 from flops_image_builder.bootstrap import work
 from flops_image_builder.settings import Settings
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from support.builds import Reports, register_base
 
 
@@ -52,7 +52,7 @@ class Builder:
 
     def _build(self, **order):
         reports = Reports()
-        settings = Settings.from_env(Environment(self.environment(**order)))
+        settings = read(Settings, self.environment(**order))
         return work(settings, os.environ)(reports)[1], reports
 
 

@@ -21,7 +21,7 @@ PYTHON = Interpreter(f"3.{sys.version_info.minor}.{sys.version_info.micro}", sys
 
 @pytest.fixture
 def uv():
-    return Uv(Commands(os.environ), UvSettings())
+    return Uv(Commands(os.environ), UvSettings(torch_backend=""))
 
 
 @pytest.fixture

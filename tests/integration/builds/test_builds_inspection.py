@@ -12,7 +12,7 @@ from flops_image_builder.adapters.folders import FoldersAndRepositories
 from flops_image_builder.adapters.git import GitRepositories, GitSettings
 from flops_image_builder.bootstrap import inspect
 from flops_image_builder.settings import InspectionSettings
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from support.builds import SAMPLE, a_repository
 
 SOURCE = (SAMPLE / "model_manager.py").read_text()
@@ -25,7 +25,7 @@ def inspected(builder, tmp_path):
     def inspected(changes=None, **order):
         a_repository(tmp_path / "mnist", changes)
         told = builder.environment(FLOPS_ML_REPO_URL=str(tmp_path / "mnist"), **order)
-        return inspect(InspectionSettings.from_env(Environment(told)), os.environ)
+        return inspect(read(InspectionSettings, told), os.environ)
 
     return inspected
 
@@ -109,7 +109,7 @@ def test_rows_of_ones_own_are_used(inspected, tmp_path):
 
 def test_a_repository_that_is_not_there_is_a_finding(builder):
     told = builder.environment(FLOPS_ML_REPO_URL="file:///nowhere/at/all")
-    settings = InspectionSettings.from_env(Environment(told))
+    settings = read(InspectionSettings, told)
 
     (found,) = inspect(settings, os.environ)
 

@@ -20,7 +20,7 @@ from flops_contracts.events import Kind
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.topics import ALL_EVENTS
 from flops_image_builder.domain.errors import ModelUnusableError, TrackingUnreachableError
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MqttSettings
 from support.broker import free_port, running_broker
@@ -70,7 +70,7 @@ def broker():
 @pytest.fixture
 def events(broker):
     heard = []
-    settings = MqttSettings.from_env(Environment(broker.environment))
+    settings = read(MqttSettings, broker.environment)
     connection = MqttConnection(settings, f"test-{os.getpid()}")
     connection.subscribe(ALL_EVENTS[0], lambda _topic, data: heard.append(decode(data)))
     with connection:

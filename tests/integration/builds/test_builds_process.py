@@ -8,7 +8,7 @@ from flops_contracts.envelope import decode
 from flops_contracts.events import Kind
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.topics import project_topics
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MqttSettings
 from support.broker import running_broker
@@ -20,7 +20,7 @@ def test_a_failed_build_is_told_with_its_reason_and_exit_code(builder, tmp_path)
     order = builder.environment(FLOPS_BUILD="actors", FLOPS_ML_REPO_URL=url)
     heard = []
     with running_broker() as broker:
-        settings = MqttSettings.from_env(Environment(broker.environment))
+        settings = read(MqttSettings, broker.environment)
         connection = MqttConnection(settings, f"test-{os.getpid()}")
         results = project_topics(order["FLOPS_PROJECT_ID"]).result("bldx1")
         connection.subscribe(results, lambda _topic, data: heard.append(decode(data)))

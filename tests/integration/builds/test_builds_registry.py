@@ -30,7 +30,7 @@ def hostile():
 def a_registry(address, logins=None, seconds=0.0):
     patience = Patience(seconds, first_pause_seconds=0.01)
     distribution = Distribution(logins or {}, frozenset({address}), patience)
-    return Registry(distribution, RegistrySettings(address, tls=False))
+    return Registry(distribution, RegistrySettings(name=address, tls=False))
 
 
 def push(hostile, folder, platforms=(AMD64,)):

@@ -57,7 +57,9 @@ def learner(builder, tmp_path_factory):
 def site(learner, tmp_path_factory):
     lock = lock_from_text((learner / "requirements.lock").read_text())
     python = Interpreter(f"3.{sys.version_info.minor}", "", platform_of(os.uname().machine))
-    sites = Sites(Uv(Commands(os.environ), UvSettings()), tmp_path_factory.mktemp("contexts"))
+    sites = Sites(
+        Uv(Commands(os.environ), UvSettings(torch_backend="")), tmp_path_factory.mktemp("contexts")
+    )
     return sites.context(lock, python, python.platform) / "site"
 
 

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -16,15 +15,16 @@ import pytest
 
 from flops_contracts.envelope import decode
 from flops_contracts.events import Kind
+from flops_contracts.orders import ProvideOrder
 from flops_contracts.roles import Role
 from flops_contracts.sla import MockDataConfiguration, PartitionerChoice
 from flops_contracts.topics import project_topics
 from flops_mock_data_provider.builtin import is_in_split
 from flops_mock_data_provider.providing import provide
-from flops_mock_data_provider.settings import Settings
-from flops_runtime.environment import Environment
+from flops_mock_data_provider.settings import Loading, Settings
+from flops_runtime.environment import read
 from flops_runtime.mqtt import MqttConnection
-from flops_runtime.settings import ActorSettings, MqttSettings
+from flops_runtime.settings import MockActorSettings, MqttSettings
 from support.broker import PASSWORD, running_broker
 from support.builds import Reports
 from support.data_plane import a_data_server, write_digits
@@ -62,13 +62,18 @@ def hashes(nodes, tmp_path):
     """Provide skewed digits to both nodes; return the hash of every digit that was provided."""
     pixels = write_digits(tmp_path)
     for index, node in enumerate(nodes):
-        identity = {"FLOPS_INSTANCE": "mdp", "FLOPS_MOCK_ID": "m", "FLOPS_MQTT_URL": "mqtt://x:1"}
-        actor = ActorSettings.from_env(Environment(identity), Role.MOCK_DATA_PROVIDER)
+        identity = {
+            "FLOPS_INSTANCE": "mdp",
+            "FLOPS_MOCK_ID": "m",
+            "FLOPS_STAGE": "providing",
+            "FLOPS_MQTT_URL": "mqtt://x:1",
+        }
+        actor = read(MockActorSettings, identity, role=Role.MOCK_DATA_PROVIDER)
         request = MockDataConfiguration(
             "mnist", "mnist", 5, partitioner=SKEWED, source="builtin:mnist5k", nodes=len(nodes)
         )
-        settings = Settings(actor, request, node.address, builtin_datasets=tmp_path)
-        provide(replace(settings, node_index=index), Reports())
+        order = ProvideOrder(request, index)
+        provide(Settings(actor, order, node.address, loading=Loading(tmp_path)), Reports())
     train = pixels[is_in_split(np.repeat(np.arange(10), 20), "train")]
     return [sha256(image.tobytes()).hexdigest() for image in train]
 

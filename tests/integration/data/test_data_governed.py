@@ -14,10 +14,10 @@ from flops_flight.errors import DataRejectedError, NotAllowedError
 from flops_flight.messages import Identity
 from flops_flight.names import FragmentName
 from flops_ml_data_server.access.audit import Audit
-from flops_ml_data_server.access.callers import Caller, Doorkeeper
+from flops_ml_data_server.access.callers import Caller
 from flops_ml_data_server.access.rules import Rulebook, TagRules
 from flops_ml_data_server.commands import command
-from flops_ml_data_server.settings import Settings
+from flops_ml_data_server.settings import Settings, Tokens
 from flops_ml_data_server.storage.volume import Volume
 from flops_ml_data_server.store import Store
 from flops_runtime.mqtt import MqttConnection
@@ -107,8 +107,8 @@ def test_nobody_claims_in_the_name_of_another_project(server, node):
 
 
 def test_only_the_owner_adds_and_drops(tmp_path):
-    keeper = Doorkeeper("operators-token", {"alice": "alices-token", "bob": "bobs-token"})
-    with a_data_server(tmp_path / "volume", doorkeeper=keeper) as node:
+    tokens = Tokens("operators-token", (("alice", "alices-token"), ("bob", "bobs-token")))
+    with a_data_server(tmp_path / "volume", tokens=tokens) as node:
         operator = {"authorization": "Bearer operators-token"}
         rules = f"{node.http}/api/tags/mine/rules"
         requests.put(rules, json={"owner": "alice"}, headers=operator, timeout=120)
@@ -181,7 +181,7 @@ def test_pages_refuse_hostile_names(node, path):
 def test_the_commands_in_the_image_do_the_same(server, node, capsys):
     name = server.upload("v1.0", a_table()).name
     port = int(node.http.rpartition(":")[2])
-    settings = Settings(ProcessSettings("127.0.0.1", status_port=port), node.volume)
+    settings = Settings(ProcessSettings(bind_address="127.0.0.1", status_port=port), node.volume)
 
     def said(*arguments):
         code = command(arguments, settings)

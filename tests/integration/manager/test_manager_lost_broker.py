@@ -10,7 +10,7 @@ from flops_contracts.events import Kind, ModelBuilt, Notice
 from flops_contracts.roles import Role
 from flops_contracts.topics import ALL_EVENTS
 from flops_manager.adapters.mqtt import MqttEventBus
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.one_shot import reporting
 from flops_runtime.reporting import Reporter
@@ -55,9 +55,7 @@ def an_actor(port, stack) -> Reporter:
         "FLOPS_MQTT_URL": settings_for(port).url,
         "FLOPS_MQTT_PASSWORD": PASSWORD,
     }
-    environment = Environment(variables)
-    settings = ActorSettings.from_env(environment, Role.AGGREGATOR)
-    environment.check()
+    settings = read(ActorSettings, variables, role=Role.AGGREGATOR)
     return stack.enter_context(reporting(settings))
 
 

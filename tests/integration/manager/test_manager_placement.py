@@ -253,7 +253,7 @@ def test_a_death_that_the_root_tells_of_is_noticed_long_before_the_next_look(tmp
 @contextmanager
 def data_on(folder, root, number, tag, rows):
     """Serve data from a node, at its own address and the port that the NodeEngine gives."""
-    process = ProcessSettings(f"{root.network}.1.{number}", status_port=0)
+    process = ProcessSettings(bind_address=f"{root.network}.1.{number}", status_port=0)
     folder.mkdir()
     with a_data_server(folder, process=process, flight_port=DATA_SERVER_PORT):
         with DataServer(f"{root.network}.1.{number}:{DATA_SERVER_PORT}") as client:

@@ -16,7 +16,7 @@ from flops_contracts.roles import Role
 from flops_manager.adapters.mqtt_logs import MqttLogFeed
 from flops_manager.ports.stores import Record
 from flops_manager.usecases.kept_logs import KeptLogs, LogIntake, LogLimits, LogQuery
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.log_shipping import WAITING_LINES, LogShipper
 from flops_runtime.logs import LogContext
 from flops_runtime.mqtt import MqttConnection
@@ -30,7 +30,7 @@ from support.waiting import until
 PROGRAM = """
 import logging, os, threading
 from flops_contracts.roles import Role
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.logs import CONTEXT
 from flops_runtime.one_shot import run_one_shot
 from flops_runtime.settings import ActorSettings
@@ -40,7 +40,7 @@ def work(reporter):
     logging.getLogger("flops_aggregator").warning("about to be killed")
     threading.Event().wait(60)
 
-run_one_shot(ActorSettings.from_env(Environment(os.environ), Role.AGGREGATOR), work)
+run_one_shot(read(ActorSettings, os.environ, role=Role.AGGREGATOR), work)
 """
 
 
@@ -72,7 +72,7 @@ def shipper(broker):
             "FLOPS_STAGE": "training",
             **broker.environment,
         }
-        settings = ActorSettings.from_env(Environment(variables), Role.BUILDER)
+        settings = read(ActorSettings, variables, role=Role.BUILDER)
         shipper = LogShipper(settings, connection, context=LogContext())
         with closing(shipper):
             yield shipper

@@ -18,7 +18,7 @@ from flops_contracts.events import RESULTS, Acknowledged, Actor, Event, Kind, Mo
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role
 from flops_contracts.topics import ALL_EVENTS
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.mqtt import BrokerUnreachableError, MqttConnection
 from flops_runtime.one_shot import run_one_shot
 from flops_runtime.settings import ActorSettings, MqttSettings
@@ -51,10 +51,7 @@ def settings_for(broker, **changes):
         **broker.environment,
         **changes,
     }
-    environment = Environment(variables)
-    actor_settings = ActorSettings.from_env(environment, Role.BUILDER)
-    environment.check()
-    return actor_settings
+    return read(ActorSettings, variables, role=Role.BUILDER)
 
 
 class ListeningManager(AbstractContextManager):
@@ -177,7 +174,7 @@ def test_wrong_credentials_are_an_error(broker):
 SLOW = """
 import os, sys, threading
 from flops_contracts.roles import Role
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.one_shot import exit_with, run_one_shot
 from flops_runtime.settings import ActorSettings
 def work(reporter):
@@ -186,10 +183,7 @@ def work(reporter):
     print("working", flush=True)
     threading.Event().wait()
 def run():
-    environment = Environment(os.environ)
-    settings = ActorSettings.from_env(environment, Role.BUILDER)
-    environment.check()
-    return run_one_shot(settings, work)
+    return run_one_shot(read(ActorSettings, os.environ, role=Role.BUILDER), work)
 exit_with(run)
 """
 

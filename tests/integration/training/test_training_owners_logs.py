@@ -5,7 +5,7 @@ import pytest
 from flops_contracts.events import Notice
 from flops_learner.bootstrap import Teller, ask_owner
 from flops_learner.settings import Settings
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.logs import LastLines
 from support.broker import free_port
 from support.certificates import a_certificate
@@ -28,7 +28,8 @@ class Told:
 
 
 def settings_for(address, **more):
-    environment = Environment(
+    return read(
+        Settings,
         {
             "FLOPS_INSTANCE": "lrn0",
             "FLOPS_PROJECT_ID": "p1",
@@ -38,11 +39,8 @@ def settings_for(address, **more):
             "FLOPS_GRID_TOKEN": "t",
             "FLOPS_DATA_SERVER_ADDRESS": address,
             **more,
-        }
+        },
     )
-    settings = Settings.from_env(environment)
-    environment.check()
-    return settings
 
 
 @pytest.mark.parametrize("may_leave", [True, False])

@@ -44,7 +44,7 @@ def learn(name, port):
 
 def test_a_learner_that_dies_after_its_shares_is_not_in_the_sum(threads):
     training = a_training(
-        rounds=2, learners=4, min_fit=3, privacy=SECRET, round_timeout_seconds=60.0
+        rounds=2, clients=4, min_fit=3, privacy=SECRET, round_timeout_seconds=60.0
     )
     watch = MemoryWatch()
     first = ArrayRecord([np.zeros((500, 1000), np.float32)])

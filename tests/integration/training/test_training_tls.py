@@ -14,7 +14,7 @@ from flops_grid.errors import AggregatorUnreachableError
 from flops_grid.server.grid import StreamGrid
 from flops_grid.wire.tls import TlsFiles
 from flops_manager.domain.grid_keys import aggregator_name, learner_name, member
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_runtime.environment import BadSettingsError, read
 from support.answers import answers
 from support.manager_core import a_project
 from support.peers import TOKEN, a_message, join
@@ -115,7 +115,7 @@ def test_a_key_that_is_no_base64_is_a_bad_setting():
 def of_project(name, expects="", project_id="0123456789ab"):
     """Return what an actor reads from the environment that the manager gives it."""
     told = member(SECRET, a_project(project_id), name, expects).environment()
-    return TlsFiles.from_env(Environment(told))
+    return read(TlsFiles, told)
 
 
 @pytest.fixture

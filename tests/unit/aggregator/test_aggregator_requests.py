@@ -79,7 +79,7 @@ def test_a_failure_that_costs_the_minimum_ends_with_its_cause_after_three_attemp
 
 def test_below_the_minima_the_reason_for_waiting_is_told():
     told: list[str] = []
-    training = a_training(learners=2, return_timeout_seconds=60.0)
+    training = a_training(clients=2, return_timeout_seconds=60.0)
 
     present = Requests(training, MemoryGrid({"a": Learner()}), told.append).wait_for_enough(2, "it")
 
@@ -89,7 +89,7 @@ def test_below_the_minima_the_reason_for_waiting_is_told():
 
 def test_too_few_in_the_end_fail_with_who_was_there():
     with pytest.raises(TooFewLearnersError, match=r"after 0\.01 s only 1 were there: a"):
-        run({"a": Learner()}, learners=2, min_fit=2)
+        run({"a": Learner()}, clients=2, min_fit=2)
 
 
 def test_the_first_answers_are_enough():

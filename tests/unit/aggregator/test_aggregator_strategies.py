@@ -8,18 +8,19 @@ from flwr.serverapp import strategy as flower
 from flwr.serverapp.strategy import FedAvg
 
 from flops_aggregator.rounds.strategies import build_strategy, train_config
-from flops_aggregator.settings import Settings, TrainingSettings
+from flops_aggregator.settings import Settings
+from flops_contracts.orders import TrainOrder
 from flops_contracts.roles import Role
 from flops_contracts.sla import Parametrised
 from flops_contracts.strategies import STRATEGIES
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_runtime.environment import BadSettingsError, read
 
 WHOLE = {"num_malicious_nodes": 1, "num_nodes_to_select": 1}
 COMMON = set(inspect.signature(FedAvg).parameters)
 
 
 def a_training(**changes):
-    return replace(TrainingSettings.from_env(Environment({})), **changes)
+    return replace(read(TrainOrder, {}), **changes)
 
 
 def asked(name, **parameters):
@@ -105,23 +106,27 @@ def test_only_q_fedavg_asks_learners_for_their_loss():
 
 
 def test_all_wrong_settings_are_named_together():
-    environment = Environment({"FLOPS_TRAINING_ROUNDS": "none", "FLOPS_STRATEGY": "{"})
-    Settings.from_env(environment)
-
     with pytest.raises(BadSettingsError) as raised:
-        environment.check()
+        read(Settings, {"FLOPS_TRAINING_ROUNDS": "none", "FLOPS_STRATEGY": "{"})
 
     named = ("FLOPS_TRAINING_ROUNDS", "FLOPS_STRATEGY", "FLOPS_GRID_TOKEN", "FLOPS_MLFLOW_URL")
     assert [name for name in named if name not in raised.value.reason] == []
 
 
 def test_a_parent_makes_it_a_clusters_aggregator_which_publishes_no_model():
-    environment = Environment({"FLOPS_PARENT_ADDRESS": "10.30.1.2:8080"})
+    variables = {
+        "FLOPS_INSTANCE": "cagx1",
+        "FLOPS_PROJECT_ID": "p1",
+        "FLOPS_STAGE": "training",
+        "FLOPS_MQTT_URL": "mqtt://broker",
+        "FLOPS_GRID_TOKEN": "t",
+        "FLOPS_MLFLOW_URL": "http://mlflow",
+        "FLOPS_EXPERIMENT_NAME": "e",
+    }
 
-    settings = Settings.from_env(environment)
+    settings = read(Settings, {**variables, "FLOPS_PARENT_ADDRESS": "10.30.1.2:8080"})
 
-    with pytest.raises(BadSettingsError) as raised:
-        environment.check()
     assert settings.parent.address == "10.30.1.2:8080"
     assert settings.actor.actor.role is Role.CLUSTER_AGGREGATOR
-    assert "FLOPS_MODEL_NAME" not in raised.value.reason
+    with pytest.raises(BadSettingsError, match="FLOPS_MODEL_NAME is missing"):
+        read(Settings, variables)

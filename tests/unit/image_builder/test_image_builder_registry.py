@@ -19,7 +19,7 @@ from flops_image_builder.adapters.registry import (
 )
 from flops_image_builder.domain.errors import BuildFailedError, ImageStoreError
 
-TWO_DOORS = RegistrySettings("reg:5073", address="reg:5074", tls=False)
+TWO_DOORS = RegistrySettings(name="reg:5073", address="reg:5074", tls=False)
 
 
 def a_program(folder: Path, name: str, script: str) -> Commands:
@@ -47,7 +47,9 @@ def test_plain_http_is_for_the_own_registry_only():
 
 
 def test_a_password_goes_into_a_file_that_nobody_else_reads(tmp_path):
-    settings = RegistrySettings("reg:5073", address="reg:5074", user="flops", password="secret")
+    settings = RegistrySettings(
+        name="reg:5073", address="reg:5074", user="flops", password="secret"
+    )
 
     variables = variables_of(settings, tmp_path)
 
@@ -59,7 +61,7 @@ def test_a_password_goes_into_a_file_that_nobody_else_reads(tmp_path):
 
 
 def test_an_authfile_is_taken_as_it_is(tmp_path):
-    settings = RegistrySettings("reg:5073", auth_file="/run/secrets/auth.json")
+    settings = RegistrySettings(name="reg:5073", auth_file="/run/secrets/auth.json")
 
     assert variables_of(settings, tmp_path) == {"REGISTRY_AUTH_FILE": "/run/secrets/auth.json"}
 
@@ -68,11 +70,11 @@ def test_the_logins_of_an_authfile_are_known_by_host(tmp_path):
     file = tmp_path / "auth.json"
     file.write_text('{"auths": {"ghcr.io": {"auth": "dTpw"}, "quay.io": {}}}')
 
-    assert logins_of(RegistrySettings("reg:5073", auth_file=str(file))) == {"ghcr.io": "dTpw"}
+    assert logins_of(RegistrySettings(name="reg:5073", auth_file=str(file))) == {"ghcr.io": "dTpw"}
 
 
 def test_an_authfile_that_cannot_be_read_is_named(tmp_path):
-    settings = RegistrySettings("reg:5073", auth_file=str(tmp_path / "none.json"))
+    settings = RegistrySettings(name="reg:5073", auth_file=str(tmp_path / "none.json"))
 
     with pytest.raises(ImageStoreError, match=r"none\.json"):
         logins_of(settings)

@@ -4,7 +4,7 @@ import pytest
 
 from flops_contracts.version import VERSION
 from flops_image_builder.settings import Settings
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_runtime.environment import BadSettingsError, read
 
 ACTOR = {
     "FLOPS_INSTANCE": "bldx1",
@@ -28,7 +28,7 @@ MODEL = {
 
 
 def test_an_order_for_actors_names_its_bases():
-    order = Settings.from_env(Environment(ACTORS)).actors
+    order = read(Settings, ACTORS).actors
 
     assert order is not None
     assert order.learner_base == f"ghcr.io/oakestra/addon-flops/learner:{VERSION}"
@@ -36,7 +36,7 @@ def test_an_order_for_actors_names_its_bases():
 
 
 def test_an_order_for_a_model_is_no_order_for_actors():
-    settings = Settings.from_env(Environment(MODEL))
+    settings = read(Settings, MODEL)
 
     assert settings.actors is None
     assert settings.model is not None
@@ -45,20 +45,20 @@ def test_an_order_for_a_model_is_no_order_for_actors():
 
 def test_everything_that_is_missing_is_named_at_once():
     with pytest.raises(BadSettingsError) as caught:
-        Settings.from_env(Environment({**ACTOR, "FLOPS_BUILD": "model"}))
+        read(Settings, {**ACTOR, "FLOPS_BUILD": "model"})
 
     assert "FLOPS_MODEL_URI is missing" in caught.value.reason
     assert "FLOPS_ACTORS_IMAGE is missing" in caught.value.reason
 
 
 def test_secrets_do_not_show_when_settings_are_printed():
-    settings = Settings.from_env(Environment({**ACTORS, "FLOPS_GIT_TOKEN": "very-secret"}))
+    settings = read(Settings, {**ACTORS, "FLOPS_GIT_TOKEN": "very-secret"})
 
     assert "very-secret" not in repr(settings)
 
 
 def test_images_are_built_by_buildah_unless_something_else_is_asked_for():
-    settings = Settings.from_env(Environment(ACTORS))
+    settings = read(Settings, ACTORS)
 
     assert settings.engine == "buildah"
     assert settings.buildah.driver == "auto"
@@ -67,12 +67,12 @@ def test_images_are_built_by_buildah_unless_something_else_is_asked_for():
 def test_bundles_need_a_folder():
     without = {key: value for key, value in ACTORS.items() if key != "FLOPS_IMAGE_STORE"}
 
-    assert Settings.from_env(Environment(without)).store == Path()
+    assert read(Settings, without).store == Path()
     with pytest.raises(BadSettingsError, match="FLOPS_IMAGE_STORE is missing"):
-        Settings.from_env(Environment({**without, "FLOPS_IMAGE_ENGINE": "bundles"}))
+        read(Settings, {**without, "FLOPS_IMAGE_ENGINE": "bundles"})
 
 
 def test_the_registrys_password_does_not_show():
     variables = {**ACTORS, "FLOPS_IMAGE_REGISTRY_PASSWORD": "very-secret"}
 
-    assert "very-secret" not in repr(Settings.from_env(Environment(variables)))
+    assert "very-secret" not in repr(read(Settings, variables))

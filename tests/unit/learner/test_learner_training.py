@@ -12,7 +12,7 @@ from flops_grid.messages.flower_internals import take_identity
 from flops_grid.user_model import UserModel
 from flops_learner.settings import Settings
 from flops_learner.training import Training
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_runtime.environment import BadSettingsError, read
 from support.counting import Changes
 
 
@@ -132,11 +132,8 @@ def test_what_the_users_code_raises_leaves_the_app(training, manager):
 
 
 def test_all_wrong_settings_are_named_together():
-    environment = Environment({"FLOPS_DATA_SPLIT": "half", "FLOPS_NODE_LEARNERS": "0"})
-    Settings.from_env(environment)
-
     with pytest.raises(BadSettingsError) as raised:
-        environment.check()
+        read(Settings, {"FLOPS_DATA_SPLIT": "half", "FLOPS_NODE_LEARNERS": "0"})
 
     named = ("FLOPS_DATA_SPLIT", "FLOPS_NODE_LEARNERS", "FLOPS_AGGREGATOR_ADDRESS")
     assert [name for name in named if name not in raised.value.reason] == []

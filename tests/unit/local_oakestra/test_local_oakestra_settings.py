@@ -8,11 +8,11 @@ from flops_contracts.version import VERSION
 from flops_local_oakestra.domain.statuses import Scheduler
 from flops_local_oakestra.domain.users import ROLES, Credentials
 from flops_local_oakestra.settings import Settings
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_runtime.environment import BadSettingsError, read
 
 
 def settings(**variables: str) -> Settings:
-    return Settings.from_env(Environment(variables))
+    return read(Settings, variables)
 
 
 def test_no_setting_is_required():

@@ -4,8 +4,8 @@ import pytest
 
 from flops_manager.entrypoints.api.app import create_app, senders_for
 from flops_manager.entrypoints.api.callers import UnverifiedSenders, VerifiedSenders
-from flops_manager.settings import HookSettings, Settings
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_manager.settings import HookSettings, Settings, settings_from
+from flops_runtime.environment import BadSettingsError
 from support.manager_api import World
 
 REQUIRED = {
@@ -18,10 +18,7 @@ REQUIRED = {
 
 def settings(**variables: str) -> Settings:
     """Return the settings of an environment with these variables."""
-    environment = Environment({**REQUIRED, **variables})
-    read = Settings.from_env(environment)
-    environment.check()
-    return read
+    return settings_from({**REQUIRED, **variables})
 
 
 def test_tokens_are_verified_unless_somebody_says_otherwise():

@@ -1,11 +1,13 @@
 """Certificates of a project's grids: the same again for whoever asks again."""
 
+from base64 import b64decode
+
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
-from flops_manager.domain.grid_keys import aggregator_name, learner_name, member
-from flops_manager.settings import Settings
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_manager.domain.grid_keys import aggregator_name, identity, learner_name
+from flops_manager.settings import settings_from
+from flops_runtime.environment import BadSettingsError
 from support.manager_core import a_project
 
 PROJECT = a_project()
@@ -13,12 +15,12 @@ NAME = aggregator_name(PROJECT)
 
 
 def test_who_is_deployed_again_is_who_it_was():
-    assert member("secret", PROJECT, NAME, "") == member("secret", PROJECT, NAME, "")
+    assert identity("secret", PROJECT, NAME, "") == identity("secret", PROJECT, NAME, "")
 
 
 def test_keys_differ_by_installation_project_and_name():
     keys = {
-        member(secret, project, name, "").key
+        identity(secret, project, name, "").key
         for secret in ("secret", "other")
         for project in (PROJECT, a_project("ba9876543210"))
         for name in (NAME, learner_name(PROJECT), aggregator_name(PROJECT, "south"))
@@ -27,27 +29,36 @@ def test_keys_differ_by_installation_project_and_name():
     assert len(keys) == 12
 
 
+def _certificate(line):
+    return load_pem_x509_certificate(b64decode(line.removeprefix("pem:")))
+
+
 def test_the_authority_of_a_project_signed_each_certificate():
-    found = member("secret", PROJECT, NAME, "")
-    own, authority = map(load_pem_x509_certificate, (found.certificate, found.authority))
+    found = identity("secret", PROJECT, NAME, "")
+    own, authority = map(_certificate, (found.certificate, found.ca))
 
     own.verify_directly_issued_by(authority)
     assert own.not_valid_before_utc < PROJECT.created_at < own.not_valid_after_utc
 
 
 def test_a_key_is_in_no_repr():
-    assert "KEY" not in repr(member("secret", PROJECT, NAME, ""))
+    assert "KEY" not in repr(identity("secret", PROJECT, NAME, ""))
+
+
+REQUIRED = {
+    "FLOPS_MQTT_URL": "mqtt://broker:9027",
+    "FLOPS_MONGO_URL": "mongodb://store:10027",
+    "FLOPS_OAKESTRA_URL": "http://root:10000",
+    "FLOPS_OAKESTRA_PASSWORD": "secret",
+}
 
 
 def test_tls_without_a_secret_is_a_bad_setting():
-    environment = Environment({"FLOPS_GRID_TLS": "on"})
-    Settings.from_env(environment)
-
     with pytest.raises(BadSettingsError, match="FLOPS_GRID_TLS_SECRET"):
-        environment.check()
+        settings_from({**REQUIRED, "FLOPS_GRID_TLS": "on"})
 
 
 def test_a_secret_is_not_used_without_being_asked_for():
-    settings = Settings.from_env(Environment({"FLOPS_GRID_TLS_SECRET": "random"}))
+    settings = settings_from({**REQUIRED, "FLOPS_GRID_TLS_SECRET": "random"})
 
     assert settings.installation.grid_tls_secret == ""

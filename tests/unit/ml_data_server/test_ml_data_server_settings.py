@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 
 from flops_ml_data_server.settings import Settings, variables_with_files
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_runtime.environment import BadSettingsError, read
 
 
 def test_it_works_with_no_configuration_at_all():
-    settings = Settings.from_env(Environment({}))
+    settings = read(Settings, {})
 
     assert (settings.process.bind_address, settings.flight_port, settings.process.status_port) == (
         "0.0.0.0",
@@ -18,16 +18,14 @@ def test_it_works_with_no_configuration_at_all():
 
 
 def test_every_wrong_setting_is_named():
-    environment = Environment({"FLOPS_FLIGHT_PORT": "99999", "FLOPS_PARQUET_CODEC": "rar"})
+    variables = {"FLOPS_FLIGHT_PORT": "99999", "FLOPS_PARQUET_CODEC": "rar"}
 
     with pytest.raises(BadSettingsError, match=r"(?s)FLOPS_FLIGHT_PORT.*FLOPS_PARQUET_CODEC"):
-        Settings.from_env(environment)
+        read(Settings, variables)
 
 
 def test_secrets_are_not_shown():
-    settings = Settings.from_env(
-        Environment({"FLOPS_DATA_SERVER_TOKEN": "hush", "FLOPS_TLS_KEY": "hush"})
-    )
+    settings = read(Settings, {"FLOPS_DATA_SERVER_TOKEN": "hush", "FLOPS_TLS_KEY": "hush"})
 
     assert "hush" not in repr(settings)
 
@@ -40,7 +38,7 @@ def test_files_in_the_volume_are_settings_and_variables_win(tmp_path):
     (folder / "PATH").write_text("nothing of ours")
 
     told = variables_with_files({"FLOPS_DATA_VOLUME": str(tmp_path), "FLOPS_MEMORY_MB": "9"})
-    settings = Settings.from_env(Environment(told))
+    settings = read(Settings, told)
 
     assert (settings.doorkeeper.token, settings.max_bytes) == ("from the file", 9 * 10**6)
     assert "PATH" not in told
@@ -48,9 +46,7 @@ def test_files_in_the_volume_are_settings_and_variables_win(tmp_path):
 
 @pytest.mark.parametrize("clients", ["alice", "=secret", "alice=", "operator=secret"])
 def test_tokens_of_clients_that_make_no_sense_are_refused_and_not_shown(clients):
-    environment = Environment({"FLOPS_DATA_SERVER_CLIENTS": clients})
-
     with pytest.raises(BadSettingsError, match="FLOPS_DATA_SERVER_CLIENTS") as refused:
-        Settings.from_env(environment)
+        read(Settings, {"FLOPS_DATA_SERVER_CLIENTS": clients})
 
     assert "secret" not in str(refused.value)

@@ -1,10 +1,19 @@
 """Settings: read once, typed, all wrong ones named together."""
 
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
 import pytest
 
+from flops_contracts.access import ParentAccess
+from flops_contracts.declared import about, declared
+from flops_contracts.orders import Assignment, LearnOrder, TrainOrder
+from flops_contracts.privacy import DifferentialPrivacy, Privacy
 from flops_contracts.roles import Role
-from flops_runtime.environment import BadSettingsError, Environment
-from flops_runtime.settings import ActorSettings, MqttSettings
+from flops_contracts.sla import BestBy, DataSplit, Direction, Metric, Parametrised
+from flops_runtime.environment import REQUIRED, BadSettingsError, documented, read, write
+from flops_runtime.settings import ActorSettings, MockActorSettings, MqttSettings
 
 ACTOR = {
     "FLOPS_INSTANCE": "lrn0",
@@ -14,49 +23,99 @@ ACTOR = {
 }
 
 
-def test_all_wrong_settings_are_named_together():
-    environment = Environment({"COUNT": "many", "SWITCH": "maybe", "LEVEL": "LOUD", "DOC": "{"})
-    environment.text("NAME", help="")
-    environment.whole("COUNT", help="")
-    environment.flag("SWITCH", False, help="")
-    environment.text("LEVEL", "INFO", help="", choices=("INFO",))
-    environment.document("DOC", help="")
+class Level(StrEnum):
+    LOW = "low"
+    HIGH = "high"
 
+
+@dataclass(frozen=True)
+class Group:
+    name: str = field(metadata=about("Its name.", "NAME"))
+    count: int = declared(1, "How many.", "COUNT", maximum=9)
+    megabytes: int = declared(5 * 10**6, "Memory.", "MB", scale=10**6)
+
+
+@dataclass(frozen=True)
+class Everything:
+    group: Group
+    parent: ParentAccess | None
+    seconds: float = declared(1.0, "A while.", "SECONDS")
+    is_on: bool = declared(False, "A switch.", "SWITCH")
+    level: Level = declared(Level.LOW, "How high.", "LEVEL")
+    words: tuple[str, ...] = declared((), "Words.", "WORDS")
+    folder: Path = declared(Path(), "A folder.", "FOLDER")
+    strategy: Parametrised = declared(Parametrised("a"), "A document.", "STRATEGY")
+    inner: str = "no variable"
+
+    def problems(self):
+        if self.seconds > 100:
+            yield "SECONDS is too long"
+
+
+def problems_of(**variables):
     with pytest.raises(BadSettingsError) as caught:
-        environment.check()
+        read(Everything, variables)
+    return caught.value.reason
 
-    assert all(name in str(caught.value) for name in ("NAME", "COUNT", "SWITCH", "LEVEL", "DOC"))
+
+def test_all_wrong_settings_are_named_together():
+    told = problems_of(
+        COUNT="many", SWITCH="maybe", LEVEL="LOUD", STRATEGY="{", SECONDS="soon", MB="-1"
+    )
+
+    assert told.count(";") == 6
+    names = ("NAME", "COUNT", "SWITCH", "LEVEL", "STRATEGY", "SECONDS", "MB")
+    assert all(name in told for name in names)
 
 
 def test_what_is_given_is_typed():
-    environment = Environment({"N": "3", "S": "1.5", "F": "yes", "I": "a, b,,", "D": '{"a": 1}'})
-
-    values = (
-        environment.whole("N", help=""),
-        environment.seconds("S", 1, help=""),
-        environment.flag("F", False, help=""),
-        environment.items("I", help=""),
-        environment.document("D", help=""),
+    settings = read(
+        Everything,
+        {
+            "NAME": "n",
+            "COUNT": "3",
+            "MB": "7",
+            "SECONDS": "1.5",
+            "SWITCH": "yes",
+            "LEVEL": "high",
+            "WORDS": "a, b,,",
+            "FOLDER": "/tmp",
+            "STRATEGY": '{"name": "b"}',
+        },
     )
 
-    environment.check()
-    assert values == (3, 1.5, True, ("a", "b"), {"a": 1})
+    assert settings == Everything(
+        Group("n", 3, 7 * 10**6),
+        None,
+        1.5,
+        True,
+        Level.HIGH,
+        ("a", "b"),
+        Path("/tmp"),
+        Parametrised("b"),
+    )
 
 
 @pytest.mark.parametrize("value", ["-1", "0", "nan", "inf", "soon"])
 def test_a_timeout_is_a_positive_number(value):
-    environment = Environment({"T": value})
-    environment.seconds("T", 1, help="")
+    assert "SECONDS" in problems_of(NAME="n", SECONDS=value)
 
-    with pytest.raises(BadSettingsError):
-        environment.check()
+
+def test_a_class_has_the_last_word_about_itself():
+    assert problems_of(NAME="n", SECONDS="101") == "SECONDS is too long"
+
+
+def test_a_group_that_may_be_missing_is_there_with_its_first_variable():
+    settings = read(Everything, {"NAME": "n", "FLOPS_PARENT_ADDRESS": "a:1"})
+
+    assert settings.parent == ParentAccess("a:1")
 
 
 def test_a_secret_may_lie_in_a_file(tmp_path):
     (tmp_path / "password").write_text("hidden\n")
-    environment = Environment({**ACTOR, "FLOPS_MQTT_PASSWORD_FILE": str(tmp_path / "password")})
+    variables = {**ACTOR, "FLOPS_MQTT_PASSWORD_FILE": str(tmp_path / "password")}
 
-    assert MqttSettings.from_env(environment).password == "hidden"
+    assert read(MqttSettings, variables).password == "hidden"
 
 
 def test_a_secret_is_not_printed():
@@ -65,10 +124,38 @@ def test_a_secret_is_not_printed():
     assert "hidden" not in repr(settings)
 
 
+def test_what_is_documented_has_kind_and_default():
+    settings = {one.name: one for one in documented(Everything)}
+
+    assert settings["NAME"].default is REQUIRED
+    assert (settings["LEVEL"].kind, settings["LEVEL"].default) == ("low or high", "low")
+    assert (settings["MB"].kind, settings["MB"].default) == ("whole number", "5")
+    assert settings["FLOPS_PARENT_ADDRESS"].default == ""
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        Assignment("lrn0", "training", "p1", heartbeat_seconds=2.5, ships_logs=False),
+        LearnOrder("a:1", ("x", "y"), 1, 2, DataSplit.SHARED, "anna"),
+        TrainOrder(),
+        TrainOrder(
+            rounds=7,
+            strategy=Parametrised("FedProx", {"proximal_mu": 0.5}),
+            settle_seconds=120,
+            best_by=BestBy(Metric.LOSS, Direction.MIN),
+            privacy=Privacy(DifferentialPrivacy(1.0, 2.0)),
+            leads_clusters=True,
+        ),
+    ],
+    ids=lambda order: type(order).__name__,
+)
+def test_an_actor_reads_the_order_that_the_manager_wrote(order):
+    assert read(type(order), write(order)) == order
+
+
 def test_an_actor_learns_who_it_is_and_where_to_report():
-    environment = Environment(ACTOR)
-    settings = ActorSettings.from_env(environment, Role.LEARNER)
-    environment.check()
+    settings = read(ActorSettings, ACTOR, role=Role.LEARNER)
 
     assert (settings.actor.role, settings.actor.instance) == (Role.LEARNER, "lrn0")
     assert settings.topics.control == "flops/v1/projects/p1/control"
@@ -76,7 +163,15 @@ def test_an_actor_learns_who_it_is_and_where_to_report():
 
 
 def test_a_mock_data_provider_speaks_on_its_mocks_topics():
-    environment = Environment({**ACTOR, "FLOPS_MOCK_ID": "m1"})
-    settings = ActorSettings.from_env(environment, Role.MOCK_DATA_PROVIDER)
+    variables = {**ACTOR, "FLOPS_MOCK_ID": "m1"}
+    settings = read(MockActorSettings, variables, role=Role.MOCK_DATA_PROVIDER)
 
     assert settings.topics.result("mdp") == "flops/v1/mocks/m1/events/mdp"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(ActorSettings, "FLOPS_PROJECT_ID"), (MockActorSettings, "FLOPS_MOCK_ID")]
+)
+def test_an_actor_works_for_a_project_or_a_mock(kind, name):
+    with pytest.raises(BadSettingsError, match=f"{name} is missing"):
+        read(kind, {}, role=Role.LEARNER)

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from flops_contracts.exit_codes import ExitCode
+from flops_ml_data_server.settings import DataServerProcess
 from flops_project_observer.journal import Journal
 from flops_project_observer.pages import Pages
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.listening import PortTakenError, listening_on
 from flops_runtime.one_shot import exit_with
 from flops_runtime.settings import ProcessSettings
@@ -24,10 +25,13 @@ def taken_port():
         yield other.getsockname()[1]
 
 
-@pytest.mark.parametrize("setting", ["FLOPS_STATUS_PORT", "FLOPS_HTTP_PORT"])
-def test_the_status_api_names_the_setting_of_its_port(taken_port, setting):
+@pytest.mark.parametrize(
+    ("kind", "setting"),
+    [(ProcessSettings, "FLOPS_STATUS_PORT"), (DataServerProcess, "FLOPS_HTTP_PORT")],
+)
+def test_the_status_api_names_the_setting_of_its_port(taken_port, kind, setting):
     variables = {"FLOPS_BIND_ADDRESS": "127.0.0.1", setting: str(taken_port)}
-    settings = ProcessSettings.from_env(Environment(variables), port_setting=setting)
+    settings = read(kind, variables)
 
     with pytest.raises(PortTakenError, match=f"127.0.0.1:{taken_port}") as raised:
         StatusServer(settings, Status("service")).start()

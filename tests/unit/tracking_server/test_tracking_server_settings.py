@@ -4,7 +4,7 @@ from fnmatch import fnmatch
 
 import pytest
 
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_runtime.environment import BadSettingsError, read
 from flops_tracking_server.mlflow_settings import (
     NAMES,
     RenamedVariableError,
@@ -21,7 +21,7 @@ STORES = {
 
 
 def settings_of(**variables):
-    return Settings.from_env(Environment({**STORES, **variables}))
+    return read(Settings, {**STORES, **variables})
 
 
 def is_answered(host, settings):
@@ -30,7 +30,7 @@ def is_answered(host, settings):
 
 def test_both_stores_are_required():
     with pytest.raises(BadSettingsError, match=r"BACKEND.*ARTIFACT"):
-        Settings.from_env(Environment({}))
+        read(Settings, {})
 
 
 def test_the_password_of_the_store_is_not_printed():

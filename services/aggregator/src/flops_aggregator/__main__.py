@@ -11,7 +11,7 @@ from flops_aggregator.settings import Settings
 from flops_contracts.events import Kind
 from flops_contracts.exit_codes import ExitCode
 from flops_runtime.allocator import give_memory_back
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.logs import what_is_printed_is_logged
 from flops_runtime.one_shot import exit_with, run_one_shot
 from flops_runtime.reporting import Reporter
@@ -33,9 +33,7 @@ QUIET = {
 
 def start() -> ExitCode:
     """Read the settings and run the training."""
-    environment = Environment(os.environ)
-    settings = Settings.from_env(environment)
-    environment.check()
+    settings = read(Settings, os.environ)
     _quieten()
     give_memory_back()
 

@@ -9,12 +9,13 @@ from flops_aggregator.metrics import count_traffic
 from flops_aggregator.rounds.cluster import Cluster
 from flops_aggregator.rounds.place import Place
 from flops_aggregator.rounds.training import gather, train
-from flops_aggregator.settings import PORT_SETTING, ParentSettings, Settings, TrainingSettings
+from flops_aggregator.settings import PORT_SETTING, ParentSettings, Settings
 from flops_aggregator.tracking.mlflow_tracking import MlflowTracking
 from flops_aggregator.tracking.nested_tracking import NestedTracking
 from flops_aggregator.tracking.run_finder import PROJECT_TAG, ROOT_TAG
 from flops_aggregator.watch import Watch
 from flops_contracts.events import Finished, Kind, Trained
+from flops_contracts.orders import TrainOrder
 from flops_grid.client.link import Link, Peer
 from flops_grid.messages.flower_internals import route_logs
 from flops_grid.server.grid import StreamGrid
@@ -40,7 +41,7 @@ def lead(settings: Settings, reporter: Reporter) -> Trained:
     """Listen, wait for the clients, run the rounds, publish the best model, return the result."""
     training = settings.training
     tracking = MlflowTracking(settings.tracking, reporter.notice)
-    watch = Watch(reporter, tracking, training.learners)
+    watch = Watch(reporter, tracking, training.clients)
     with closing(tracking):
         with _grid(settings, watch) as grid:
             # Learners may connect while mlflow and the model's library are still being imported.
@@ -69,7 +70,7 @@ def serve_parent(settings: Settings, parent: ParentSettings, reporter: Reporter)
         runs = NestedTracking(
             tracking, actor.instance, actor.cluster, _parameters(training), _tags(settings)
         )
-        watch = Watch(reporter, runs, training.learners)
+        watch = Watch(reporter, runs, training.clients)
         with _grid(settings, watch) as grid:
             tracking.prepare()
             reporter.progress("waiting for learners")
@@ -102,8 +103,8 @@ def _grid(settings: Settings, watch: Watch) -> Iterator[StreamGrid]:
     host, port = address = (settings.actor.process.bind_address, settings.port)
     grid = StreamGrid(
         f"{host}:{port}",
-        settings.grid_token,
-        GridSettings.for_learners(settings.training.learners),
+        settings.access.token,
+        GridSettings.for_learners(settings.training.clients),
         watch=watch.presence_changed,
         credentials=settings.tls.server_credentials(),
         traffic=Traffic(count_traffic),
@@ -114,10 +115,10 @@ def _grid(settings: Settings, watch: Watch) -> Iterator[StreamGrid]:
         yield grid
 
 
-def _parameters(training: TrainingSettings) -> dict[str, Any]:
+def _parameters(training: TrainOrder) -> dict[str, Any]:
     return {
         "rounds": training.rounds,
-        "learners": training.learners,
+        "learners": training.clients,
         "min_available_clients": training.min_available,
         "min_fit_clients": training.min_fit,
         "min_evaluate_clients": training.min_evaluate,

@@ -25,7 +25,7 @@ from flops_cli.local.processes import InterruptedByUserError
 from flops_cli.settings import Settings
 from flops_contracts.errors import FlopsError
 from flops_contracts.version import VERSION
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 
 LONGEST_LINE = 300
 JSON_OPTION = "--json"
@@ -51,7 +51,7 @@ def flops(context: click.Context, api_url: str, oakestra_url: str, is_json: bool
         **({"FLOPS_API_URL": api_url} if api_url else {}),
         **({"FLOPS_OAKESTRA_URL": oakestra_url} if oakestra_url else {}),
     }
-    settings = Settings.from_env(Environment(variables))
+    settings = read(Settings, variables)
     context.obj = Context(settings, variables, is_json, Console())
 
 

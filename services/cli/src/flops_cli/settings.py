@@ -1,67 +1,48 @@
-"""What the command line is told by the environment; options on the command line come first."""
+"""The command line's settings; options on the command line come first."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from flops_runtime.environment import Environment
+from flops_contracts.access import DataServerAccess
+from flops_contracts.declared import declared
+
+
+def _url(text: str) -> str:
+    return text.rstrip("/")
+
+
+def _folder(text: str) -> Path:
+    return Path(text).resolve()
 
 
 @dataclass(frozen=True)
 class Settings:
     """Where the manager and the orchestrator are, who the user is, where files lie."""
 
-    api_url: str
-    oakestra_url: str
-    user: str
-    password: str = field(repr=False)
-    config_folder: Path
-    home: Path | None
-    repository: Path | None
-    data_server: str
-    data_server_token: str = field(repr=False)
-    data_server_ca: str
-
-    @classmethod
-    def from_env(cls, environment: Environment) -> "Settings":
-        """Read them; raise ``BadSettingsError`` with everything that is wrong."""
-        settings = cls(
-            api_url=environment.text(
-                "FLOPS_API_URL", "http://127.30.0.1:5072", help="The manager's address."
-            ).rstrip("/"),
-            oakestra_url=environment.text(
-                "FLOPS_OAKESTRA_URL", "http://127.30.0.1:10000", help="The root orchestrator."
-            ).rstrip("/"),
-            user=environment.text("FLOPS_USER", "", help="User at the root, instead of a login."),
-            password=environment.text("FLOPS_PASSWORD", "", help="Password of FLOPS_USER."),
-            config_folder=_config_folder(environment),
-            home=_optional_path(environment, "FLOPS_HOME", "State of the embedded suite: .flops."),
-            repository=_optional_path(
-                environment, "FLOPS_REPOSITORY", "Checkout of FLOps that `flops local` runs."
-            ),
-            data_server=environment.text(
-                "FLOPS_DATA_SERVER", "", help="Data server for `flops data`: host[:port]."
-            ),
-            data_server_token=environment.text(
-                "FLOPS_DATA_SERVER_TOKEN", "", help="Token that it asks for, if any."
-            ),
-            data_server_ca=environment.text(
-                "FLOPS_DATA_SERVER_CA",
-                "",
-                help="Certificate authority of the data server (PEM); turns TLS on.",
-            ),
-        )
-        environment.check()
-        return settings
-
-
-def _config_folder(environment: Environment) -> Path:
-    folder = environment.text(
-        "XDG_CONFIG_HOME", "", help="Folder of the user's configuration; default ~/.config."
+    data_server_access: DataServerAccess
+    api_url: str = declared(
+        "http://127.30.0.1:5072", "Address of the manager.", "FLOPS_API_URL", parse=_url
     )
-    home = environment.text("HOME", "/", help="The user's home folder.")
-    return (Path(folder) if folder else Path(home) / ".config") / "flops"
+    oakestra_url: str = declared(
+        "http://127.30.0.1:10000", "Root orchestrator.", "FLOPS_OAKESTRA_URL", parse=_url
+    )
+    user: str = declared("", "User at the root, instead of a login.", "FLOPS_USER")
+    password: str = declared("", "Password of FLOPS_USER.", "FLOPS_PASSWORD", secret=True)
+    xdg_config_home: str = declared(
+        "", "Folder of the user's configuration; default ~/.config.", "XDG_CONFIG_HOME"
+    )
+    user_home: str = declared("/", "The user's home folder.", "HOME")
+    home: Path | None = declared(
+        None, "State of the embedded suite; default .flops.", "FLOPS_HOME", parse=_folder
+    )
+    repository: Path | None = declared(
+        None, "Checkout of FLOps that `flops local` runs.", "FLOPS_REPOSITORY", parse=_folder
+    )
+    data_server: str = declared(
+        "", "Data server for `flops data`: host[:port].", "FLOPS_DATA_SERVER"
+    )
 
-
-def _optional_path(environment: Environment, name: str, help: str) -> Path | None:
-    value = environment.text(name, "", help=help)
-    return Path(value).resolve() if value else None
+    @property
+    def config_folder(self) -> Path:
+        """Where the command line keeps its own files."""
+        return Path(self.xdg_config_home or Path(self.user_home) / ".config") / "flops"

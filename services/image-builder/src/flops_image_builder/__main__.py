@@ -11,14 +11,14 @@ from flops_contracts.exit_codes import ExitCode
 from flops_image_builder.adapters.dry_run import LoggedReports
 from flops_image_builder.bootstrap import assemble, inspect, work
 from flops_image_builder.settings import InspectionSettings, Settings
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.logs import configure_logging
 from flops_runtime.one_shot import configure_process, exit_with, run_one_shot
 
 
 def main() -> ExitCode:
     """Carry out the order in the environment."""
-    settings = Settings.from_env(Environment(os.environ))
+    settings = read(Settings, os.environ)
     if settings.is_dry_run:
         return dry_run(settings)
     return run_one_shot(settings.actor, work(settings, os.environ))
@@ -37,7 +37,7 @@ def dry_run(settings: Settings) -> ExitCode:
 
 def inspection() -> ExitCode:
     """Inspect the repository that the environment names; print a JSON array of findings."""
-    settings = InspectionSettings.from_env(Environment(os.environ))
+    settings = read(InspectionSettings, os.environ)
     configure_logging(settings.process.log_level, settings.process.log_format)
     try:
         found = inspect(settings, os.environ)
@@ -50,7 +50,7 @@ def inspection() -> ExitCode:
 
 def assembly() -> ExitCode:
     """Build the actors of the repository that the environment names; print their images as JSON."""
-    settings = InspectionSettings.from_env(Environment(os.environ))
+    settings = read(InspectionSettings, os.environ)
     configure_logging(settings.process.log_level, settings.process.log_format)
     try:
         built = assemble(settings, os.environ)

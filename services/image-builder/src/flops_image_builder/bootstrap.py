@@ -44,8 +44,8 @@ from flops_image_builder.domain.platforms import platform_of
 from flops_image_builder.metrics import counted
 from flops_image_builder.ports import ImageEngine, Interpreters, Reports, RepositorySource
 from flops_image_builder.settings import BUNDLES, InspectionSettings, Settings
-from flops_image_builder.usecases.build_actors import ActorsOrder, BuildActors
-from flops_image_builder.usecases.build_model import BuildModel, ModelOrder
+from flops_image_builder.usecases.build_actors import ActorsBuild, BuildActors
+from flops_image_builder.usecases.build_model import BuildModel, ModelBuild
 from flops_image_builder.usecases.inspect_repository import InspectRepository
 
 logger = logging.getLogger(__name__)
@@ -117,12 +117,12 @@ def assemble(settings: InspectionSettings, variables: Mapping[str, str]) -> Acto
 def _parts_here(settings: InspectionSettings, variables: Mapping[str, str]) -> Parts:
     """Return the adapters for what stays on this machine; folders are repositories, too."""
     commands = Commands(variables)
-    uv = Uv(commands, uv_settings(settings.uv, variables))
+    uv = Uv(commands, uv_settings(settings.tools.uv, variables))
     return Parts(
-        FoldersAndRepositories(GitRepositories(commands, settings.git), commands),
+        FoldersAndRepositories(GitRepositories(commands, settings.tools.git), commands),
         uv,
         BundleEngine(settings.store, Environments(settings.store, uv), commands),
-        PathInterpreters(commands, settings.python),
+        PathInterpreters(commands, settings.tools.python),
     )
 
 
@@ -136,12 +136,12 @@ def uv_settings(settings: UvSettings, variables: Mapping[str, str]) -> UvSetting
 
 def _parts(settings: Settings, variables: Mapping[str, str], workspace: Path) -> Parts:
     commands = Commands(variables)
-    uv = Uv(commands, uv_settings(settings.uv, variables))
+    uv = Uv(commands, uv_settings(settings.tools.uv, variables))
     engine: ImageEngine
     interpreters: Interpreters
     if settings.engine == BUNDLES:
         engine = BundleEngine(settings.store, Environments(settings.store, uv), commands)
-        interpreters = PathInterpreters(commands, settings.python)
+        interpreters = PathInterpreters(commands, settings.tools.python)
     else:
         storage = None if settings.store == Path() else settings.store
         access = variables_of(settings.registry, workspace)
@@ -159,7 +159,7 @@ def _parts(settings: Settings, variables: Mapping[str, str], workspace: Path) ->
         interpreters = ImagePython(containers, base, platforms[0])
     if settings.is_dry_run:
         engine = DryRun(engine)
-    return Parts(GitRepositories(commands, settings.git), uv, engine, interpreters)
+    return Parts(GitRepositories(commands, settings.tools.git), uv, engine, interpreters)
 
 
 def _distribution(settings: RegistrySettings) -> Distribution:
@@ -177,19 +177,19 @@ def _target(settings: Settings) -> tuple[str, tuple[str, ...]]:
 
 
 def _build_actors(
-    parts: Parts, order: ActorsOrder, workspace: Path, reports: Reports
+    parts: Parts, order: ActorsBuild, workspace: Path, reports: Reports
 ) -> ActorsBuilt:
     build = BuildActors(parts.repositories, parts.interpreters, parts.uv, parts.engine, workspace)
     return build.build(order, reports)
 
 
 def _build_model(
-    parts: Parts, settings: Settings, order: ModelOrder, workspace: Path, reports: Reports
+    parts: Parts, settings: Settings, order: ModelBuild, workspace: Path, reports: Reports
 ) -> ModelBuilt:
     # MLflow takes seconds to import, which the build of actors need not wait for.
     from flops_image_builder.adapters.mlflow import MlflowModels  # noqa: PLC0415
 
-    models = MlflowModels(settings.mlflow_url)
+    models = MlflowModels(settings.model_order.mlflow_url if settings.model_order else "")
     build = BuildModel(models, parts.interpreters, parts.uv, parts.engine, workspace)
     return build.build(order, reports)
 

@@ -13,7 +13,7 @@ from flops_contracts.events import Kind
 from flops_contracts.exit_codes import ExitCode
 from flops_learner.settings import Settings
 from flops_runtime.allocator import give_memory_back
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.logs import what_is_printed_is_logged
 from flops_runtime.one_shot import exit_with, run_one_shot
 from flops_runtime.reporting import Reporter
@@ -23,9 +23,7 @@ QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 
 def start() -> ExitCode:
     """Read the settings and learn."""
-    environment = Environment(os.environ)
-    settings = Settings.from_env(environment)
-    environment.check()
+    settings = read(Settings, os.environ)
     _quieten()
     give_memory_back()
 

@@ -49,14 +49,14 @@ def _learn(settings: Settings, reporter: Reporter, teller: "Teller") -> tuple[Ki
     with tracing.span("load the data"):
         model.load_data()
     leave_out_of_garbage()
-    training = Training(model, teller, privacy=settings.privacy)
+    training = Training(model, teller, privacy=settings.order.privacy)
     reporter.progress("joining the aggregator")
     reporter.status.ready()
     ended = serve_client_app(
         training.client_app(),
-        settings.aggregator_address,
+        settings.order.aggregator_address,
         settings.actor.actor.instance,
-        settings.grid_token,
+        settings.access.token,
         LinkSettings(unreachable_seconds=settings.aggregator_timeout_seconds),
         settings.tls,
     )
@@ -102,8 +102,8 @@ def ask_owner(settings: Settings, teller: Teller, patience_seconds: float = OWNE
     try:
         with DataServer(
             settings.data_server_address,
-            settings.data_server_token,
-            ca=settings.data_server_ca,
+            settings.data_server.token,
+            ca=settings.data_server.ca,
         ) as server:
             server.wait_until_reachable(patience_seconds)
             teller.decide(logs_may_leave=server.stats().logs_may_leave)
@@ -119,14 +119,14 @@ def _data_source(settings: Settings, reporter: Reporter) -> data_source.DataSour
 
     return data_source.DataSource(
         server_address=settings.data_server_address,
-        data_tags=settings.data_tags,
+        data_tags=settings.order.data_tags,
         project_id=settings.actor.subject_id,
-        learner_index=settings.learner_index,
-        node_learners=settings.node_learners,
-        shared=settings.data_split is DataSplit.SHARED,
+        learner_index=settings.order.learner_index,
+        node_learners=settings.order.node_learners,
+        shared=settings.order.data_split is DataSplit.SHARED,
         on_loaded=report,
-        token=settings.data_server_token,
-        ca=settings.data_server_ca,
-        customer=settings.customer,
+        token=settings.data_server.token,
+        ca=settings.data_server.ca,
+        customer=settings.order.customer_id,
         trace=tracing.current,
     )

@@ -10,7 +10,7 @@ from flops_local_oakestra.bootstrap import build
 from flops_local_oakestra.entrypoints.serving import serve
 from flops_local_oakestra.ports.runtime import NotReadyError
 from flops_local_oakestra.settings import Settings
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_runtime.environment import BadSettingsError, read
 from flops_runtime.logs import configure_logging
 
 
@@ -20,11 +20,11 @@ def main() -> int:
         print("ok")  # noqa: T201 - the answer
         return ExitCode.DONE
     try:
-        settings = Settings.from_env(Environment(os.environ))
+        settings = read(Settings, os.environ)
     except BadSettingsError as error:
         print(f"{error.reason}. {error.hint}", file=sys.stderr)  # noqa: T201 - no logging yet
         return error.exit_code
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.logging.log_level, settings.logging.log_format)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopped.set())

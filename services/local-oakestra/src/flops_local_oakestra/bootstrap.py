@@ -65,10 +65,10 @@ def machine_load() -> Load:
 
 
 def _runtime(settings: Settings, variables: Mapping[str, str]) -> Runtime:
-    logs = LogFiles(settings.state / "logs", settings.log_files)
+    logs = LogFiles(settings.state.absolute() / "logs", settings.log_files)
     passed = {name: variables[name] for name in settings.passed if name in variables}
     if not settings.containers:
-        return ProcessRuntime(settings.image_store, logs, passed, settings.log_bytes)
+        return ProcessRuntime(settings.image_store.absolute(), logs, passed, settings.log_bytes)
     options = ContainerOptions(
         environment=passed,
         log_bytes=settings.log_bytes,
@@ -87,7 +87,9 @@ def _runtime(settings: Settings, variables: Mapping[str, str]) -> Runtime:
 
 def _data_servers(settings: Settings, runtime: Runtime) -> DataServers:
     image = settings.data_server_image
-    describe = as_container(image) if settings.containers else as_process(image, settings.state)
+    describe = (
+        as_container(image) if settings.containers else as_process(image, settings.state.absolute())
+    )
     return DataServers(runtime, image, describe, settings.clusters)
 
 

@@ -1,13 +1,16 @@
-"""What local-oakestra is told from outside."""
+"""The settings of local-oakestra."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
+from flops_contracts.declared import declared
+from flops_contracts.names import IMAGE_PREFIX
 from flops_contracts.version import VERSION
 from flops_local_oakestra.domain.addresses import (
     FLIGHT_PORT,
@@ -22,7 +25,7 @@ from flops_local_oakestra.domain.topology import (
     read_topology,
 )
 from flops_local_oakestra.domain.users import BadUsersError, Credentials, read_users
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_runtime.settings import LogSettings
 
 PASSED: Final = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ"),
@@ -31,7 +34,12 @@ PASSED: Final = (
 """What every process inherits of local-oakestra's own environment; a container none of it."""
 
 ENGINES: Final = ("docker", "podman")
+CONTAINERS: Final = "containers"
 _WILDCARD: Final = "0.0.0.0"  # noqa: S104 - recognized here, never a default
+
+
+def _port(default: int, help: str, env: str) -> Any:
+    return declared(default, help, env, minimum=1, maximum=65535)
 
 
 @dataclass(frozen=True)
@@ -46,241 +54,204 @@ class ContainerSettings:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Filled by ``from_env`` in ``__main__``."""
+class World:
+    """How services are run, and at which addresses."""
 
-    network: WorldNetwork
-    address: str
-    port: int
-    key_port: int
-    resource_port: int
-    hooks_port: int
-    clusters: tuple[Cluster, ...]
-    users: tuple[Credentials, ...] = field(repr=False)
-    image_store: Path
-    data_server_image: str
-    state: Path
-    restart_seconds: float
-    grace_seconds: float
-    report_seconds: float
-    is_old: bool
-    scheduler: Scheduler
-    log_bytes: int
-    log_files: int
-    passed: tuple[str, ...]
-    log_level: str
-    log_format: str
-    containers: ContainerSettings | None = None
+    runtime: str = declared(
+        "process",
+        "Run services as processes of this machine, or as containers.",
+        "FLOPS_LOCAL_RUNTIME",
+        choices=("process", CONTAINERS),
+    )
+    prefix: str = declared(
+        "",
+        "First two octets of all addresses. Default: 127.30, with containers 10.30.",
+        "FLOPS_LOCAL_NETWORK",
+    )
+    address: str = declared(
+        "", "Address of the root API. Default: <network>.0.1.", "FLOPS_LOCAL_ADDRESS"
+    )
+    cluster_addresses: tuple[str, ...] = declared(
+        (),
+        "Where the clusters' resource APIs are, one each. Default: <network>.0.<10+c>; with "
+        "containers this machine's address, for the only cluster.",
+        "FLOPS_LOCAL_CLUSTER_ADDRESSES",
+    )
+    engine: str = declared(
+        "auto",
+        "Container engine; auto takes the first that answers.",
+        "FLOPS_LOCAL_ENGINE",
+        choices=("auto", *ENGINES),
+    )
+    publish_address: str = declared(
+        "",
+        "Address of this machine at which containers publish their ports and reach their data "
+        "server. Default: <network>.0.1.",
+        "FLOPS_LOCAL_PUBLISH_ADDRESS",
+    )
+    data_port: int = _port(
+        FLIGHT_PORT,
+        "Port of this machine for the first data server in a container; the next ones are 10 "
+        "apart.",
+        "FLOPS_LOCAL_DATA_PORT",
+    )
+    has_limits: bool = declared(
+        True, "Limit containers to the memory and vcpus of their SLA.", "FLOPS_LOCAL_LIMITS"
+    )
+    security_options: tuple[str, ...] = declared(
+        (), "The engine's --security-opt of all containers.", "FLOPS_LOCAL_SECURITY_OPTIONS"
+    )
+
+    @property
+    def is_bridge(self) -> bool:
+        """Whether services are containers."""
+        return self.runtime == CONTAINERS
+
+    @cached_property
+    def network(self) -> WorldNetwork:
+        """The addresses; raise ``ValueError`` with what is wrong with the settings."""
+        first = "10" if self.is_bridge else "127"
+        prefix = self.prefix or f"{first}.30"
+        match = re.fullmatch(rf"{first}\.(\d{{1,3}})", prefix)
+        if not match or int(match[1]) > 255:
+            raise ValueError(f"FLOPS_LOCAL_NETWORK is '{prefix}', but must be like {first}.30")
+        clusters = self.cluster_addresses
+        if self.is_bridge and self.address not in {"", _WILDCARD}:
+            clusters = clusters or (self.address,)
+        machine = "" if self.publish_address == _WILDCARD else self.publish_address
+        return WorldNetwork(prefix, self.is_bridge, machine, clusters, self.data_port)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, and what follows from them."""
+
+    world: World
+    port: int = _port(10000, "Port of the root API.", "FLOPS_LOCAL_PORT")
+    key_port: int = _port(10011, "Port of the key endpoint.", "FLOPS_LOCAL_KEY_PORT")
+    hooks_port: int = _port(11011, "Port of the webhooks' API.", "FLOPS_LOCAL_HOOKS_PORT")
+    resource_port: int = _port(11012, "Port of the clusters' APIs.", "FLOPS_LOCAL_RESOURCE_PORT")
+    image_prefix: str = declared(IMAGE_PREFIX, "Where FLOps' images lie.", "FLOPS_IMAGE_PREFIX")
+    image_tag: str = declared(VERSION, "Tag of FLOps' images.", "FLOPS_IMAGE_TAG")
+    state: Path = declared(
+        Path(".flops/local-oakestra"),
+        "Folder for logs and data volumes.",
+        "FLOPS_LOCAL_STATE",
+    )
+    image_store: Path = declared(
+        Path(".flops/images"),
+        "Folder of the local image store.",
+        "FLOPS_IMAGE_STORE",
+    )
+    restart_seconds: float = declared(
+        15.0, "Pause before a failed instance is started again.", "FLOPS_LOCAL_RESTART_SECONDS"
+    )
+    grace_seconds: float = declared(
+        10.0, "Time between SIGTERM and SIGKILL.", "FLOPS_LOCAL_GRACE_SECONDS"
+    )
+    report_seconds: float = declared(
+        15.0, "How long instances outlive a deleted service.", "FLOPS_LOCAL_REPORT_SECONDS"
+    )
+    constraints: str = declared(
+        "direct",
+        "Constraint types that count: direct, as at current roots, or all (addons and clusters, "
+        "too), as at roots of 2024, whose clusters list no workers.",
+        "FLOPS_LOCAL_CONSTRAINTS",
+        choices=("direct", "all"),
+    )
+    scheduler: Scheduler = declared(
+        Scheduler.WORKS,
+        "For trying out failures: a scheduler that never answers, or always refuses.",
+        "FLOPS_LOCAL_SCHEDULER",
+    )
+    log_bytes: int = declared(
+        8 << 20, "Largest log of an instance.", "FLOPS_LOCAL_LOG_BYTES", minimum=4096
+    )
+    log_files: int = declared(
+        200, "How many logs of instances are kept.", "FLOPS_LOCAL_LOG_FILES", minimum=10
+    )
+    logging: LogSettings = field(default_factory=LogSettings)
+    topology: Any = declared(
+        None,
+        'Clusters and nodes: [{"cluster": .., "nodes": [{"name": .., "vcpus": .., '
+        '"memory_mb": .., "addons": [..]}]}]. Default: this machine as one node.',
+        "FLOPS_LOCAL_TOPOLOGY",
+    )
+    further_users: Any = declared(
+        list,
+        'Further users: [{"name": .., "password": .., "roles": [..]}].',
+        "FLOPS_LOCAL_USERS",
+        secret=True,
+    )
+    further_passed: tuple[str, ...] = declared(
+        (), "Further variables that instances inherit.", "FLOPS_LOCAL_PASS_ENVIRONMENT"
+    )
+
+    def problems(self) -> Iterator[str]:
+        """Yield what does not go together."""
+        try:
+            _ = self.users, self.clusters
+        except BadUsersError as error:
+            yield f"FLOPS_LOCAL_USERS: {error}"
+        except BadTopologyError as error:
+            yield f"FLOPS_LOCAL_TOPOLOGY: {error}"
+        except UnusableAddressError as error:
+            yield f"FLOPS_LOCAL_CLUSTER_ADDRESSES: {error}"
+        except ValueError as error:
+            yield str(error)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it behaves like a root of 2024."""
+        return self.constraints == "all"
+
+    @property
+    def network(self) -> WorldNetwork:
+        """All addresses."""
+        return self.world.network
+
+    @property
+    def address(self) -> str:
+        """Where the root API listens."""
+        return self.world.address or self.network.root
+
+    @property
+    def data_server_image(self) -> str:
+        """The image of the nodes' data servers."""
+        return f"{self.image_prefix}/ml-data-server:{self.image_tag}"
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """The variables of this process that instances inherit."""
+        return (() if self.world.is_bridge else PASSED) + self.further_passed
+
+    @cached_property
+    def users(self) -> tuple[Credentials, ...]:
+        """Everybody who can log in."""
+        return read_users(self.further_users)
+
+    @cached_property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """The clusters and their nodes."""
+        return read_topology(self.topology or _this_machine(), self.network)
+
+    @property
+    def containers(self) -> ContainerSettings | None:
+        """How containers are run, unless services are processes."""
+        world, network = self.world, self.network
+        if not world.is_bridge:
+            return None
+        return ContainerSettings(
+            engines=ENGINES if world.engine == "auto" else (world.engine,),
+            publish_address=world.publish_address or network.root,
+            public_address=network.machine or network.root,
+            has_limits=world.has_limits,
+            security_options=world.security_options,
+        )
 
     def resource_address(self, cluster: Cluster) -> str:
         """Return where a cluster's resource API listens: its address, or with the root on all."""
         return self.address if self.address == _WILDCARD else cluster.address
-
-    @classmethod
-    def from_env(cls, environment: Environment) -> "Settings":
-        """Read them; raises ``BadSettingsError`` that names every wrong one."""
-        read = {
-            **_addresses(environment),
-            **_storage(environment),
-            **_behaviour(environment),
-            **_logging(environment),
-        }
-        topology = environment.document(
-            "FLOPS_LOCAL_TOPOLOGY",
-            None,
-            help='Clusters and nodes: [{"cluster": .., "nodes": [{"name": .., "vcpus": .., '
-            '"memory_mb": .., "addons": [..]}]}]. Default: this machine as one node.',
-        )
-        users = environment.document(
-            "FLOPS_LOCAL_USERS",
-            [],
-            help='Further users: [{"name": .., "password": .., "roles": [..]}].',
-        )
-        world = _world(environment)
-        passed = environment.items(
-            "FLOPS_LOCAL_PASS_ENVIRONMENT", (), help="Further variables that instances inherit."
-        )
-        environment.check()
-        read["scheduler"] = Scheduler(read["scheduler"])
-        network = _network(world, read["address"])
-        read["address"] = read["address"] or network.root
-        read["passed"] = (() if network.is_bridge else PASSED) + passed
-        containers = _containers(world, network) if network.is_bridge else None
-        try:
-            read["users"] = read_users(users)
-            read["clusters"] = read_topology(topology or _this_machine(), network)
-        except BadUsersError as error:
-            raise BadSettingsError(f"FLOPS_LOCAL_USERS: {error}") from error
-        except BadTopologyError as error:
-            raise BadSettingsError(f"FLOPS_LOCAL_TOPOLOGY: {error}") from error
-        except UnusableAddressError as error:
-            raise BadSettingsError(f"FLOPS_LOCAL_CLUSTER_ADDRESSES: {error}") from error
-        return cls(network=network, containers=containers, **read)
-
-
-def _addresses(environment: Environment) -> dict[str, Any]:
-    def port(name: str, default: int, help: str) -> int:
-        return environment.whole(name, default, help=help, minimum=1, maximum=65535)
-
-    return {
-        "address": environment.text(
-            "FLOPS_LOCAL_ADDRESS", "", help="Address of the root API. Default: <network>.0.1."
-        ),
-        "port": port("FLOPS_LOCAL_PORT", 10000, "Port of the root API."),
-        "key_port": port("FLOPS_LOCAL_KEY_PORT", 10011, "Port of the key endpoint."),
-        "hooks_port": port("FLOPS_LOCAL_HOOKS_PORT", 11011, "Port of the webhooks' API."),
-        "resource_port": port("FLOPS_LOCAL_RESOURCE_PORT", 11012, "Port of the clusters' APIs."),
-    }
-
-
-def _storage(environment: Environment) -> dict[str, Any]:
-    prefix = environment.text(
-        "FLOPS_IMAGE_PREFIX", "ghcr.io/oakestra/addon-flops", help="Where FLOps' images lie."
-    )
-    tag = environment.text("FLOPS_IMAGE_TAG", VERSION, help="Tag of FLOps' images.")
-    state = environment.path(
-        "FLOPS_LOCAL_STATE", ".flops/local-oakestra", help="Folder for logs and data volumes."
-    )
-    store = environment.path(
-        "FLOPS_IMAGE_STORE", ".flops/images", help="Folder of the local image store."
-    )
-    return {
-        "image_store": store.absolute(),
-        "state": state.absolute(),
-        "data_server_image": f"{prefix}/ml-data-server:{tag}",
-    }
-
-
-def _behaviour(environment: Environment) -> dict[str, Any]:
-    constraints = environment.text(
-        "FLOPS_LOCAL_CONSTRAINTS",
-        "direct",
-        help="Constraint types that count: direct, as at current roots, or all (addons and "
-        "clusters, too), as at roots of 2024, whose clusters list no workers.",
-        choices=("direct", "all"),
-    )
-    return {
-        "restart_seconds": environment.seconds(
-            "FLOPS_LOCAL_RESTART_SECONDS", 15, help="Pause before what failed is started again."
-        ),
-        "grace_seconds": environment.seconds(
-            "FLOPS_LOCAL_GRACE_SECONDS", 10, help="Time between SIGTERM and SIGKILL."
-        ),
-        "report_seconds": environment.seconds(
-            "FLOPS_LOCAL_REPORT_SECONDS", 15, help="How long instances outlive a deleted service."
-        ),
-        "is_old": constraints == "all",
-        "scheduler": environment.text(
-            "FLOPS_LOCAL_SCHEDULER",
-            Scheduler.WORKS,
-            help="For trying out failures: a scheduler that never answers, or always refuses.",
-            choices=tuple(Scheduler),
-        ),
-    }
-
-
-def _logging(environment: Environment) -> dict[str, Any]:
-    return {
-        "log_bytes": environment.whole(
-            "FLOPS_LOCAL_LOG_BYTES", 8 << 20, help="Bound of an instance's log.", minimum=4096
-        ),
-        "log_files": environment.whole(
-            "FLOPS_LOCAL_LOG_FILES", 200, help="How many logs of instances are kept.", minimum=10
-        ),
-        "log_level": environment.text(
-            "FLOPS_LOG_LEVEL",
-            "INFO",
-            help="Least severe level that is logged.",
-            choices=("DEBUG", "INFO", "WARNING", "ERROR"),
-        ),
-        "log_format": environment.text(
-            "FLOPS_LOG_FORMAT",
-            "auto",
-            help="Plain lines, or a JSON object a line; auto is plain on a terminal only.",
-            choices=("auto", "plain", "json"),
-        ),
-    }
-
-
-def _world(environment: Environment) -> dict[str, Any]:
-    """Return what says how services are run, and at which addresses."""
-    return {
-        "runtime": environment.text(
-            "FLOPS_LOCAL_RUNTIME",
-            "process",
-            help="Run services as processes of this machine, or as containers.",
-            choices=("process", "containers"),
-        ),
-        "prefix": environment.text(
-            "FLOPS_LOCAL_NETWORK",
-            "",
-            help="First two octets of all addresses. Default: 127.30, with containers 10.30.",
-        ),
-        "cluster_addresses": environment.items(
-            "FLOPS_LOCAL_CLUSTER_ADDRESSES",
-            (),
-            help="Where the clusters' resource APIs are, one each. Default: <network>.0.<10+c>; "
-            "with containers this machine's address, for the only cluster.",
-        ),
-        "engine": environment.text(
-            "FLOPS_LOCAL_ENGINE",
-            "auto",
-            help="Container engine; auto takes the first that answers.",
-            choices=("auto", *ENGINES),
-        ),
-        "publish_address": environment.text(
-            "FLOPS_LOCAL_PUBLISH_ADDRESS",
-            "",
-            help="Address of this machine at which containers publish their ports and reach their "
-            "data server. Default: <network>.0.1.",
-        ),
-        "data_port": environment.whole(
-            "FLOPS_LOCAL_DATA_PORT",
-            FLIGHT_PORT,
-            help="Port of this machine for the first data server in a container; the next "
-            "ones are 10 apart.",
-            minimum=1,
-            maximum=65535,
-        ),
-        "has_limits": environment.flag(
-            "FLOPS_LOCAL_LIMITS", True, help="Hold containers to the memory and vcpus of their SLA."
-        ),
-        "security_options": environment.items(
-            "FLOPS_LOCAL_SECURITY_OPTIONS",
-            (),
-            help="The engine's --security-opt of all containers.",
-        ),
-    }
-
-
-def _network(world: Mapping[str, Any], address: str) -> WorldNetwork:
-    is_bridge = world["runtime"] == "containers"
-    prefix = world["prefix"] or ("10.30" if is_bridge else "127.30")
-    first = "10" if is_bridge else "127"
-    match = re.fullmatch(rf"{first}\.(\d{{1,3}})", prefix)
-    if not match or int(match[1]) > 255:
-        raise BadSettingsError(f"FLOPS_LOCAL_NETWORK is '{prefix}', but must be like {first}.30")
-    machine = world["publish_address"]
-    clusters = world["cluster_addresses"]
-    if is_bridge and address not in {"", _WILDCARD}:
-        clusters = clusters or (address,)
-    return WorldNetwork(
-        prefix,
-        is_bridge,
-        "" if machine == _WILDCARD else machine,
-        clusters,
-        world["data_port"],
-    )
-
-
-def _containers(world: Mapping[str, Any], network: WorldNetwork) -> ContainerSettings:
-    return ContainerSettings(
-        engines=ENGINES if world["engine"] == "auto" else (world["engine"],),
-        publish_address=world["publish_address"] or network.root,
-        public_address=network.machine or network.root,
-        has_limits=world["has_limits"],
-        security_options=world["security_options"],
-    )
 
 
 def _this_machine() -> list[dict[str, Any]]:

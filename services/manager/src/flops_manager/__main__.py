@@ -6,8 +6,7 @@ import os
 import sys
 
 from flops_contracts.errors import FlopsError
-from flops_manager.settings import Settings
-from flops_runtime.environment import Environment
+from flops_manager.settings import settings_from
 from flops_runtime.logs import configure_logging
 
 
@@ -21,9 +20,7 @@ def check() -> None:
 
 def run(process: str) -> None:
     """Read the settings and run one of the two processes."""
-    environment = Environment(os.environ)
-    settings = Settings.from_env(environment)
-    environment.check()
+    settings = settings_from(os.environ)
     configure_logging(settings.process.log_level, settings.process.log_format)
     if process == "api":
         from flops_manager.entrypoints.server import serve  # noqa: PLC0415 - the worker has no Flask

@@ -132,7 +132,7 @@ def build(settings: Settings) -> App:
         ),
         changes=_changes(settings),
         data_servers=FlightDataServers(
-            settings.data_server_token, settings.installation.data_server_ca
+            settings.installation.data_server.token, settings.installation.data_server.ca
         ),
         images=_images(settings),
         runs=MlflowRuns(),
@@ -165,12 +165,12 @@ def _images(settings: Settings) -> Images:
     if settings.image_store:
         return StoredImages(Path(settings.image_store))
     access = settings.installation.registry_access
-    address = access.push_address or settings.installation.image_registry
+    address = access.address or settings.installation.image_registry
     if not address:
         return NoImages()
     return RegistryImages(
         RegistryAddress(
-            address, access.user, access.password, access.has_tls, settings.registry_ca_file
+            address, access.user, access.password, access.tls, settings.registry_ca_file
         )
     )
 

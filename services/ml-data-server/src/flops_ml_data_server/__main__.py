@@ -11,7 +11,7 @@ from flops_contracts.exit_codes import ExitCode
 from flops_ml_data_server.bootstrap import run
 from flops_ml_data_server.commands import command
 from flops_ml_data_server.settings import Settings, variables_with_files
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.one_shot import exit_with
 
 
@@ -21,7 +21,7 @@ def main() -> ExitCode:
         print("ok")  # noqa: T201 - the answer
         return ExitCode.DONE
     try:
-        settings = Settings.from_env(Environment(variables_with_files(os.environ)))
+        settings = read(Settings, variables_with_files(os.environ))
         if sys.argv[1:]:
             return command(sys.argv[1:], settings)
         return run(settings)

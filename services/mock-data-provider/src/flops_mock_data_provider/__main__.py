@@ -13,7 +13,7 @@ from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
 from flops_mock_data_provider.providing import provide, write_parts
 from flops_mock_data_provider.settings import Settings, SplitSettings
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.logs import configure_logging
 from flops_runtime.one_shot import exit_with, run_one_shot
 
@@ -42,14 +42,14 @@ def main() -> ExitCode:
         return ExitCode.DONE
     if sys.argv[1:2] == ["split"]:
         return split(Path("".join(sys.argv[2:3])))
-    settings = Settings.from_env(Environment(os.environ))
+    settings = read(Settings, os.environ)
     return run_one_shot(settings.actor, lambda reporter: provide(settings, reporter))
 
 
 def split(folder: Path) -> ExitCode:
     """Write the partitions to files; print a JSON array of their rows."""
     try:
-        settings = SplitSettings.from_env(Environment(os.environ))
+        settings = read(SplitSettings, os.environ)
         configure_logging(settings.process.log_level, settings.process.log_format)
         rows = write_parts(settings, folder)
     except FlopsError as error:

@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flops_contracts.events import DataProvided, Fragment, Kind
+from flops_contracts.sla import MockDataConfiguration
 from flops_flight.client import BATCH_BYTES, DataServer
 from flops_flight.messages import Identity
 from flops_mock_data_provider import partitions, sources
 from flops_mock_data_provider.errors import UnsplittableError
 from flops_mock_data_provider.metrics import EMPTY, LOAD_SECONDS, SEND_SECONDS, SENT_ROWS
-from flops_mock_data_provider.settings import Settings, SplitSettings
+from flops_mock_data_provider.settings import Loading, Settings, SplitSettings
 from flops_runtime import tracing
 
 if TYPE_CHECKING:
@@ -42,20 +43,20 @@ class Reports(Protocol):
 
 def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
     """Send every partition to the data server; return the result to report."""
-    request = settings.request
+    request = settings.order.request
     with DataServer(
         settings.data_server_address,
-        settings.data_server_token,
-        ca=settings.data_server_ca,
+        settings.data_server.token,
+        ca=settings.data_server.ca,
         identity=Identity(trace=tracing.current()),
     ) as server:
         server.wait_until_reachable(REACH_SECONDS)
         reports.progress(f"loading {request.source or request.dataset_name}")
-        parts = _parts(settings)
+        parts = _parts(request, settings.loading)
         if parts.count != request.number_of_partitions:
             name = request.partitioner.name
             reports.notice(f"{name} makes {parts.count} partitions of these data")
-        own = parts.of_node(settings.node_index, request.nodes)
+        own = parts.of_node(settings.order.node_index, request.nodes)
         fragments = []
         for done, number in enumerate(own, start=1):
             part = parts.load(number)
@@ -76,7 +77,7 @@ def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
 def write_parts(settings: SplitSettings, folder: Path) -> list[int]:
     """Write every partition to a Parquet file of ``folder``, in order; return their rows."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = _parts(settings)
+    parts = _parts(settings.request, settings.loading)
     rows = []
     for number in range(parts.count):
         part = parts.load(number)
@@ -89,10 +90,9 @@ def write_parts(settings: SplitSettings, folder: Path) -> list[int]:
     return rows
 
 
-def _parts(settings: Settings | SplitSettings) -> partitions.Partitions:
-    request = settings.request
+def _parts(request: MockDataConfiguration, loading: Loading) -> partitions.Partitions:
     with tracing.span("load the dataset"), LOAD_SECONDS.time():
-        dataset = sources.load(request, settings.builtin_datasets, settings.load_timeout_seconds)
+        dataset = sources.load(request, loading.builtin_datasets, loading.timeout_seconds)
     return partitions.split(
         dataset, request.partitioner, request.number_of_partitions, request.seed
     )

@@ -9,14 +9,14 @@ from flops_contracts.events import Kind
 from flops_contracts.exit_codes import ExitCode
 from flops_model_server.flavors import keras_backend
 from flops_model_server.settings import Settings
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.one_shot import exit_with, run_one_shot
 from flops_runtime.reporting import Reporter
 
 
 def main() -> ExitCode:
     """Serve the model; the frame of one-shots reports a failure and ends on SIGTERM."""
-    settings = Settings.from_env(Environment(os.environ))
+    settings = read(Settings, os.environ)
     backend = keras_backend(settings.model_path)
     if backend:
         # Read by Keras when it is imported; MLflow notes it, but does not apply it.

@@ -5,7 +5,7 @@ import sys
 
 from flops_project_observer.observer import run
 from flops_project_observer.settings import Settings
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.one_shot import exit_with
 
 
@@ -18,4 +18,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["check"]:
         tell("ok")
     else:
-        exit_with(lambda: run(Settings.from_env(Environment(os.environ)), tell))
+        exit_with(lambda: run(read(Settings, os.environ), tell))

@@ -14,8 +14,8 @@ from flops_aggregator.rounds.cluster import Cluster
 from flops_aggregator.rounds.place import Place
 from flops_aggregator.rounds.progress import RoundWatch
 from flops_aggregator.rounds.training import train
-from flops_aggregator.settings import TrainingSettings
 from flops_contracts.events import RoundCompleted, RoundStarted
+from flops_contracts.orders import TrainOrder
 from flops_contracts.sla import Parametrised, ProjectSla
 from flops_grid.client.app import run_app
 from flops_grid.messages.flower_internals import take_identity
@@ -111,7 +111,7 @@ class _SimulatedCluster:
     """A cluster's aggregator over some of the learners."""
 
     def __init__(
-        self, training: TrainingSettings, name: str, grid: LearnersGrid, watch: RoundWatch
+        self, training: TrainOrder, name: str, grid: LearnersGrid, watch: RoundWatch
     ) -> None:
         self._app = Cluster(training, name, cast(StreamGrid, grid), watch, _Nowhere()).client_app()
 
@@ -158,16 +158,16 @@ def simulate(plan: Plan, tell: Tell) -> Outcome:
         )
 
 
-def training_of(sla: ProjectSla, learners: int) -> TrainingSettings:
+def training_of(sla: ProjectSla, learners: int) -> TrainOrder:
     """Return the settings of an aggregator of learners, as a manager tells them."""
     training = sla.training_configuration
-    return TrainingSettings(
+    return TrainOrder(
         rounds=training.training_rounds,
-        learners=learners,
+        clients=learners,
         min_available=training.min_available_clients,
         min_fit=training.min_fit_clients,
         min_evaluate=training.min_evaluate_clients,
-        strategy=sla.strategy,
+        strategy=Parametrised(sla.strategy.name, sla.strategy.parameters),
         round_timeout_seconds=sla.round_timeout_seconds,
         join_timeout_seconds=1.0,
         settle_seconds=0.0,
@@ -179,13 +179,13 @@ def training_of(sla: ProjectSla, learners: int) -> TrainingSettings:
     )
 
 
-def _root_of(plan: Plan, below: TrainingSettings) -> TrainingSettings:
+def _root_of(plan: Plan, below: TrainOrder) -> TrainOrder:
     """Return the settings of the root over clusters."""
     minimum = plan.sla.training_configuration.min_clusters
     return replace(
         below,
         rounds=plan.sla.training_configuration.training_cycles,
-        learners=plan.clusters,
+        clients=plan.clusters,
         min_available=minimum,
         min_fit=minimum,
         min_evaluate=minimum,
@@ -197,7 +197,7 @@ def _root_of(plan: Plan, below: TrainingSettings) -> TrainingSettings:
 
 
 def _clusters(
-    plan: Plan, training: TrainingSettings, names: dict[str, int], workers: Workers, tell: Tell
+    plan: Plan, training: TrainOrder, names: dict[str, int], workers: Workers, tell: Tell
 ) -> ClustersGrid:
     """Return the grid of the root: learners are dealt out to clusters, one each in turn."""
     digits = len(str(plan.clusters))

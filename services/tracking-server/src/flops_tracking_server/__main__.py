@@ -4,7 +4,7 @@ import os
 import sys
 
 from flops_contracts.exit_codes import ExitCode
-from flops_runtime.environment import Environment
+from flops_runtime.environment import read
 from flops_runtime.logs import configure_logging
 from flops_runtime.one_shot import TerminationRequested, exit_with, terminate_cleanly
 from flops_runtime.status import Status, StatusServer
@@ -14,7 +14,7 @@ from flops_tracking_server.settings import Settings
 
 def run() -> ExitCode:
     """Serve until asked to end."""
-    settings = Settings.from_env(Environment(os.environ))
+    settings = read(Settings, os.environ)
     configure_logging(settings.process.log_level, settings.process.log_format)
     os.environ.update(mlflow_environment(settings))
     from flops_tracking_server.server import serve  # noqa: PLC0415 - MLflow reads the environment

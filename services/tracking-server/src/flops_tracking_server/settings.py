@@ -1,8 +1,8 @@
-"""What the tracking server is told from outside."""
+"""The tracking server's settings."""
 
 from dataclasses import dataclass, field
 
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_contracts.declared import about, declared
 from flops_runtime.settings import ProcessSettings
 from flops_tracking_server.artifact_urls import ArtifactStore, artifact_store
 
@@ -11,44 +11,27 @@ TRACKING_PORT = 7027
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the stores are and who may ask. The backend store's URL may hold a password."""
+    """Where the stores are, and which Host headers are answered."""
 
-    backend_store_url: str = field(repr=False)
-    artifact_store: ArtifactStore
-    allowed_hosts: tuple[str, ...]
-    port: int
-    process: ProcessSettings
-
-    @classmethod
-    def from_env(cls, environment: Environment) -> "Settings":
-        """Read them; raise ``BadSettingsError`` with everything that is wrong."""
-        settings = cls(
-            backend_store_url=environment.text(
-                "FLOPS_BACKEND_STORE_URL",
-                help="SQL database of MLflow, as an SQLAlchemy URL; sqlite:////path works too.",
-            ),
-            artifact_store=_artifact_store(environment),
-            allowed_hosts=environment.items(
-                "FLOPS_ALLOWED_HOSTS",
-                (),
-                help="Further Host headers that are answered: names or addresses, no ports.",
-            ),
-            port=environment.whole(
-                "FLOPS_TRACKING_PORT", TRACKING_PORT, help="Port of MLflow.", maximum=65535
-            ),
-            process=ProcessSettings.from_env(environment),
-        )
-        environment.check()
-        return settings
-
-
-def _artifact_store(environment: Environment) -> ArtifactStore:
-    url = environment.text(
-        "FLOPS_ARTIFACT_STORE_URL",
-        help="Where artifacts lie: a folder, s3://bucket/path, or for a store of one's own "
-        "s3+http[s]://KEY:SECRET@host:port/bucket/path.",
+    backend_store_url: str = field(
+        repr=False,
+        metadata=about(
+            "SQL database of MLflow, as an SQLAlchemy URL; sqlite:////path works too.",
+            "FLOPS_BACKEND_STORE_URL",
+        ),
     )
-    try:
-        return artifact_store(url)
-    except ValueError as error:
-        raise BadSettingsError(f"FLOPS_ARTIFACT_STORE_URL {error}") from None
+    artifact_store: ArtifactStore = field(
+        metadata=about(
+            "Where artifacts lie: a folder, s3://bucket/path, or for a store of one's own "
+            "s3+http[s]://KEY:SECRET@host:port/bucket/path.",
+            "FLOPS_ARTIFACT_STORE_URL",
+            parse=artifact_store,
+        )
+    )
+    process: ProcessSettings
+    allowed_hosts: tuple[str, ...] = declared(
+        (),
+        "Further Host headers that are answered: names or addresses, without ports.",
+        "FLOPS_ALLOWED_HOSTS",
+    )
+    port: int = declared(TRACKING_PORT, "Port of MLflow.", "FLOPS_TRACKING_PORT", maximum=65535)

@@ -46,8 +46,10 @@ class About:
     ``above`` and ``below`` are bounds that are not part of the range. ``shortest`` and ``longest``
     bound the length of a text or list, ``pattern`` each text in it. ``check`` returns what is wrong
     with a value, or nothing. ``derive`` returns the default where that depends on other fields.
-    ``strict`` refuses a text as a number, as strict classes always do. ``given`` are values of a
-    group of settings that no variable says.
+    ``strict`` refuses a text as a number, as strict classes always do. A whole number in a
+    variable counts ``scale`` times; ``parse`` makes a value of a variable that has a form of its
+    own, or raises ``ValueError``. ``given`` are values of a group that no variable has, or
+    functions of what was read before it.
     """
 
     help: str = ""
@@ -64,6 +66,8 @@ class About:
     check: Callable[[Any], str | None] | None = None
     derive: Callable[[Mapping[str, Any]], Any] | None = None
     strict: bool = False
+    scale: int = 1
+    parse: Callable[[str], Any] | None = None
     given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 

@@ -11,6 +11,9 @@ from flops_contracts.roles import Role
 OBSERVATORY: Final = "observatory"
 HELPER: Final = "helper"
 
+IMAGE_PREFIX: Final = "ghcr.io/oakestra/addon-flops"
+"""What the references of FLOps' own images begin with, unless an operator moved them."""
+
 _SHORT: Final = {
     Role.MANAGER: "man",
     Role.BUILDER: "bld",

@@ -114,6 +114,15 @@ class BestBy:
         derive=_usual_direction,
     )
 
+    def __str__(self) -> str:
+        return f"{self.metric} {self.direction}"
+
+    @classmethod
+    def from_text(cls, text: str) -> "BestBy":
+        """Return the rule that ``str`` writes like this."""
+        metric, _, direction = text.partition(" ")
+        return cls(Metric(metric), Direction(direction))
+
 
 HIGHEST_ACCURACY: Final = BestBy()
 
@@ -141,8 +150,8 @@ def _take_enough(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "take_first_clients", problem
 
 
-def _count(default: int, help: str, maximum: int = MAX_LEARNERS) -> Any:
-    return declared(default, help, minimum=1, maximum=maximum)
+def _count(default: int, help: str, maximum: int = MAX_LEARNERS, env: str = "") -> Any:
+    return declared(default, help, env, minimum=1, maximum=maximum)
 
 
 @strict(_take_enough)
@@ -295,16 +304,26 @@ def _enough_partitions(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 class MockDataConfiguration:
     """Which dataset to split into how many fragments, and how."""
 
-    dataset_name: str = field(metadata=about("Name of the dataset.", shortest=1, longest=500))
-    data_tag: str = field(metadata=about("Tag to store the data under.", pattern=DATA_TAG))
-    number_of_partitions: int = _count(1, "How many fragments to make.", MAX_ROUNDS)
-    split: str = declared("train", "Split of the dataset.", shortest=1)
-    partitioner: PartitionerChoice = declared(
-        lambda: PartitionerChoice("IidPartitioner"), "How to split; default IidPartitioner."
+    dataset_name: str = field(
+        metadata=about("Name of the dataset.", "FLOPS_DATASET_NAME", shortest=1, longest=500)
     )
-    seed: int = declared(42, "Seed of shuffling and partitioning.")
-    source: str = declared("", "Empty for the Hugging Face hub, builtin:<name>, or a path.")
-    nodes: int = _count(1, "Learner nodes that get partitions, in turn.")
+    data_tag: str = field(
+        metadata=about("Tag to store the data under.", "FLOPS_DATA_TAG", pattern=DATA_TAG)
+    )
+    number_of_partitions: int = _count(
+        1, "How many fragments to make.", MAX_ROUNDS, env="FLOPS_NUMBER_OF_PARTITIONS"
+    )
+    split: str = declared("train", "Split of the dataset.", "FLOPS_SPLIT", shortest=1)
+    partitioner: PartitionerChoice = declared(
+        lambda: PartitionerChoice("IidPartitioner"),
+        "How to split; default IidPartitioner.",
+        "FLOPS_PARTITIONER",
+    )
+    seed: int = declared(42, "Seed of shuffling and partitioning.", "FLOPS_SEED", parse=int)
+    source: str = declared(
+        "", "Empty for the Hugging Face hub, builtin:<name>, or a path.", "FLOPS_SOURCE"
+    )
+    nodes: int = _count(1, "Learner nodes that get partitions, in turn.", env="FLOPS_NODES")
 
 
 @strict()

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
+from flops_runtime.environment import variable_of
 from flops_runtime.listening import listening_on
 from flops_runtime.logs import CONTEXT
 from flops_runtime.settings import ProcessSettings
@@ -175,7 +176,7 @@ class StatusServer:
                 logger.debug(format, *args)
 
         address = (self._settings.bind_address, self._settings.status_port)
-        with listening_on(address, self._settings.port_setting):
+        with listening_on(address, variable_of(type(self._settings), "status_port")):
             self._server = ThreadingHTTPServer(address, Answer)
         self._server.daemon_threads = True
         # The interval bounds how long ``close`` waits, not how fast a request is answered.

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from flops_runtime.environment import Environment
+from flops_contracts.declared import declared
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -36,22 +36,14 @@ Attribute = str | int | float | bool
 class TraceSettings:
     """Where spans go, and which trace this process belongs to; both may be empty."""
 
-    endpoint: str = ""
-    parent: str = ""
-
-    @classmethod
-    def from_env(cls, environment: Environment) -> "TraceSettings":
-        """Read them; the caller calls ``environment.check()``."""
-        return cls(
-            endpoint=environment.text(
-                "OTEL_EXPORTER_OTLP_ENDPOINT",
-                "",
-                help="OpenTelemetry collector (OTLP over HTTP) that spans go to; empty: no traces.",
-            ),
-            parent=environment.text(
-                "FLOPS_TRACEPARENT", "", help="Trace that this process works for (W3C traceparent)."
-            ),
-        )
+    endpoint: str = declared(
+        "",
+        "OpenTelemetry collector (OTLP over HTTP) that spans go to; empty: no traces.",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    )
+    parent: str = declared(
+        "", "Trace that this process works for (W3C traceparent).", "FLOPS_TRACEPARENT"
+    )
 
 
 NO_TRACES: Final = TraceSettings()

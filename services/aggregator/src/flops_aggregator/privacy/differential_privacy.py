@@ -19,7 +19,7 @@ from flops_aggregator.privacy.protection import Unprotected
 from flops_aggregator.privacy.secure_mean import SecureMean
 from flops_aggregator.replies.folding import Accumulator, fold_for
 from flops_aggregator.replies.requests import Clients
-from flops_aggregator.settings import TrainingSettings
+from flops_contracts.orders import TrainOrder
 from flops_contracts.privacy import (
     CLIPPING_NORM,
     EPSILON,
@@ -89,14 +89,14 @@ class DifferentiallyPrivate:
 
     def __init__(
         self,
-        training: TrainingSettings,
+        training: TrainOrder,
         private: DifferentialPrivacy,
         ledger: Ledger,
         draw: Draw | None = None,
     ) -> None:
         self._training = training
         self._private = private
-        self._learners = training.learners
+        self._learners = training.clients
         self._ledger = ledger
         self._draw = draw or secret_draw()
         self._bound = private.clipping_norm

@@ -13,7 +13,7 @@ from flops_aggregator.privacy.protection import UNPROTECTED, Protection, Unprote
 from flops_aggregator.privacy.secure_mean import SecureMean
 from flops_aggregator.replies.folding import Accumulator
 from flops_aggregator.replies.requests import Clients
-from flops_aggregator.settings import TrainingSettings
+from flops_contracts.orders import TrainOrder
 from flops_grid.updates.clipping import secret_draw
 
 
@@ -22,7 +22,7 @@ class Secret(Unprotected):
 
     sees_updates = False
 
-    def __init__(self, training: TrainingSettings) -> None:
+    def __init__(self, training: TrainOrder) -> None:
         self._privacy = training.privacy
         self._timeout_seconds = training.round_timeout_seconds
 
@@ -34,7 +34,7 @@ class Secret(Unprotected):
         return SecureMean(sent, clients, self._privacy, self._timeout_seconds, secret_draw())
 
 
-def build_protection(training: TrainingSettings, book: ReleaseBook) -> Protection:
+def build_protection(training: TrainOrder, book: ReleaseBook) -> Protection:
     """Return the protection for the settings; ``book`` has the number of releases so far."""
     private = training.privacy.differential_privacy
     is_secret = training.privacy.secure_aggregation and not training.leads_clusters

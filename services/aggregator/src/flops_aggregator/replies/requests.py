@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from flwr.app import Message
 
 from flops_aggregator.metrics import REPLIES
-from flops_aggregator.settings import TrainingSettings
+from flops_contracts.orders import TrainOrder
 from flops_grid.errors import LearnerError
 from flops_grid.server.traffic import Moved
 
@@ -77,7 +77,7 @@ class Requests:
 
     def __init__(
         self,
-        training: TrainingSettings,
+        training: TrainOrder,
         clients: Clients,
         report: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
@@ -152,7 +152,7 @@ class Requests:
             return []
         candidates = self._candidates(sent, failed)
         present = len(self._clients.get_node_ids())
-        if not candidates and present < self._training.learners:
+        if not candidates and present < self._training.clients:
             seconds = min(self._training.return_timeout_seconds, end - self._clock())
             self._report_wait(self._request.minimum, good, seconds, self._request.title)
             self._clients.wait_for_learners(present + 1, seconds)

@@ -23,7 +23,7 @@ from flops_aggregator.rounds.place import Place
 from flops_aggregator.rounds.progress import RoundWatch
 from flops_aggregator.rounds.strategies import build_strategy, train_config
 from flops_aggregator.rounds.supervision import SupervisedStrategy
-from flops_aggregator.settings import TrainingSettings
+from flops_contracts.orders import TrainOrder
 from flops_contracts.privacy import RELEASES
 from flops_grid.client.app import serve
 from flops_grid.client.link import Ended, Link
@@ -73,7 +73,7 @@ class Cluster:
 
     def __init__(
         self,
-        training: TrainingSettings,
+        training: TrainOrder,
         name: str,
         grid: StreamGrid,
         watch: RoundWatch,

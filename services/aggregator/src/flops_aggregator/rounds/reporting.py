@@ -13,8 +13,8 @@ from flops_aggregator.replies.requests import Clients
 from flops_aggregator.rounds.causes import too_few
 from flops_aggregator.rounds.place import Place
 from flops_aggregator.rounds.progress import Evaluated, Round, RoundWatch
-from flops_aggregator.settings import TrainingSettings
 from flops_contracts.events import BYTES_DOWN, BYTES_UP, RoundCompleted, RoundStarted
+from flops_contracts.orders import TrainOrder
 from flops_grid.errors import LearnerError
 from flops_runtime import tracing
 
@@ -27,7 +27,7 @@ class RoundReporter:
 
     def __init__(
         self,
-        training: TrainingSettings,
+        training: TrainOrder,
         clients: Clients,
         watch: RoundWatch,
         place: Place,

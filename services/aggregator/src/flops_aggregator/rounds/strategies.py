@@ -7,7 +7,7 @@ from flwr.app import ConfigRecord
 from flwr.serverapp import strategy as flower
 from flwr.serverapp.strategy import Strategy
 
-from flops_aggregator.settings import TrainingSettings
+from flops_contracts.orders import TrainOrder
 from flops_contracts.sla import Compression, Parametrised
 from flops_contracts.strategies import STRATEGIES
 from flops_grid.messages.records import ARRAYS, CONFIG, SAMPLES, WANTS_TRAIN_LOSS
@@ -15,7 +15,7 @@ from flops_grid.updates.compression import COMPRESSION
 from flops_runtime.environment import BadSettingsError
 
 
-def build_strategy(training: TrainingSettings) -> Strategy:
+def build_strategy(training: TrainOrder) -> Strategy:
     """Return the strategy of the settings over all clients; raise ``BadSettingsError``."""
     chosen = training.strategy
     if chosen.name not in STRATEGIES:
@@ -42,7 +42,7 @@ def build_strategy(training: TrainingSettings) -> Strategy:
     return strategy
 
 
-def train_config(training: TrainingSettings) -> ConfigRecord:
+def train_config(training: TrainOrder) -> ConfigRecord:
     """Return the config for learners, besides what the strategy itself adds to it."""
     config = ConfigRecord()
     if STRATEGIES[training.strategy.name].needs_train_loss:

@@ -30,7 +30,7 @@ from flops_aggregator.replies.requests import Clients, Present, Request, Request
 from flops_aggregator.rounds.place import Place
 from flops_aggregator.rounds.progress import Evaluated, RoundWatch
 from flops_aggregator.rounds.reporting import RoundReporter
-from flops_aggregator.settings import TrainingSettings
+from flops_contracts.orders import TrainOrder
 from flops_contracts.strategies import STRATEGIES
 from flops_grid.errors import BudgetSpentError
 from flops_grid.messages.file_memory import moved_to_files
@@ -49,7 +49,7 @@ class SupervisedStrategy(Strategy):
     def __init__(  # noqa: PLR0913 - a root, a cluster and a simulation differ in each
         self,
         inner: Strategy,
-        training: TrainingSettings,
+        training: TrainOrder,
         clients: Clients,
         watch: RoundWatch,
         place: Place,

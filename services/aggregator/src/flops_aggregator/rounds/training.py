@@ -15,7 +15,7 @@ from flops_aggregator.rounds.place import Place
 from flops_aggregator.rounds.progress import RoundWatch
 from flops_aggregator.rounds.strategies import build_strategy, train_config
 from flops_aggregator.rounds.supervision import SupervisedStrategy
-from flops_aggregator.settings import TrainingSettings
+from flops_contracts.orders import TrainOrder
 from flops_grid.errors import BudgetSpentError, UserCodeError
 from flops_grid.messages.records import Parameters, arrays_from_parameters, parameters_from_arrays
 from flops_grid.server.grid import StreamGrid
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def train(
-    training: TrainingSettings,
+    training: TrainOrder,
     model: UserModel,
     grid: StreamGrid,
     watch: RoundWatch,
@@ -78,7 +78,7 @@ def train(
     return BestModel(model.model(), best.round, training.rounds, best.loss, best.accuracy)
 
 
-def gather(training: TrainingSettings, grid: StreamGrid) -> None:
+def gather(training: TrainOrder, grid: StreamGrid) -> None:
     """Wait for the minimum of learners, then briefly for all; raise ``TooFewLearnersError``."""
     timeout = training.join_timeout_seconds
     needed = max(training.min_available, training.min_fit, training.min_evaluate)
@@ -89,8 +89,8 @@ def gather(training: TrainingSettings, grid: StreamGrid) -> None:
             f"{', '.join(names) or 'nobody'}",
             hint="See the status and the logs of the missing learners.",
         )
-    names = grid.wait_for_learners(training.learners, training.settle_seconds)
-    logger.info("%d of %d learners joined: %s", len(names), training.learners, ", ".join(names))
+    names = grid.wait_for_learners(training.clients, training.settle_seconds)
+    logger.info("%d of %d learners joined: %s", len(names), training.clients, ", ".join(names))
 
 
 def _is_like(*records: ArrayRecord) -> bool:

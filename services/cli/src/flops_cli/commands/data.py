@@ -132,7 +132,7 @@ def _open(context: Context, server: str) -> DataServer:
         raise click.UsageError("Name the data server: --server, or FLOPS_DATA_SERVER.")
     if not address.rpartition("]")[2].count(":"):
         address = f"{address}:{DATA_PORT}"
-    return DataServer(address, settings.data_server_token, ca=settings.data_server_ca)
+    return DataServer(address, settings.data_server_access.token, ca=settings.data_server_access.ca)
 
 
 def _send(node: DataServer, source: Source, tag: str, screen: Screen) -> Fragment:

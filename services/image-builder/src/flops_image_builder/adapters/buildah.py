@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from flops_contracts.declared import declared
 from flops_image_builder.adapters.commands import (
     CommandMissingError,
     Commands,
@@ -52,9 +53,18 @@ _TRANSIENT: Final = (
 class BuildahSettings:
     """How it keeps images, and how long it may take."""
 
-    driver: str = "auto"
-    build_timeout_seconds: float = 900.0
-    transfer_timeout_seconds: float = 900.0
+    driver: str = declared(
+        "auto",
+        "How buildah keeps layers; auto is overlay where it works, else vfs.",
+        "FLOPS_STORAGE_DRIVER",
+        choices=DRIVERS,
+    )
+    build_timeout_seconds: float = declared(
+        900.0, "How long making one image may take.", "FLOPS_BUILD_TIMEOUT_SECONDS"
+    )
+    transfer_timeout_seconds: float = declared(
+        900.0, "How long one pull or push may take.", "FLOPS_PUSH_TIMEOUT_SECONDS"
+    )
 
 
 def _log(line: str) -> None:

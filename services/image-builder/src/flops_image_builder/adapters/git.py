@@ -4,13 +4,14 @@ import base64
 import re
 import shlex
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
+from flops_contracts.declared import declared
 from flops_image_builder.adapters.commands import (
     CommandMissingError,
     Commands,
@@ -33,10 +34,12 @@ _ACCESS = re.compile(r"could not read Username|Authentication failed|Permission 
 class GitSettings:
     """How to reach repositories. The key file is a deploy key for ssh URLs."""
 
-    ssh_key_file: str = ""
-    user: str = ""
-    token: str = field(default="", repr=False)
-    timeout_seconds: float = 120.0
+    ssh_key_file: str = declared("", "Deploy key for ssh URLs; a path.", "FLOPS_GIT_SSH_KEY_FILE")
+    user: str = declared("", "User for https URLs, beside a token.", "FLOPS_GIT_USER")
+    token: str = declared("", "Password or token for https URLs.", "FLOPS_GIT_TOKEN", secret=True)
+    timeout_seconds: float = declared(
+        120.0, "How long one call of git may take.", "FLOPS_CLONE_TIMEOUT_SECONDS"
+    )
 
 
 class _TransientError(Exception):

@@ -14,6 +14,7 @@ from tenacity import (
     wait_exponential,
 )
 
+from flops_contracts.declared import declared
 from flops_image_builder.domain.errors import ImageStoreError
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,11 @@ class TransientError(Exception):
 class Patience:
     """For how many seconds a registry that is away is asked again; the pauses in between double."""
 
-    seconds: float = 120.0
+    seconds: float = declared(
+        120.0,
+        "How long a registry that does not answer is tried again.",
+        "FLOPS_REGISTRY_PATIENCE_SECONDS",
+    )
     first_pause_seconds: float = 1.0
 
     def retrying(self, what: str) -> Retrying:

@@ -10,21 +10,25 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from flops_contracts.access import RegistryAccess
+from flops_contracts.declared import about, declared
 from flops_image_builder.adapters.distribution import Distribution, Place, place_of
 from flops_image_builder.adapters.refusals import PATIENT, ImageAbsentError, Patience
 from flops_image_builder.domain.errors import ImageStoreError
 
 
-@dataclass(frozen=True)
-class RegistrySettings:
+@dataclass(frozen=True, kw_only=True)
+class RegistrySettings(RegistryAccess):
     """How images are called (``name``), and how their registry is reached from here."""
 
-    name: str
-    address: str = ""
-    tls: bool = True
-    auth_file: str = ""
-    user: str = ""
-    password: str = field(default="", repr=False)
+    name: str = field(
+        metadata=about(
+            "host:port that the references of built images begin with.", "FLOPS_IMAGE_REGISTRY"
+        )
+    )
+    auth_file: str = declared(
+        "", "Credentials as 'skopeo login' writes them.", "FLOPS_REGISTRY_AUTH_FILE"
+    )
     patience: Patience = PATIENT
 
     def here(self, reference: str) -> str:

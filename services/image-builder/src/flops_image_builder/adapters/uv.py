@@ -9,6 +9,7 @@ from typing import Final
 import uv
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
+from flops_contracts.declared import declared
 from flops_image_builder.adapters.commands import (
     Commands,
     CommandTimeoutError,
@@ -45,10 +46,23 @@ class UvSettings:
     ``cu128`` and so on. Empty takes what the package index has, which for x86-64 needs CUDA.
     """
 
-    resolve_timeout_seconds: float = 180.0
-    install_timeout_seconds: float = 1800.0
-    allow_source_packages: bool = False
-    torch_backend: str = ""
+    resolve_timeout_seconds: float = declared(
+        180.0, "How long one resolution may take.", "FLOPS_RESOLVE_TIMEOUT_SECONDS"
+    )
+    install_timeout_seconds: float = declared(
+        1800.0, "How long one installation may take.", "FLOPS_INSTALL_TIMEOUT_SECONDS"
+    )
+    allow_source_packages: bool = declared(
+        False,
+        "Build packages that have no wheel from source, which runs their code here.",
+        "FLOPS_ALLOW_SOURCE_PACKAGES",
+    )
+    torch_backend: str = declared(
+        "cpu",
+        "Build of PyTorch, from its own index; `index` is what the package index has. "
+        "Does not count where UV_TORCH_BACKEND or UV_FIND_LINKS is set.",
+        "FLOPS_TORCH_BACKEND",
+    )
 
 
 class _NetworkError(Exception):

@@ -45,7 +45,7 @@ STEPS: Final = 4
 
 
 @dataclass(frozen=True)
-class ActorsOrder:
+class ActorsBuild:
     """What to build: the repository, and how its images are called.
 
     ``counts_privacy``: the aggregator has to know what differential privacy spends.
@@ -78,7 +78,7 @@ class BuildActors:
         self._engine = engine
         self._workspace = workspace
 
-    def build(self, order: ActorsOrder, reports: Reports) -> ActorsBuilt:
+    def build(self, order: ActorsBuild, reports: Reports) -> ActorsBuilt:
         """Build what is missing and say what there is; every failure is a ``FlopsError``."""
         learner = self._engine.base(order.learner_base)
         aggregator = self._engine.base(order.aggregator_base)
@@ -128,7 +128,7 @@ def _resolve(
 
 
 def plan_actors(
-    order: ActorsOrder,
+    order: ActorsBuild,
     checkout: Checkout,
     facts: RepositoryFacts,
     python: Interpreter,

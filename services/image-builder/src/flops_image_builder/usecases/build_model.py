@@ -37,12 +37,12 @@ STEPS: Final = 3
 
 
 @dataclass(frozen=True)
-class ModelOrder:
+class ModelBuild:
     """Which model to build an image for, and how the image is called."""
 
     model_uri: str
     run_id: str
-    customer: str
+    customer_id: str
     registry: str
     server_base: str
     actors_image: str
@@ -67,9 +67,9 @@ class BuildModel:
         self._engine = engine
         self._workspace = workspace
 
-    def build(self, order: ModelOrder, reports: Reports) -> ModelBuilt:
+    def build(self, order: ModelBuild, reports: Reports) -> ModelBuilt:
         """Build the image if it is missing; every failure is a ``FlopsError``."""
-        reference = model_image(order.registry, order.customer, order.run_id)
+        reference = model_image(order.registry, order.customer_id, order.run_id)
         if self._engine.has(reference):
             reports.progress("The image is there", STEPS, STEPS, "steps")
             return ModelBuilt(reference, reused=True)
@@ -110,7 +110,7 @@ class BuildModel:
 
 
 def plan_model(
-    order: ModelOrder,
+    order: ModelBuild,
     base: BaseImage,
     python: Interpreter,
     lock: Lock,
@@ -119,7 +119,7 @@ def plan_model(
 ) -> BuildPlan:
     """Decide everything about the image."""
     image = ImagePlan(
-        reference=model_image(order.registry, order.customer, order.run_id),
+        reference=model_image(order.registry, order.customer_id, order.run_id),
         base=base.reference,
         module="flops_model_server",
         layers=(lock,),

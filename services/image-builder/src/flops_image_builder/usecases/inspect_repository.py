@@ -20,7 +20,7 @@ from flops_image_builder.ports import (
     RepositorySource,
     Resolver,
 )
-from flops_image_builder.usecases.build_actors import ActorsOrder, plan_actors
+from flops_image_builder.usecases.build_actors import ActorsBuild, plan_actors
 from flops_image_builder.usecases.locking_actors import LockActors, Locks, python_of
 
 REPOSITORY: Final = "repository"
@@ -33,7 +33,7 @@ IMPORTS: Final = "imports"
 class Inspection:
     """What to inspect; ``rows`` is a Parquet file for the rehearsal, or None for made-up ones."""
 
-    order: ActorsOrder
+    order: ActorsBuild
     rows: Path | None = None
 
 
@@ -83,7 +83,7 @@ class InspectRepository:
         return found
 
     def _resolve(
-        self, order: ActorsOrder, facts: RepositoryFacts, reports: Reports, found: list[Finding]
+        self, order: ActorsBuild, facts: RepositoryFacts, reports: Reports, found: list[Finding]
     ) -> tuple[Interpreter, Locks] | None:
         """Resolve for this machine and every platform; None if not even that of this machine."""
         bases = (self._engine.base(order.learner_base), self._engine.base(order.aggregator_base))

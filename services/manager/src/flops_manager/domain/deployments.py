@@ -5,9 +5,18 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
-from flops_contracts.names import HELPER, OBSERVATORY, customer_namespace, project_application
+from flops_contracts.access import DataServerAccess, RegistryAccess
+from flops_contracts.declared import declared
+from flops_contracts.names import (
+    HELPER,
+    IMAGE_PREFIX,
+    OBSERVATORY,
+    customer_namespace,
+    project_application,
+)
 from flops_contracts.roles import Role
 from flops_contracts.sla import Flavor
+from flops_contracts.version import VERSION
 from flops_manager.domain.subjects import Subject
 
 GRID_PORT: Final = 8080
@@ -44,48 +53,63 @@ def memory_mb(role: Role, flavor: Flavor = Flavor.SKLEARN) -> int:
 
 
 @dataclass(frozen=True)
-class RegistryAccess:
-    """How built images get into their registry. Nodes pull by the name that is in references."""
-
-    push_address: str = ""
-    user: str = ""
-    password: str = field(default="", repr=False)
-    has_tls: bool = True
-
-    def environment(self) -> dict[str, str]:
-        """Return what a builder is told; what is not set is left out."""
-        told = {
-            "FLOPS_IMAGE_PUSH_REGISTRY": self.push_address,
-            "FLOPS_IMAGE_REGISTRY_USER": self.user,
-            "FLOPS_IMAGE_REGISTRY_PASSWORD": self.password,
-            "FLOPS_REGISTRY_TLS": "" if self.has_tls else "off",
-        }
-        return {name: value for name, value in told.items() if value}
-
-
-@dataclass(frozen=True)
 class Installation:
     """What every deployment of this FLOps has in common."""
 
-    image_prefix: str
-    image_tag: str
-    mqtt_url: str
-    mqtt_password: str = field(default="", repr=False)
-    base_image_prefix: str = ""
-    image_registry: str = ""
-    registry_access: RegistryAccess = RegistryAccess()
-    devel_image_tag: str = ""
+    image_prefix: str = declared(IMAGE_PREFIX, "Where FLOps' images lie.", "FLOPS_IMAGE_PREFIX")
+    image_tag: str = declared(VERSION, "Tag of FLOps' images.", "FLOPS_IMAGE_TAG")
+    mqtt_url: str = declared(
+        "", "The broker as actors reach it; default FLOPS_MQTT_URL.", "FLOPS_ACTOR_MQTT_URL"
+    )
+    mqtt_password: str = declared(
+        "",
+        "Password of the actors' user there; default FLOPS_MQTT_PASSWORD.",
+        "FLOPS_ACTOR_MQTT_PASSWORD",
+        secret=True,
+    )
+    base_image_prefix: str = declared(
+        "",
+        "Where the image-builder finds the base images of actors, if elsewhere.",
+        "FLOPS_BASE_IMAGE_PREFIX",
+    )
+    image_registry: str = declared(
+        "", "Registry for built images: host:port.", "FLOPS_IMAGE_REGISTRY"
+    )
+    registry_access: RegistryAccess = field(default_factory=RegistryAccess)
+    devel_image_tag: str = declared(
+        "", "Tag for SLAs with use_devel_base_images.", "FLOPS_DEVEL_IMAGE_TAG"
+    )
     log_level: str = "INFO"
     keeps_logs: bool = True
-    backend_store_url: str = ""
-    artifact_store_url: str = ""
-    allowed_hosts: str = ""
-    join_timeout_seconds: int = 120
+    backend_store_url: str = declared(
+        "",
+        "Database of the tracking servers; {customer} becomes the customer's namespace.",
+        "FLOPS_BACKEND_STORE_URL",
+    )
+    artifact_store_url: str = declared(
+        "",
+        "Artifact store of the tracking servers; {customer} as above.",
+        "FLOPS_ARTIFACT_STORE_URL",
+    )
+    allowed_hosts: str = declared(
+        "", "Names under which tracking servers answer.", "FLOPS_TRACKING_ALLOWED_HOSTS"
+    )
+    join_timeout_seconds: int = declared(
+        120, "How long aggregators wait for learners.", "FLOPS_JOIN_TIMEOUT_SECONDS"
+    )
     heartbeat_seconds: float = 10
-    data_server_token: str = field(default="", repr=False)
-    data_server_ca: str = ""
-    grid_tls_secret: str = field(default="", repr=False)
-    otlp_endpoint: str = ""
+    data_server: DataServerAccess = field(default_factory=DataServerAccess)
+    grid_tls_secret: str = declared(
+        "",
+        "Random text that the keys of all projects' grids follow from; with FLOPS_GRID_TLS.",
+        "FLOPS_GRID_TLS_SECRET",
+        secret=True,
+    )
+    otlp_endpoint: str = declared(
+        "",
+        "The OpenTelemetry collector as actors reach it; default OTEL_EXPORTER_OTLP_ENDPOINT.",
+        "FLOPS_ACTOR_OTLP_ENDPOINT",
+    )
 
     def image(self, folder: str, *, is_devel: bool = False) -> str:
         """Return the image of one of FLOps' own services."""

@@ -1,7 +1,8 @@
 """From a project or mock to what the orchestrator is told to run: image, environment, place."""
 
 from flops_contracts.names import customer_namespace
-from flops_contracts.roles import MockStage, Role, Stage
+from flops_contracts.orders import ACTORS, MODEL, BuildOrder, ModelOrder, ProvideOrder
+from flops_contracts.roles import Role, Stage
 from flops_manager.domain.deployments import (
     MODEL_PORT,
     OBSERVER_PORT,
@@ -13,19 +14,14 @@ from flops_manager.domain.deployments import (
     memory_mb,
     observatory,
 )
-from flops_manager.domain.environments import (
-    actor,
-    at_data_servers,
-    in_project,
-    json_of,
-    tracking_url,
-)
+from flops_manager.domain.environments import in_mock, in_project, tracking_url
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.nodes import BUILDER_ADDON, LEARNER_ADDON
 from flops_manager.domain.projects import Project
 from flops_manager.domain.services import tracking_service
 from flops_manager.domain.subjects import Service
 from flops_manager.domain.trainers import describe_aggregator, describe_learner
+from flops_runtime.environment import write
 
 
 def describe(
@@ -74,20 +70,11 @@ def describe_tracking(customer_id: str, installation: Installation, address: str
 
 def describe_mock(mock: Mock, service: Service, installation: Installation) -> Deployment:
     """Return what to run as a mock data provider."""
-    wanted = mock.sla.mock_data_configuration
+    order = ProvideOrder(mock.sla.mock_data_configuration, service.index)
     environment = {
-        "FLOPS_MOCK_ID": mock.id,
-        **actor(service, MockStage.PROVIDING, installation, installation.log_level, mock.trace),
-        **at_data_servers(installation),
-        "FLOPS_DATASET_NAME": wanted.dataset_name,
-        "FLOPS_NUMBER_OF_PARTITIONS": str(wanted.number_of_partitions),
-        "FLOPS_DATA_TAG": wanted.data_tag,
-        "FLOPS_SPLIT": wanted.split,
-        "FLOPS_PARTITIONER": json_of(wanted.partitioner),
-        "FLOPS_SEED": str(wanted.seed),
-        "FLOPS_SOURCE": wanted.source,
-        "FLOPS_NODES": str(wanted.nodes),
-        "FLOPS_NODE_INDEX": str(service.index),
+        **in_mock(mock, service, installation),
+        **write(installation.data_server),
+        **write(order),
     }
     return Deployment(
         application=helper(mock.customer_id),
@@ -116,19 +103,22 @@ def _observer(project: Project, service: Service, installation: Installation) ->
 def _builder(project: Project, service: Service, installation: Installation) -> Deployment:
     sla = project.sla
     is_for_model = service.stage == Stage.BUILDING_MODEL
+    order = BuildOrder(
+        registry=installation.image_registry,
+        flavor=sla.ml_model_flavor,
+        build=MODEL if is_for_model else ACTORS,
+        ml_repo_url=sla.ml_repo_url,
+        ml_repo_ref=sla.ml_repo_ref,
+        platforms=sla.supported_platforms,
+        counts_privacy=sla.privacy.differential_privacy is not None,
+        image_prefix=installation.base_image_prefix or installation.image_prefix,
+        image_tag=installation.tag(is_devel=sla.use_devel_base_images),
+    )
     environment = {
         **in_project(project, service, installation),
-        "FLOPS_BUILD": "model" if is_for_model else "actors",
-        "FLOPS_IMAGE_REGISTRY": installation.image_registry,
-        **installation.registry_access.environment(),
-        "FLOPS_IMAGE_PREFIX": installation.base_image_prefix or installation.image_prefix,
-        "FLOPS_IMAGE_TAG": installation.tag(is_devel=sla.use_devel_base_images),
-        "FLOPS_ML_MODEL_FLAVOR": sla.ml_model_flavor,
-        "FLOPS_SUPPORTED_PLATFORMS": ",".join(sla.supported_platforms),
-        "FLOPS_ML_REPO_URL": sla.ml_repo_url,
-        "FLOPS_ML_REPO_REF": sla.ml_repo_ref,
-        **({"FLOPS_COUNTS_PRIVACY": "on"} if sla.privacy.differential_privacy else {}),
-        **(_model_build(project) if is_for_model else {}),
+        **write(order),
+        **write(installation.registry_access),
+        **(write(_model_order(project)) if is_for_model else {}),
     }
     return Deployment(
         application=actors(project),
@@ -142,16 +132,16 @@ def _builder(project: Project, service: Service, installation: Installation) -> 
     )
 
 
-def _model_build(project: Project) -> dict[str, str]:
+def _model_order(project: Project) -> ModelOrder:
     if project.trained is None or project.images is None:
         raise ValueError("a model is built after training")
-    return {
-        "FLOPS_MLFLOW_URL": tracking_url(project),
-        "FLOPS_MODEL_URI": project.trained.model_uri,
-        "FLOPS_RUN_ID": project.trained.run_id,
-        "FLOPS_CUSTOMER": project.customer_id,
-        "FLOPS_ACTORS_IMAGE": project.images.aggregator,
-    }
+    return ModelOrder(
+        model_uri=project.trained.model_uri,
+        run_id=project.trained.run_id,
+        customer_id=project.customer_id,
+        actors_image=project.images.aggregator,
+        mlflow_url=tracking_url(project),
+    )
 
 
 def _model_server(project: Project, service: Service, installation: Installation) -> Deployment:

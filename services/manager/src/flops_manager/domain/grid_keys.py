@@ -7,7 +7,6 @@ what it has, no other follows.
 
 import datetime as dt
 from base64 import b64encode
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
@@ -17,30 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.x509.oid import NameOID
 
+from flops_contracts.access import GridIdentity
 from flops_manager.domain.projects import Project
 
 YEARS: Final = dt.timedelta(days=3650)
 SKEW: Final = dt.timedelta(days=1)
 """How far a node's clock may be behind."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One actor's part: certificate, key and authority in PEM, and whom it expects to reach."""
-
-    certificate: bytes
-    key: bytes = field(repr=False)
-    authority: bytes
-    expects: str
-
-    def environment(self) -> dict[str, str]:
-        """Return it as the actor is told, each on one line."""
-        return {
-            "FLOPS_GRID_TLS_CERTIFICATE": _line(self.certificate),
-            "FLOPS_GRID_TLS_KEY": _line(self.key),
-            "FLOPS_GRID_TLS_CA": _line(self.authority),
-            "FLOPS_GRID_TLS_NAME": self.expects,
-        }
 
 
 def aggregator_name(project: Project, cluster: str = "") -> str:
@@ -54,18 +35,19 @@ def learner_name(project: Project) -> str:
     return f"learner.{project.id}.flops"
 
 
-def member(secret: str, project: Project, name: str, expects: str) -> Member:
-    """Return who ``name`` is, for an actor that dials ``expects``."""
+def identity(secret: str, project: Project, name: str, expects: str) -> GridIdentity:
+    """Return the certificates of ``name``, for an actor that dials ``expects``."""
     authority, own = (_key(secret, project, one) for one in ("authority", name))
-    return Member(
-        certificate=_certificate(project, name, own, authority),
-        key=own.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ),
-        authority=_certificate(project, "authority", authority, authority),
-        expects=expects,
+    key = own.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return GridIdentity(
+        certificate=_line(_certificate(project, name, own, authority)),
+        key=_line(key),
+        ca=_line(_certificate(project, "authority", authority, authority)),
+        name=expects,
     )
 
 

@@ -6,11 +6,12 @@ so that a learner can join its own cluster's aggregator and nothing else.
 """
 
 import hmac
-from dataclasses import dataclass
 from hashlib import sha256
 
+from flops_contracts.access import GridAccess, ParentAccess
+from flops_contracts.orders import LearnOrder, TrackOrder, TrainOrder
 from flops_contracts.roles import Role
-from flops_contracts.sla import HIGHEST_ACCURACY, BestBy, Compression, Parametrised
+from flops_contracts.sla import Parametrised
 from flops_manager.domain.deployments import (
     GRID_PORT,
     Deployment,
@@ -18,61 +19,13 @@ from flops_manager.domain.deployments import (
     actors,
     memory_mb,
 )
-from flops_manager.domain.environments import (
-    at_data_servers,
-    in_project,
-    json_of,
-    privacy_of,
-    tracking_url,
-)
-from flops_manager.domain.grid_keys import aggregator_name, learner_name, member
+from flops_manager.domain.environments import in_project, tracking_url
+from flops_manager.domain.grid_keys import aggregator_name, identity, learner_name
 from flops_manager.domain.nodes import LEARNER_ADDON
 from flops_manager.domain.projects import Project
 from flops_manager.domain.services import placements_of
 from flops_manager.domain.subjects import Service
-
-
-@dataclass(frozen=True)
-class Grid:
-    """How one aggregator works with its own clients: learners, or the clusters' aggregators.
-
-    Without ``settle_seconds`` it knows itself how long to wait for the rest when enough are there.
-    """
-
-    token: str
-    rounds: int
-    clients: int
-    min_available: int
-    min_fit: int
-    min_evaluate: int
-    strategy: Parametrised
-    round_timeout_seconds: int
-    join_timeout_seconds: int
-    settle_seconds: int | None = None
-    take_first: int = 0
-    checkpoint_every_rounds: int = 1
-    compression: Compression = Compression.NONE
-    best_by: BestBy = HIGHEST_ACCURACY
-
-    def environment(self) -> dict[str, str]:
-        """Return it as the aggregator is told."""
-        settle = self.settle_seconds
-        return {
-            **({} if settle is None else {"FLOPS_SETTLE_SECONDS": str(settle)}),
-            "FLOPS_GRID_TOKEN": self.token,
-            "FLOPS_TRAINING_ROUNDS": str(self.rounds),
-            "FLOPS_LEARNERS": str(self.clients),
-            "FLOPS_MIN_AVAILABLE_CLIENTS": str(self.min_available),
-            "FLOPS_MIN_FIT_CLIENTS": str(self.min_fit),
-            "FLOPS_MIN_EVALUATE_CLIENTS": str(self.min_evaluate),
-            "FLOPS_STRATEGY": json_of(self.strategy),
-            "FLOPS_ROUND_TIMEOUT_SECONDS": str(self.round_timeout_seconds),
-            "FLOPS_JOIN_TIMEOUT_SECONDS": str(self.join_timeout_seconds),
-            "FLOPS_TAKE_FIRST": str(self.take_first),
-            "FLOPS_CHECKPOINT_EVERY_ROUNDS": str(self.checkpoint_every_rounds),
-            "FLOPS_COMPRESSION": self.compression,
-            "FLOPS_BEST_BY": f"{self.best_by.metric} {self.best_by.direction}",
-        }
+from flops_runtime.environment import write
 
 
 def describe_aggregator(
@@ -83,20 +36,22 @@ def describe_aggregator(
         raise ValueError("actors are started after their images are built")
     sla = project.sla
     is_root_of_tree = project.is_hierarchical and service.role is Role.AGGREGATOR
-    grid = _of_clusters if is_root_of_tree else _of_learners
+    order = _over_clusters if is_root_of_tree else _over_learners
+    track = TrackOrder(
+        url=tracking_url(project),
+        experiment=experiment_of(project),
+        model_name=_repository_name(sla.ml_repo_url),
+        flavor=sla.ml_model_flavor,
+        ml_repo_url=sla.ml_repo_url,
+        commit=project.commit,
+    )
     environment = {
         **in_project(project, service, installation),
-        **grid(project, service, installation).environment(),
+        **write(order(project, installation)),
+        **write(track),
+        **write(GridAccess(_token(project, _cluster_of(service)))),
         **_parent(project, service),
         **_identity(project, service, installation),
-        **privacy_of(sla),
-        **({"FLOPS_LEADS_CLUSTERS": "on"} if is_root_of_tree else {}),
-        "FLOPS_MLFLOW_URL": tracking_url(project),
-        "FLOPS_EXPERIMENT_NAME": experiment_of(project),
-        "FLOPS_MODEL_NAME": _repository_name(sla.ml_repo_url),
-        "FLOPS_ML_MODEL_FLAVOR": sla.ml_model_flavor,
-        "FLOPS_ML_REPO_URL": sla.ml_repo_url,
-        "FLOPS_COMMIT": project.commit,
     }
     return Deployment(
         application=actors(project),
@@ -115,20 +70,24 @@ def describe_learner(project: Project, service: Service, installation: Installat
     if project.images is None:
         raise ValueError("actors are started after their images are built")
     place = placements_of(project, Role.LEARNER)[service.index]
+    sla = project.sla
+    order = LearnOrder(
+        aggregator_address=_dialled(_aggregator_of(project, service)),
+        data_tags=sla.training_configuration.data_tags,
+        learner_index=place.node_index,
+        node_learners=place.node_learners,
+        data_split=sla.data_split,
+        customer_id=project.customer_id,
+        privacy=sla.privacy,
+    )
     environment = {
         **in_project(project, service, installation),
-        **at_data_servers(installation),
-        "FLOPS_AGGREGATOR_ADDRESS": _dialled(_aggregator_of(project, service)),
-        "FLOPS_GRID_TOKEN": _token(project, service.cluster if project.is_hierarchical else ""),
+        **write(order),
+        **write(installation.data_server),
+        **write(GridAccess(_token(project, service.cluster if project.is_hierarchical else ""))),
         **_identity(project, service, installation),
-        **privacy_of(project.sla),
-        "FLOPS_DATA_TAGS": ",".join(project.sla.training_configuration.data_tags),
-        "FLOPS_LEARNER_INDEX": str(place.node_index),
-        "FLOPS_NODE_LEARNERS": str(place.node_learners),
-        "FLOPS_DATA_SPLIT": project.sla.data_split,
-        "FLOPS_CUSTOMER": project.customer_id,
     }
-    needs = project.sla.resource_constraints
+    needs = sla.resource_constraints
     return Deployment(
         application=actors(project),
         name=service.instance,
@@ -143,57 +102,58 @@ def describe_learner(project: Project, service: Service, installation: Installat
     )
 
 
-def _of_learners(project: Project, service: Service, installation: Installation) -> Grid:
-    """Return the grid of a classic aggregator, or of a cluster's."""
+def _over_learners(project: Project, installation: Installation) -> TrainOrder:
+    """Return the order of a classic aggregator, or of a cluster's."""
     sla, training = project.sla, project.sla.training_configuration
-    is_cluster = service.role is Role.CLUSTER_AGGREGATOR
-    return Grid(
-        token=_token(project, service.cluster if is_cluster else ""),
+    return TrainOrder(
         rounds=training.training_rounds,
         clients=sla.learners,
         min_available=training.min_available_clients,
         min_fit=training.min_fit_clients,
         min_evaluate=training.min_evaluate_clients,
-        strategy=sla.strategy,
-        best_by=sla.strategy.best_by,
+        strategy=Parametrised(sla.strategy.name, sla.strategy.parameters),
         round_timeout_seconds=sla.round_timeout_seconds,
         join_timeout_seconds=installation.join_timeout_seconds,
         take_first=training.take_first_clients,
         checkpoint_every_rounds=training.checkpoint_every_rounds,
         compression=training.compression,
+        best_by=sla.strategy.best_by,
+        privacy=sla.privacy,
     )
 
 
-def _of_clusters(project: Project, _service: Service, installation: Installation) -> Grid:
-    """Return the grid of a tree's root: its rounds are cycles, and it averages the clusters."""
+def _over_clusters(project: Project, installation: Installation) -> TrainOrder:
+    """Return the order of a tree's root: its rounds are cycles, and it averages the clusters."""
     sla, training = project.sla, project.sla.training_configuration
-    return Grid(
-        token=_token(project, ""),
+    return TrainOrder(
         rounds=training.training_cycles,
         clients=len(placements_of(project, Role.CLUSTER_AGGREGATOR)),
         min_available=training.min_clusters,
         min_fit=training.min_clusters,
         min_evaluate=training.min_clusters,
         strategy=Parametrised("FedAvg"),
-        best_by=sla.strategy.best_by,
         round_timeout_seconds=sla.cycle_timeout_seconds,
         # A cluster's aggregator may itself wait so long for its learners.
         join_timeout_seconds=2 * installation.join_timeout_seconds,
         # Clusters start at their own pace; all of them are worth waiting for, once.
         settle_seconds=installation.join_timeout_seconds,
         compression=training.compression,
+        best_by=sla.strategy.best_by,
+        privacy=sla.privacy,
+        leads_clusters=True,
     )
 
 
+def _cluster_of(service: Service) -> str:
+    """Return the cluster whose aggregator this is; empty for the project's."""
+    return service.cluster if service.role is Role.CLUSTER_AGGREGATOR else ""
+
+
 def _parent(project: Project, service: Service) -> dict[str, str]:
-    """Return whom a cluster's aggregator dials; a root dials nobody."""
+    """Return how a cluster's aggregator reaches the root; a root has no parent."""
     if service.role is not Role.CLUSTER_AGGREGATOR:
         return {}
-    return {
-        "FLOPS_ROLE": service.role,
-        "FLOPS_PARENT_ADDRESS": _dialled(project.present(Role.AGGREGATOR)),
-        "FLOPS_PARENT_TOKEN": _token(project, ""),
-    }
+    return write(ParentAccess(_dialled(project.present(Role.AGGREGATOR)), _token(project, "")))
 
 
 def _identity(project: Project, service: Service, installation: Installation) -> dict[str, str]:
@@ -207,7 +167,7 @@ def _identity(project: Project, service: Service, installation: Installation) ->
     elif service.role is Role.LEARNER:
         cluster = service.cluster if project.is_hierarchical else ""
         name, expects = learner_name(project), aggregator_name(project, cluster)
-    return member(installation.grid_tls_secret, project, name, expects).environment()
+    return write(identity(installation.grid_tls_secret, project, name, expects))
 
 
 def _aggregator_of(project: Project, learner: Service) -> tuple[Service, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from flops_contracts.declared import declared
 from flops_contracts.events import Actor
 from flops_contracts.log_lines import LogBatch, LogLine, severity
 from flops_contracts.roles import Role
@@ -33,8 +34,16 @@ MOST_BATCHES: Final = 2000
 class LogLimits:
     """How long lines are kept, and how many characters of each project or mock; 0 days: none."""
 
-    days: int = 14
-    characters: int = 20_000_000
+    days: int = declared(
+        14, "How long logs of actors are kept; 0: they are not even sent.", "FLOPS_LOG_DAYS"
+    )
+    characters: int = declared(
+        20_000_000,
+        "How much of it is kept of each project, in MB; the oldest goes first.",
+        "FLOPS_LOG_MB",
+        minimum=1,
+        scale=10**6,
+    )
 
 
 @dataclass(frozen=True)

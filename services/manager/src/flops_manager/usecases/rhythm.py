@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from flops_contracts.declared import declared
 from flops_contracts.errors import FlopsError
 from flops_manager.ports.state_changes import StateChanges
 
@@ -21,12 +22,16 @@ class Rhythm:
     command's first failure, and twice as many each further one.
     """
 
-    poll_seconds: float = 0.2
-    watch_seconds: float = 5.0
+    poll_seconds: float = declared(0.2, "Pause between looks at the outbox.", "FLOPS_POLL_SECONDS")
+    watch_seconds: float = declared(
+        5.0, "Pause between looks at the orchestrator's services.", "FLOPS_WATCH_SECONDS"
+    )
     heard_watch_seconds: float = 15.0
     between_looks_seconds: float = 1.0
     renew_hearing_seconds: float = 60.0
-    lease_seconds: float = 15.0
+    lease_seconds: float = declared(
+        15.0, "How long a dead worker keeps the next one waiting.", "FLOPS_LEASE_SECONDS"
+    )
     bus_retry_seconds: float = 2.0
     ask_again_seconds: float = 30.0
     settle_seconds: float = 5.0

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
+from flops_contracts.declared import declared
 from flops_flight.errors import DataRejectedError
 from flops_ml_data_server.storage import durable
 from flops_ml_data_server.storage.digest import ContentDigest
@@ -37,10 +38,18 @@ _LOCAL: Final = LocalFileSystem()
 class Limits:
     """What one upload may take; 0 means no limit. ``min_free_bytes`` stay free on the disk."""
 
-    max_upload_bytes: int = 0
-    min_free_bytes: int = 100 * 2**20
-    idle_seconds: float = 300.0
-    upload_seconds: float = 6 * 3600.0
+    max_upload_bytes: int = declared(
+        0, "Largest upload in MB; 0: as large as the disk.", "FLOPS_MAX_UPLOAD_MB", scale=10**6
+    )
+    min_free_bytes: int = declared(
+        100 * 10**6, "Space in MB that stays free on the disk.", "FLOPS_MIN_FREE_MB", scale=10**6
+    )
+    idle_seconds: float = declared(
+        300.0, "How long an upload may send nothing.", "FLOPS_UPLOAD_IDLE_SECONDS"
+    )
+    upload_seconds: float = declared(
+        6 * 3600.0, "How long an upload may take.", "FLOPS_UPLOAD_SECONDS"
+    )
 
 
 class PendingFragment:

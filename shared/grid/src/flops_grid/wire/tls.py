@@ -8,43 +8,19 @@ Each is a file, or the text itself on one line: ``pem:`` and its Base64.
 """
 
 from base64 import b64decode
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import grpc
 
-from flops_runtime.environment import BadSettingsError, Environment
+from flops_contracts.access import GridIdentity
+from flops_runtime.environment import BadSettingsError
 
 INLINE: Final = "pem:"
 
 
-@dataclass(frozen=True)
-class TlsFiles:
-    """Where they are, empty for none; ``name`` is the aggregator's if not its address."""
-
-    certificate: str = ""
-    key: str = field(default="", repr=False)
-    ca: str = ""
-    name: str = ""
-
-    @classmethod
-    def from_env(cls, environment: Environment) -> Self:
-        """Read them; the caller calls ``environment.check()``."""
-        return cls(
-            certificate=environment.text(
-                "FLOPS_GRID_TLS_CERTIFICATE",
-                "",
-                help="Own certificate for the grid: a PEM file, or pem: and Base64.",
-            ),
-            key=environment.text("FLOPS_GRID_TLS_KEY", "", help="Its key, likewise."),
-            ca=environment.text(
-                "FLOPS_GRID_TLS_CA", "", help="Whose certificates to believe, likewise."
-            ),
-            name=environment.text(
-                "FLOPS_GRID_TLS_NAME", "", help="Name in the aggregator's certificate."
-            ),
-        )
+class TlsFiles(GridIdentity):
+    """The certificates of one peer, as gRPC wants them."""
 
     def server_credentials(self) -> grpc.ServerCredentials | None:
         """Return what an aggregator listens with, None for no TLS; raise ``BadSettingsError``."""
@@ -72,7 +48,7 @@ class TlsFiles:
         certificate, key = _read(self.certificate), _read(self.key)
         if (certificate is None) != (key is None):
             raise BadSettingsError(
-                "FLOPS_GRID_TLS_CERTIFICATE and FLOPS_GRID_TLS_KEY need each other"
+                "FLOPS_GRID_TLS_CERTIFICATE and FLOPS_GRID_TLS_KEY must be set together"
             )
         return (certificate, key) if certificate and key else None
 
@@ -84,7 +60,9 @@ def _read(file: str) -> bytes | None:
         try:
             return b64decode(file.removeprefix(INLINE), validate=True)
         except ValueError as error:
-            raise BadSettingsError("a certificate or key for the grid is no Base64") from error
+            raise BadSettingsError(
+                "a certificate or key for the grid is not valid Base64"
+            ) from error
     try:
         return Path(file).read_bytes()
     except OSError as error:
