@@ -107,7 +107,7 @@ def test_waiting_ends_with_the_stated_deadline_and_its_reason():
         reason = core.until_stage(second, Stage.FAILED).error.reason
         assert reason == (
             "The stage submitted did not end within 600 s. Waiting for room at position 1 of the "
-            "queue, at most 600 s: As many projects run as may: 1."
+            "queue, at most 600 s: The limit of 1 running projects is reached."
         )
 
 

@@ -64,7 +64,7 @@ from flops_manager.usecases.subjects import Subjects
 from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
 from flops_manager.usecases.watch import Watch
-from flops_manager.usecases.worker import Ears, Worker
+from flops_manager.usecases.worker import Subscriptions, Worker
 from flops_runtime.reporting import utc_now
 
 Kinds = tuple[tuple[Lifecycle[Any], Records[Any]], ...]
@@ -212,7 +212,7 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
     mocks = Mocks(adapters.mocks, adapters.history, kept, liveness, now)
     subjects: tuple[Subjects[Any], ...] = (projects, mocks)
     inbox = Inbox({role: one for one in subjects for role in one.life.roles}, adapters.bus)
-    ears = Ears(inbox, adapters.bus, LogIntake(adapters.log_feed, kept))
+    subscriptions = Subscriptions(inbox, adapters.bus, LogIntake(adapters.log_feed, kept))
     tools = Tools(
         adapters.orchestrator,
         Announcements(adapters.history, adapters.bus, now),
@@ -231,7 +231,7 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
         database=Database(projects, mocks),
         survey=survey,
         worker=Worker(
-            ears=ears,
+            subscriptions=subscriptions,
             outboxes=(
                 Outbox(adapters.projects, histories, project_steps, now, rest),
                 Outbox(adapters.mocks, histories, MockSteps(tools, survey), now, rest),

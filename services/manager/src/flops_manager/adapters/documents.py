@@ -13,31 +13,33 @@ from flops_manager.ports.stores import Pending, Record
 
 T = TypeVar("T")
 
-COMMANDS: Final[dict[str, type[Any]]] = {one.__name__: one for one in typing.get_args(Command)}
+COMMANDS: Final[dict[str, type[Any]]] = {
+    command.__name__: command for command in typing.get_args(Command)
+}
 
 
 def document_from_record(record: Record[Any]) -> dict[str, Any]:
-    """Return what is stored: the subject under ``_id``, its version, and its outbox."""
+    """Return the stored document: the subject, its version, and its outbox."""
     return {
         **dump(record.subject),
         "_id": record.subject.id,
         "version": record.version,
         "todo": [
-            {"kind": type(one.command).__name__, "failures": one.failures, **dump(one.command)}
-            for one in record.todo
+            {"kind": type(each.command).__name__, "failures": each.failures, **dump(each.command)}
+            for each in record.todo
         ],
     }
 
 
 def record_from_document(document: Mapping[str, Any], kind: type[T]) -> Record[T]:
-    """Return what was stored; raise ``UnreadableRecordError``."""
+    """Return the record; raise ``UnreadableRecordError``."""
     try:
         return Record(
             subject=load(kind, dict(document)),
             version=document["version"],
             todo=tuple(
-                Pending(load(COMMANDS[one["kind"]], one), one["failures"])
-                for one in document["todo"]
+                Pending(load(COMMANDS[each["kind"]], each), each["failures"])
+                for each in document["todo"]
             ),
         )
     except (ValidationError, KeyError, TypeError, ValueError) as error:

@@ -18,7 +18,7 @@ from flops_runtime.settings import MqttSettings
 logger = logging.getLogger(__name__)
 
 ALL_RESULTS: Final = (f"{ROOT}/projects/+/events/+", f"{ROOT}/mocks/+/events/+")
-"""Where actors leave their results; ordinary events are one level higher."""
+"""The topics of results; ordinary events are one level higher."""
 
 CLIENT_ID: Final = "flops-manager"
 """Stable, so that the session survives; only the holder of the worker's lease connects."""
@@ -29,8 +29,8 @@ Receive = Callable[[Event], None]
 class MqttEventBus:
     """One persistent session at the broker, from ``open`` to ``close``.
 
-    A second connection without a session asks for what is retained: some brokers send that to new
-    subscriptions only, never to those that a session kept.
+    A second connection without a session receives retained results: some brokers send those to new
+    subscriptions only, never to those of a persistent session.
     """
 
     def __init__(self, settings: MqttSettings, now: Callable[[], datetime]) -> None:
@@ -42,7 +42,7 @@ class MqttEventBus:
         self._backlog = Backlog()
 
     def open(self, receive: Receive) -> None:
-        """Connect and subscribe; what was said in the meantime comes now."""
+        """Connect and subscribe; messages that waited at the broker arrive now."""
         self._receive = receive
         connection = MqttConnection(self._settings, CLIENT_ID, is_persistent=True)
         connection.when_connected(partial(_ask_for_what_was_lost, connection))
@@ -55,7 +55,7 @@ class MqttEventBus:
             raise
 
     def ask_again(self) -> None:
-        """Subscribe anew to the topics that retain results."""
+        """Subscribe again to the topics that retain results."""
         receive, before = self._receive, self._results
         if receive is None:
             return
@@ -79,7 +79,7 @@ class MqttEventBus:
     def hearing_since(self) -> datetime | None:
         """Return since when the broker is connected without a gap; None while it is not.
 
-        What waits here to be taken is a gap, too.
+        A backlog of unprocessed messages counts as a gap, too.
         """
         connection = self._connection
         seconds = connection.connected_seconds if connection is not None else None
@@ -123,7 +123,7 @@ class MqttEventBus:
     ) -> None:
         def take(topic: str, data: bytes) -> None:
             if only_retained:
-                # What was said before a result comes over the other connection, and first.
+                # The events before a result arrive over the other connection, and first.
                 if self.hearing_since() is not None:
                     self._take(receive, topic, data)
                 return

@@ -1,4 +1,4 @@
-"""What actors log, over a connection of its own: a flood of it must not hold up their events."""
+"""Logs of actors, over a connection of its own: many log lines must not delay events."""
 
 import logging
 from collections.abc import Callable

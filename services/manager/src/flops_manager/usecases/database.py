@@ -1,4 +1,4 @@
-"""Starting over: the reset that existing clients know as ``reset-database``."""
+"""The reset that existing clients call ``reset-database``."""
 
 import logging
 from contextlib import suppress
@@ -17,7 +17,7 @@ BATCH = 1000
 
 
 class Database:
-    """What an Admin can do to everything at once."""
+    """The reset, for Admins."""
 
     def __init__(self, projects: Projects, mocks: Mocks) -> None:
         self._projects = projects

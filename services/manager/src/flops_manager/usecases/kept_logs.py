@@ -60,11 +60,11 @@ class LogQuery:
 
     @property
     def looks_into_lines(self) -> bool:
-        """Whether single lines are filtered, so that the last that pass may be long ago."""
+        """Return whether single lines are filtered, so that the last match may be old."""
         return bool(self.level or self.text or self.round is not None)
 
     def matches(self, line: LogLine) -> bool:
-        """Say whether a line passes the filters that look into it."""
+        """Return whether a line matches the filters on single lines."""
         return (
             (not self.level or severity(line.level) >= severity(self.level))
             and self.round in {None, line.round}
@@ -123,33 +123,33 @@ class KeptLogs:
             self._store.trim(batch.project_id, self._limits.characters)
 
     def read(self, subject_id: str, query: LogQuery) -> LogPage:
-        """Return the lines that pass the filters; whoever asks must be allowed to."""
+        """Return the lines that match; the caller must be allowed to read them."""
         if query.after is None:
             return self._last(subject_id, query)
-        found: list[KeptLine] = []
+        lines: list[KeptLine] = []
         seen: dict[str, int] = {}
         last = query.after
         for _ in range(MOST_BATCHES // BATCHES_AT_ONCE):
             batches = self._store.after(subject_id, last, BATCHES_AT_ONCE, query.actor, query.node)
             for stored in batches:
-                found += self._lines(stored, query, seen)
+                lines += self._lines(stored, query, seen)
                 last = stored.seq
-                if len(found) >= query.limit:
-                    return _page(found, last)
+                if len(lines) >= query.limit:
+                    return _page(lines, last)
             if len(batches) < BATCHES_AT_ONCE:
                 break
-        return _page(found, last)
+        return _page(lines, last)
 
     def sweep(self) -> None:
-        """Forget what was kept for long enough."""
+        """Delete the batches that are older than the limit."""
         self._store.remove_before(self._now() - timedelta(days=self._limits.days))
 
     def _last(self, subject_id: str, query: LogQuery) -> LogPage:
         looked_at = MOST_BATCHES if query.looks_into_lines else BATCHES_AT_ONCE
         batches = self._store.newest(subject_id, looked_at, query.actor, query.node)
         seen: dict[str, int] = {}
-        found = [line for stored in batches for line in self._lines(stored, query, seen)]
-        page = _page(found, batches[-1].seq if batches else 0)
+        lines = [line for stored in batches for line in self._lines(stored, query, seen)]
+        page = _page(lines, batches[-1].seq if batches else 0)
         return replace(page, lines=page.lines[-query.limit :])
 
     def _lines(
@@ -157,12 +157,12 @@ class KeptLogs:
     ) -> Iterator[KeptLine]:
         """Yield the lines that match; ``seen`` has the last number of each process so far.
 
-        Before the first of a process on this page there may be a page that has the others.
+        Earlier lines of a process may be on an earlier page.
         """
         batch = stored.batch
         if batch.run not in seen:
             before = self._store.last_number(batch.project_id, batch.run, stored.seq)
-            # What is the oldest that is kept may well have been trimmed: that is no loss to tell.
+            # Lines before the oldest batch were deleted on purpose: they are not missing.
             seen[batch.run] = batch.lines[0].number - 1 if before is None else before
         for line in batch.lines:
             missing = max(0, line.number - seen[batch.run] - 1)
@@ -188,38 +188,38 @@ class KeptLogs:
 
 
 class LogIntake:
-    """Listens for logs while this manager is the active worker."""
+    """Receives logs while this manager is the active worker."""
 
-    def __init__(self, feed: LogFeed, kept: KeptLogs) -> None:
+    def __init__(self, feed: LogFeed, logs: KeptLogs) -> None:
         self._feed = feed
-        self._kept = kept
+        self._logs = logs
 
     def open(self) -> None:
-        """Hear; raise ``BrokerUnreachableError``."""
-        self._feed.open(self._kept.take)
+        """Subscribe; raise ``BrokerUnreachableError``."""
+        self._feed.open(self._logs.take)
 
     def close(self) -> None:
-        """Hear no more."""
+        """Unsubscribe."""
         self._feed.close()
 
     def sweep(self) -> None:
-        """Forget what is old."""
-        self._kept.sweep()
+        """Delete old batches."""
+        self._logs.sweep()
 
 
-def _page(found: Sequence[KeptLine], last_seq: int) -> LogPage:
-    """Return lines in the order of their times: actors send theirs a second apart."""
-    return LogPage(tuple(sorted(found, key=lambda one: one.line.at)), last_seq)
+def _page(lines: Sequence[KeptLine], last_seq: int) -> LogPage:
+    """Return the lines sorted by time: actors send their batches at different times."""
+    return LogPage(tuple(sorted(lines, key=lambda each: each.line.at)), last_seq)
 
 
 def tail(lines: Sequence[KeptLine]) -> tuple[str, ...]:
-    """Return lines as people read them."""
-    return tuple(one for line in lines for one in told(line).splitlines())
+    """Return the lines as text."""
+    return tuple(part for line in lines for part in _text(line).splitlines())
 
 
-def told(kept: KeptLine) -> str:
-    """Return one line, with its time, level, round and logger."""
-    line = kept.line
+def _text(numbered: KeptLine) -> str:
+    """Return a line with its time, level, round and logger."""
+    line = numbered.line
     where = "" if line.round is None else f" [round {line.round}]"
     text = f"{line.at:%H:%M:%S} {line.level}{where} {line.logger}: {line.message}"
-    return f"... {kept.left_out} lines are left out\n{text}" if kept.left_out else text
+    return f"... {numbered.left_out} lines are left out\n{text}" if numbered.left_out else text

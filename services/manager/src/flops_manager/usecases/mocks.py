@@ -22,11 +22,11 @@ class Mocks(Subjects[Mock]):
         self,
         store: MockStore,
         history: EventStore,
-        kept: KeptLogs,
+        logs: KeptLogs,
         liveness: Liveness,
         now: Callable[[], datetime],
     ) -> None:
-        super().__init__(MOCKS, store, history, kept, liveness, now)
+        super().__init__(MOCKS, store, history, logs, liveness, now)
 
     def submit(self, sla: MockSla, caller: Caller, idempotency_key: str = "") -> Mock:
         """Store a new mock and let the worker start it; the same key returns the first mock.

@@ -10,7 +10,7 @@ from flops_manager.domain.subjects import ProjectError, Service
 
 @contextmanager
 def about(service: Service) -> Iterator[None]:
-    """Let what goes wrong inside say that it began with ``service``."""
+    """Set ``service`` as the origin of errors inside this context."""
     try:
         yield
     except FlopsError as error:
@@ -20,7 +20,7 @@ def about(service: Service) -> Iterator[None]:
 
 def located(error: ProjectError, services: Iterable[Service]) -> ProjectError:
     """Return the error with role and place of its ``instance``, if that is among ``services``."""
-    for one in services:
-        if one.instance == error.instance:
-            return replace(error, role=one.role, cluster=one.cluster, node=one.node)
+    for service in services:
+        if service.instance == error.instance:
+            return replace(error, role=service.role, cluster=service.cluster, node=service.node)
     return error

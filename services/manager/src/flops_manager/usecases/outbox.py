@@ -39,11 +39,11 @@ MAX_BUGS: Final = 3
 _MAY_PASS: Final = (OrchestratorUnavailableError, StoreUnavailableError, StaleProjectError)
 
 
-class Kept(Protocol):
-    """What is kept of a project or mock besides itself: its history, its logs."""
+class Related(Protocol):
+    """Data about projects or mocks in another store: their history, heartbeats or logs."""
 
     def remove(self, subject_id: str) -> None:
-        """Forget it all; it is fine if there is nothing."""
+        """Delete the data of a project or mock, if there are any."""
 
 
 class Outbox(Generic[S]):
@@ -52,14 +52,14 @@ class Outbox(Generic[S]):
     def __init__(
         self,
         store: Records[S],
-        kept: tuple[Kept, ...],
+        related: tuple[Related, ...],
         steps: Steps[S],
         now: Callable[[], datetime],
         first_rest_seconds: float = 0.2,
     ) -> None:
         self._first_rest_seconds = first_rest_seconds
         self._store = store
-        self._kept = kept
+        self._related = related
         self._steps = steps
         self._now = now
 
@@ -68,9 +68,9 @@ class Outbox(Generic[S]):
         return tuple(self._store.busy())
 
     def drain(self, subject_id: str, may_go_on: Callable[[], bool]) -> float:
-        """Carry out what is pending; return 0, or the seconds to rest before trying again.
+        """Carry out the pending commands; return 0, or the seconds to wait before a retry.
 
-        ``may_go_on`` is asked before each command: another worker may have taken over.
+        ``may_go_on`` is called before each command: another worker may have taken over.
         """
         try:
             while may_go_on() and (record := self._store.get(subject_id)).todo:
@@ -95,7 +95,7 @@ class Outbox(Generic[S]):
         except FlopsError as error:
             return self._failed(subject_id, record, error, is_hopeless=not _may_pass(error))
         except Exception as error:
-            # A bug must not stop the worker, nor hide: the project says what happened.
+            # A bug must neither stop the worker nor stay hidden: the project shows it.
             logger.exception("%s failed", pending.command, extra={"project": subject_id})
             return self._failed(subject_id, record, error, is_hopeless=False)
         _count(pending, "done")
@@ -103,7 +103,7 @@ class Outbox(Generic[S]):
         return 0.0
 
     def _wait(self, subject_id: str, error: NotYetError) -> float:
-        """Show what it waits for; that is no failure, and the deadline of its stage bounds it."""
+        """Show what it waits for. That is not a failure; the deadline of the stage bounds it."""
 
         def step(subject: S) -> Changed[S]:
             return replace(subject, waiting=error.reason), ()
@@ -113,12 +113,12 @@ class Outbox(Generic[S]):
 
     def _finish(self, subject_id: str, pending: Pending, step: Step[S] | None) -> None:
         if step is None:
-            # First, so that it is tried again if this ends here; last, for what was said meanwhile.
-            for kept in self._kept:
-                kept.remove(subject_id)
+            # First, so that an interruption repeats this; again, for events that came meanwhile.
+            for store in self._related:
+                store.remove(subject_id)
             self._store.remove(subject_id)
-            for kept in self._kept:
-                kept.remove(subject_id)
+            for store in self._related:
+                store.remove(subject_id)
             return
         try:
             change(self._store, subject_id, step, done=pending)

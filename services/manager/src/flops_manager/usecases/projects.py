@@ -44,11 +44,11 @@ class Projects(Subjects[Project]):
         orchestrator: Orchestrator,
         survey: Survey,
         queue: Queue,
-        kept: KeptLogs,
+        logs: KeptLogs,
         liveness: Liveness,
         now: Callable[[], datetime],
     ) -> None:
-        super().__init__(PROJECTS, store, history, kept, liveness, now)
+        super().__init__(PROJECTS, store, history, logs, liveness, now)
         self._orchestrator = orchestrator
         self._survey = survey
         self._queue = queue
@@ -79,15 +79,15 @@ class Projects(Subjects[Project]):
         self._queue.admit(project.sla)
 
     def check(self, sla: ProjectSla, caller: Caller) -> tuple[Finding, ...]:
-        """Check what can be checked now (nodes, data, capacity), and create nothing."""
+        """Check nodes, data and capacity as they are now, and create nothing."""
         caller.require_customer(sla.customer_id)
         landscape = self._survey.look()
         try:
             places = place_project(sla, landscape)
         except NotPlaceableError as error:
             return (*_seen(landscape), Finding("placement", False, error.reason, error.hint))
-        notices = (Finding("clusters", True, one) for one in left_out(sla, landscape))
-        return (*_seen(landscape), *notices, Finding("placement", True, _told(places)))
+        notices = (Finding("clusters", True, text) for text in left_out(sla, landscape))
+        return (*_seen(landscape), *notices, Finding("placement", True, _summary(places)))
 
     def cancel(self, project_id: str, caller: Caller) -> Project:
         """Stop a project. A cancelled one stays so; ``IllegalTransitionError`` if it ended."""
@@ -130,19 +130,23 @@ class Projects(Subjects[Project]):
     def logs(self, project_id: str, caller: Caller, actor: str = "") -> tuple[ActorLog, ...]:
         """Return the last lines of each service; ``actor`` narrows to an instance or a role.
 
-        They are what is kept of its log, or else what the orchestrator has of it.
+        They come from the stored logs, or else from the orchestrator.
         """
         project = self._visible(project_id, caller)
-        wanted = [one for one in project.services if actor in {"", one.instance, one.role}]
-        applications = {application_of(project, one.role) for one in wanted if not one.is_removed}
+        services = [each for each in project.services if actor in {"", each.instance, each.role}]
+        applications = {
+            application_of(project, each.role) for each in services if not each.is_removed
+        }
         states: dict[str, ServiceState] = {}
         for application in sorted(applications, key=str):
             states.update(self._orchestrator.states(application))
-        return tuple(self._log(project, one, states.get(one.instance)) for one in wanted)
+        return tuple(self._log(project, each, states.get(each.instance)) for each in services)
 
     def _log(self, project: Project, service: Service, state: ServiceState | None) -> ActorLog:
-        kept = self._kept.read(project.id, LogQuery(limit=SHOWN_LINES, actor=service.instance))
-        lines = tail(kept.lines) or (tuple(state.logs.splitlines()) if state else ())
+        stored = self._kept_logs.read(
+            project.id, LogQuery(limit=SHOWN_LINES, actor=service.instance)
+        )
+        lines = tail(stored.lines) or (tuple(state.logs.splitlines()) if state else ())
         return ActorLog(
             role=service.role,
             instance=service.instance,
@@ -153,8 +157,8 @@ class Projects(Subjects[Project]):
         )
 
 
-def _told(places: Sequence[Placement]) -> str:
-    counted = Counter((one.role, f"{one.cluster}/{one.node or '*'}") for one in places)
+def _summary(places: Sequence[Placement]) -> str:
+    counted = Counter((place.role, f"{place.cluster}/{place.node or '*'}") for place in places)
     return ", ".join(
         f"{role} on {where}" if count == 1 else f"{count} {role}s on {where}"
         for (role, where), count in counted.items()
@@ -162,7 +166,7 @@ def _told(places: Sequence[Placement]) -> str:
 
 
 def _seen(landscape: Landscape) -> tuple[Finding, ...]:
-    nodes = ", ".join(one.label for one in landscape.nodes)
+    nodes = ", ".join(node.label for node in landscape.nodes)
     tags = sorted({tag for stats in landscape.data.values() for tag in stats})
     return (
         Finding("nodes", bool(landscape.nodes), nodes or "No active node."),

@@ -22,13 +22,13 @@ from flops_manager.ports.stores import ProjectStore
 from flops_manager.usecases.survey import Survey
 
 LOOK_AGAIN_SECONDS: Final = 3.0
-"""Who is first looks at the orchestrator so often, to see whether there is room."""
+"""How often the first project in the queue checks whether there is room."""
 
 
 class Queue:
-    """Who is submitted first gets a place first; nobody overtakes.
+    """Places projects in the order of submission, without overtaking.
 
-    That costs a small project time behind a large one, and spares the large one waiting for ever.
+    A small project may wait behind a large one, but so the large one does not wait for ever.
     """
 
     def __init__(self, store: ProjectStore, survey: Survey, limits: Limits) -> None:
@@ -41,7 +41,7 @@ class Queue:
         most = self._limits.projects_per_customer
         if not most:
             return
-        mine = sum(1 for one in self._store.unfinished() if one.customer_id == sla.customer_id)
+        mine = [brief.customer_id for brief in self._store.unfinished()].count(sla.customer_id)
         if mine >= most:
             raise TooManyProjectsError(
                 f"{sla.customer_id} has {mine} unfinished projects, and may have {most}.",
@@ -49,7 +49,7 @@ class Queue:
             )
 
     def place(self, project: Project) -> tuple[Landscape, tuple[Placement, ...]]:
-        """Return what was looked at and where everything goes.
+        """Return the nodes as they were read, and the placements.
 
         Raises ``NotYetError`` with its position while others are before it or use up the room,
         and ``NotPlaceableError`` if waiting would not help.
@@ -59,16 +59,16 @@ class Queue:
         others = running_beside(project, unfinished)
         most = self._limits.running_projects
         if ahead:
-            raise self._wait(ahead, "Others were submitted before.", _rest(ahead))
+            raise self._wait(ahead, "Other projects were submitted before.", _rest(ahead))
         if most and len(others) >= most:
-            why = f"As many projects run as may: {most}."
+            why = f"The limit of {most} running projects is reached."
             raise self._wait(ahead, why, _rest(ahead))
         landscape = without_reserved(self._survey.look(), self._get(others))
         try:
             return landscape, place_project(project.sla, landscape)
         except NoRoomError as error:
             if not others:
-                # Nothing that will end by itself is in the way.
+                # Nothing is going to end and make room.
                 raise
             raise self._wait(ahead, error.reason, LOOK_AGAIN_SECONDS) from error
 
@@ -80,16 +80,16 @@ class Queue:
         )
 
     def _without_stuck(self, ids: Sequence[str]) -> Sequence[str]:
-        """Leave out who is first but cannot be read: it would hold everybody up for good."""
-        first = next((i for i, one in enumerate(ids) if self._get([one])), len(ids))
+        """Skip unreadable projects at the front: they would block the queue for ever."""
+        first = next((i for i, each in enumerate(ids) if self._get([each])), len(ids))
         return ids[first:]
 
     def _get(self, ids: Sequence[str]) -> list[Project]:
-        found = []
-        for one in ids:
+        projects = []
+        for project_id in ids:
             with suppress(SubjectNotFoundError, UnreadableRecordError):
-                found.append(self._store.get(one).subject)
-        return found
+                projects.append(self._store.get(project_id).subject)
+        return projects
 
 
 def _rest(ahead: int) -> float:

@@ -48,7 +48,7 @@ S = TypeVar("S", bound=Subject)
 
 @dataclass(frozen=True)
 class Tools:
-    """What commands of every kind of subject are carried out with."""
+    """The ports and values that the steps of every kind of subject need."""
 
     orchestrator: Orchestrator
     announcements: Announcements

@@ -1,4 +1,4 @@
-"""What people and actors can do with any kind of subject: with projects, and with mocks."""
+"""The use cases that projects and mocks share."""
 
 import json
 import logging
@@ -52,14 +52,14 @@ class Subjects(Generic[S]):
         life: Lifecycle[S],
         store: Records[S],
         history: EventStore,
-        kept: KeptLogs,
+        logs: KeptLogs,
         liveness: Liveness,
         now: Callable[[], datetime],
     ) -> None:
         self.life: Final = life
         self._store = store
         self._history = history
-        self._kept = kept
+        self._kept_logs = logs
         self._liveness = liveness
         self._now = now
 
@@ -87,7 +87,7 @@ class Subjects(Generic[S]):
 
     def lines(self, subject_id: str, caller: Caller, query: LogQuery) -> LogPage:
         """Return lines of the actors' logs, also of those that are gone."""
-        return self._kept.read(self._visible(subject_id, caller).id, query)
+        return self._kept_logs.read(self._visible(subject_id, caller).id, query)
 
     def delete(self, subject_id: str, caller: Caller, *, with_runs: bool = False) -> None:
         """Stop a subject, remove all it has at the orchestrator (a served model too), forget it.

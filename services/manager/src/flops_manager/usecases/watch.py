@@ -49,14 +49,14 @@ logger = logging.getLogger(__name__)
 S = TypeVar("S", bound=Subject)
 
 SETTLING_SECONDS: Final = 300.0
-"""How long the services of what ended are looked at: an observer may outrun its project."""
+"""How long services are watched after the end: an observer may end after its project."""
 
 States = Mapping[ApplicationKey, Mapping[str, ServiceState]]
 
 
 @dataclass(frozen=True)
 class _Sight:
-    """What the orchestrator reported from ``asked_at`` on; with many applications it takes long."""
+    """The orchestrator's answers from ``asked_at`` on; many applications take long."""
 
     asked_at: datetime
     states: States
@@ -64,7 +64,7 @@ class _Sight:
     def of(
         self, service: Service, application: ApplicationKey
     ) -> Mapping[str, ServiceState] | None:
-        """Return what can be said of ``service``: of one deployed meanwhile, nothing."""
+        """Return the states for ``service``, or None if it was deployed meanwhile."""
         if service.deployed_at is not None and service.deployed_at > self.asked_at:
             return None
         return self.states.get(application)
@@ -93,12 +93,12 @@ class Watch:
         self._began = now()
 
     def begin(self) -> None:
-        """Count time from now on: until now nobody watched."""
+        """Count time from now on: nothing was watched before."""
         self._began = self._now()
 
     @LOOK_SECONDS.time()
     def look(self) -> None:
-        """Look once at everything that is going on or only just ended; record what that means."""
+        """Look once at everything that runs or ended recently, and record the consequences."""
         ended_after = self._now() - timedelta(seconds=SETTLING_SECONDS)
         active = [(life, store, store.active(ended_after)) for life, store in self._kinds]
         subjects = [subject for _, _, some in active for subject in some]
@@ -111,13 +111,13 @@ class Watch:
                     change(store, subject.id, judge)
 
     def _sight(self, applications: Iterable[ApplicationKey]) -> _Sight:
-        asked_at, found = self._now(), {}
+        asked_at, states = self._now(), {}
         for application in applications:
             try:
-                found[application] = self._orchestrator.states(application)
+                states[application] = self._orchestrator.states(application)
             except (OrchestratorUnavailableError, OrchestratorRefusedError) as error:
                 logger.warning("cannot see the services of %s: %s", application.name, error)
-        return _Sight(asked_at, found)
+        return _Sight(asked_at, states)
 
     def _judge(self, life: Lifecycle[S], sight: _Sight, subject: S) -> Changed[S]:
         now, heartbeats = self._now(), self._heartbeats.of(subject.id)
@@ -147,7 +147,7 @@ class Watch:
     ) -> ProjectError | None:
         hearing_since = self._bus.hearing_since()
         if hearing_since is not None:
-            # What was said before somebody listened is only now being told.
+            # Messages from before are only delivered now.
             hearing_since = max(hearing_since, self._began)
         return loss(service, state, self._limits, now) or silence(
             service, state, self._limits, hearing_since, now
@@ -155,7 +155,7 @@ class Watch:
 
 
 def _count(subjects: Iterable[Subject]) -> None:
-    stages = Counter(one.stage for one in subjects if isinstance(one.stage, Stage))
+    stages = Counter(each.stage for each in subjects if isinstance(each.stage, Stage))
     for stage in Stage:
         if not stage.is_final:
             PROJECTS.labels(str(stage)).set(stages[stage])
@@ -179,4 +179,4 @@ def _seen(subject: S, states: States, now: datetime) -> S:
 
 
 def _applications(subjects: Iterable[Subject]) -> set[ApplicationKey]:
-    return {application_of(one, service.role) for one in subjects for service in deployed(one)}
+    return {application_of(each, service.role) for each in subjects for service in deployed(each)}

@@ -1,4 +1,4 @@
-"""The one process that acts: it holds the lease, carries out commands, listens and watches."""
+"""The worker: it holds the lease, carries out commands, receives events and watches."""
 
 import logging
 import threading
@@ -25,19 +25,19 @@ logger = logging.getLogger(__name__)
 LEASE: Final = "worker"
 AT_ONCE: Final = 10
 SWEEP_SECONDS: Final = 3600.0
-"""Between two removals of logs that were kept for long enough."""
+"""Between two deletions of old logs."""
 
 
 @dataclass(frozen=True)
-class Ears:
-    """What the active worker hears with: events by the bus, for the inbox, and logs."""
+class Subscriptions:
+    """The subscriptions of the active worker: events for the inbox, and logs."""
 
     inbox: Inbox
     bus: EventBus
     logs: LogIntake
 
     def open(self, receive: Callable[[Event], None]) -> None:
-        """Hear; raise ``BrokerUnreachableError``, and hear nothing then."""
+        """Subscribe; if that raises ``BrokerUnreachableError``, nothing stays subscribed."""
         try:
             self.bus.open(receive)
             self.logs.open()
@@ -46,7 +46,7 @@ class Ears:
             raise
 
     def close(self) -> None:
-        """Hear no more; safe to call twice, and while another thread opens."""
+        """Unsubscribe; safe to call twice, and while another thread opens."""
         self.bus.close()
         self.logs.close()
 
@@ -56,7 +56,7 @@ class Worker:
 
     def __init__(
         self,
-        ears: Ears,
+        subscriptions: Subscriptions,
         outboxes: tuple[Outbox[Any], ...],
         watch: Watch,
         lookout: Lookout,
@@ -64,7 +64,7 @@ class Worker:
         holder: str,
         rhythm: Rhythm,
     ) -> None:
-        self._ears = ears
+        self._subscriptions = subscriptions
         self._outboxes = outboxes
         self._watch = watch
         self._leases = leases
@@ -85,12 +85,12 @@ class Worker:
 
     @property
     def is_active(self) -> bool:
-        """Whether this worker holds the lease and hears the actors."""
+        """Return whether this worker holds the lease and receives events."""
         return self._is_leader and self._is_listening
 
     @property
     def is_well(self) -> bool:
-        """Whether it works, or stands by for the one that does; one that hangs is not well."""
+        """Return whether it works or stands by; one that hangs is not well."""
         return time.monotonic() <= self._lease_until and self._is_listening is self._is_leader
 
     def wake(self) -> None:
@@ -111,7 +111,7 @@ class Worker:
                     self.turn(pool)
                     self._woken.wait(self._rhythm.poll_seconds)
                 # The pool ends with its last thread, and one may still wait for the broker.
-                self._ears.close()
+                self._subscriptions.close()
         finally:
             self._step_down()
             self._leases.release(LEASE, self._holder)
@@ -169,11 +169,11 @@ class Worker:
             return
         try:
             if self._is_listening:
-                self._ears.bus.ask_again()
+                self._subscriptions.bus.ask_again()
                 return
-            self._ears.open(self._take)
+            self._subscriptions.open(self._take)
         except FlopsError as error:
-            logger.warning("cannot hear the actors: %s", error)
+            logger.warning("cannot receive events: %s", error)
             return
         self._due["ask"] = time.monotonic() + self._rhythm.ask_again_seconds
         self._is_listening = True
@@ -182,7 +182,7 @@ class Worker:
             self._step_down()
 
     def _take(self, event: Event) -> None:
-        self._ears.inbox.take(event)
+        self._subscriptions.inbox.take(event)
         self.wake()
 
     def _step_down(self) -> None:
@@ -192,7 +192,7 @@ class Worker:
         self._due.pop("changes", None)
         if self._is_listening:
             self._is_listening = False
-            self._ears.close()
+            self._subscriptions.close()
 
     def _dispatch(self, pool: Executor, outbox: Outbox[Any]) -> int:
         """Begin what is due; return how many have something to do."""
@@ -235,7 +235,7 @@ class Worker:
 
     def _sweep_logs(self) -> None:
         try:
-            self._ears.logs.sweep()
+            self._subscriptions.logs.sweep()
         except FlopsError as error:
             logger.warning("old logs are not removed: %s", error)
 
@@ -266,7 +266,7 @@ def _submit(pool: Executor, act: Callable[[], None]) -> Future[None]:
 
 
 def _log_bug(future: Future[None]) -> None:
-    """Tell what a future would keep to itself."""
+    """Log an exception that nobody would read from the future."""
     error = None if future.cancelled() else future.exception()
     if error is not None:
         logger.error("unexpected failure in the worker", exc_info=error)
