@@ -225,7 +225,7 @@ def test_direct_placement_at_a_root_of_2024_fails_and_says_what_is_closed(tmp_pa
     with managing(tmp_path, TWO, PlacementMode.DIRECT, constraints="all") as manager:
         error = manager.failed(manager.submit())
 
-    assert "no cluster tells the names of its workers" in error.reason
+    assert "no cluster reports the names of its workers" in error.reason
     assert "FLOPS_CLUSTER_RESOURCE_PORT" in error.hint
 
 

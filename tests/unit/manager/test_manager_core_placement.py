@@ -84,7 +84,8 @@ def test_missing_data_are_named_with_what_is_there():
         place_learners(a_sla(tags=("mnist", "emnist")), landscape)
 
     assert caught.value.reason == (
-        "No data are tagged 'mnist' or 'emnist'. What is there: 'cifar' (7 rows on local/node-1)."
+        "No data are tagged 'mnist' or 'emnist'. "
+        "Data on the nodes: 'cifar' (7 rows on local/node-1)."
     )
     assert "mnist" in caught.value.hint
 
@@ -235,5 +236,5 @@ def test_a_cluster_that_lists_no_workers_is_asked_for_as_a_whole():
 def test_an_addon_that_nobody_can_see_is_told_apart_from_one_that_is_missing():
     landscape = a_landscape((a_node("", cluster="west", addons={LEARNER_ADDON}),), {})
 
-    with pytest.raises(NotPlaceableError, match="of west nobody tells"):
+    with pytest.raises(NotPlaceableError, match="not reported by west"):
         place_project(a_sla(), landscape)

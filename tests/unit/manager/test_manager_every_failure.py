@@ -170,7 +170,7 @@ WAYS = (
             Way(*at, looks(**KILLED, **LOGS), "DEAD (exit code 137)", DIED, 137, LAST_LINES),
             Way(*at, waits("NODE_SCHEDULED"), "is still NODE_SCHEDULED after", NOT_STARTED),
             Way(*at, is_deleted, "is gone from the orchestrator", DIED),
-            Way(*at, falls_silent, "said it did: fit 2", SILENT, None, LAST_LINES),
+            Way(*at, falls_silent, "last reported state: fit 2", SILENT, None, LAST_LINES),
             Way(*at, never_says_a_word, "No answer from the", SILENT, None, LAST_LINES),
             Way(*at, begins_again_and_again, "was restarted 3 times"),
             Way(*at, takes_too_long, "last reported: busy"),

@@ -149,7 +149,7 @@ def test_a_silent_aggregator_is_deployed_anew_after_three_misses(core):
     until_deployed(core, aggregator, 2)
     assert core.project(project_id).notices[-1] == (
         f"The aggregator is started again: No answer from the aggregator {aggregator} for 31 s. "
-        "The last that it said it did: fit 2."
+        "Its last reported state: fit 2."
     )
 
 

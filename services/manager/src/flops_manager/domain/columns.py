@@ -1,4 +1,4 @@
-"""Whether the data of all nodes fit one model: the same columns, of the same kinds."""
+"""Checks that the data of all nodes fit one model: the same columns, of the same kinds."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,12 +18,12 @@ _SAME: Final = (
     (re.compile(r"\bfixed_size_list<(.*)>\[\d+\]"), r"list<\1>"),
     (re.compile(r"\b(element|item): "), "item: "),
 )
-"""Types that arrive in a user's code as the same: widths of numbers, ways to store texts, lists."""
+"""Types that user code sees as the same: widths of numbers, ways to store texts and lists."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """What a node holds under a tag."""
+    """The data that a node holds under a tag."""
 
     node: str
     tag: str
@@ -32,34 +32,34 @@ class Held:
 
 def require_alike(held: Iterable[Held]) -> None:
     """Raise ``NotPlaceableError`` unless all that learners would train on has the same columns."""
-    compared = [one for one in held if one.stats.rows]
-    for one in compared:
-        if not one.stats.is_uniform:
+    compared = [data for data in held if data.stats.rows]
+    for data in compared:
+        if not data.stats.is_uniform:
             raise NotPlaceableError(
-                f"The fragments tagged '{one.tag}' on {one.node} have different columns.",
+                f"The fragments tagged '{data.tag}' on {data.node} have different columns.",
                 hint="Drop those that are wrong ('flops data list'), or give them another tag.",
             )
-    # Data servers of 2024 tell no columns.
-    told = [one for one in compared if one.stats.columns]
-    for other in told[1:]:
-        if unlike := _difference(told[0], other):
+    # Data servers of 2024 do not report columns.
+    described = [data for data in compared if data.stats.columns]
+    for other in described[1:]:
+        if difference := _difference(described[0], other):
             raise NotPlaceableError(
-                f"The data do not fit together: {unlike}.",
+                f"The data do not fit together: {difference}.",
                 hint="List tags whose data agree, or push data of another shape under another tag.",
             )
 
 
-def _difference(one: Held, other: Held) -> str:
+def _difference(first: Held, other: Held) -> str:
     """Return the first difference in words, or nothing."""
-    kinds, others = kinds_of(one.stats.columns), kinds_of(other.stats.columns)
+    kinds, others = kinds_of(first.stats.columns), kinds_of(other.stats.columns)
     for name in (*kinds, *others):
         if name not in others or name not in kinds:
-            has, has_not = (one, other) if name in kinds else (other, one)
+            has, has_not = (first, other) if name in kinds else (other, first)
             return f"'{name}' is a column of {_where(has)}, but not of {_where(has_not)}"
     for name, kind in kinds.items():
         if kind != others[name]:
-            types = one.stats.columns[name], other.stats.columns[name]
-            return f"'{name}' is {types[0]} in {_where(one)}, but {types[1]} in {_where(other)}"
+            types = first.stats.columns[name], other.stats.columns[name]
+            return f"'{name}' is {types[0]} in {_where(first)}, but {types[1]} in {_where(other)}"
     return ""
 
 

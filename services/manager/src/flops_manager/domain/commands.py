@@ -1,4 +1,4 @@
-"""What the worker has to do for a project or mock; each can be done twice without harm."""
+"""The commands that the worker carries out for a project or mock; repeating one is harmless."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from flops_contracts.roles import Role
 
 @dataclass(frozen=True)
 class Announce:
-    """Tell everybody who watches that the stage changed, for the ``number``-th time."""
+    """Publish that the stage changed, for the ``number``-th time."""
 
     stage: str
     previous: str
@@ -23,7 +23,7 @@ class CreateApplications:
 
 @dataclass(frozen=True)
 class Place:
-    """Look at nodes, capacity and data, and decide what goes where."""
+    """Decide what goes where, from nodes, capacity and data."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,17 @@ class Undeploy:
 
 @dataclass(frozen=True)
 class UndeployLost:
-    """Stop who failed before the orchestrator restarts it for ever, and what a lost cluster has."""
+    """Stop lost services before they are restarted for ever, and all services of lost clusters."""
 
 
 @dataclass(frozen=True)
 class Locate:
-    """Find out where the served model is reached from outside."""
+    """Find the public address of the served model."""
 
 
 @dataclass(frozen=True)
 class Remove:
-    """Delete everything that is left at the orchestrator, then the project or mock itself."""
+    """Delete all that is left at the orchestrator, then the project or mock itself."""
 
 
 Command = Announce | CreateApplications | Place | Deploy | Undeploy | UndeployLost | Locate | Remove

@@ -1,4 +1,4 @@
-"""What a deployment is, what all of them share, and which application each goes in."""
+"""Deployments, what all of them share, and the application that each belongs to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,17 +33,17 @@ _MEMORY_MB: Final = {
     Role.MODEL_SERVER: 500,
     Role.MOCK_DATA_PROVIDER: 600,
 }
-"""What services need that the SLA says nothing about. CPUs are shared, so none is asked for.
+"""Memory of the services that the SLA does not describe. CPUs are shared, so none are requested.
 
 Engines hold containers to it. Each has half as much again as the scikit-learn sample was seen to
 use, or more.
 """
 
 _FRAMEWORK_MB: Final = 300
-"""What PyTorch, TensorFlow and Keras take more: 530 MB were seen resident with TensorFlow."""
+"""More memory for PyTorch, TensorFlow and Keras: TensorFlow had 530 MB resident."""
 
 _IMPORTING: Final = frozenset({Role.AGGREGATOR, Role.CLUSTER_AGGREGATOR, Role.MODEL_SERVER})
-"""The roles that import a project's framework. What learners need, the SLA says."""
+"""The roles that import a project's framework; the SLA says what learners need."""
 
 
 def memory_mb(role: Role, flavor: Flavor = Flavor.SKLEARN) -> int:
@@ -54,7 +54,7 @@ def memory_mb(role: Role, flavor: Flavor = Flavor.SKLEARN) -> int:
 
 @dataclass(frozen=True)
 class Installation:
-    """What every deployment of this FLOps has in common."""
+    """The settings that all deployments of this FLOps share."""
 
     image_prefix: str = declared(IMAGE_PREFIX, "Where FLOps' images lie.", "FLOPS_IMAGE_PREFIX")
     image_tag: str = declared(VERSION, "Tag of FLOps' images.", "FLOPS_IMAGE_TAG")
@@ -130,7 +130,7 @@ class ApplicationKey:
 
 @dataclass(frozen=True)
 class Deployment:
-    """One service with one instance. Empty texts and zeros mean: nothing asked.
+    """One service with one instance. Empty texts and zeros request nothing.
 
     Without a ``node`` the orchestrator places it, on a node with ``addon`` if it honours that.
     """

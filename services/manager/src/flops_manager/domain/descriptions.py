@@ -1,4 +1,4 @@
-"""From a project or mock to what the orchestrator is told to run: image, environment, place."""
+"""The deployments of a project's or mock's services: image, environment, place."""
 
 from flops_contracts.names import customer_namespace
 from flops_contracts.orders import ACTORS, MODEL, BuildOrder, ModelOrder, ProvideOrder

@@ -1,4 +1,4 @@
-"""What several deployments are told alike: who they are, and how to reach what is shared."""
+"""Access and identity that several deployments share."""
 
 from flops_contracts.access import BrokerAccess
 from flops_contracts.orders import Assignment, MockAssignment

@@ -47,7 +47,7 @@ class TooManyProjectsError(FlopsError):
 
 
 class UnreadableRecordError(FlopsError):
-    """What is stored is not what this version of FLOps writes."""
+    """A stored document is not one that this version of FLOps writes."""
 
 
 class RecordTooLargeError(FlopsError):
@@ -55,7 +55,7 @@ class RecordTooLargeError(FlopsError):
 
 
 class NotYetError(FlopsError):
-    """A command has to wait for its turn; that is no failure. It is tried again after a rest."""
+    """A command has to wait for its turn; this is not a failure. It is tried again after a rest."""
 
     def __init__(
         self, reason: str, hint: str = "", where: str = "", *, rest_seconds: float = 0.0
@@ -65,11 +65,11 @@ class NotYetError(FlopsError):
 
 
 class OrchestratorUnavailableError(FlopsError):
-    """The orchestrator does not answer, or answers that it is broken; trying again may help."""
+    """The orchestrator does not answer, or reports an internal error; trying again may help."""
 
 
 class OrchestratorRefusedError(FlopsError):
-    """The orchestrator refuses what was asked; asking again does not help."""
+    """The orchestrator refuses a request; repeating it does not help."""
 
 
 class ServiceAddressTakenError(FlopsError):
@@ -89,7 +89,7 @@ class ModelServerError(FlopsError):
 
 
 class NotPlaceableError(FlopsError):
-    """No way to place what the SLA asks for on the nodes and data that are there."""
+    """The services of an SLA cannot be placed on the present nodes and data."""
 
 
 class NoRoomError(NotPlaceableError):

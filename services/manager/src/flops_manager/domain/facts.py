@@ -1,4 +1,4 @@
-"""What becomes known of a project or mock, from the events of its lifecycle and from messages."""
+"""Adds to a project or mock what events of its lifecycle and messages of its actors tell."""
 
 from dataclasses import replace
 from datetime import datetime

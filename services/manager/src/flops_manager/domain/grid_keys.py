@@ -1,8 +1,8 @@
-"""Who is who in a project's grids: a certificate authority of the project, and what it signs.
+"""The identities in a project's grids: its certificate authority, and what that signs.
 
-Nothing is stored: every key follows from the installation's secret and names, so that whoever is
-deployed again is who it was, and no document has a key in it. An actor gets its own key only; from
-what it has, no other follows.
+Nothing is stored: every key follows from the installation's secret and names, so that an actor
+that is deployed again keeps its identity, and no document has a key in it. An actor gets its own
+key only, from which no other can be derived.
 """
 
 import datetime as dt
@@ -37,7 +37,7 @@ def learner_name(project: Project) -> str:
 
 def identity(secret: str, project: Project, name: str, expects: str) -> GridIdentity:
     """Return the certificates of ``name``, for an actor that dials ``expects``."""
-    authority, own = (_key(secret, project, one) for one in ("authority", name))
+    authority, own = (_key(secret, project, part) for part in ("authority", name))
     key = own.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

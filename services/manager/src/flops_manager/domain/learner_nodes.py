@@ -1,4 +1,4 @@
-"""Which nodes take how many learners: by the data that they hold and by what is free on them."""
+"""How many learners each node takes, by the data that it holds and what is free on it."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ from flops_manager.domain.nodes import LEARNER_ADDON, Landscape, Node, TagStats
 from flops_manager.domain.subjects import Placement
 
 UNLISTED_HINT: Final = (
-    "Let the manager reach the clusters' resource APIs (FLOPS_CLUSTER_RESOURCE_PORT), "
+    "Make the clusters' resource APIs reachable for the manager (FLOPS_CLUSTER_RESOURCE_PORT), "
     "or set FLOPS_PLACEMENT to addons where the root honours that constraint."
 )
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A node that could take learners: how many fit, and how many rows wait there (None: ?)."""
+    """A node that could take learners: how many fit, and its rows of data (None: unknown)."""
 
     node: Node
     capacity: int
@@ -38,7 +38,7 @@ def place_learners(sla: ProjectSla, landscape: Landscape) -> tuple[Placement, ..
     """Spread the learners over the nodes that hold data, in proportion to their rows."""
     nodes = nodes_with(landscape, LEARNER_ADDON, "FLOps")
     candidates = _candidates(sla, nodes, landscape.data)
-    rooms = {one.node.label: one.room(sla.data_split) for one in candidates}
+    rooms = {candidate.node.label: candidate.room(sla.data_split) for candidate in candidates}
     _check_room(sla, candidates, rooms)
     chosen = _spread(sla.learners, candidates, rooms)
     totals = Counter(node.label for node in chosen)
@@ -62,11 +62,11 @@ def place_learners(sla: ProjectSla, landscape: Landscape) -> tuple[Placement, ..
 def nodes_with(landscape: Landscape, addon: str, switch: str) -> tuple[Node, ...]:
     """Return the nodes with ``addon``; raise ``NotPlaceableError`` if there are none."""
     nodes = landscape.with_addon(addon)
-    unlisted = sorted({one.cluster for one in landscape.nodes if not one.name})
+    unlisted = sorted({node.cluster for node in landscape.nodes if not node.name})
     if not nodes and unlisted:
         raise NotPlaceableError(
-            f"No active node is known to have the addon {addon}; of {', '.join(unlisted)} "
-            "nobody tells which workers have it.",
+            f"No active node is known to have the addon {addon}; "
+            f"the addons of workers are not reported by {', '.join(unlisted)}.",
             hint=UNLISTED_HINT,
         )
     if not nodes:
@@ -82,47 +82,47 @@ def _candidates(
 ) -> tuple[_Candidate, ...]:
     """Return the nodes with matching data; where no data server answers, every learner node."""
     tags = sla.training_configuration.data_tags
-    known = [one for one in nodes if one.label in data]
-    if not known:
+    answering = [node for node in nodes if node.label in data]
+    if not answering:
         return tuple(
-            _Candidate(one, _capacity(one, sla.resource_constraints, sla.learners), None)
-            for one in nodes
+            _Candidate(node, _capacity(node, sla.resource_constraints, sla.learners), None)
+            for node in nodes
         )
-    counted = [
-        (one, sum(data[one.label][tag].rows for tag in tags if tag in data[one.label]))
-        for one in known
-    ]
-    found = tuple(
-        _Candidate(one, _capacity(one, sla.resource_constraints, sla.learners), rows)
-        for one, rows in counted
-        if rows
+    rows = {
+        node: sum(data[node.label][tag].rows for tag in tags if tag in data[node.label])
+        for node in answering
+    }
+    candidates = tuple(
+        _Candidate(node, _capacity(node, sla.resource_constraints, sla.learners), rows[node])
+        for node in answering
+        if rows[node]
     )
-    if not found:
-        raise NotPlaceableError(_no_data(tags, known, data), hint=_no_data_hint(tags))
+    if not candidates:
+        raise NotPlaceableError(_no_data(tags, answering, data), hint=_no_data_hint(tags))
     require_alike(
         Held(node.label, tag, data[node.label][tag])
-        for node in (one.node for one in found)
+        for node in (candidate.node for candidate in candidates)
         for tag in tags
         if tag in data[node.label]
     )
-    return found
+    return candidates
 
 
 def _no_data(
     tags: Sequence[str], nodes: Sequence[Node], data: Mapping[str, Mapping[str, TagStats]]
 ) -> str:
-    there = [
+    present = [
         f"'{tag}' ({stats.rows} rows on {node.label})"
         for node in nodes
         for tag, stats in sorted(data[node.label].items())
     ]
-    asked = "The SLA lists no data_tags." if not tags else f"No data are tagged {_list(tags)}."
-    return f"{asked} What is there: {', '.join(there) if there else 'nothing at all'}."
+    problem = "The SLA lists no data_tags." if not tags else f"No data are tagged {_list(tags)}."
+    return f"{problem} Data on the nodes: {', '.join(present) or 'none'}."
 
 
 def _no_data_hint(tags: Sequence[str]) -> str:
-    wanted = tags[0] if tags else "<tag>"
-    return f"Push data tagged '{wanted}', start a mock with that tag, or list a tag that is there."
+    tag = tags[0] if tags else "<tag>"
+    return f"Push data tagged '{tag}', start a mock with that tag, or list a tag that exists."
 
 
 def _capacity(node: Node, needs: ResourceConstraints, enough: int) -> int:
@@ -138,19 +138,21 @@ def _capacity(node: Node, needs: ResourceConstraints, enough: int) -> int:
 def _check_room(
     sla: ProjectSla, candidates: Sequence[_Candidate], rooms: Mapping[str, int]
 ) -> None:
-    wanted, needs = sla.learners, sla.resource_constraints
-    fits = sum(one.capacity for one in candidates)
-    if fits < wanted:
-        where = ", ".join(f"{one.capacity} on {one.node.label}" for one in candidates)
+    learners, needs = sla.learners, sla.resource_constraints
+    fits = sum(candidate.capacity for candidate in candidates)
+    if fits < learners:
+        where = ", ".join(
+            f"{candidate.capacity} on {candidate.node.label}" for candidate in candidates
+        )
         raise NoRoomError(
-            f"The SLA asks for {wanted} learners with {needs.vcpus} vcpus and {needs.memory} MB "
+            f"The SLA asks for {learners} learners with {needs.vcpus} vcpus and {needs.memory} MB "
             f"each, but the nodes with data have room for {fits} ({where}).",
             hint="Ask for fewer learners or smaller resource_constraints, or add nodes.",
         )
-    if sum(rooms.values()) < wanted:
-        rows = sum(one.rows or 0 for one in candidates)
+    if sum(rooms.values()) < learners:
+        rows = sum(candidate.rows or 0 for candidate in candidates)
         raise NotPlaceableError(
-            f"The SLA asks for {wanted} learners, but there are only {rows} rows of data "
+            f"The SLA asks for {learners} learners, but there are only {rows} rows of data "
             f"tagged {_list(sla.training_configuration.data_tags)} where they could run.",
             hint="Ask for fewer learners, push more data, or set data_split to shared.",
         )
@@ -159,12 +161,12 @@ def _check_room(
 def _spread(
     count: int, candidates: Sequence[_Candidate], rooms: Mapping[str, int]
 ) -> tuple[Node, ...]:
-    """Give each next learner to the node where its share of rows would be the largest."""
+    """Return a node for each learner: always the one where its share of rows is the largest."""
     taken: Counter[str] = Counter()
     chosen: list[Node] = []
     for _ in range(count):
-        free = [one for one in candidates if taken[one.node.label] < rooms[one.node.label]]
-        best = max(free, key=lambda one: (one.rows or 1) / (taken[one.node.label] + 1))
+        free = [each for each in candidates if taken[each.node.label] < rooms[each.node.label]]
+        best = max(free, key=lambda each: (each.rows or 1) / (taken[each.node.label] + 1))
         taken[best.node.label] += 1
         chosen.append(best.node)
     return tuple(sorted(chosen, key=lambda node: node.label))

@@ -18,7 +18,7 @@ from flops_manager.domain.subjects import (
 )
 
 MAX_REPLACEMENTS: Final = 2
-"""How often what dies is started anew: each learner, each aggregator, each builder."""
+"""How often a learner, aggregator or builder that dies is started again."""
 
 REPLACEABLE: Final = frozenset({Role.LEARNER, Role.CLUSTER_AGGREGATOR})
 """The roles that training can lose: others of their kind go on."""
@@ -33,19 +33,19 @@ _OWN_FAULT: Final = frozenset(
         ExitCode.BAD_SETTINGS,
     }
 )
-"""What a learner reports about itself, not about the aggregator that left it."""
+"""Exit codes by which a learner reports a fault of its own, not the loss of its aggregator."""
 
 _PASSING: Final = frozenset(
     {ExitCode.TERMINATED, ExitCode.BROKER_UNREACHABLE, ExitCode.NOT_ACKNOWLEDGED}
 )
-"""What another process in the same place may well be spared."""
+"""Exit codes that another process in the same place may well not have."""
 
 _PASSING_BELOW: Final = _PASSING | {ExitCode.AGGREGATOR_UNREACHABLE, ExitCode.TOO_FEW_LEARNERS}
-"""The same for who depends on an aggregator."""
+"""The same for processes that depend on an aggregator."""
 
 
 def can_meet_minima(project: Project) -> bool:
-    """Say whether enough are left: learners, or in hierarchical mode clusters of learners."""
+    """Return whether enough are left: learners, or in hierarchical mode clusters of learners."""
     training = project.sla.training_configuration
     if not project.is_hierarchical:
         return len(_left(project, Role.LEARNER)) >= training.minima
@@ -54,8 +54,8 @@ def can_meet_minima(project: Project) -> bool:
 
 def lost_clusters(project: Project) -> frozenset[str]:
     """Return the clusters that take no part any more: no aggregator, or too few learners."""
-    aggregators = {one.cluster for one in _left(project, Role.CLUSTER_AGGREGATOR)}
-    learners = [one.cluster for one in _left(project, Role.LEARNER)]
+    aggregators = {service.cluster for service in _left(project, Role.CLUSTER_AGGREGATOR)}
+    learners = [service.cluster for service in _left(project, Role.LEARNER)]
     needed = project.sla.training_configuration.minima
     return frozenset(
         cluster
@@ -65,20 +65,20 @@ def lost_clusters(project: Project) -> frozenset[str]:
 
 
 def is_left_out(project: Project, service: Service) -> bool:
-    """Say whether ``service`` is lost, or is of no use because its cluster is."""
-    lost = {one.instance for one in project.learner_failures}
+    """Return whether ``service`` is lost, or useless because its cluster is lost."""
+    lost = {failure.instance for failure in project.learner_failures}
     if service.status == LOST or service.instance in lost:
         return True
     return service.role in REPLACEABLE and service.cluster in lost_clusters(project)
 
 
 def is_replaced(project: Project) -> bool:
-    """Say whether another one is started for who was lost last."""
+    """Return whether the service that was lost last is replaced."""
     return bool(project.learner_failures) and project.learner_failures[-1].is_replaced
 
 
 def can_be_replaced(project: Project, lost: LearnerFailed) -> bool:
-    """Say whether another try in the same place may help, and was not made too often."""
+    """Return whether another try in the same place may help, and was not made too often."""
     service = project.service(lost.instance)
     if service is None or project.stage is not Stage.TRAINING:
         return False
@@ -88,7 +88,7 @@ def can_be_replaced(project: Project, lost: LearnerFailed) -> bool:
 
 
 def can_be_redeployed(service: Service, error: ProjectError) -> bool:
-    """Say whether the same service, deployed anew, may do what it could not.
+    """Return whether the same service may succeed when it is deployed again.
 
     A builder finds what is cached, an aggregator its checkpoint and its learners.
     """
@@ -113,50 +113,48 @@ def replaced_before(subject: Subject, current: Service) -> tuple[Service, ...]:
 
 
 def learner_explains_it(project: Project) -> bool:
-    """Say whether the project failed for want of learners and now knows why they left."""
+    """Return whether the project failed for lack of learners and now knows why they left."""
     error = project.error
     return (
         project.stopped_in is Stage.TRAINING
         and error is not None
         and error.exit_code == ExitCode.TOO_FEW_LEARNERS
-        and any(one.error.exit_code in _OWN_FAULT for one in project.learner_failures)
+        and any(loss.error.exit_code in _OWN_FAULT for loss in project.learner_failures)
     )
 
 
 def first_cause(failures: tuple[LearnerFailed, ...], later: ProjectError | None) -> ProjectError:
     """Return the failure that the others follow from.
 
-    A learner's own fault comes first, then a loss that nobody made good; but ``later`` goes before
+    A learner's own fault comes first, then a loss that was not replaced; but ``later`` goes before
     all of them if it is more than "too few learners".
     """
     if later is not None and not (failures and later.exit_code == ExitCode.TOO_FEW_LEARNERS):
         return later
-    own_faults = [one.error for one in failures if one.error.exit_code in _OWN_FAULT]
-    for_good = [one.error for one in failures if not one.is_replaced]
-    return (own_faults or for_good or [one.error for one in failures])[0]
+    own_faults = [loss.error for loss in failures if loss.error.exit_code in _OWN_FAULT]
+    for_good = [loss.error for loss in failures if not loss.is_replaced]
+    return (own_faults or for_good or [loss.error for loss in failures])[0]
 
 
 def cause_of_cluster(project: Project, cluster: str) -> ProjectError:
     """Return why a lost cluster was lost."""
-    own = {one.instance for one in project.services if one.cluster == cluster}
-    return first_cause(tuple(one for one in project.learner_failures if one.instance in own), None)
+    own = {service.instance for service in project.services if service.cluster == cluster}
+    failures = (failure for failure in project.learner_failures if failure.instance in own)
+    return first_cause(tuple(failures), None)
 
 
 def _clusters(project: Project) -> frozenset[str]:
     return frozenset(
-        one.cluster
-        for one in project.services
-        if one.role is Role.CLUSTER_AGGREGATOR and one.attempt == project.attempt
+        service.cluster
+        for service in project.services
+        if service.role is Role.CLUSTER_AGGREGATOR and service.attempt == project.attempt
     )
 
 
 def _left(project: Project, role: Role) -> list[Service]:
-    """Return one service for each place of ``role`` that nobody was lost in for good."""
-    for_good = {one.instance for one in project.learner_failures if not one.is_replaced}
-    places = {
-        one.index: one
-        for one in project.services
-        if one.role is role and one.attempt == project.attempt
-    }
-    empty = {one.index for one in project.services if one.instance in for_good and one.role is role}
-    return [one for index, one in places.items() if index not in empty]
+    """Return a service for each place of ``role`` that was not lost for good."""
+    for_good = {loss.instance for loss in project.learner_failures if not loss.is_replaced}
+    services = [service for service in project.services if service.role is role]
+    places = {service.index: service for service in services if service.attempt == project.attempt}
+    empty = {service.index for service in services if service.instance in for_good}
+    return [service for index, service in places.items() if index not in empty]

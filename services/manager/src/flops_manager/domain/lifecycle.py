@@ -122,7 +122,7 @@ TRANSITIONS: Final[tuple[Row[Project], ...]] = (
     # The model answers its own health check; now find out where others reach it.
     Row(S.SERVING, ModelServing, S.SERVING, (Locate(),)),
     Row(S.SERVING, ModelLocated, S.COMPLETED),
-    # What a stage cannot do without is deployed again a few times where that may help: a builder
+    # An actor that its stage needs is deployed again a few times where that may help: a builder
     # goes on with what is cached, an aggregator with its checkpoint and the learners it had.
     *(Row(stage, ActorLost, stage, start_again(stage)) for stage in RUNS_IN if RUNS_IN[stage]),
     # Every stage that is still going can fail or be cancelled; what it started is stopped.
@@ -144,7 +144,7 @@ TRANSITIONS: Final[tuple[Row[Project], ...]] = (
             (S.SERVING, (*FOUNDATION, *start(S.SERVING))),
         )
     ),
-    # What is deleted is stopped first, wherever it is.
+    # A deleted project is stopped first, in every stage.
     *(Row(stage, DeleteRequested, S.CANCELLED, (*stop(stage), Remove())) for stage in RUNS_IN),
     *(Row(stage, DeleteRequested, stage, (Remove(),)) for stage in S if stage.is_final),
 )

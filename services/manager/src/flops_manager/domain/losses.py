@@ -1,4 +1,4 @@
-"""What it means that a service is lost, and the account of why: whose, where, when."""
+"""The meaning of a service's loss, and the error that explains it."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -30,7 +30,7 @@ def lost(
 def error_from_failure(
     event: Event, failure: Failure, origin: Service | None = None
 ) -> ProjectError:
-    """Return an actor's own account of why it gave up, told of ``origin`` if it began there."""
+    """Return an actor's own account of its failure, as one of ``origin`` if it began there."""
     actor = origin or event.actor
     return ProjectError(
         reason=failure.reason,
@@ -51,7 +51,7 @@ def error_from_failure(
 
 
 def error_of(service: Service, reason: str, at: datetime, **more: Any) -> ProjectError:
-    """Return an error that the manager found at ``service``, which could not tell it itself."""
+    """Return an error that the manager noticed, because ``service`` could not report it."""
     return ProjectError(
         reason=reason,
         stage=service.stage,

@@ -49,7 +49,7 @@ MOCKS: Final = Lifecycle(
         Row(S.PROVIDING, DataStored, S.PROVIDING),
         Row(S.SUBMITTED, StepFailed, S.FAILED),
         Row(S.PROVIDING, StepFailed, S.FAILED, _UNDEPLOY),
-        # What is deleted is stopped first; the data that it stored stay.
+        # A deleted mock is stopped first; the data that it stored stay.
         Row(S.SUBMITTED, DeleteRequested, S.CANCELLED, (Remove(),)),
         Row(S.PROVIDING, DeleteRequested, S.CANCELLED, (*_UNDEPLOY, Remove())),
         *(Row(stage, DeleteRequested, stage, (Remove(),)) for stage in S if stage.is_final),

@@ -1,4 +1,4 @@
-"""A mock data provider: what a customer asked for, and what became of it."""
+"""A mock data provider: what a customer requested, and what became of it."""
 
 from dataclasses import dataclass
 from typing import ClassVar

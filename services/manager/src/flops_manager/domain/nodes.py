@@ -1,4 +1,4 @@
-"""What is there to place services on: nodes, what is free on them, and the data they hold."""
+"""The nodes that services are placed on, their free resources, and the data they hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ DATA_SERVER_PORT: Final = 11027
 
 @unique
 class PlacementMode(StrEnum):
-    """Who chooses nodes: the manager (``direct``), the root (``addons``), or whoever can."""
+    """The chooser of nodes: the manager (``direct``), the root (``addons``), or either of them."""
 
     AUTO = "auto"
     DIRECT = "direct"
@@ -21,7 +21,7 @@ class PlacementMode(StrEnum):
 
 @dataclass(frozen=True)
 class TagStats:
-    """What a data server holds under one tag: ``columns`` are Arrow types by name.
+    """The data that a data server holds under one tag: ``columns`` are Arrow types by name.
 
     Without ``is_uniform``, the fragments do not agree on them.
     """
@@ -35,9 +35,9 @@ class TagStats:
 
 @dataclass(frozen=True)
 class Node:
-    """A worker node. An empty ``name`` is a cluster whose workers nobody can list.
+    """A worker node. An empty ``name`` is a cluster whose workers cannot be listed.
 
-    ``vcpus`` and ``memory_mb`` are what is free; None means unknown. ``data_server`` is told only
+    ``vcpus`` and ``memory_mb`` are what is free; None means unknown. ``data_server`` is set only
     where several nodes share an address, and so cannot all have the usual port.
     """
 
@@ -51,19 +51,19 @@ class Node:
 
     @property
     def data_address(self) -> str:
-        """Where its data server is: host:port; empty if nobody knows its address."""
+        """The address of its data server (host:port); empty if the node's address is unknown."""
         usual = f"{self.address}:{DATA_SERVER_PORT}" if self.address else ""
         return self.data_server or usual
 
     @property
     def label(self) -> str:
-        """How people read it."""
+        """Its name for people."""
         return f"{self.cluster}/{self.name or '*'}"
 
 
 @dataclass(frozen=True)
 class Landscape:
-    """Everything that placement looks at. A node that is not in ``data`` did not answer."""
+    """Everything that placement considers. A node missing in ``data`` did not answer."""
 
     nodes: tuple[Node, ...] = ()
     data: Mapping[str, Mapping[str, TagStats]] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Landscape:
 
     def with_addon(self, addon: str) -> tuple[Node, ...]:
         """Return the nodes with ``addon``, in a stable order."""
-        return tuple(sorted((one for one in self.nodes if addon in one.addons), key=_by_label))
+        return tuple(sorted((node for node in self.nodes if addon in node.addons), key=_by_label))
 
 
 def _by_label(node: Node) -> str:

@@ -1,4 +1,4 @@
-"""What it means for a project or mock that its services are in certain states, or time is up."""
+"""The meaning of services' states, and of passing time, for a project or mock."""
 
 import re
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ _EXIT_CODE: Final = re.compile(r"\bexit(?:ed)?(?: with)? code (\d{1,3})\b")
 """How orchestrators write it among other things."""
 
 NEW_SECONDS: Final = 5.0
-"""A list that was asked for before a service was deployed does not prove that it is gone."""
+"""A list requested before a service was deployed does not prove that it is gone."""
 
 
 def is_serving(subject: Subject, heartbeats: Mapping[str, LastHeartbeat]) -> bool:
@@ -149,14 +149,14 @@ def loss(
             service,
             f"The service {service.instance} is gone from the orchestrator.",
             now,
-            hint="Somebody deleted it; retry.",
+            hint="Somebody deleted it; try again.",
             error=DIED,
         )
     name, detail = f"The {service.role} {service.instance}", _in_brackets(state.detail)
     seen = with_state(service, state)
     error = ""
     match state.health:
-        # A result is stored before its actor may end well; a learner's is no part of the life.
+        # A result is stored before its actor may end; a learner's is not part of the lifecycle.
         case Health.ENDED if service.role not in REPLACEABLE:
             reason = f"{name} ended without a result, as if all were well."
             hint = "Something in it may have ended its process; its last lines say more."
@@ -189,17 +189,17 @@ def silence(
     hearing_since: datetime | None,
     now: datetime,
 ) -> ProjectError | None:
-    """Return what it means that ``service`` runs without a sign of life, or None if it is well.
+    """Return the error of a service that runs without heartbeats, or None if it is alive.
 
-    ``hearing_since`` is when messages began to come without a gap, None while they do not: who
-    cannot be heard is not silent.
+    ``hearing_since`` is when messages began to come without a gap, None while they do not: an
+    actor that cannot be heard is not silent.
     """
     is_running = state is not None and state.health is Health.RUNNING
     if not is_running or hearing_since is None or service.state == DONE:
         return None
     heard, deployed_at = service.last_heartbeat, service.deployed_at
     if heard and deployed_at and heard < deployed_at:
-        # Late words of the one before it, which had its name.
+        # A late message of its predecessor, which had its name.
         heard = None
     # A node may take minutes to fetch the image before it starts it.
     last, is_begun = heard or service.running_since or deployed_at, heard is not None
@@ -207,7 +207,7 @@ def silence(
     if last is None or (now - max(last, hearing_since)).total_seconds() <= allowed:
         return None
     seconds = (now - last).total_seconds()
-    doing = f" The last that it said it did: {service.state}." if service.state else ""
+    doing = f" Its last reported state: {service.state}." if service.state else ""
     return error_of(
         with_state(service, state) if state else service,
         f"No answer from the {service.role} {service.instance} for {seconds:.0f} s.{doing}",
@@ -218,7 +218,7 @@ def silence(
 
 
 def is_deployable(service: Service) -> bool:
-    """Say whether a service still has to be deployed; what is there for good may be lost again."""
+    """Return whether a service must be deployed; one that runs for good may have got lost."""
     return service.status == PLANNED or service.role in FOR_GOOD
 
 

@@ -1,4 +1,4 @@
-"""Decide what goes where. Pure: the nodes, what is free on them and their data come in."""
+"""Deciding which service goes where, from the nodes, their free resources and their data."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from flops_manager.domain.subjects import Placement
 
 @dataclass(frozen=True)
 class Clusters:
-    """What goes where below the root aggregator, and why the other clusters take no part."""
+    """The placements below the root aggregator, and why the other clusters are left out."""
 
     placements: tuple[Placement, ...] = ()
     left_out: dict[str, NotPlaceableError] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Clusters:
     @property
     def names(self) -> frozenset[str]:
         """The clusters that take part."""
-        return frozenset(one.cluster for one in self.placements)
+        return frozenset(place.cluster for place in self.placements)
 
 
 def place_project(sla: ProjectSla, landscape: Landscape) -> tuple[Placement, ...]:
@@ -58,8 +58,8 @@ def place_clusters(sla: ProjectSla, landscape: Landscape) -> Clusters:
     """Place an aggregator and all its learners in each cluster that has the data and the room."""
     placed: tuple[Placement, ...] = ()
     left_out: dict[str, NotPlaceableError] = {}
-    for name in sorted({one.cluster for one in landscape.nodes}):
-        index = sum(1 for one in placed if one.role is Role.CLUSTER_AGGREGATOR)
+    for name in sorted({node.cluster for node in landscape.nodes}):
+        index = sum(place.role is Role.CLUSTER_AGGREGATOR for place in placed)
         try:
             own = _place_cluster(sla, _of_cluster(landscape, name))
         except NotPlaceableError as error:
@@ -67,7 +67,7 @@ def place_clusters(sla: ProjectSla, landscape: Landscape) -> Clusters:
             continue
         aggregator, learners = replace(own[0], index=index), own[1:]
         first = len(placed) - index
-        placed += (aggregator, *(replace(one, index=first + one.index) for one in learners))
+        placed += (aggregator, *(replace(place, index=first + place.index) for place in learners))
     return Clusters(placed, left_out)
 
 
@@ -83,33 +83,33 @@ def left_out(sla: ProjectSla, landscape: Landscape) -> tuple[str, ...]:
 
 
 def without_nodes(placements: Sequence[Placement]) -> tuple[Placement, ...]:
-    """Leave the nodes to the orchestrator's scheduler; a learner's share is one of all then."""
-    total = sum(1 for one in placements if one.role is Role.LEARNER)
+    """Return placements that leave the nodes to the scheduler; learners share all data then."""
+    total = sum(place.role is Role.LEARNER for place in placements)
     return tuple(
-        replace(one, cluster="", node="", node_index=one.index, node_learners=total)
-        for one in placements
+        replace(place, cluster="", node="", node_index=place.index, node_learners=total)
+        for place in placements
     )
 
 
 def _within_clusters(placements: Sequence[Placement]) -> tuple[Placement, ...]:
-    """Leave the nodes of each cluster to the scheduler; shares are among the cluster's learners."""
-    learners = Counter(one.cluster for one in placements if one.role is Role.LEARNER)
+    """Return the same within each cluster, whose learners share the cluster's data."""
+    learners = Counter(place.cluster for place in placements if place.role is Role.LEARNER)
     seen: Counter[str] = Counter()
     free: list[Placement] = []
-    for one in placements:
-        index = seen[one.cluster]
-        seen[one.cluster] += one.role is Role.LEARNER
-        free.append(replace(one, node="", node_index=index, node_learners=learners[one.cluster]))
+    for place in placements:
+        index, total = seen[place.cluster], learners[place.cluster]
+        seen[place.cluster] += place.role is Role.LEARNER
+        free.append(replace(place, node="", node_index=index, node_learners=total))
     return tuple(free)
 
 
 def _of_cluster(landscape: Landscape, name: str) -> Landscape:
-    """Return one cluster by itself; it must tell of its data if any cluster does."""
-    nodes = tuple(one for one in landscape.nodes if one.cluster == name)
-    if landscape.data and not any(one.label in landscape.data for one in nodes):
+    """Return one cluster by itself; it must report its data if any cluster does."""
+    nodes = tuple(node for node in landscape.nodes if node.cluster == name)
+    if landscape.data and not any(node.label in landscape.data for node in nodes):
         raise NotPlaceableError(
             "None of its data servers answers.",
-            hint="See whether its nodes have the addon FLOps-learner and can be reached.",
+            hint="Check whether its nodes have the addon FLOps-learner and can be reached.",
         )
     return replace(landscape, nodes=nodes)
 
@@ -150,7 +150,7 @@ def place_mock(data_tag: str, count: int, landscape: Landscape) -> tuple[Placeme
         stats = landscape.data.get(node.label, {}).get(data_tag)
         return stats.rows if stats else 0
 
-    answering = [one for one in nodes if one.label in landscape.data] or list(nodes)
+    answering = [node for node in nodes if node.label in landscape.data] or list(nodes)
     if len(answering) < count:
         raise NotPlaceableError(
             f"The mock SLA asks for {count} nodes, but only {len(answering)} can take data.",
@@ -166,7 +166,7 @@ def place_mock(data_tag: str, count: int, landscape: Landscape) -> tuple[Placeme
 
 
 def _eligible(landscape: Landscape) -> Landscape:
-    """Leave out what nothing can be placed on in the landscape's mode."""
+    """Return the landscape without nodes that its mode cannot place services on."""
     if not landscape.nodes:
         raise NotPlaceableError(
             "The orchestrator has no active cluster with a worker.",
@@ -174,29 +174,29 @@ def _eligible(landscape: Landscape) -> Landscape:
         )
     if landscape.mode is not PlacementMode.DIRECT:
         return landscape
-    named = tuple(one for one in landscape.nodes if one.name)
+    named = tuple(node for node in landscape.nodes if node.name)
     if not named:
         raise NotPlaceableError(
-            "FLOPS_PLACEMENT is direct, but no cluster tells the names of its workers.",
+            "FLOPS_PLACEMENT is direct, but no cluster reports the names of its workers.",
             hint=UNLISTED_HINT,
         )
     return replace(landscape, nodes=named)
 
 
 def _without_room_for(aggregator: Node, landscape: Landscape, flavor: Flavor) -> Landscape:
-    """Take off what the aggregator will occupy while the learners run."""
+    """Return the landscape without the memory that the aggregator will need beside learners."""
     needed = memory_mb(Role.AGGREGATOR, flavor)
     nodes = tuple(
-        replace(one, memory_mb=one.memory_mb - needed)
-        if one == aggregator and one.memory_mb is not None
-        else one
-        for one in landscape.nodes
+        replace(node, memory_mb=node.memory_mb - needed)
+        if node == aggregator and node.memory_mb is not None
+        else node
+        for node in landscape.nodes
     )
     return replace(landscape, nodes=nodes)
 
 
 def _roomiest(nodes: Sequence[Node], role: Role, flavor: Flavor) -> Node:
-    best = max(nodes, key=lambda one: (one.memory_mb or 0, one.vcpus or 0))
+    best = max(nodes, key=lambda node: (node.memory_mb or 0, node.vcpus or 0))
     needed = memory_mb(role, flavor)
     if best.memory_mb is not None and best.memory_mb < needed:
         raise NoRoomError(

@@ -1,4 +1,4 @@
-"""What can happen to a project or mock; four results of actors are such events as well."""
+"""The events of a project's or mock's lifecycle; four results of actors are such events too."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A project: what a customer asked for, and everything that became known of it since."""
+"""A project: what a customer requested, and everything known about it since."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -56,7 +56,7 @@ class Project(Subject):
 
     @property
     def is_hierarchical(self) -> bool:
-        """Whether each cluster has an aggregator of its own."""
+        """Return whether each cluster has an aggregator of its own."""
         return self.sla.training_configuration.is_hierarchical
 
     @property

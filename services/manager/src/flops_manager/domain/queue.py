@@ -1,4 +1,4 @@
-"""Who is next when not all projects fit, and what those that run will still need."""
+"""The order of projects that do not all fit, and what the running ones will still need."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ _USED = "RUNNING"
 
 @dataclass(frozen=True)
 class Brief:
-    """What the queue has to know of a project that has not ended."""
+    """A project that has not ended, as far as the queue needs it."""
 
     id: str
     customer_id: str
@@ -25,26 +25,28 @@ class Brief:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it has no place yet."""
+        """Return whether it has no place yet."""
         return self.stage == Stage.SUBMITTED
 
 
 def ahead_of(project: Project, unfinished: Sequence[Brief]) -> tuple[str, ...]:
     """Return the ids of those that were submitted before it and have no place yet, in order."""
-    waiting = sorted((one.created_at, one.id) for one in unfinished if one.is_waiting)
+    waiting = sorted((brief.created_at, brief.id) for brief in unfinished if brief.is_waiting)
     own = (project.created_at, project.id)
     return tuple(project_id for created_at, project_id in waiting if (created_at, project_id) < own)
 
 
 def running_beside(project: Project, unfinished: Sequence[Brief]) -> tuple[str, ...]:
     """Return the ids of the others that have their place."""
-    return tuple(one.id for one in unfinished if not one.is_waiting and one.id != project.id)
+    return tuple(
+        brief.id for brief in unfinished if not brief.is_waiting and brief.id != project.id
+    )
 
 
 def without_reserved(landscape: Landscape, projects: Iterable[Project]) -> Landscape:
-    """Take off what projects that have a place need there, but do not use yet.
+    """Return the landscape without what placed projects need there, but do not use yet.
 
-    What runs is in the orchestrator's own figures already.
+    The orchestrator's own figures include what runs already.
     """
     memory: Counter[tuple[str, str]] = Counter()
     vcpus: Counter[tuple[str, str]] = Counter()
@@ -59,19 +61,19 @@ def without_reserved(landscape: Landscape, projects: Iterable[Project]) -> Lands
                 vcpus[where] += needs.vcpus if is_learner else 0
     nodes = tuple(
         replace(
-            one,
+            node,
             memory_mb=None
-            if one.memory_mb is None
-            else one.memory_mb - memory[one.cluster, one.name],
-            vcpus=None if one.vcpus is None else one.vcpus - vcpus[one.cluster, one.name],
+            if node.memory_mb is None
+            else node.memory_mb - memory[node.cluster, node.name],
+            vcpus=None if node.vcpus is None else node.vcpus - vcpus[node.cluster, node.name],
         )
-        for one in landscape.nodes
+        for node in landscape.nodes
     )
     return replace(landscape, nodes=nodes)
 
 
 def _is_coming(project: Project, place: Placement) -> bool:
-    """Say whether what goes there is still to come."""
+    """Return whether the service of this place is still to come."""
     if project.stage.is_final:
         return False
     building = {Stage.BUILDING_ACTORS, Stage.BUILDING_MODEL}
@@ -84,6 +86,6 @@ def _is_coming(project: Project, place: Placement) -> bool:
     }:
         return False
     return not any(
-        one.role is place.role and one.index == place.index and one.status == _USED
-        for one in project.services
+        service.role is place.role and service.index == place.index and service.status == _USED
+        for service in project.services
     )

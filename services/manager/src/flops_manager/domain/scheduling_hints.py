@@ -1,15 +1,15 @@
-"""What a person can do about a service that the orchestrator does not place."""
+"""Hints for services that the orchestrator does not place."""
 
 from typing import Final
 
 _REFUSED: Final = {
-    "TargetClusterNotFound": "The cluster left the orchestrator; retry, to place anew.",
+    "TargetClusterNotFound": "The cluster left the orchestrator; retry, to place it again.",
     "TargetClusterNotActive": (
-        "The chosen cluster has not reported for 30 s; start it again, or retry, to place anew."
+        "The chosen cluster has not reported for 30 s; start it again, or retry, to place it again."
     ),
     "TargetClusterNoCapacity": (
         "The chosen cluster is full by now; free memory or vcpus there, ask for less in "
-        "resource_constraints, or retry, to place anew."
+        "resource_constraints, or retry, to place it again."
     ),
     "NoActiveClusterWithCapacity": (
         "No cluster has the memory and vcpus; free some, add nodes, or ask for less in "
@@ -26,8 +26,8 @@ NODE_SCHEDULED: Final = "NODE_SCHEDULED"
 
 _SILENT: Final = {
     "CLUSTER_SCHEDULED": (
-        "The cluster found no node: it is full or gone, which the orchestrator never tells. "
-        "Look at the cluster's scheduler, or retry, to place anew."
+        "The cluster found no node: it is full or gone, which the orchestrator never reports. "
+        "Look at the cluster's scheduler, or retry, to place it again."
     ),
     NODE_SCHEDULED: (
         "The node has it, but does not start it: it may still pull the image; "

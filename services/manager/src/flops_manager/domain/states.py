@@ -1,4 +1,4 @@
-"""What the orchestrator reports on services, in our words."""
+"""The orchestrator's reports on services, in our terms."""
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -6,7 +6,7 @@ from enum import StrEnum, unique
 
 @unique
 class Health(StrEnum):
-    """What a service's state means to us, whatever the orchestrator calls it."""
+    """The meaning of a service's state, whatever the orchestrator calls it."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -17,7 +17,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True)
 class ServiceState:
-    """What the orchestrator reports on one service. ``status`` is its own word."""
+    """The orchestrator's report on one service; ``status`` is its own word."""
 
     job_id: str
     health: Health

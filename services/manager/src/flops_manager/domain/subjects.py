@@ -71,7 +71,7 @@ class Service:
 
     @property
     def is_removed(self) -> bool:
-        """Whether it is gone from the orchestrator for good."""
+        """Return whether it is gone from the orchestrator for good."""
         return self.status == REMOVED
 
 
@@ -124,7 +124,7 @@ class LearnerFailed:
 
 @dataclass(frozen=True)
 class Subject:
-    """What projects and mocks have in common: everything that takes them through their lifecycle.
+    """The common part of projects and mocks: everything that takes them through their lifecycle.
 
     ``attempt`` counts retries; it is part of service names, so that late messages of an earlier
     attempt are recognized. ``waiting`` is what keeps it from going on without being a failure.

@@ -1,4 +1,4 @@
-"""What aggregators and learners are told: whom to dial, whom to expect, and how to train.
+"""The deployments of aggregators and learners: which peers they have, and how to train.
 
 A classic project has one aggregator. In hierarchical mode it is the root of a tree: below it is
 an aggregator in each cluster, below that the cluster's learners. Each grid has a token of its own,
@@ -174,9 +174,9 @@ def _aggregator_of(project: Project, learner: Service) -> tuple[Service, ...]:
     if not project.is_hierarchical:
         return project.present(Role.AGGREGATOR)
     return tuple(
-        one
-        for one in project.present(Role.CLUSTER_AGGREGATOR)
-        if one.cluster == learner.cluster and one.attempt == learner.attempt
+        service
+        for service in project.present(Role.CLUSTER_AGGREGATOR)
+        if service.cluster == learner.cluster and service.attempt == learner.attempt
     )
 
 

@@ -1,1 +1,1 @@
-"""What the use cases need from outside, in their words."""
+"""The use cases' interfaces to the outside, in their terms."""

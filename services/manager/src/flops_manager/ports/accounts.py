@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 
 class Tokens(NamedTuple):
-    """What the orchestrator hands out: one token for minutes, and one that renews it for days."""
+    """An access token for minutes, and a refresh token that renews it for days."""
 
     access: str
     refresh: str

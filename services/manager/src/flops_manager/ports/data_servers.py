@@ -1,4 +1,4 @@
-"""What the manager asks of the data servers on the learner nodes."""
+"""Queries to the data servers on the learner nodes."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,7 +7,7 @@ from flops_manager.domain.nodes import TagStats
 
 
 class DataServers(Protocol):
-    """Says what data are where."""
+    """Finds out which data are where."""
 
     def stats(self, address: str) -> Mapping[str, TagStats] | None:
         """Return what the data server at ``address`` (host:port) holds, by tag.

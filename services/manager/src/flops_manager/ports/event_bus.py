@@ -22,7 +22,7 @@ class EventBus(Protocol):
     def open(self, receive: Callable[[Event], None]) -> None:
         """Connect, and call ``receive(event)`` for each message until ``close``.
 
-        Raises ``BrokerUnreachableError``. What ``receive`` raises is logged.
+        Raises ``BrokerUnreachableError``. Errors that ``receive`` raises are logged.
         """
 
     def ask_again(self) -> None:

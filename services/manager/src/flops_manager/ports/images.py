@@ -1,4 +1,4 @@
-"""Where built images are kept."""
+"""The store of built images."""
 
 from typing import Protocol
 
@@ -6,10 +6,10 @@ from flops_contracts.build_records import BuildResult
 
 
 class Images(Protocol):
-    """Knows what builders left."""
+    """Finds the results of builders."""
 
     def built(self, note: str) -> BuildResult | None:
         """Return what a builder noted under this name, if all that it names is there.
 
-        None, too, if nobody answers within seconds: to build is always right, only slower.
+        None, too, if there is no answer within seconds: building again is safe, only slower.
         """

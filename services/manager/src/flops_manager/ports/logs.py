@@ -1,4 +1,4 @@
-"""What actors log: where it comes from, and where it is kept."""
+"""Actors' logs: the feed that they come from, and the store."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class LogStore(Protocol):
     """
 
     def append(self, batch: LogBatch, at: datetime) -> bool:
-        """Keep it with the next number; say False if it is there already."""
+        """Store it with the next number; return False if it is stored already."""
 
     def after(
         self, subject_id: str, seq: int, limit: int, actor: str = "", node: str = ""
@@ -52,13 +52,13 @@ class LogStore(Protocol):
 
 
 class LogFeed(Protocol):
-    """Where batches come from."""
+    """The source of batches."""
 
     def open(self, receive: Callable[[LogBatch], None]) -> None:
         """Call ``receive(batch)`` for each until ``close``.
 
-        Raises ``BrokerUnreachableError``. What ``receive`` cannot store comes again.
+        Raises ``BrokerUnreachableError``. A batch that ``receive`` cannot store comes again.
         """
 
     def close(self) -> None:
-        """Hear no more; safe to call twice."""
+        """Disconnect; safe to call twice."""

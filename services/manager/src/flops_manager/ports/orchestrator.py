@@ -1,4 +1,4 @@
-"""What the manager asks of the orchestrator."""
+"""The orchestrator, as the manager uses it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from flops_manager.domain.states import ServiceState
 
 @dataclass(frozen=True)
 class Deployed:
-    """A service that is at the orchestrator; ``address`` is empty if it asked for none."""
+    """A service that is at the orchestrator; ``address`` is empty if it requested none."""
 
     job_id: str
     address: str = ""
@@ -44,7 +44,7 @@ class Orchestrator(Protocol):
         """
 
     def states(self, application: ApplicationKey) -> Mapping[str, ServiceState]:
-        """Return what is known of the services of an application, by name."""
+        """Return the states of the services of an application, by name."""
 
     def remove_application(self, application: ApplicationKey) -> None:
         """Delete the application and whatever is left in it; it is fine if there is none."""

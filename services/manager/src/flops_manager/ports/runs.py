@@ -1,4 +1,4 @@
-"""What the manager asks of a customer's tracking server."""
+"""A customer's tracking server, as the manager uses it."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from flops_contracts.events import Trained
 
 
 class Runs(Protocol):
-    """Knows what trainings left in MLflow."""
+    """Finds the results of trainings in MLflow."""
 
     def forget(self, url: str, experiment: str, trained: Trained | None) -> None:
         """Delete the experiment with its runs, and the model version; fine if there is none.

@@ -1,15 +1,15 @@
-"""Hearing from the orchestrator that something changed, where it offers that."""
+"""Notifications of the orchestrator that something changed, where it offers them."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 
 class StateChanges(Protocol):
-    """Tells that it is worth to look. What it was is not told: only the orchestrator knows that."""
+    """Notifies that something changed, but not what: the manager then looks at the orchestrator."""
 
     @property
     def is_heard(self) -> bool:
-        """Whether changes are told; while they are not, one has to look more often."""
+        """Return whether notifications arrive; while they do not, the manager looks more often."""
 
     def hear(self, tell: Callable[[], None]) -> None:
         """Make sure that ``tell`` is called after changes; call it now and then to renew that.
@@ -19,4 +19,4 @@ class StateChanges(Protocol):
         """
 
     def stop(self) -> None:
-        """Hear no more, and leave nothing behind at the orchestrator; safe to call twice."""
+        """Unsubscribe, and leave nothing behind at the orchestrator; safe to call twice."""

@@ -1,4 +1,4 @@
-"""Where projects, mocks and their events are kept."""
+"""The stores of projects, mocks and their events."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Pending:
-    """A command that is not carried out yet, and how often that was tried in vain."""
+    """A command that is not carried out yet, and how often it failed."""
 
     command: Command
     failures: int = 0
@@ -74,7 +74,7 @@ class Records(Protocol[T]):
     def active(self, ended_after: datetime) -> Sequence[T]:
         """Return those that are in no final stage, and those that got there later than that.
 
-        What is stored but cannot be read is left out here and in ``list``, and logged.
+        Documents that cannot be read are left out here and in ``list``, and logged.
         """
 
     def unfinished(self) -> Sequence[Brief]:

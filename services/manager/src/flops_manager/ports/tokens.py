@@ -1,4 +1,4 @@
-"""Who a token stands for, and the port that finds it out."""
+"""Tokens of users, and the port that verifies them."""
 
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -16,16 +16,16 @@ class Identity:
 
     @property
     def is_admin(self) -> bool:
-        """Whether this user may act for everyone."""
+        """Return whether this user may act for everyone."""
         return ADMIN in self.roles
 
 
 class TokenVerifier(Protocol):
-    """Tells whose token it is."""
+    """Finds out whose token it is."""
 
     def verify(self, token: str) -> Identity:
-        """Return who ``token`` stands for.
+        """Return the user of ``token``.
 
         Raise ``NotAuthenticatedError`` for a token that is not good (any more), and
-        ``OrchestratorUnavailableError`` when that cannot be found out.
+        ``OrchestratorUnavailableError`` if it does not answer.
         """
