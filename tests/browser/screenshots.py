@@ -109,7 +109,11 @@ def main(folder: Path) -> None:
                     },
                 )
             )
-            until(lambda: world.client.project(ids["hierarchical"]).rounds, 300, "a first cycle")
+            until(
+                lambda: len(world.client.project(ids["hierarchical"]).rounds) > 1,
+                300,
+                "two cycles",
+            )
             page.set_viewport_size({"width": 1200, "height": 1200})
             page.goto(f"{world.suite.network.api_url}/projects/{ids['hierarchical']}")
             take(page, folder, "project-training-light", is_whole=False)
