@@ -9,7 +9,7 @@ import pytest
 
 from flops_image_builder.adapters.commands import Commands
 from flops_image_builder.adapters.environments import Environments
-from flops_image_builder.adapters.locking import exclusive
+from flops_image_builder.adapters.storage import only_build
 from flops_image_builder.adapters.uv import Uv, UvSettings
 from flops_image_builder.domain.errors import BuildFailedError, ImageStoreError
 from flops_image_builder.domain.locks import Lock
@@ -65,8 +65,8 @@ def test_a_package_with_another_hash_is_refused_and_nothing_stays(environments, 
 
 def test_a_lock_that_is_held_is_waited_for_within_bounds(tmp_path):
     with (
-        exclusive(tmp_path / "a.lock", 1),
+        only_build(tmp_path / "a.lock", 1),
         pytest.raises(ImageStoreError, match="another build has held"),
-        exclusive(tmp_path / "a.lock", 0.2),
+        only_build(tmp_path / "a.lock", 0.2),
     ):
         pass

@@ -14,7 +14,7 @@ from flops_cli.errors import LocalSuiteError
 from flops_cli.local.packages import needs_of
 from flops_cli.local.places import Places
 from flops_cli.local.processes import Child
-from flops_cli.local.turns import own_turn
+from flops_runtime.file_locks import exclusive
 
 SERVICES: Final = (
     "local-oakestra",
@@ -134,7 +134,13 @@ class Installer:
             return
         total = len(outdated)
         lock = self._places.home / "install.lock"
-        with own_turn(lock, self._turn_seconds, lambda: announce(WAITING, 0, total)):
+        timeout_error = LocalSuiteError(
+            f"another installation has held {lock} for {self._turn_seconds:g} s",
+            hint="End the `make` or `flops` in this checkout that hangs, then try again.",
+        )
+        with exclusive(
+            lock, self._turn_seconds, timeout_error, lambda: announce(WAITING, 0, total)
+        ):
             for done, installation in enumerate(outdated):
                 announce(installation.name, done, total)
                 if not installation.is_current(self._python):

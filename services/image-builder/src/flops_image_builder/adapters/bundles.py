@@ -18,8 +18,7 @@ from flops_contracts.bundles import Bundle, bundle_folder, read_bundle, write_bu
 from flops_image_builder.adapters.base_images import base_image, copy_sources, read_base_bundle
 from flops_image_builder.adapters.commands import Commands, CommandTimeoutError, last_lines
 from flops_image_builder.adapters.environments import Environments
-from flops_image_builder.adapters.locking import exclusive
-from flops_image_builder.adapters.storage import storage_errors
+from flops_image_builder.adapters.storage import only_build, storage_errors
 from flops_image_builder.domain.errors import BuildFailedError, ImageStoreError
 from flops_image_builder.domain.locks import Lock, lock_from_text
 from flops_image_builder.domain.plan import CODE, BaseImage, BuildPlan, ImagePlan, Probe, render
@@ -61,7 +60,7 @@ class BundleEngine:
         with storage_errors():
             for image in plan.images:
                 folder = bundle_folder(self._store, image.reference)
-                with exclusive(self._store / "locks" / f"{folder.name}.lock", LOCK_SECONDS):
+                with only_build(self._store / "locks" / f"{folder.name}.lock", LOCK_SECONDS):
                     if not self.has(image.reference):
                         self._build(image, plan.python, folder, reports)
 

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from flops_image_builder.adapters.locking import exclusive
+from flops_image_builder.adapters.storage import only_build
 from flops_image_builder.adapters.uv import Uv
 from flops_image_builder.domain.locks import Lock
 from flops_image_builder.domain.pythons import Interpreter
@@ -44,7 +44,7 @@ class Environments:
         folder = self._folder / sha256(identity.encode()).hexdigest()[:24]
         if folder.exists():
             return folder
-        with exclusive(self._folder / f".{folder.name}.lock", self._lock_timeout_seconds):
+        with only_build(self._folder / f".{folder.name}.lock", self._lock_timeout_seconds):
             if not folder.exists():
                 self._make(folder, layer, below, python, reports)
         return folder

@@ -1,10 +1,12 @@
-"""What to say when the disk does not take what a build writes."""
+"""The image store's folder: one builder at a time for one thing, and errors of the disk."""
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 from flops_image_builder.domain.errors import ImageStoreError
+from flops_runtime.file_locks import exclusive
 
 
 @contextmanager
@@ -16,3 +18,12 @@ def storage_errors() -> Iterator[None]:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         hint = "Free space there." if full else "Check the folder and its permissions."
         raise ImageStoreError(f"the image store cannot be written: {error}", hint=hint) from error
+
+
+def only_build(lock: Path, timeout_seconds: float) -> AbstractContextManager[None]:
+    """Hold ``lock``; raise ``ImageStoreError`` if another build holds it for too long."""
+    error = ImageStoreError(
+        f"another build has held {lock.name} for {timeout_seconds:g} seconds",
+        hint="End the build that hangs, then retry.",
+    )
+    return exclusive(lock, timeout_seconds, error)
