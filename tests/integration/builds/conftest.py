@@ -40,7 +40,7 @@ class Builder:
         }
 
     def actors(self, url, **order):
-        """Build the actors of a repository; return the result, and what was told meanwhile."""
+        """Build the actors of a repository; return the result and the reports."""
         return self._build(FLOPS_BUILD="actors", FLOPS_ML_REPO_URL=url, **order)
 
     def model(self, **order):

@@ -115,12 +115,12 @@ def test_the_pins_of_the_public_sample_build_unmodified(builder, tmp_path):
 
     code = "import numpy, sklearn, yaml; print(numpy.__version__, sklearn.__version__)"
     assert run_python(builder, result.images.learner, "-c", code)[1].strip() == "1.26.4 1.4.2"
-    assert "'mlflow==2.12.1' is dropped" in reports.notices[0]
+    assert "'mlflow==2.12.1' is ignored" in reports.notices[0]
     assert "asks for Python 3.10.14" in reports.notices[1]
     assert reports.notices[2].startswith("your pin 'pyyaml==6.0.1' overrides")
 
 
-def test_an_unreachable_repository_is_told_with_gits_words(builder, tmp_path):
+def test_an_unreachable_repository_is_reported_with_gits_words(builder, tmp_path):
     with pytest.raises(RepositoryUnreachableError, match="does not appear to be a git repository"):
         builder.actors((tmp_path / "nothing").as_uri())
 
@@ -138,7 +138,9 @@ def test_a_model_manager_without_fit_model_is_refused(builder, tmp_path):
     text = (SAMPLE / "model_manager.py").read_text().replace("def fit_model", "def train_model")
     url = a_repository(tmp_path / "mnist", {"model_manager.py": text})
 
-    with pytest.raises(RepositoryInvalidError, match=r"model_manager\.py:\d+: .* lacks fit_model"):
+    with pytest.raises(
+        RepositoryInvalidError, match=r"model_manager\.py:\d+: .* has no method fit_model"
+    ):
         builder.actors(url)
 
 

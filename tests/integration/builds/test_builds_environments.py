@@ -37,11 +37,11 @@ def small_lock(uv):
 def test_two_builders_make_one_environment(environments, small_lock):
     reports = Reports()
     with ThreadPoolExecutor(2) as pool:
-        wanted = [
+        pythons = [
             pool.submit(environments.python_of, (small_lock,), PYTHON, reports) for _ in range(2)
         ]
 
-    assert wanted[0].result() == wanted[1].result()
+    assert pythons[0].result() == pythons[1].result()
     assert reports.steps == ["Installing 1 packages"]
 
 
@@ -63,7 +63,7 @@ def test_a_package_with_another_hash_is_refused_and_nothing_stays(environments, 
     assert [path for path in (tmp_path / "envs").iterdir() if path.is_dir()] == []
 
 
-def test_a_lock_that_is_held_is_waited_for_within_bounds(tmp_path):
+def test_waiting_for_a_held_lock_has_a_limit(tmp_path):
     with (
         only_build(tmp_path / "a.lock", 1),
         pytest.raises(ImageStoreError, match="another build has held"),

@@ -44,11 +44,11 @@ def test_a_name_is_found(repositories, history, tmp_path, ref):
 @pytest.mark.parametrize("digits", [40, 9])
 def test_a_commit_is_found_by_its_hash(repositories, history, tmp_path, digits):
     folder, commits = history
-    wanted = commits["feature/two"]
+    commit = commits["feature/two"]
 
-    checkout = repositories.fetch(str(folder), wanted[:digits], tmp_path)
+    checkout = repositories.fetch(str(folder), commit[:digits], tmp_path)
 
-    assert checkout.commit == wanted
+    assert checkout.commit == commit
     assert repositories.read(checkout)["number.txt"] == "2"
 
 
@@ -58,12 +58,12 @@ def test_a_checkout_carries_nothing_of_git(repositories, history, tmp_path):
     assert not (checkout.folder / ".git").exists()
 
 
-def test_an_unknown_reference_is_told(repositories, history, tmp_path):
+def test_an_unknown_reference_is_reported(repositories, history, tmp_path):
     with pytest.raises(RepositoryUnreachableError, match="no branch, tag or commit 'v9'"):
         repositories.fetch(history[0].as_uri(), "v9", tmp_path)
 
 
-def test_an_empty_repository_is_told(repositories, tmp_path):
+def test_an_empty_repository_is_reported(repositories, tmp_path):
     (tmp_path / "empty").mkdir()
     git(tmp_path / "empty", "init", "--quiet")
 
@@ -71,7 +71,7 @@ def test_an_empty_repository_is_told(repositories, tmp_path):
         repositories.fetch(str(tmp_path / "empty"), "", tmp_path / "checkout")
 
 
-def test_a_host_that_refuses_is_told_without_the_password(repositories, tmp_path):
+def test_a_host_that_refuses_is_reported_without_the_password(repositories, tmp_path):
     with pytest.raises(RepositoryUnreachableError) as caught:
         repositories.fetch("https://me:very-secret@127.0.0.1:9/o/r", "", tmp_path)
 

@@ -1,4 +1,4 @@
-"""Repositories are inspected: real git, real uv, a real round in a process of its own."""
+"""Inspections of repositories with real git, real uv, and a real round in its own process."""
 
 import os
 import shutil
@@ -24,14 +24,14 @@ def inspected(builder, tmp_path):
 
     def inspected(changes=None, **order):
         a_repository(tmp_path / "mnist", changes)
-        told = builder.environment(FLOPS_ML_REPO_URL=str(tmp_path / "mnist"), **order)
-        return inspect(read(InspectionSettings, told), os.environ)
+        variables = builder.environment(FLOPS_ML_REPO_URL=str(tmp_path / "mnist"), **order)
+        return inspect(read(InspectionSettings, variables), os.environ)
 
     return inspected
 
 
 def problems(findings):
-    return [one for one in findings if not one.is_ok]
+    return [finding for finding in findings if not finding.is_ok]
 
 
 def test_a_good_repository_has_no_problems(builder, inspected):
@@ -40,32 +40,32 @@ def test_a_good_repository_has_no_problems(builder, inspected):
     findings = inspected(FLOPS_SUPPORTED_PLATFORMS="linux/amd64,linux/arm64")
 
     assert problems(findings) == []
-    assert {one.check for one in findings} == {
+    assert {finding.check for finding in findings} == {
         "repository",
         "structure",
         "dependencies",
         "imports",
         "methods",
     }
-    assert [one.message for one in findings if "arm64" in one.message] == [
+    assert [finding.message for finding in findings if "arm64" in finding.message] == [
         "the same versions, linux/arm64"
     ]
-    assert builder.manifests() == before, "no image may be left of an inspection"
+    assert builder.manifests() == before, "an inspection must not leave an image"
 
 
-def test_every_problem_of_the_structure_is_told_with_its_place(inspected):
+def test_every_problem_of_the_structure_is_reported_with_its_place(inspected):
     without_fit = SOURCE.replace("def fit_model", "def fit")
 
     findings = problems(inspected({"model_manager.py": without_fit, "conda.yaml": None}))
 
-    assert [(one.check, one.where.partition(":")[0]) for one in findings] == [
+    assert [(finding.check, finding.where.partition(":")[0]) for finding in findings] == [
         ("structure", "model_manager.py"),
         ("structure", "conda.yaml"),
     ]
-    assert all(one.hint for one in findings)
+    assert all(finding.hint for finding in findings)
 
 
-def test_what_is_not_committed_is_told(tmp_path):
+def test_uncommitted_changes_are_reported(tmp_path):
     a_repository(tmp_path / "mnist")
     (tmp_path / "mnist" / "notes.md").write_text("later")
     commands = Commands(os.environ)
@@ -88,29 +88,29 @@ def test_a_folder_without_git_is_taken_as_it_is(tmp_path):
     assert (checkout.folder / "model_manager.py").is_file()
 
 
-def test_what_a_method_does_wrong_is_seen_in_a_round(inspected):
+def test_an_error_in_a_method_is_found_in_a_round(inspected):
     too_hot = SOURCE.replace("return len(self._train_labels)", "raise ValueError('too hot')")
 
-    found = problems(inspected({"model_manager.py": too_hot}))
+    (finding,) = problems(inspected({"model_manager.py": too_hot}))
 
-    assert [one.check for one in found] == ["methods"]
-    assert "raised ValueError: too hot" in found[0].message
-    assert found[0].where.startswith("model_manager.py:")
+    assert finding.check == "methods"
+    assert "raised ValueError: too hot" in finding.message
+    assert finding.where.startswith("model_manager.py:")
 
 
-def test_rows_of_ones_own_are_used(inspected, tmp_path):
+def test_rows_of_the_user_are_used(inspected, tmp_path):
     rows = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"temperature": [1.0, 2.0]}), rows)
 
-    found = problems(inspected(FLOPS_SAMPLE_ROWS=str(rows)))
+    findings = problems(inspected(FLOPS_SAMPLE_ROWS=str(rows)))
 
-    assert "temperature" in found[0].message
+    assert "temperature" in findings[0].message
 
 
 def test_a_repository_that_is_not_there_is_a_finding(builder):
-    told = builder.environment(FLOPS_ML_REPO_URL="file:///nowhere/at/all")
-    settings = read(InspectionSettings, told)
+    variables = builder.environment(FLOPS_ML_REPO_URL="file:///nowhere/at/all")
+    settings = read(InspectionSettings, variables)
 
-    (found,) = inspect(settings, os.environ)
+    (finding,) = inspect(settings, os.environ)
 
-    assert (found.check, found.is_ok) == ("repository", False)
+    assert (finding.check, finding.is_ok) == ("repository", False)

@@ -153,16 +153,16 @@ def test_a_model_that_cannot_be_loaded_is_a_failure_with_its_code(broker, events
         until(lambda: Kind.FAILED in kinds_of(events, project_id), what="the failure is told")
 
 
-def test_a_tracking_server_that_is_away_is_told(builder, built):
+def test_a_tracking_server_that_is_away_is_reported(builder, built):
     order = {**built[1], "FLOPS_RUN_ID": "other", "FLOPS_MODEL_URI": "models:/mnist/1"}
 
     with pytest.raises(TrackingUnreachableError, match=r"http://127\.0\.0\.1:9 does not answer"):
         builder.model(**order)
 
 
-def test_what_is_no_model_is_told(builder, built, tmp_path):
+def test_a_download_that_is_not_a_model_is_reported(builder, built, tmp_path):
     (tmp_path / "empty").mkdir()
     order = {**built[1], "FLOPS_RUN_ID": "third", "FLOPS_MODEL_URI": (tmp_path / "empty").as_uri()}
 
-    with pytest.raises(ModelUnusableError, match="is no MLflow model"):
+    with pytest.raises(ModelUnusableError, match="is not an MLflow model"):
         builder.model(**order)

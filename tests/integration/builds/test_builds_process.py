@@ -15,7 +15,7 @@ from support.broker import running_broker
 from support.waiting import until
 
 
-def test_a_failed_build_is_told_with_its_reason_and_exit_code(builder, tmp_path):
+def test_a_failed_build_is_reported_with_its_reason_and_exit_code(builder, tmp_path):
     url = (tmp_path / "nothing").as_uri()
     order = builder.environment(FLOPS_BUILD="actors", FLOPS_ML_REPO_URL=url)
     heard = []

@@ -42,8 +42,10 @@ def push(hostile, folder, platforms=(AMD64,)):
     reference = f"{hostile.address}/o/r/learner:t"
     assembly = Assembly(registry, folder)
     images = [
-        assembly.assemble(Recipe(reference, one, "", files={"a.txt": one}, root="/flops"), below)
-        for one in platforms
+        assembly.assemble(
+            Recipe(reference, platform, "", files={"a.txt": platform}, root="/flops"), below
+        )
+        for platform in platforms
     ]
     assembly.push(reference, images)
 
@@ -62,7 +64,7 @@ def test_an_unknown_manifest_means_no_image(hostile):
     assert len(hostile.calls) == 1
 
 
-def test_a_refusal_is_no_answer_about_the_image(hostile):
+def test_a_refusal_does_not_mean_that_the_image_is_missing(hostile):
     hostile.on("GET /manifests/t", Answer(401, "authentication required"))
 
     with pytest.raises(ImageStoreError) as caught:
@@ -92,15 +94,15 @@ def test_a_registry_that_comes_back_in_time_is_asked_until_it_does():
     address = f"127.0.0.1:{port}"
 
     with ThreadPoolExecutor(1) as threads:
-        found = threads.submit(a_registry(address, seconds=60).has, f"{address}/o/r/learner:t")
-        assert not wait([found], timeout=0.5).done
+        answer = threads.submit(a_registry(address, seconds=60).has, f"{address}/o/r/learner:t")
+        assert not wait([answer], timeout=0.5).done
         comes_back = HostileRegistry(port)
         comes_back.on("GET /manifests/t", Answer(200, "{}"))
         with comes_back.running():
-            assert found.result(300)
+            assert answer.result(300)
 
 
-def test_a_registry_that_is_away_is_told():
+def test_a_registry_that_is_away_is_reported():
     address = f"127.0.0.1:{free_port()}"
 
     with pytest.raises(ImageStoreError, match="refused") as caught:
@@ -161,12 +163,12 @@ def test_a_layer_that_comes_in_part_is_fetched_again(hostile, tmp_path):
     assert hostile.count(f"PUT /blobs/uploads/1?digest={quote(BELOW)}") == 1
 
 
-def test_a_layer_that_never_comes_whole_is_told(hostile, tmp_path):
+def test_a_layer_that_never_comes_whole_is_reported(hostile, tmp_path):
     accept_all(hostile)
     hostile.on("POST /blobs/uploads/?mount=", Answer(202, headers=BLOB))
     hostile.on(f"GET /flops/dependencies/blobs/{BELOW}", Answer(200, "ab", missing=1))
 
-    with pytest.raises(ImageStoreError, match="getting a layer of"):
+    with pytest.raises(ImageStoreError, match="downloading a layer of"):
         push(hostile, tmp_path)
 
     assert hostile.count("PUT /manifests/") == 0
@@ -193,7 +195,7 @@ def test_a_push_that_breaks_between_platforms_leaves_no_tag(hostile, tmp_path):
     assert hostile.count("PUT /manifests/t") == 0
 
 
-def test_a_registry_whose_disk_is_full_is_told_with_the_way_out(hostile, tmp_path):
+def test_a_registry_whose_disk_is_full_is_reported_with_the_way_out(hostile, tmp_path):
     accept_all(hostile)
     hostile.on("PUT /blobs/uploads/1", Answer(500, "write: no space left on device"))
 

@@ -72,9 +72,9 @@ def test_the_packages_of_the_sample_leave_room_for_the_base(site):
 
 
 def test_no_build_tools_and_no_mlflow_are_among_them(site):
-    there = {path.name for path in site.iterdir()}
+    names = {path.name for path in site.iterdir()}
 
-    assert not there & {"pip", "setuptools", "wheel", "uv", "mlflow", "bin", "Cython", "numba"}
+    assert not names & {"pip", "setuptools", "wheel", "uv", "mlflow", "bin", "Cython", "numba"}
 
 
 def test_what_is_taken_out_stays_in_the_package_cache(site):

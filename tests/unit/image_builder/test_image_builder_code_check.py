@@ -1,4 +1,4 @@
-"""What is found out about a repository without running it."""
+"""Checks of a repository that do not run its code."""
 
 import pytest
 
@@ -104,15 +104,15 @@ def test_all_problems_are_named_at_once():
 
     assert error.reason.startswith("5 problems: ")
     assert "broken.py:1: is not valid Python" in error.reason
-    assert "lacks get_model(self)" in error.reason
-    assert "data_manager.py:1: class DataManager lacks get_data(self)" in error.reason
+    assert "has no method get_model(self)" in error.reason
+    assert "data_manager.py:1: class DataManager has no method get_data(self)" in error.reason
 
 
-def test_a_syntax_error_is_no_missing_class():
+def test_a_syntax_error_is_not_a_missing_class():
     error = refusal_of(a_repository(model_manager="class ModelManager\n"))
 
     assert error.where == "model_manager.py:1"
-    assert "lacks" not in error.reason
+    assert "has no" not in error.reason
 
 
 def test_methods_inherited_from_another_module_count():
@@ -138,20 +138,20 @@ def test_what_a_foreign_base_provides_is_left_open():
 
 
 @pytest.mark.parametrize(
-    ("good", "bad", "said"),
+    ("good", "bad", "message"),
     [
-        ("def fit_model(self):", "def fit_model(self, epochs):", "wants 1 arguments"),
+        ("def fit_model(self):", "def fit_model(self, epochs):", "requires 1 arguments"),
         ("return len(self.rows)\n\n", "pass\n\n", "fit_model returns nothing"),
         ("return len(self.rows)\n\n", "return 'done'\n\n", "fit_model returns 'done'"),
         ("return 0.1, 0.9, len(self.rows)", "return 0.1, 0.9", "evaluate_model returns (0.1, 0.9)"),
         ("return self.model\n", "return None\n", "get_model returns None"),
-        ("(self, parameters)", "(self, parameters, more)", "wants 2 arguments"),
+        ("(self, parameters)", "(self, parameters, more)", "requires 2 arguments"),
     ],
 )
-def test_a_method_that_cannot_work_is_named(good, bad, said):
+def test_a_method_that_cannot_work_is_named(good, bad, message):
     error = refusal_of(a_repository(model_manager=MODEL_MANAGER.replace(good, bad)))
 
-    assert said in error.reason
+    assert message in error.reason
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,10 @@ def test_missing_dependencies_are_a_problem():
     files = a_repository()
     del files["conda.yaml"]
 
-    assert "nothing says what to install" in refusal_of(files).reason
+    assert "so the dependencies are unknown" in refusal_of(files).reason
 
 
-def test_a_dockerfile_is_ignored_aloud():
+def test_a_dockerfile_is_ignored_with_a_notice():
     files = {**a_repository(), "Dockerfile": "FROM scratch\n"}
 
     assert "Dockerfile is ignored" in facts_from_files(files).notices[0]

@@ -55,7 +55,7 @@ def test_requirements_come_from_both_lists_with_their_lines():
     ]
 
 
-def test_the_python_version_is_no_package():
+def test_the_python_version_is_not_a_package():
     assert from_conda_yaml(PUBLIC).python == "==3.10.14"
 
 
@@ -66,5 +66,5 @@ def test_a_wrong_spec_is_a_problem_with_its_line():
 
 
 @pytest.mark.parametrize("text", ["dependencies: [", "name: x", "- just a list", ""])
-def test_what_is_no_environment_is_one_problem(text):
+def test_anything_but_an_environment_is_one_problem(text):
     assert len(from_conda_yaml(text).problems) == 1

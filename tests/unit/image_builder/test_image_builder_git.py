@@ -1,4 +1,4 @@
-"""What git is told; the integration tests run it."""
+"""The environment and arguments of git; the integration tests run it."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""What code certainly imports from outside of its repository."""
+"""Packages that code certainly imports from outside of its repository."""
 
 from flops_image_builder.domain.imports import Import, outside_imports
 from flops_image_builder.domain.sources import parse_sources
@@ -18,14 +18,14 @@ def test_packages_are_named_once_with_their_first_place():
 
 
 def test_modules_of_the_repository_are_followed():
-    found = imports(
+    imported = imports(
         model_manager="from layers.dense import Dense\nimport helpers",
         layers__dense="import torch",
         helpers="import scipy",
         never_imported="import tensorflow",
     )
 
-    assert {one.name for one in found} == {"torch", "scipy"}
+    assert {package.name for package in imported} == {"torch", "scipy"}
 
 
 def test_what_may_never_run_is_not_counted():

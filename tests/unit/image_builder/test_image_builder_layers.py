@@ -38,7 +38,7 @@ def test_everybody_can_read_what_only_its_owner_could(tmp_path):
     layer = a_layer(tmp_path, a_repository(tmp_path / "one"))
 
     with tarfile.open(layer.file) as archive:
-        modes = {one.name: (one.mode, one.uid) for one in archive}
+        modes = {member.name: (member.mode, member.uid) for member in archive}
     assert modes["flops/code/sub/run.sh"] == (0o755, 0)
     assert modes["flops/code/model_manager.py"] == (0o644, 0)
     assert modes["flops/requirements.lock"] == (0o644, 0)
@@ -52,7 +52,7 @@ def test_links_stay_links_and_git_stays_outside(tmp_path):
         assert not [name for name in archive.getnames() if ".git" in name]
 
 
-def test_a_full_disk_is_told_with_the_way_out(tmp_path):
+def test_a_full_disk_is_reported_with_the_way_out(tmp_path):
     repository = a_repository(tmp_path / "one")
 
     with pytest.raises(ImageStoreError, match="No space left") as caught, storage_errors():

@@ -6,12 +6,12 @@ from flops_image_builder.domain.pythons import Interpreter, choose_python, prefe
 
 def machine_with(*minors):
     """Return a ``find`` of a machine that has these Pythons."""
-    there = {minor: Interpreter(f"3.{minor}.4", f"/bin/python3.{minor}") for minor in minors}
-    return there.get
+    pythons = {minor: Interpreter(f"3.{minor}.4", f"/bin/python3.{minor}") for minor in minors}
+    return pythons.get
 
 
 @pytest.mark.parametrize(
-    ("asked", "own", "expected"),
+    ("requested", "own", "expected"),
     [
         ("==3.10.14", 12, (11, 12, 13)),
         ("==3.14.*", 11, (13, 12, 11)),
@@ -23,11 +23,11 @@ def machine_with(*minors):
         ("nonsense", 12, (12, 11, 13)),
     ],
 )
-def test_the_nearest_supported_version_comes_first(asked, own, expected):
-    assert preferred_minors(asked, own) == expected
+def test_the_nearest_supported_version_comes_first(requested, own, expected):
+    assert preferred_minors(requested, own) == expected
 
 
-def test_what_was_asked_for_needs_no_notice():
+def test_the_requested_version_needs_no_notice():
     python, notice = choose_python("==3.12.*", 11, machine_with(11, 12))
 
     assert (python.version, notice) == ("3.12.4", "")

@@ -77,7 +77,9 @@ def test_what_changes_the_dependencies_changes_their_name(others):
 def test_a_platform_with_a_lock_of_its_own_gets_that():
     image = an_image(elsewhere={ARM64: (a_lock(numpy="2.3"),)})
 
-    assert [one.packages for one in dependencies(image, platform=ARM64)] == [a_lock(numpy="2.3")]
+    assert [recipe.packages for recipe in dependencies(image, platform=ARM64)] == [
+        a_lock(numpy="2.3")
+    ]
 
 
 def test_an_image_copies_code_and_lock_and_runs_nothing():

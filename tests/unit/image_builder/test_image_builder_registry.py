@@ -93,7 +93,7 @@ def test_a_reference_says_where_an_image_is(reference, name):
     assert place_of(reference) == (Place("reg:5073", "a/b/learner"), name)
 
 
-def test_a_full_disk_is_told_at_once(tmp_path):
+def test_a_full_disk_is_reported_at_once(tmp_path):
     commands = a_program(tmp_path, "buildah", "echo 'write: no space left on device' >&2; exit 1")
     buildah = Buildah(commands, BuildahSettings(), None, {})
 
@@ -112,14 +112,14 @@ def test_a_build_that_hangs_is_ended(tmp_path):
         buildah.build("/context")
 
 
-def test_a_missing_program_is_told(tmp_path):
+def test_a_missing_program_is_reported(tmp_path):
     buildah = Buildah(Commands({"PATH": str(tmp_path)}), BuildahSettings(), None, {})
 
     with pytest.raises(ImageStoreError, match="is not installed"):
         buildah.run("info")
 
 
-def test_what_is_not_there_is_told_apart_from_what_failed(tmp_path):
+def test_what_is_not_there_is_distinguished_from_what_failed(tmp_path):
     commands = a_program(tmp_path, "buildah", "echo 'name unknown' >&2; exit 125")
     buildah = Buildah(commands, BuildahSettings(), None, {})
 

@@ -48,7 +48,7 @@ def test_comments_hashes_and_continued_lines_are_understood():
     ]
 
 
-def test_an_index_is_ignored_aloud():
+def test_an_index_is_ignored_with_a_notice():
     notices = from_requirements_txt("--extra-index-url https://x.example\nnumpy\n").notices
 
     assert len(notices) == 1
@@ -87,10 +87,10 @@ def test_broken_toml_is_a_problem():
     assert len(from_pyproject("[project\n").problems) == 1
 
 
-def test_what_flops_brings_is_dropped_with_a_notice():
+def test_packages_that_flops_provides_are_ignored_with_a_notice():
     dependencies = without_own_packages(from_pyproject(PROJECT))
 
     assert dependencies.requirements == ("numpy>=2",)
     assert dependencies.notices == (
-        "pyproject.toml:6: 'mlflow' is dropped: FLOps brings its own mlflow",
+        "pyproject.toml:6: 'mlflow' is ignored: FLOps installs its own mlflow",
     )

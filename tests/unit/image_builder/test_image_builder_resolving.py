@@ -32,22 +32,22 @@ def resolving():
 
 
 def test_requirements_that_fit_need_no_override(resolving):
-    found = resolving.together(from_requirements_txt("numpy==2.2.0\n"), OWN)
+    resolution = resolving.together(from_requirements_txt("numpy==2.2.0\n"), OWN)
 
-    assert sorted(found.lock.entries) == ["flwr", "numpy"]
-    assert found.notices == ()
+    assert sorted(resolution.lock.entries) == ["flwr", "numpy"]
+    assert resolution.notices == ()
 
 
 def test_only_the_pins_that_clash_override(resolving):
     users = from_requirements_txt("numpy==1.26.4\npyyaml==6.0.1\nprotobuf==4.0\n")
 
-    found = resolving.together(users, OWN)
+    resolution = resolving.together(users, OWN)
 
-    assert found.overrides == ("pyyaml==6.0.1", "protobuf==4.0")
-    assert "'pyyaml==6.0.1' overrides" in found.notices[0]
+    assert resolution.overrides == ("pyyaml==6.0.1", "protobuf==4.0")
+    assert "'pyyaml==6.0.1' overrides" in resolution.notices[0]
 
 
-def test_a_bound_that_is_no_pin_never_overrides(resolving):
+def test_a_bound_that_is_not_a_pin_never_overrides(resolving):
     users = from_requirements_txt("protobuf<5\n")
 
     with pytest.raises(DependenciesUnresolvableError) as caught:
@@ -57,7 +57,7 @@ def test_a_bound_that_is_no_pin_never_overrides(resolving):
     assert caught.value.hint.startswith("FLOps' own packages need other versions")
 
 
-def test_the_users_own_mistakes_are_told_without_flops(resolving):
+def test_the_users_own_mistakes_are_reported_without_flops(resolving):
     with pytest.raises(DependenciesUnresolvableError) as caught:
         resolving.together(from_requirements_txt("missing\n"), OWN)
 

@@ -35,7 +35,7 @@ def test_an_order_for_actors_names_its_bases():
     assert order.platforms == ("linux/amd64",)
 
 
-def test_an_order_for_a_model_is_no_order_for_actors():
+def test_an_order_for_a_model_has_no_order_for_actors():
     settings = read(Settings, MODEL)
 
     assert settings.actors is None

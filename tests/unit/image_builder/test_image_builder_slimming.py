@@ -1,4 +1,4 @@
-"""What is taken out of packages, and that a library still loads without its symbols."""
+"""Files are removed from packages, and a library loads without its symbols."""
 
 import ctypes
 import shutil
@@ -36,7 +36,7 @@ def test_cutting_twice_changes_nothing(library):
     assert library.read_bytes() == content
 
 
-def test_what_is_no_library_stays_as_it_is(tmp_path):
+def test_a_file_that_is_not_a_library_stays_as_it_is(tmp_path):
     file = tmp_path / "x.so"
     file.write_bytes(b"not an ELF file at all, but long enough for the header of one" * 2)
     content = file.read_bytes()

@@ -1,4 +1,4 @@
-"""Whose PyTorch a build takes: the CPU's unless somebody said otherwise."""
+"""The build of PyTorch: for the CPU unless configured otherwise."""
 
 import pytest
 
@@ -9,30 +9,30 @@ from flops_image_builder.domain.pythons import Interpreter
 
 
 class Recorder(Commands):
-    """Keeps what programs are told by environment, and lets each succeed with nothing."""
+    """Records the extra environment of programs; each succeeds without output."""
 
     def __init__(self):
         super().__init__({})
-        self.told = {}
+        self.variables = {}
 
-    def run(self, argv, timeout_seconds, *, folder=None, extra=None, told=None):
-        self.told = dict(extra or {})
+    def run(self, argv, timeout_seconds, *, folder=None, extra=None, on_line=None):
+        self.variables = dict(extra or {})
         return Finished(0, "", "")
 
 
-@pytest.mark.parametrize(("backend", "told"), [("cpu", "cpu"), ("cu128", "cu128"), ("", None)])
-def test_uv_is_told_which_build_to_take(backend, told):
+@pytest.mark.parametrize(("backend", "value"), [("cpu", "cpu"), ("cu128", "cu128"), ("", None)])
+def test_uv_gets_the_configured_build(backend, value):
     commands = Recorder()
 
     Uv(commands, UvSettings(torch_backend=backend)).resolve(
         ("torch==2.13.0",), Interpreter("3.11.2", "/usr/bin/python3")
     )
 
-    assert commands.told.get("UV_TORCH_BACKEND") == told
+    assert commands.variables.get("UV_TORCH_BACKEND") == value
 
 
 @pytest.mark.parametrize(
-    ("asked", "variables", "backend"),
+    ("configured", "variables", "backend"),
     [
         ("cpu", {}, "cpu"),
         ("cpu", {"UV_FIND_LINKS": ""}, "cpu"),
@@ -41,7 +41,7 @@ def test_uv_is_told_which_build_to_take(backend, told):
         ("index", {}, ""),
     ],
 )
-def test_what_uv_was_told_itself_counts(asked, variables, backend):
-    settings = UvSettings(torch_backend=asked)
+def test_the_variables_of_uv_itself_win(configured, variables, backend):
+    settings = UvSettings(torch_backend=configured)
 
     assert uv_settings(settings, variables).torch_backend == backend

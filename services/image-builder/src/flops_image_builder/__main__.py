@@ -17,7 +17,7 @@ from flops_runtime.one_shot import configure_process, exit_with, run_one_shot
 
 
 def main() -> ExitCode:
-    """Carry out the order in the environment."""
+    """Carry out the build that the environment describes."""
     settings = read(Settings, os.environ)
     if settings.is_dry_run:
         return dry_run(settings)
@@ -25,12 +25,12 @@ def main() -> ExitCode:
 
 
 def dry_run(settings: Settings) -> ExitCode:
-    """Print what would be built, and tell nobody."""
+    """Print what would be built, without any message to the manager."""
     configure_process(settings.actor)
     try:
         work(settings, os.environ)(LoggedReports())
     except FlopsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the answer of this command
+        print(error, file=sys.stderr)  # noqa: T201 - the command's output
         return error.exit_code
     return ExitCode.DONE
 
@@ -40,12 +40,14 @@ def inspection() -> ExitCode:
     settings = read(InspectionSettings, os.environ)
     configure_logging(settings.process.log_level, settings.process.log_format)
     try:
-        found = inspect(settings, os.environ)
+        findings = inspect(settings, os.environ)
     except FlopsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the answer of this command
+        print(error, file=sys.stderr)  # noqa: T201 - the command's output
         return error.exit_code
-    print(json.dumps([asdict(one) for one in found]))  # noqa: T201 - the answer of this command
-    return ExitCode.DONE if all(one.is_ok for one in found) else ExitCode.REPOSITORY_INVALID
+    print(json.dumps([asdict(finding) for finding in findings]))  # noqa: T201 - the command's output
+    return (
+        ExitCode.DONE if all(finding.is_ok for finding in findings) else ExitCode.REPOSITORY_INVALID
+    )
 
 
 def assembly() -> ExitCode:
@@ -55,17 +57,17 @@ def assembly() -> ExitCode:
     try:
         built = assemble(settings, os.environ)
     except FlopsError as error:
-        told = {"reason": error.reason, "hint": error.hint, "where": error.where}
-        print(json.dumps({"error": told}))  # noqa: T201 - the answer of this command
+        document = {"reason": error.reason, "hint": error.hint, "where": error.where}
+        print(json.dumps({"error": document}))  # noqa: T201 - the command's output
         return error.exit_code
-    print(json.dumps(asdict(built.images)))  # noqa: T201 - the answer of this command
+    print(json.dumps(asdict(built.images)))  # noqa: T201 - the command's output
     return ExitCode.DONE
 
 
 def check() -> ExitCode:
-    """Import what is otherwise imported only when it is needed."""
+    """Import the modules that are otherwise imported only on use."""
     importlib.import_module("flops_image_builder.adapters.mlflow")
-    print("ok")  # noqa: T201 - the answer of this command
+    print("ok")  # noqa: T201 - the command's output
     return ExitCode.DONE
 
 

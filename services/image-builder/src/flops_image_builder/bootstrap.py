@@ -54,14 +54,14 @@ Work = Callable[[Reports], tuple[Kind, Any]]
 
 
 PACKAGE_INDEX: Final = "index"
-"""The build of PyTorch that the package index has."""
+"""Selects the build of PyTorch on the package index."""
 
 NATIVE: Final = (platform_of(machine()),)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The adapters that both builds share."""
+    """The adapters of both builds."""
 
     repositories: RepositorySource
     uv: Uv
@@ -70,7 +70,7 @@ class Parts:
 
 
 def work(settings: Settings, variables: Mapping[str, str]) -> Work:
-    """Return the one thing that this process is for; ``variables`` is its environment."""
+    """Return the build to run; ``variables`` is the environment of this process."""
 
     def build(reports: Reports) -> tuple[Kind, Any]:
         with tempfile.TemporaryDirectory(prefix="flops-build-") as name:
@@ -80,11 +80,11 @@ def work(settings: Settings, variables: Mapping[str, str]) -> Work:
             if order := settings.actors:
                 actors = counted("actors", partial(_build_actors, parts, order, workspace, reports))
                 return _noted(parts.engine, actors_note(project), Kind.ACTORS_BUILT, actors)
-            if wanted := settings.model:
+            if model_order := settings.model:
                 model = counted(
-                    "model", partial(_build_model, parts, settings, wanted, workspace, reports)
+                    "model", partial(_build_model, parts, settings, model_order, workspace, reports)
                 )
-                note = model_note(project, wanted.run_id)
+                note = model_note(project, model_order.run_id)
                 return _noted(parts.engine, note, Kind.MODEL_BUILT, model)
         raise ValueError("the settings hold no order")
 
@@ -108,14 +108,14 @@ def inspect(settings: InspectionSettings, variables: Mapping[str, str]) -> list[
 
 
 def assemble(settings: InspectionSettings, variables: Mapping[str, str]) -> ActorsBuilt:
-    """Build both actors of a repository or folder on this machine, and tell nobody."""
+    """Build both actors of a repository or folder on this machine, without reporting it."""
     with tempfile.TemporaryDirectory(prefix="flops-assemble-") as name:
         parts = _parts_here(settings, variables)
         return _build_actors(parts, settings.inspection.order, Path(name), LoggedReports())
 
 
 def _parts_here(settings: InspectionSettings, variables: Mapping[str, str]) -> Parts:
-    """Return the adapters for what stays on this machine; folders are repositories, too."""
+    """Return the adapters for builds that stay on this machine, also of plain folders."""
     commands = Commands(variables)
     uv = Uv(commands, uv_settings(settings.tools.uv, variables))
     return Parts(
@@ -127,9 +127,9 @@ def _parts_here(settings: InspectionSettings, variables: Mapping[str, str]) -> P
 
 
 def uv_settings(settings: UvSettings, variables: Mapping[str, str]) -> UvSettings:
-    """Return how uv is used; where it was told itself whose PyTorch to take, that counts."""
-    is_told = any(variables.get(name) for name in ("UV_TORCH_BACKEND", "UV_FIND_LINKS"))
-    if is_told or settings.torch_backend == PACKAGE_INDEX:
+    """Return uv's settings; its own variables for PyTorch take precedence."""
+    is_configured = any(variables.get(name) for name in ("UV_TORCH_BACKEND", "UV_FIND_LINKS"))
+    if is_configured or settings.torch_backend == PACKAGE_INDEX:
         return replace(settings, torch_backend="")
     return settings
 
@@ -168,7 +168,7 @@ def _distribution(settings: RegistrySettings) -> Distribution:
 
 
 def _target(settings: Settings) -> tuple[str, tuple[str, ...]]:
-    """Return the base image whose Python counts, and the platforms."""
+    """Return the base image that determines the Python, and the platforms."""
     if settings.actors:
         return settings.actors.learner_base, settings.actors.platforms or NATIVE
     if settings.model:
@@ -186,7 +186,7 @@ def _build_actors(
 def _build_model(
     parts: Parts, settings: Settings, order: ModelBuild, workspace: Path, reports: Reports
 ) -> ModelBuilt:
-    # MLflow takes seconds to import, which the build of actors need not wait for.
+    # MLflow takes seconds to import, and the build of actors does not need it.
     from flops_image_builder.adapters.mlflow import MlflowModels  # noqa: PLC0415
 
     models = MlflowModels(settings.model_order.mlflow_url if settings.model_order else "")
@@ -195,9 +195,9 @@ def _build_model(
 
 
 def _noted(engine: ImageEngine, name: str, kind: Kind, result: BuildResult) -> tuple[Kind, Any]:
-    """Leave a note for a manager that never hears of the result; without it nothing is lost."""
+    """Record the result for a manager that misses the message; a failure is only logged."""
     try:
         engine.note(name, text_from_result(kind, result))
     except FlopsError as error:
-        logger.warning("what was built could not be noted: %s", error)
+        logger.warning("the result could not be recorded beside the images: %s", error)
     return kind, result

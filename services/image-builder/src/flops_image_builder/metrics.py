@@ -1,4 +1,4 @@
-"""What the image-builder says at /metrics."""
+"""The image-builder's metrics."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,23 +14,26 @@ Built = TypeVar("Built", ActorsBuilt, ModelBuilt)
 
 BUILDS: Final = Counter(
     "flops_builder_builds",
-    "Orders by what was to be built and what came of it: built, reused (it was there) or failed.",
+    "Builds by kind and outcome: built, reused (the images existed) or failed.",
     ["what", "outcome"],
 )
 PHASE_SECONDS: Final = Histogram(
-    "flops_builder_phase_seconds", "Time of a phase of a build.", ["phase"], buckets=WORK_SECONDS
+    "flops_builder_phase_seconds",
+    "Time of a phase of a build.",
+    ["phase"],
+    buckets=WORK_SECONDS,
 )
 
 
 @contextmanager
 def phase(name: str) -> Iterator[None]:
-    """Measure one phase of the build, which is a span of its own in a trace."""
+    """Measure a phase of the build, and make it a span of the trace."""
     with tracing.span(name), PHASE_SECONDS.labels(name).time():
         yield
 
 
 def counted(what: str, build: Callable[[], Built]) -> Built:
-    """Carry out an order, and count what comes of it."""
+    """Run a build and count its outcome."""
     outcome = "failed"
     try:
         built = build()

@@ -1,4 +1,4 @@
-"""What the builder needs from the world, in its own words; one adapter per outside system."""
+"""Interfaces to outside systems; each has an adapter per system."""
 
 from pathlib import Path
 from typing import Protocol
@@ -11,19 +11,19 @@ from flops_image_builder.domain.pythons import Interpreter
 
 
 class Reports(Protocol):
-    """Tells people what happens; ``flops_runtime.reporting.Reporter`` is one."""
+    """Reports to the user, such as ``flops_runtime.reporting.Reporter``."""
 
     def progress(
         self, message: str, done: float = 0, total: float | None = None, unit: str = ""
     ) -> None:
-        """Say how far a step is."""
+        """Report the progress of a step."""
 
     def notice(self, message: str) -> None:
-        """Tell the user what is no failure, but good to know."""
+        """Report something useful to know that is not a failure."""
 
 
 class RepositorySource(Protocol):
-    """Where ML repositories come from."""
+    """The source of ML repositories."""
 
     def fetch(self, url: str, ref: str, folder: Path) -> Checkout:
         """Put ``ref`` of ``url`` into ``folder``; raise ``RepositoryUnreachableError``."""
@@ -37,28 +37,28 @@ class Interpreters(Protocol):
 
     @property
     def own_minor(self) -> int:
-        """The minor version that the builder itself runs on."""
+        """The minor version of the builder's own Python."""
 
     def find(self, minor: int) -> Interpreter | None:
         """Return a working Python 3.<minor>, or None."""
 
     def configured(self) -> Interpreter | None:
-        """Return the one that settings prescribe, or None; raise ``PythonMissingError``."""
+        """Return the Python that the settings name, or None; raise ``PythonMissingError``."""
 
 
 class PythonOfBase(Protocol):
-    """Knows what base images bring."""
+    """Looks up the Python of base images."""
 
     def python_of(self, reference: str) -> Interpreter:
         """Return the Python of a base image; raise ``ImageStoreError``."""
 
 
 class ResolutionFailedError(Exception):
-    """The resolver found no solution; the text is its own message."""
+    """The resolver found no solution; the text is its message."""
 
 
 class Resolver(Protocol):
-    """Finds versions that fit together."""
+    """Finds compatible versions of packages."""
 
     def resolve(
         self,
@@ -69,50 +69,50 @@ class Resolver(Protocol):
     ) -> Lock:
         """Return a lock with hashes; raise ``ResolutionFailedError``.
 
-        Constraints bound what is needed anyway; an override replaces every other bound.
+        A constraint bounds a package only if it is needed; an override replaces every other bound.
         """
 
 
 class ImageEngine(Protocol):
-    """Builds and keeps images. Raises ``ImageStoreError`` when it cannot read or write."""
+    """Builds and stores images. Raises ``ImageStoreError`` when it cannot read or write."""
 
-    def platforms(self, asked: tuple[str, ...]) -> tuple[str, ...]:
-        """Return those of the asked platforms that need locks of their own, or none."""
+    def platforms(self, requested: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the platforms that need locks of their own; none for this machine only."""
 
     def base(self, reference: str) -> BaseImage:
-        """Return what is to know about a base image."""
+        """Return a base image."""
 
     def has(self, reference: str) -> bool:
-        """Say whether the complete image is there."""
+        """Return whether the complete image exists."""
 
     def build(self, plan: BuildPlan, reports: Reports) -> None:
-        """Build what is not there yet; raise ``BuildFailedError``.
+        """Build the missing images; raise ``BuildFailedError``.
 
-        An image appears complete or not at all, and two builders of one image do not clash.
+        An image appears complete or not at all, and concurrent builds of one image are safe.
         """
 
     def explain(self, plan: BuildPlan) -> str:
-        """Return all that ``build`` would do, for people; nothing is built."""
+        """Return a readable description of what ``build`` would do, without building."""
 
     def note(self, name: str, text: str) -> None:
-        """Keep what was built where the manager finds it: see ``flops_contracts.build_records``."""
+        """Store a record for the manager: see ``flops_contracts.build_records``."""
 
     def contents(self, reference: str, folder: Path) -> tuple[Path, Lock]:
-        """Return the user's code and the lock of an image; ``folder`` may be used for copies."""
+        """Return the user's code and the lock of an image; ``folder`` may hold copies."""
 
 
 class Rehearsal(Protocol):
     """Tries a learner's image once, without an aggregator."""
 
     def rehearse(self, reference: str, flavor: str, rows: Path | None) -> list[Finding]:
-        """Return what one round with the Parquet file ``rows`` shows; None: with made-up ones."""
+        """Return the findings of one round on the Parquet file ``rows``; None: on made-up rows."""
 
     def forget(self, reference: str) -> None:
-        """Remove the image, finished or not."""
+        """Remove the image, complete or not."""
 
 
 class ModelSource(Protocol):
-    """Where trained models are kept."""
+    """The store of trained models."""
 
     def download(self, uri: str, folder: Path) -> Path:
         """Return the model's folder in ``folder``.

@@ -1,7 +1,7 @@
-"""Puts images together in the registry: a layer of files on an image that is there.
+"""Assembles images in the registry: a layer of files on top of an existing image.
 
-What lies below is named, not fetched, so this takes as long as the files are large. Manifests come
-after all that they name, and the tag comes last: half an image has no name.
+The layers below are referenced, not downloaded, so the time depends on the new files only. Each
+manifest is pushed after everything it refers to, and the tag last: half an image has no name.
 """
 
 import json
@@ -23,7 +23,7 @@ NO_TIME: Final = "1970-01-01T00:00:00Z"
 
 @dataclass(frozen=True)
 class Assembled:
-    """An image for one platform that is not pushed yet."""
+    """An image for one platform that has not been pushed yet."""
 
     platform: str
     below: RemoteImage
@@ -33,7 +33,7 @@ class Assembled:
 
 
 class Assembly:
-    """Carries out recipes that only copy files; ``folder`` is thrown away later."""
+    """Carries out recipes that only copy files; ``folder`` is temporary."""
 
     def __init__(self, registry: Registry, folder: Path) -> None:
         self._registry = registry
@@ -41,7 +41,7 @@ class Assembly:
         self._folder = folder
 
     def assemble(self, recipe: Recipe, below: RemoteImage) -> Assembled:
-        """Make the new layer and all words about it."""
+        """Make the new layer, its configuration and its manifest."""
         folder = self._folder / sha256(f"{recipe.reference} {recipe.platform}".encode()).hexdigest()
         folder.mkdir(parents=True, exist_ok=True)
         layer = write_layer(folder / "layer", recipe.root, recipe.folders, recipe.files)
@@ -64,7 +64,7 @@ class Assembly:
         entries = []
         for image in images:
             for entry in image.below.layers:
-                self._bring(place, entry["digest"], image.below.place)
+                self._provide(place, entry["digest"], image.below.place)
             self._distribution.upload(place, image.layer.digest, image.layer.file)
             self._distribution.upload(place, _digest(image.config.read_bytes()), image.config)
             entry = _entry(MANIFEST, image.manifest)
@@ -87,8 +87,8 @@ class Assembly:
         manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": entry, "layers": []}
         self._distribution.put_manifest(place, tag, _json(manifest), MANIFEST)
 
-    def _bring(self, place: Place, digest: str, source: Place) -> None:
-        """Let ``place`` have a layer of another repository, sent only if there is no other way."""
+    def _provide(self, place: Place, digest: str, source: Place) -> None:
+        """Make a layer of ``source`` available in ``place``; copy it only if mounting fails."""
         if place == source or self._distribution.mount(place, digest, source):
             return
         file = self._folder / digest.removeprefix("sha256:")

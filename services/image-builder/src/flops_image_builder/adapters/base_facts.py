@@ -1,7 +1,7 @@
-"""Base images in a registry: what their labels and files say to the builder.
+"""Reads the labels and files of base images in a registry.
 
 README.md describes the labels; services/learner/Dockerfile is an example. Nothing is unpacked: the
-files that count lie in the last layers, which are small.
+files that matter are in the last layers, which are small.
 """
 
 import tarfile
@@ -26,27 +26,27 @@ LABELS: Final = (*FILES, "flops.site", "flops.code")
 
 @dataclass(frozen=True)
 class Facts:
-    """What there is to know about a base image."""
+    """A base image and its Python."""
 
     image: BaseImage
     python: Interpreter
 
 
 class BaseFacts:
-    """Reads base images, each once: what a tag means must not change in the middle of a build."""
+    """Reads each base image once: the meaning of a tag must not change during a build."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._known: dict[str, Facts] = {}
+        self._facts: dict[str, Facts] = {}
 
     def of(self, reference: str, platform: str) -> Facts:
         """Return the facts; raise ``ImageStoreError``."""
-        if reference not in self._known:
-            self._known[reference] = self._read(reference, platform)
-        return self._known[reference]
+        if reference not in self._facts:
+            self._facts[reference] = self._read(reference, platform)
+        return self._facts[reference]
 
     def pinned(self, base: BaseImage) -> str:
-        """Return the reference of exactly this base image, whatever its tag means by now."""
+        """Return the reference of exactly this base image, even if its tag has moved since."""
         return f"{without_tag(base.reference)}@{base.identity}"
 
     def _read(self, reference: str, platform: str) -> Facts:
@@ -61,7 +61,7 @@ class BaseFacts:
         missing = [label for label in LABELS if label not in image.labels]
         if missing:
             raise ImageStoreError(
-                f"the base image {reference} lacks the labels {', '.join(missing)}",
+                f"the base image {reference} has no labels {', '.join(missing)}",
                 hint="Build it from the Dockerfile of its service.",
             )
         requirements, version = (image.labels[label] for label in FILES)
@@ -74,26 +74,25 @@ class BaseFacts:
         lines = (line.partition("#")[0].strip() for line in texts[requirements].splitlines())
         needed = tuple(line for line in lines if line)
         places = image.labels["flops.site"], image.labels["flops.code"]
-        found = BaseImage(reference, needed, digest, *places)
-        return Facts(found, Interpreter(texts[version].strip(), "", platform))
+        base = BaseImage(reference, needed, digest, *places)
+        return Facts(base, Interpreter(texts[version].strip(), "", platform))
 
-    def _texts(self, image: RemoteImage, wanted: Iterable[str]) -> dict[str, str]:
+    def _texts(self, image: RemoteImage, paths: Iterable[str]) -> dict[str, str]:
         """Return the texts of files by path, each from the highest layer that has it."""
-        missing = {path.lstrip("/"): path for path in wanted}
+        missing = {path.lstrip("/"): path for path in paths}
         texts: dict[str, str] = {}
         with tempfile.TemporaryDirectory(prefix="flops-base-") as name:
             layer = Path(name) / "layer"
             for entry in reversed(image.layers):
                 if missing:
                     self._registry.distribution.download(image.place, entry["digest"], layer)
-                    found = _read_files(layer, missing.keys())
-                    texts |= {missing.pop(path): text for path, text in found.items()}
+                    files = _read_files(layer, missing.keys())
+                    texts |= {missing.pop(path): text for path, text in files.items()}
         return texts
 
 
 def _read_files(layer: Path, paths: Iterable[str]) -> dict[str, str]:
-    wanted = frozenset(paths)
     with tarfile.open(layer) as archive:
         members = {member.name.removeprefix("./"): member for member in archive}
-        contents = {path: archive.extractfile(members[path]) for path in wanted & members.keys()}
+        contents = {path: archive.extractfile(members[path]) for path in {*paths} & members.keys()}
         return {path: file.read().decode() for path, file in contents.items() if file}

@@ -1,6 +1,6 @@
 """Base images in the local image store; README.md says how they are registered.
 
-A base bundle says by two labels what it needs and where its own packages lie.
+Two labels of a base bundle name its requirements and the folders of its own packages.
 """
 
 import os
@@ -30,14 +30,14 @@ def read_base_bundle(store: Path, reference: str) -> Bundle:
     missing = {REQUIREMENTS_LABEL, SOURCES_LABEL} - bundle.labels.keys()
     if missing:
         raise ImageStoreError(
-            f"the base image {reference} lacks the labels {', '.join(sorted(missing))}",
+            f"the base image {reference} has no labels {', '.join(sorted(missing))}",
             hint="Register it again with 'flops local up'.",
         )
     return bundle
 
 
 def base_image(bundle: Bundle) -> BaseImage:
-    """Return what the builder goes by; the identity changes with every file of the base."""
+    """Return the base image of a bundle; its identity changes with every file of the base."""
     try:
         text = Path(bundle.labels[REQUIREMENTS_LABEL]).read_text(encoding="utf-8")
         digest = sha256(text.encode())
@@ -70,7 +70,7 @@ def source_folders(bundle: Bundle) -> tuple[Path, ...]:
 
 def _files(source: Path) -> Iterator[Path]:
     if not source.is_dir():
-        raise NotADirectoryError(f"{source} is no folder")
+        raise NotADirectoryError(f"{source} is not a folder")
     for file in source.rglob("*"):
         is_left_out = any(
             part == "__pycache__" or part.endswith(".egg-info") for part in file.parts

@@ -1,4 +1,4 @@
-"""The program buildah: argv lists, one storage, deadlines, and reasons when it fails."""
+"""Runs the program buildah on one storage, with deadlines, and explains its failures."""
 
 import logging
 import re
@@ -51,7 +51,7 @@ _TRANSIENT: Final = (
 
 @dataclass(frozen=True)
 class BuildahSettings:
-    """How it keeps images, and how long it may take."""
+    """The storage driver, and how long buildah may take."""
 
     driver: str = declared(
         "auto",
@@ -73,9 +73,9 @@ def _log(line: str) -> None:
 
 
 class Buildah:
-    """Runs buildah; ``variables`` tell it how to reach registries.
+    """Runs buildah; ``variables`` hold the access to registries.
 
-    Without ``storage`` buildah uses its own.
+    Without ``storage``, buildah uses its default one.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Buildah:
         self._driver = "" if settings.driver == "auto" else settings.driver
 
     def argv(self, *arguments: str) -> list[str]:
-        """Return a call of buildah on its storage."""
+        """Return the command line of a buildah call."""
         places: list[str] = []
         if self._storage:
             places = ["--root", str(self._storage / "images")]
@@ -102,7 +102,7 @@ class Buildah:
         return ["buildah", "--storage-driver", self._driver or "overlay", *places, *arguments]
 
     def choose_driver(self) -> None:
-        """Fall back to copies where layers cannot be mounted: it needs no rights, but time."""
+        """Fall back to the slower vfs driver where overlay mounts are not permitted."""
         if self._driver:
             return
         self._driver = "overlay"
@@ -112,25 +112,25 @@ class Buildah:
             self._driver = "vfs"
 
     def run(self, *arguments: str) -> str:
-        """Return what a short call prints; raise ``ImageStoreError``."""
+        """Return the output of a short call; raise ``ImageStoreError``."""
         finished = self._run_shortly(*arguments)
         if not finished.is_success:
             raise store_error(f"buildah {arguments[0]}", reason_of(finished))
         return finished.output.strip()
 
     def forget(self, *arguments: str) -> None:
-        """Clean up with a short call; what cannot be removed is logged and left."""
+        """Clean up with a short call; a failure is logged and ignored."""
         try:
             self.run(*arguments)
         except ImageStoreError as error:
             logger.warning("%s", error)
 
     def attempt(self, *arguments: str, timeout_seconds: float) -> Finished:
-        """Return how a call ended; nothing is made of it."""
+        """Return the result of a call, failed or not."""
         return self._run(self.argv(*arguments), timeout_seconds)
 
     def program(self, argv: Sequence[str], timeout_seconds: float) -> Finished:
-        """Run another program where and as buildah runs."""
+        """Run another program in the same environment as buildah."""
         return self._run(argv, timeout_seconds)
 
     def build(self, *arguments: str) -> None:
@@ -148,11 +148,11 @@ class Buildah:
             raise store_error("building an image", reason_of(finished))
         raise BuildFailedError(
             f"buildah cannot build the image: {last_lines(finished.errors, 3)}",
-            hint="The lines above are buildah's; the log has all of them.",
+            hint="This is the end of buildah's output; the log has all of it.",
         )
 
     def transfer(self, what: str, argv: Sequence[str]) -> str:
-        """Move an image from or to a registry, again if that may help.
+        """Pull or push an image, with retries.
 
         Raises ``ImageAbsentError`` and ``ImageStoreError``.
         """
@@ -179,7 +179,7 @@ class Buildah:
 
     def _run_shortly(self, *arguments: str) -> Finished:
         try:
-            return self._run(self.argv(*arguments), SHORT_SECONDS, told=None)
+            return self._run(self.argv(*arguments), SHORT_SECONDS, on_line=None)
         except CommandTimeoutError as error:
             raise ImageStoreError(
                 str(error), hint="The machine is overloaded or its disk hangs; retry."
@@ -189,10 +189,10 @@ class Buildah:
         self,
         argv: Sequence[str],
         timeout_seconds: float,
-        told: Callable[[str], None] | None = _log,
+        on_line: Callable[[str], None] | None = _log,
     ) -> Finished:
         try:
-            return self._commands.run(argv, timeout_seconds, extra=self._variables, told=told)
+            return self._commands.run(argv, timeout_seconds, extra=self._variables, on_line=on_line)
         except CommandMissingError as error:
             raise ImageStoreError(
                 f"{error} is not installed where the image-builder runs",
@@ -201,6 +201,6 @@ class Buildah:
 
 
 def reason_of(finished: Finished) -> str:
-    """Return the last thing that a program said, without the frame of a log line."""
-    plain = _MESSAGE.sub(lambda found: found["text"].replace('\\"', '"'), finished.errors)
+    """Return the last line of a program's errors, without the prefix of a log line."""
+    plain = _MESSAGE.sub(lambda match: match["text"].replace('\\"', '"'), finished.errors)
     return last_lines(plain, 1)

@@ -1,12 +1,11 @@
-"""The image engine of machines without a container engine: bundles in a local image store.
+"""The image engine for machines without a container engine: bundles in a local image store.
 
-A bundle is a folder with copies of the base's packages, of the user's code and of the model, and
-a manifest that says how to start it; its Python is an environment of the store.
+A bundle is a folder with copies of the base's packages, the user's code and the model, and a
+manifest with the command that starts it; its Python is an environment of the store.
 """
 
 import logging
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from hashlib import sha256
@@ -19,9 +18,10 @@ from flops_image_builder.adapters.base_images import base_image, copy_sources, r
 from flops_image_builder.adapters.commands import Commands, CommandTimeoutError, last_lines
 from flops_image_builder.adapters.environments import Environments
 from flops_image_builder.adapters.storage import only_build, storage_errors
-from flops_image_builder.domain.errors import BuildFailedError, ImageStoreError
+from flops_image_builder.domain.errors import ImageStoreError
 from flops_image_builder.domain.locks import Lock, lock_from_text
 from flops_image_builder.domain.plan import CODE, BaseImage, BuildPlan, ImagePlan, Probe, render
+from flops_image_builder.domain.probes import PROBE_SECONDS, probe_failure, probe_timeout
 from flops_image_builder.domain.pythons import Interpreter
 from flops_image_builder.ports import Reports
 
@@ -29,9 +29,7 @@ logger = logging.getLogger(__name__)
 
 BASE_FOLDER: Final = "base"
 LOCK_FILE: Final = "requirements.lock"
-PROBE_SECONDS: Final = 180.0
 LOCK_SECONDS: Final = 1800.0
-_USER_PLACE = re.compile(rf'File "[^"]*/{CODE}/(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
 class BundleEngine:
@@ -42,8 +40,8 @@ class BundleEngine:
         self._environments = environments
         self._commands = commands
 
-    def platforms(self, asked: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - the port's
-        """See the port; processes run on this machine alone."""
+    def platforms(self, requested: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - the port's
+        """See the port; bundles run on this machine only."""
         return ()
 
     def base(self, reference: str) -> BaseImage:
@@ -51,7 +49,7 @@ class BundleEngine:
         return base_image(read_base_bundle(self._store, reference))
 
     def has(self, reference: str) -> bool:
-        """See the port; an image whose environment was deleted is not complete."""
+        """See the port; an image without its environment is not complete."""
         bundle = read_bundle(self._store, reference)
         return bundle is not None and Path(bundle.argv[0]).exists()
 
@@ -78,7 +76,7 @@ class BundleEngine:
         return render(plan)
 
     def contents(self, reference: str, folder: Path) -> tuple[Path, Lock]:  # noqa: ARG002 - for engines that must copy
-        """See the port; nothing has to be copied, so ``folder`` stays unused."""
+        """See the port; nothing needs copying, so ``folder`` stays unused."""
         bundle = read_bundle(self._store, reference)
         if bundle is None:
             raise ImageStoreError(
@@ -93,7 +91,7 @@ class BundleEngine:
         executable = self._environments.python_of(image.layers, python, reports)
         reports.progress(f"Assembling {image.reference}")
         base = read_base_bundle(self._store, image.base)
-        # Without a manifest, what lies here was left by a build that did not end.
+        # A folder without a manifest was left by a build that was interrupted.
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for target, source in image.contents.items():
@@ -119,22 +117,14 @@ class BundleEngine:
                 extra=bundle.environment,
             )
         except CommandTimeoutError as error:
-            raise BuildFailedError(
-                f"{probe.what} did not end within {PROBE_SECONDS:g} seconds",
-                hint="Importing the repository's modules must not train, download or wait.",
-            ) from error
+            raise probe_timeout(probe) from error
         if not finished.is_success:
             logger.error("%s:\n%s", probe.what, last_lines(finished.errors, 20))
-            raise BuildFailedError(
-                f"{probe.what} failed: {last_lines(finished.errors, 1)}",
-                hint="The packages are installed, but do not work together: add what is missing to "
-                "the repository's dependencies, or change the versions that clash.",
-                where=_user_place(finished.errors),
-            )
+            raise probe_failure(probe, last_lines(finished.errors, 1), finished.errors)
 
 
 def bundle_of(image: ImagePlan, base: Bundle, folder: Path, python: Path) -> Bundle:
-    """Return the manifest of ``image`` in ``folder``; what its base sets applies, too."""
+    """Return the manifest of ``image`` in ``folder``; it inherits the base's environment."""
     code = str(folder / CODE)
     own = {key: value.replace("{root}", str(folder)) for key, value in image.environment.items()}
     import_path = os.pathsep.join([str(folder / BASE_FOLDER), code])
@@ -149,15 +139,10 @@ def bundle_of(image: ImagePlan, base: Bundle, folder: Path, python: Path) -> Bun
 
 
 def _proof(probe: Probe, python: Path, base: BaseImage) -> Path:
-    """Return the file in an environment that says that ``probe`` succeeded with it and ``base``."""
+    """Return the file that marks that ``probe`` succeeded in this environment with ``base``."""
     digest = sha256("\n".join((*probe.arguments, base.identity)).encode()).hexdigest()[:24]
     return python.parents[1] / f".tried-{digest}"
 
 
 def _without_git(_folder: str, names: list[str]) -> set[str]:
     return {".git", "__pycache__"} & set(names)
-
-
-def _user_place(traceback: str) -> str:
-    places = _USER_PLACE.findall(traceback)
-    return f"{places[-1][0]}:{places[-1][1]}" if places else ""

@@ -1,4 +1,4 @@
-"""Runs outside programs: argv lists, a deadline for each, and nobody left behind."""
+"""Runs external programs with a deadline; no process of theirs outlives the call."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from typing import IO
 
 @dataclass(frozen=True)
 class Finished:
-    """What a program left: exit code and texts."""
+    """The exit code and the output of a program."""
 
     code: int
     output: str
@@ -21,7 +21,7 @@ class Finished:
 
     @property
     def is_success(self) -> bool:
-        """Whether it ended with 0."""
+        """Return whether the exit code is 0."""
         return self.code == 0
 
 
@@ -37,14 +37,17 @@ class Commands:
     """Runs programs in the builder's environment, without FLOps' own settings and secrets."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        kept = {key: value for key, value in variables.items() if not key.startswith("FLOPS_")}
-        # Environments are read by many processes: compiled modules are worth keeping in them.
-        kept.pop("PYTHONDONTWRITEBYTECODE", None)
-        self._variables = {k: v for k, v in kept.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+        # Environments are read by many processes, so compiled modules are worth keeping.
+        dropped = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV"}
+        self._variables = {
+            key: value
+            for key, value in variables.items()
+            if not key.startswith("FLOPS_") and key not in dropped
+        }
 
     @property
     def path(self) -> str:
-        """Where programs are looked for."""
+        """The search path for programs."""
         return self._variables.get("PATH", os.defpath)
 
     def run(
@@ -54,12 +57,12 @@ class Commands:
         *,
         folder: Path | None = None,
         extra: Mapping[str, str] | None = None,
-        told: Callable[[str], None] | None = None,
+        on_line: Callable[[str], None] | None = None,
     ) -> Finished:
         """Run ``argv`` to its end; raises ``CommandTimeoutError`` or ``CommandMissingError``.
 
-        ``told`` hears each line while the program runs, in threads of its own. The whole process
-        group is killed when it takes too long or this process is asked to end.
+        ``on_line`` is called with each line of output while the program runs, in other threads. The
+        whole process group is killed at the deadline, or when this process is terminated.
         """
         try:
             process = subprocess.Popen(
@@ -76,7 +79,7 @@ class Commands:
         except FileNotFoundError as error:
             raise CommandMissingError(argv[0]) from error
         try:
-            output, errors = _texts(process, timeout_seconds, told)
+            output, errors = _texts(process, timeout_seconds, on_line)
         except subprocess.TimeoutExpired as error:
             raise CommandTimeoutError(
                 f"{argv[0]} did not end within {timeout_seconds:g} seconds"
@@ -89,30 +92,30 @@ class Commands:
 
 
 def _texts(
-    process: subprocess.Popen[str], timeout_seconds: float, told: Callable[[str], None] | None
+    process: subprocess.Popen[str], timeout_seconds: float, on_line: Callable[[str], None] | None
 ) -> tuple[str, str]:
-    if told is None:
+    if on_line is None:
         return process.communicate(timeout=timeout_seconds)
     texts: tuple[list[str], list[str]] = [], []
     streams = (process.stdout, process.stderr)
     readers = [
-        threading.Thread(target=_read, args=(stream, lines, told), daemon=True)
+        threading.Thread(target=_read, args=(stream, lines, on_line), daemon=True)
         for stream, lines in zip(streams, texts, strict=True)
         if stream
     ]
     for reader in readers:
         reader.start()
     process.wait(timeout_seconds)
-    # A grandchild may hold the streams open for ever.
+    # A grandchild may keep the streams open forever.
     for reader in readers:
         reader.join(timeout=5)
     return "".join(texts[0]), "".join(texts[1])
 
 
-def _read(stream: IO[str], lines: list[str], told: Callable[[str], None]) -> None:
+def _read(stream: IO[str], lines: list[str], on_line: Callable[[str], None]) -> None:
     for line in stream:
         lines.append(line)
-        told(line.rstrip())
+        on_line(line.rstrip())
 
 
 def last_lines(text: str, count: int = 12) -> str:

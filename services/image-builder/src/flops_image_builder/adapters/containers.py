@@ -1,8 +1,8 @@
 """The image engine for containers: dependencies laid out by uv, put into layers by buildah.
 
-Everything is copied, nothing runs while an image is made, so an image for another platform needs no
-emulation. Dependencies are images of their own; code is a layer that is added to them in the
-registry, so that a change of code fetches and unpacks nothing.
+Everything is copied and nothing is run while an image is made, so images for other platforms need
+no emulation. Dependencies are images of their own; code is a layer that is added to them in the
+registry, so that a change of code downloads and unpacks nothing.
 """
 
 import logging
@@ -38,15 +38,15 @@ from flops_image_builder.ports import Reports
 logger = logging.getLogger(__name__)
 
 _BUILD: Final = (
-    # Docker's format alone keeps health checks.
+    # Only Docker's format keeps health checks.
     *("--format", "docker", "--isolation", "chroot", "--layers=false", "--pull-never"),
-    # No times in an image: equal contents are equal layers, wherever and whenever they are made.
+    # No timestamps in an image: equal contents give equal layers, wherever they are made.
     *("--timestamp", "0"),
 )
 
 
 class BuildahEngine:
-    """``ImageEngine`` and ``PythonOfBase``; ``platform`` is the first one that is built for."""
+    """``ImageEngine`` and ``PythonOfBase``; ``platform`` is the first platform to build for."""
 
     def __init__(
         self,
@@ -68,9 +68,9 @@ class BuildahEngine:
         self._passed: set[tuple[str, ...]] = set()
         self._made: set[str] = set()
 
-    def platforms(self, asked: tuple[str, ...]) -> tuple[str, ...]:
+    def platforms(self, requested: tuple[str, ...]) -> tuple[str, ...]:
         """See the port."""
-        return asked or (self._platform,)
+        return requested or (self._platform,)
 
     def base(self, reference: str) -> BaseImage:
         """See the port."""
@@ -81,7 +81,7 @@ class BuildahEngine:
         return self._facts.of(reference, self._platform).python
 
     def has(self, reference: str) -> bool:
-        """See the port; what the registry has under a tag is complete, for tags come last."""
+        """See the port; an image with a tag is complete, because tags are pushed last."""
         return self._registry.has(self._registry.here(reference))
 
     def explain(self, plan: BuildPlan) -> str:
@@ -123,7 +123,7 @@ class BuildahEngine:
             dependencies = self._ensure_dependencies(image, plan, below, reports)
             _check_imports(image, dependencies)
             reports.progress(f"Assembling {image.reference} for {platform}")
-            logger.info("making\n%s", last)
+            logger.info("building\n%s", last)
             assembled.append(self._assembly.assemble(last, dependencies))
             self._try_code(image, below[-1], last, reports)
         reports.progress(f"Pushing {image.reference}")
@@ -132,10 +132,10 @@ class BuildahEngine:
     def _ensure_dependencies(
         self, image: ImagePlan, plan: BuildPlan, recipes: list[Recipe], reports: Reports
     ) -> RemoteImage:
-        """Have the last of ``recipes`` in the registry, tried."""
+        """Build, try and push the last of ``recipes``, unless the registry has it."""
         last = recipes[-1]
         if self._registry.has(last.reference):
-            reports.progress(f"The dependencies for {last.platform} are there")
+            reports.progress(f"The dependencies for {last.platform} exist already")
             return self._registry.image(last.reference, last.platform)
         self._buildah.choose_driver()
         base = self.base(image.base)
@@ -158,8 +158,8 @@ class BuildahEngine:
         return self._registry.image(last.reference, last.platform)
 
     def _make(self, recipe: Recipe, python: Interpreter, below: set[str]) -> set[str]:
-        """Carry the recipe of a layer of packages out; return what can be imported from it."""
-        logger.info("making\n%s", recipe)
+        """Build a layer of packages; return the modules that can be imported from it."""
+        logger.info("building\n%s", recipe)
         context = self._sites.context(recipe.packages or Lock({}), python, recipe.platform)
         modules = below | self._sites.modules(context)
         with tempfile.TemporaryDirectory(prefix="flops-recipe-") as name:
@@ -171,10 +171,10 @@ class BuildahEngine:
         return modules
 
     def _try_code(self, image: ImagePlan, below: Recipe, recipe: Recipe, reports: Reports) -> None:
-        """Import the user's code beside dependencies that were made for it just now.
+        """Import the user's code with dependencies that this build made.
 
-        To fetch and unpack those of an earlier build would take longer than all the rest; actors
-        tell, too, what is wrong with an import.
+        Downloading and unpacking those of an earlier build would take longer than all the rest;
+        actors report failing imports, too.
         """
         probes = [probe for probe in image.probes if not probe.of_base]
         if below.reference not in self._made:
@@ -187,9 +187,9 @@ class BuildahEngine:
 
     def _to_try(self, probes: list[Probe], platform: str) -> list[Probe]:
         if platform != self._native:
-            logger.info("%s is not tried: this machine is %s", platform, self._native)
+            logger.info("images for %s cannot be tried: this machine is %s", platform, self._native)
             return []
-        # An aggregator has all that its learner has: what can be imported there can be here.
+        # An aggregator has all packages of its learner, so a passed probe passes again.
         return [probe for probe in probes if probe.arguments not in self._passed]
 
     def _pull(self, reference: str, platform: str) -> None:
@@ -208,13 +208,13 @@ class BuildahEngine:
 
 
 def _check_imports(image: ImagePlan, dependencies: RemoteImage) -> None:
-    """Raise ``BuildFailedError`` for what the user's code imports, but nothing brings."""
-    there = dependencies.labels.get(MODULES_LABEL, "").split(",")
-    missing = [one for one in image.imports if one.name not in there]
+    """Raise ``BuildFailedError`` if the user's code imports a module that is not installed."""
+    modules = dependencies.labels.get(MODULES_LABEL, "").split(",")
+    missing = [imported for imported in image.imports if imported.name not in modules]
     if missing:
-        names = ", ".join(f"'{one.name}'" for one in missing)
+        names = ", ".join(f"'{imported.name}'" for imported in missing)
         raise BuildFailedError(
-            f"the ML repository imports {names}, which its dependencies do not bring",
+            f"the ML repository imports {names}, which its dependencies do not provide",
             hint="Add what is missing to the repository's dependencies.",
             where=missing[0].where,
         )

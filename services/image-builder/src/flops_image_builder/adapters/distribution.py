@@ -1,6 +1,6 @@
-"""The registry API: manifests and blobs, for all that needs no layer unpacked.
+"""The registry API: manifests and blobs, without unpacking layers.
 
-Tokens are asked for where a registry says so; what may pass by itself is tried again.
+Tokens are requested where a registry demands them; transient failures are retried.
 """
 
 import re
@@ -35,7 +35,7 @@ _TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
 _CREATED: Final = 201
 _CHUNK: Final = 1 << 20
 TIMEOUT_SECONDS: Final = (10.0, 120.0)
-"""To connect, and until the registry says the next word."""
+"""To connect, and for each read."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ def place_of(reference: str) -> tuple[Place, str]:
 
 
 class Distribution:
-    """Speaks to registries; ``logins`` are base64 ``user:password`` by host.
+    """A client of registries; ``logins`` are base64 ``user:password`` by host.
 
-    ``plain`` are the hosts that are spoken to without TLS. Every method raises
-    ``ImageStoreError``, and ``ImageAbsentError`` for what is not there.
+    ``plain`` are the hosts that are reached without TLS. Every method raises ``ImageStoreError``,
+    and ``ImageAbsentError`` for a missing manifest or blob.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Distribution:
         self._patience = patience
         self._tokens: dict[Place, str] = {}
         self._session = requests.Session()
-        # The authorities that all other programs of this machine trust.
+        # The authorities that the other programs of this machine trust.
         self._session.verify = ssl.get_default_verify_paths().cafile or True
 
     def manifest(self, place: Place, reference: str) -> bytes:
@@ -81,7 +81,7 @@ class Distribution:
         return self._call("GET", place, f"manifests/{reference}", headers=headers).content
 
     def put_manifest(self, place: Place, reference: str, content: bytes, kind: str) -> None:
-        """Store a manifest or list; from then on ``reference`` means it."""
+        """Store a manifest or list under ``reference``."""
         headers = {"Content-Type": kind}
         self._call("PUT", place, f"manifests/{reference}", headers=headers, data=content)
 
@@ -90,33 +90,33 @@ class Distribution:
         return self._call("GET", place, f"blobs/{digest}").content
 
     def download(self, place: Place, digest: str, target: Path) -> None:
-        """Write a blob of any size into a file; it is the one that was asked for, and complete."""
+        """Write a blob of any size into a file, and verify its digest."""
 
         def receive() -> None:
             answer = self._attempt("GET", place, f"blobs/{digest}", stream=True)
             with answer, target.open("wb") as file:
-                found = _write(answer, file)
-            if found != digest:
+                received = _write(answer, file)
+            if received != digest:
                 target.unlink()
-                raise TransientError(f"{digest} came as {found}")
+                raise TransientError(f"{digest} arrived as {received}")
 
-        self._retrying(f"getting a layer of {place.host}/{place.repository}", receive)
+        self._retrying(f"downloading a layer of {place.host}/{place.repository}", receive)
 
     def mount(self, place: Place, digest: str, source: Place) -> bool:
-        """Let ``place`` have a blob of ``source``; say False if the registry does not do that."""
+        """Mount a blob of ``source`` in ``place``; return whether the registry did it."""
         options = {"mount": digest, "from": source.repository}
         answer = self._call("POST", place, "blobs/uploads/", params=options)
         return answer.status_code == _CREATED
 
     def upload(self, place: Place, digest: str, file: Path) -> None:
-        """Store a blob, unless it is there."""
+        """Store a blob, unless the registry has it."""
 
         def send() -> None:
             try:
                 self._attempt("HEAD", place, f"blobs/{digest}")
             except ImageAbsentError:
-                begun = self._attempt("POST", place, "blobs/uploads/")
-                target = urljoin(begun.url, begun.headers["Location"])
+                session = self._attempt("POST", place, "blobs/uploads/")
+                target = urljoin(session.url, session.headers["Location"])
                 headers = {"Content-Type": "application/octet-stream"}
                 with file.open("rb") as data:
                     more: dict[str, Any] = {"params": {"digest": digest}, "data": data}
@@ -149,13 +149,13 @@ class Distribution:
         except requests.exceptions.SSLError as error:
             raise store_error(f"reaching the registry {place.host}", str(error)) from error
         except requests.exceptions.RequestException as error:
-            raise TransientError(_words(error)) from error
+            raise TransientError(_innermost_reason(error)) from error
         if answer.status_code == requests.codes.not_found:
-            raise ImageAbsentError(_said(answer))
+            raise ImageAbsentError(_message(answer))
         if answer.status_code in _TRANSIENT:
-            raise TransientError(_said(answer))
+            raise TransientError(_message(answer))
         if not answer.ok:
-            raise store_error(f"{method} {place.host}/{place.repository}", _said(answer))
+            raise store_error(f"{method} {place.host}/{place.repository}", _message(answer))
         return answer
 
     def _send(
@@ -170,43 +170,39 @@ class Distribution:
         return self._session.request(method, url, timeout=TIMEOUT_SECONDS, **options)
 
     def _token(self, place: Place, challenge: Mapping[str, str]) -> str:
-        """Ask the place that the registry names; anonymously without a login."""
+        """Request a token where the registry says; anonymously without a login."""
         login = self._logins.get(place.host)
         headers = {"Authorization": f"Basic {login}"} if login else {}
-        asked = {key: challenge[key] for key in ("service", "scope") if key in challenge}
+        scope = {key: challenge[key] for key in ("service", "scope") if key in challenge}
         answer = self._session.get(
-            challenge.get("realm", ""), params=asked, headers=headers, timeout=TIMEOUT_SECONDS
+            challenge.get("realm", ""), params=scope, headers=headers, timeout=TIMEOUT_SECONDS
         )
         if not answer.ok:
-            raise store_error(f"asking {place.host} for a token", _said(answer))
+            raise store_error(f"asking {place.host} for a token", _message(answer))
         document = answer.json()
         return str(document.get("token") or document.get("access_token") or "")
 
 
 def _write(answer: requests.Response, file: BinaryIO) -> str:
-    """Write what comes and return its digest; a line that breaks may hold the next time."""
+    """Write the body and return its digest; a broken connection is a transient failure."""
     sha = sha256()
     try:
         for chunk in answer.iter_content(_CHUNK):
             sha.update(chunk)
             file.write(chunk)
     except requests.exceptions.RequestException as error:
-        raise TransientError(_words(error)) from error
+        raise TransientError(_innermost_reason(error)) from error
     return f"sha256:{sha.hexdigest()}"
 
 
-def _said(answer: requests.Response) -> str:
-    """Return the registry's own words, on one line."""
-    words = " ".join(answer.text.split())[:300]
-    return (
-        f"{answer.status_code} {answer.reason}: {words}"
-        if words
-        else (f"{answer.status_code} {answer.reason}")
-    )
+def _message(answer: requests.Response) -> str:
+    """Return the status and the registry's message, on one line."""
+    text = " ".join(answer.text.split())[:300]
+    return f"{answer.status_code} {answer.reason}" + (f": {text}" if text else "")
 
 
-def _words(error: Exception) -> str:
-    """Return the innermost reason; what requests puts around it are names of Python classes."""
+def _innermost_reason(error: Exception) -> str:
+    """Return the innermost message; those around it only name classes of requests."""
     while error.__context__ is not None and isinstance(error.__context__, Exception):
         error = error.__context__
     return str(error)

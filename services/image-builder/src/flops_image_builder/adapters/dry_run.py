@@ -1,4 +1,4 @@
-"""An image engine that says what another would do."""
+"""An image engine that only prints what another one would do."""
 
 import logging
 from pathlib import Path
@@ -16,24 +16,24 @@ class DryRun:
     def __init__(self, engine: ImageEngine) -> None:
         self._engine = engine
 
-    def platforms(self, asked: tuple[str, ...]) -> tuple[str, ...]:
+    def platforms(self, requested: tuple[str, ...]) -> tuple[str, ...]:
         """See the port."""
-        return self._engine.platforms(asked)
+        return self._engine.platforms(requested)
 
     def base(self, reference: str) -> BaseImage:
         """See the port."""
         return self._engine.base(reference)
 
     def has(self, reference: str) -> bool:  # noqa: ARG002 - the port's
-        """See the port; a plan is wanted even for what is there."""
+        """Return False: a dry run plans even an image that exists."""
         return False
 
     def build(self, plan: BuildPlan, reports: Reports) -> None:  # noqa: ARG002 - the port's
-        """Print what a build would do."""
+        """Print what the build would do."""
         print(self.explain(plan))  # noqa: T201 - the answer of a dry run
 
     def note(self, name: str, text: str) -> None:
-        """See the port; there is nothing to note."""
+        """Do nothing: nothing was built."""
 
     def explain(self, plan: BuildPlan) -> str:
         """See the port."""
@@ -45,7 +45,7 @@ class DryRun:
 
 
 class LoggedReports:
-    """``Reports`` for a run that nobody follows."""
+    """``Reports`` that go to the log only."""
 
     def progress(
         self,

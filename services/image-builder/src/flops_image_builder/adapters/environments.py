@@ -1,8 +1,7 @@
 """Python environments of the local image store: ``<store>/envs/<key>``, one per dependency layer.
 
 An environment of several layers is a chain: each holds its own packages and a ``.pth`` file that
-names the one below. So a package that learner and aggregator share is installed once, and its
-modules are compiled once.
+names the one below. So packages that learner and aggregator share are installed and compiled once.
 """
 
 import shutil
@@ -21,7 +20,7 @@ LAYER_FILE: Final = "_flops_layer.pth"
 
 
 class Environments:
-    """Makes environments that are not there yet; a half-made one is never seen by anybody."""
+    """Creates missing environments; an incomplete one is never visible."""
 
     def __init__(self, store: Path, uv: Uv, lock_timeout_seconds: float = 1800.0) -> None:
         self._folder = store / "envs"
@@ -29,7 +28,7 @@ class Environments:
         self._lock_timeout_seconds = lock_timeout_seconds
 
     def python_of(self, layers: Sequence[Lock], python: Interpreter, reports: Reports) -> Path:
-        """Return the Python of the environment with all ``layers``, which is made if missing."""
+        """Return the Python of the environment with all ``layers``; create it if missing."""
         below: Path | None = None
         for layer in layers:
             below = self._ensure(layer, below, python, reports)

@@ -1,4 +1,4 @@
-"""A folder of this machine as an ML repository: what git would take of it, committed or not."""
+"""A folder of this machine as an ML repository, uncommitted files included."""
 
 import shutil
 from pathlib import Path
@@ -12,18 +12,18 @@ LEFT_OUT = shutil.ignore_patterns(".git", "__pycache__", ".venv", "node_modules"
 
 
 class FoldersAndRepositories:
-    """``RepositorySource``: folders are taken as they are, everything else is git's."""
+    """``RepositorySource`` that takes folders as they are, and clones everything else."""
 
     def __init__(self, repositories: GitRepositories, commands: Commands) -> None:
         self._repositories = repositories
         self._commands = commands
 
     def fetch(self, url: str, ref: str, folder: Path) -> Checkout:
-        """See the port. With a ``ref``, a folder is a repository like any other."""
+        """See the port. With a ``ref``, a folder is cloned like any other repository."""
         source = Path(url)
         if ref or not source.is_dir():
             return self._repositories.fetch(url, ref, folder)
-        names = self._taken(source)
+        names = self._file_names(source)
         if names is None:
             shutil.copytree(source, folder, ignore=LEFT_OUT)
             return Checkout("", folder, "which is not a git repository")
@@ -38,8 +38,8 @@ class FoldersAndRepositories:
         """See the port."""
         return self._repositories.read(checkout)
 
-    def _taken(self, folder: Path) -> list[str] | None:
-        """Return the files that git knows or does not ignore; None where there is no git."""
+    def _file_names(self, folder: Path) -> list[str] | None:
+        """Return the files that git does not ignore; None outside a git repository."""
         options = ["-z", "--cached", "--others", "--exclude-standard"]
         try:
             listed = self._git(folder, "ls-files", *options, "--", ".")

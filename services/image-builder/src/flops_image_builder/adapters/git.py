@@ -32,7 +32,7 @@ _ACCESS = re.compile(r"could not read Username|Authentication failed|Permission 
 
 @dataclass(frozen=True)
 class GitSettings:
-    """How to reach repositories. The key file is a deploy key for ssh URLs."""
+    """Access to repositories. The key file is a deploy key for ssh URLs."""
 
     ssh_key_file: str = declared("", "Deploy key for ssh URLs; a path.", "FLOPS_GIT_SSH_KEY_FILE")
     user: str = declared("", "User for https URLs, beside a token.", "FLOPS_GIT_USER")
@@ -54,7 +54,7 @@ class GitRepositories:
         self._settings = settings
 
     def fetch(self, url: str, ref: str, folder: Path) -> Checkout:
-        """See the port. Only the asked commit is fetched where the server allows it."""
+        """See the port. Only the requested commit is fetched where the server allows it."""
         refuse_options(url, ref)
         folder.mkdir(parents=True, exist_ok=True)
         self._local(["init", "--quiet"], folder, url)
@@ -76,7 +76,7 @@ class GitRepositories:
         }
 
     def _search(self, url: str, ref: str, folder: Path, first: Finished) -> str:
-        """Fetch all branches and tags, for servers that give no single commit by its hash."""
+        """Fetch all branches and tags, for servers that do not serve a commit by its hash."""
         if not ref:
             raise self._unreachable(url, ref, first)
         everything = ["--tags", "--force"]
@@ -85,12 +85,12 @@ class GitRepositories:
             raise self._unreachable(url, ref, whole)
         for name in (f"refs/remotes/origin/{ref}", f"refs/tags/{ref}", ref):
             argv = ["rev-parse", "--quiet", "--verify", "--end-of-options", f"{name}^{{commit}}"]
-            found = self._git(argv, folder, url)
-            if found.is_success:
-                return found.output.strip()
+            finished = self._git(argv, folder, url)
+            if finished.is_success:
+                return finished.output.strip()
         raise RepositoryUnreachableError(
             f"the repository {without_credentials(url)} has no branch, tag or commit '{ref}'",
-            hint="Correct ml_repo_ref in the project SLA, or push what it names.",
+            hint="Correct ml_repo_ref in the project SLA, or push what it refers to.",
         )
 
     def _fetch(self, url: str, options: list[str], refspec: str, folder: Path) -> Finished:
@@ -139,38 +139,39 @@ class GitRepositories:
             ) from error
 
     def _unreachable(self, url: str, ref: str, finished: Finished) -> RepositoryUnreachableError:
-        said = without_credentials(last_lines(finished.errors, 4)).replace("\n", "; ")
-        hint = (
-            "Check ml_repo_url in the project SLA; it must be a git URL that this machine reaches."
-        )
-        if _ACCESS.search(said):
+        message = without_credentials(last_lines(finished.errors, 4)).replace("\n", "; ")
+        hint = "Check ml_repo_url in the project SLA: this machine must be able to clone it."
+        if _ACCESS.search(message):
             hint = (
                 "The repository is private or does not exist: correct the URL, or give the "
                 "image-builder a deploy key (FLOPS_GIT_SSH_KEY_FILE) or a token (FLOPS_GIT_TOKEN)."
             )
-        asked = f" ({ref})" if ref else ""
+        at_ref = f" ({ref})" if ref else ""
         return RepositoryUnreachableError(
-            f"the repository {without_credentials(url)}{asked} cannot be cloned: git says: {said}",
+            f"the repository {without_credentials(url)}{at_ref} cannot be cloned; "
+            f"git reports: {message}",
             hint=hint,
         )
 
 
 def refuse_options(url: str, ref: str) -> None:
-    """Raise ``RepositoryUnreachableError`` for what git would take for an option or a helper."""
+    """Raise ``RepositoryUnreachableError`` for what git would read as an option or a helper."""
     hint = "Correct ml_repo_url or ml_repo_ref in the project SLA."
     if not url or url.startswith("-") or "::" in url.split("/", 1)[0]:
-        raise RepositoryUnreachableError(f"'{url}' is no git URL", hint=hint)
+        raise RepositoryUnreachableError(f"'{url}' is not a git URL", hint=hint)
     if ref.startswith("-") or re.search(r"[\s:?*\[\\^~\x00]|\.\.", ref):
-        raise RepositoryUnreachableError(f"'{ref}' is no branch, tag or commit", hint=hint)
+        raise RepositoryUnreachableError(
+            f"'{ref}' is not the name of a branch, tag or commit", hint=hint
+        )
 
 
 def without_credentials(text: str) -> str:
-    """Return ``text`` with user and password cut out of every http(s) URL in it."""
+    """Return ``text`` without the user and password of any http(s) URL in it."""
     return re.sub(r"(https?://)[^/@\s]*@", r"\1", text)
 
 
 def environment_of(url: str, settings: GitSettings) -> dict[str, str]:
-    """Return git's environment; credentials travel here, where no process list shows them."""
+    """Return git's environment; it holds the credentials, which no process list may show."""
     ssh = ["ssh", "-oBatchMode=yes", "-oStrictHostKeyChecking=accept-new", "-oConnectTimeout=20"]
     if settings.ssh_key_file:
         ssh += ["-oIdentitiesOnly=yes", "-i", settings.ssh_key_file]

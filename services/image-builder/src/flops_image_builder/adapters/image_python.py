@@ -1,4 +1,4 @@
-"""The Python of actors in containers: the one that their base image brings."""
+"""The Python of actors in containers: the one in their base image."""
 
 from dataclasses import replace
 
@@ -20,10 +20,10 @@ class ImagePython:
         return int(self._images.python_of(self._base).minor.split(".")[1])
 
     def find(self, minor: int) -> Interpreter | None:
-        """See the port; there is one."""
-        found = replace(self._images.python_of(self._base), platform=self._platform)
-        return found if found.minor == f"3.{minor}" else None
+        """See the port; the base image has exactly one."""
+        python = replace(self._images.python_of(self._base), platform=self._platform)
+        return python if python.minor == f"3.{minor}" else None
 
     def configured(self) -> Interpreter | None:
-        """See the port; nothing but the base image prescribes it."""
+        """Return None: only the base image decides."""
         return None

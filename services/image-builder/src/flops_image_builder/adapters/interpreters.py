@@ -1,4 +1,4 @@
-"""The Pythons on this machine: found on PATH, and believed only after they have answered."""
+"""The Pythons on this machine: found on PATH, and accepted only if they run."""
 
 import os
 import sys
@@ -14,8 +14,8 @@ from flops_image_builder.domain.errors import PythonMissingError
 from flops_image_builder.domain.pythons import SUPPORTED_MINORS, Interpreter
 
 PROBE_SECONDS: Final = 15.0
-# A launcher such as pyenv's may stand on PATH for versions that are not switched on, and the
-# executable of a virtual environment is no base for another.
+# A launcher such as pyenv's may be on PATH for versions that are not active, and the executable of
+# a virtual environment cannot be the base of another.
 _PROBE: Final = (
     "import platform, sys; "
     "print(platform.python_version(), getattr(sys, '_base_executable', '') or sys.executable)"
@@ -23,7 +23,7 @@ _PROBE: Final = (
 
 
 class PathInterpreters:
-    """``Interpreters`` by PATH; ``configured`` is a path or a version such as 3.12."""
+    """``Interpreters`` on PATH; ``configured`` is a path or a version such as 3.12."""
 
     def __init__(self, commands: Commands, configured: str = "") -> None:
         self._commands = commands
@@ -43,9 +43,9 @@ class PathInterpreters:
         if minor == self.own_minor:
             candidates.append(sys.executable)
         for candidate in dict.fromkeys(candidates):
-            found = self._ask(candidate) if Path(candidate).is_file() else None
-            if found and found.minor == f"3.{minor}":
-                return found
+            python = self._probe(candidate) if Path(candidate).is_file() else None
+            if python and python.minor == f"3.{minor}":
+                return python
         return None
 
     def configured(self) -> Interpreter | None:
@@ -53,17 +53,17 @@ class PathInterpreters:
         if not self._configured:
             return None
         if self._configured.startswith("3.") and "/" not in self._configured:
-            found = self.find(int(self._configured.split(".")[1]))
+            python = self.find(int(self._configured.split(".")[1]))
         else:
-            found = self._ask(self._configured)
-        if not found or int(found.minor.split(".")[1]) not in SUPPORTED_MINORS:
+            python = self._probe(self._configured)
+        if not python or int(python.minor.split(".")[1]) not in SUPPORTED_MINORS:
             raise PythonMissingError(
-                f"FLOPS_PYTHON is '{self._configured}', but that is no Python 3.11 to 3.13 here",
+                f"FLOPS_PYTHON is '{self._configured}', which is not a Python 3.11 to 3.13 here",
                 hint="Set it to a version such as 3.12, or to the path of an interpreter.",
             )
-        return found
+        return python
 
-    def _ask(self, executable: str) -> Interpreter | None:
+    def _probe(self, executable: str) -> Interpreter | None:
         try:
             answer = self._commands.run([executable, "-I", "-c", _PROBE], PROBE_SECONDS)
         except (CommandMissingError, CommandTimeoutError, PermissionError):

@@ -1,4 +1,4 @@
-"""Layers of files that are copied as they are: equal files give equal layers, everywhere."""
+"""Reproducible image layers of copied files: equal files give equal layers."""
 
 import gzip
 import os
@@ -15,7 +15,7 @@ _LEFT_OUT: Final = frozenset({".git", "__pycache__"})
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer in a file: its names, packed and unpacked, and its size as packed."""
+    """A layer in a file: its digests, packed and unpacked, and its packed size."""
 
     file: Path
     digest: str
@@ -24,14 +24,14 @@ class Layer:
 
 
 class SupportsWrite(Protocol):
-    """What bytes can be written to."""
+    """A target for bytes."""
 
     def write(self, data: Any, /) -> Any:
         """Write all of ``data``."""
 
 
 class _Hashed(RawIOBase):
-    """A file to write to that knows the digest of what was written."""
+    """A file that computes the digest of the bytes written to it."""
 
     def __init__(self, target: SupportsWrite) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ def write_layer(
     """Pack ``folders`` and ``files`` by their names below ``root``, owned by root."""
     with target.open("wb") as raw:
         packed = _Hashed(raw)
-        # No name, no time: both would be part of the layer.
+        # No file name and no time: both would become part of the layer.
         with gzip.GzipFile("", "wb", mtime=0, fileobj=packed) as zipped:
             plain = _Hashed(zipped)
             with tarfile.open(fileobj=plain, mode="w|", format=tarfile.PAX_FORMAT) as archive:
@@ -69,7 +69,7 @@ def _add_tree(archive: tarfile.TarFile, name: str, folder: Path) -> None:
     for path in _walk(folder):
         relative = path.relative_to(folder).as_posix()
         member = archive.gettarinfo(path, name if relative == "." else f"{name}/{relative}")
-        # A link to a file that is there twice becomes a file: nobody knows it by its other name.
+        # A hard link becomes a file: its other name may not be part of the layer.
         if path.is_file() and not path.is_symlink():
             member.type, member.linkname, member.size = tarfile.REGTYPE, "", path.stat().st_size
         if not (member.isreg() or member.isdir() or member.issym()):
@@ -91,7 +91,7 @@ def _add_text(archive: tarfile.TarFile, name: str, text: str) -> None:
 
 
 def _neutral(member: tarfile.TarInfo, *, is_executable: bool) -> None:
-    """Everybody may read, nobody but root may write, and nobody knows since when."""
+    """Make it owned by root, readable by everybody, and without a time."""
     member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = ""
     member.mode = 0o755 if is_executable else 0o644

@@ -1,4 +1,4 @@
-"""Trained models from MLflow, through the tracking server alone."""
+"""Trained models from MLflow, through the tracking server only."""
 
 import shutil
 from pathlib import Path
@@ -31,16 +31,16 @@ class MlflowModels:
         MLFLOW_HTTP_REQUEST_TIMEOUT.set(REQUEST_SECONDS)  # type: ignore[no-untyped-call]
         MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(RETRIES)  # type: ignore[no-untyped-call]
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)  # type: ignore[no-untyped-call]
-        # A registry is found by this alone: the parameter of the call below does not reach it.
+        # The model registry reads only this setting: the call below does not pass its URI on.
         mlflow.set_tracking_uri(self._url)
         mlflow.set_registry_uri(self._url)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
-            found = artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
+            model = artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
         except (MlflowException, RequestException, OSError) as error:
             raise self._explained(uri, error) from error
-        return Path(found)
+        return Path(model)
 
     def _explained(
         self, uri: str, error: Exception

@@ -1,4 +1,4 @@
-"""What registries and disks say when they refuse, and what to tell people then."""
+"""Recognises failures of registries and disks by their messages, and explains them."""
 
 import logging
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from flops_image_builder.domain.errors import ImageStoreError
 logger = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 3
-"""The least, however long each of them takes."""
+"""The minimum, however long each attempt takes."""
 
 LONGEST_PAUSE_SECONDS: Final = 20.0
 
@@ -31,7 +31,7 @@ _CERTIFICATE: Final = ("certificate",)
 
 _HINTS: Final = (
     (DISK_FULL, "Free space where the image-builder and the registry keep their images."),
-    (REFUSED, "The registry refuses the builder: check its user, password and authfile."),
+    (REFUSED, "The registry refuses the builder: check the user, password and authfile."),
     (_HTTP_ONLY, "The registry speaks plain HTTP: set FLOPS_REGISTRY_TLS=off."),
     (_CERTIFICATE, "Add the registry's certificate authority to the builder's (SSL_CERT_FILE)."),
 )
@@ -47,7 +47,7 @@ class TransientError(Exception):
 
 @dataclass(frozen=True)
 class Patience:
-    """For how many seconds a registry that is away is asked again; the pauses in between double."""
+    """For how many seconds calls to an absent registry are retried; the pauses double."""
 
     seconds: float = declared(
         120.0,
@@ -57,17 +57,17 @@ class Patience:
     first_pause_seconds: float = 1.0
 
     def retrying(self, what: str) -> Retrying:
-        """Return what calls again after a ``TransientError``, which is raised in the end."""
+        """Return a retrier for ``TransientError``; the last one is raised."""
 
-        def tell(state: RetryCallState) -> None:
+        def log_failure(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            logger.warning("%s failed and is tried again: %s", what, error)
+            logger.warning("%s failed, retrying: %s", what, error)
 
         return Retrying(
             stop=stop_all(stop_after_attempt(ATTEMPTS), stop_after_delay(self.seconds)),
             wait=wait_exponential(multiplier=self.first_pause_seconds, max=LONGEST_PAUSE_SECONDS),
             retry=retry_if_exception_type(TransientError),
-            before_sleep=tell,
+            before_sleep=log_failure,
             reraise=True,
         )
 
@@ -76,12 +76,12 @@ PATIENT: Final = Patience()
 
 
 def says(text: str, signs: tuple[str, ...]) -> bool:
-    """Say whether one of ``signs`` is in a text."""
+    """Return whether one of ``signs`` is in a text."""
     return any(sign in text.lower() for sign in signs)
 
 
-def store_error(what: str, said: str) -> ImageStoreError:
-    """Return the error for something that failed with the words ``said``."""
+def store_error(what: str, message: str) -> ImageStoreError:
+    """Return the error for an action that failed with ``message``."""
     usual = "Check that the image registry runs, then retry the project."
-    hint = next((hint for signs, hint in _HINTS if says(said, signs)), usual)
-    return ImageStoreError(f"{what} failed: {said}", hint=hint)
+    hint = next((hint for signs, hint in _HINTS if says(message, signs)), usual)
+    return ImageStoreError(f"{what} failed: {message}", hint=hint)

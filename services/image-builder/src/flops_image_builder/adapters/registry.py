@@ -1,4 +1,4 @@
-"""The registry of built images and of their bases: how it is reached, and what it is asked."""
+"""The registry of built images and of their bases."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ from flops_image_builder.domain.errors import ImageStoreError
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrySettings(RegistryAccess):
-    """How images are called (``name``), and how their registry is reached from here."""
+    """The name that images begin with, and how their registry is reached from here."""
 
     name: str = field(
         metadata=about(
@@ -46,7 +46,7 @@ class RegistrySettings(RegistryAccess):
 
 
 def logins_of(settings: RegistrySettings) -> dict[str, str]:
-    """Return what proves who the builder is, by host."""
+    """Return the builder's credentials by host."""
     if settings.user:
         login = base64.b64encode(f"{settings.user}:{settings.password}".encode()).decode()
         return dict.fromkeys(settings.hosts, login)
@@ -59,12 +59,12 @@ def logins_of(settings: RegistrySettings) -> dict[str, str]:
     except (OSError, ValueError, AttributeError) as error:
         raise ImageStoreError(
             f"the authfile {settings.auth_file} cannot be read: {error}",
-            hint="FLOPS_REGISTRY_AUTH_FILE names a file as 'skopeo login' writes it.",
+            hint="FLOPS_REGISTRY_AUTH_FILE must name a file such as 'skopeo login' writes.",
         ) from error
 
 
 def variables_of(settings: RegistrySettings, folder: Path) -> dict[str, str]:
-    """Write the credentials into ``folder`` for programs; return the variables that say so."""
+    """Write the credentials into ``folder``; return the variables that point programs to them."""
     auth_file = settings.auth_file
     if settings.user:
         logins = logins_of(settings).items()
@@ -78,7 +78,7 @@ def variables_of(settings: RegistrySettings, folder: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class RemoteImage:
-    """What an image in a registry is made of, for one platform; nothing of it is unpacked."""
+    """The manifest and configuration of an image in a registry, for one platform."""
 
     place: Place
     manifest: Mapping[str, Any]
@@ -86,12 +86,12 @@ class RemoteImage:
 
     @property
     def layers(self) -> list[dict[str, Any]]:
-        """The manifest's words on each layer, the lowest first."""
+        """The manifest's entries for the layers, the lowest first."""
         return list(self.manifest["layers"])
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """What the image says of itself."""
+        """The labels of the image."""
         return self.config["config"].get("Labels") or {}
 
     @property
@@ -102,7 +102,7 @@ class RemoteImage:
 
 
 class Registry:
-    """Asks a registry; ``distribution`` speaks to it."""
+    """Images in a registry, read through ``distribution``."""
 
     def __init__(self, distribution: Distribution, settings: RegistrySettings) -> None:
         self.distribution = distribution
@@ -110,13 +110,13 @@ class Registry:
 
     @property
     def address(self) -> str:
-        """What the references of images begin with, as the builder reaches them."""
+        """The prefix of image references, as the builder reaches them."""
         return self._settings.address or self._settings.name
 
     def verify(self, reference: str) -> str:
-        """Return how programs are told whether the registry of an image must speak TLS.
+        """Return buildah's option for TLS to the registry of an image.
 
-        It is said of our own registry only: base images may come from anywhere.
+        The setting is about our own registry only: base images may come from anywhere.
         """
         is_own = reference.partition("/")[0] in self._settings.hosts
         return f"--tls-verify={str(self._settings.tls or not is_own).lower()}"
@@ -130,7 +130,7 @@ class Registry:
         return f"sha256:{sha256(self.distribution.manifest(*place_of(reference))).hexdigest()}"
 
     def has(self, reference: str) -> bool:
-        """Say whether an image is there."""
+        """Return whether the registry has an image."""
         try:
             self.digest(reference)
         except ImageAbsentError:
@@ -138,7 +138,7 @@ class Registry:
         return True
 
     def image(self, reference: str, platform: str) -> RemoteImage:
-        """Return what an image is made of; raise ``ImageAbsentError``."""
+        """Return an image; raise ``ImageAbsentError``."""
         place, name = place_of(reference)
         try:
             manifest = json.loads(self.distribution.manifest(place, name))
@@ -151,7 +151,7 @@ class Registry:
             raise unreadable(reference, error) from error
 
     def copy_last_layer(self, reference: str, platform: str, folder: Path) -> None:
-        """Put what the last layer of an actor's image holds of FLOps into ``folder``."""
+        """Copy FLOps' files in the last layer of an actor's image into ``folder``."""
         try:
             image = self.image(reference, platform)
             root = PurePosixPath(image.labels["flops.code"]).parent
@@ -169,7 +169,7 @@ class Registry:
 
 
 def unreadable(reference: str, error: Exception) -> ImageStoreError:
-    """Return the error for an image that is not what it should be."""
+    """Return the error for an image with unexpected content."""
     return ImageStoreError(
         f"the image {reference} cannot be read: {error!r}",
         hint="Delete it in the registry, then retry the project from the start.",
@@ -178,14 +178,14 @@ def unreadable(reference: str, error: Exception) -> ImageStoreError:
 
 def _digest_for(platform: str, index: Mapping[str, Any], reference: str) -> str:
     for entry in index["manifests"]:
-        about = entry.get("platform", {})
-        if f"{about.get('os')}/{about.get('architecture')}" == platform:
+        target = entry.get("platform", {})
+        if f"{target.get('os')}/{target.get('architecture')}" == platform:
             return str(entry["digest"])
-    raise ImageAbsentError(f"{reference} is not made for {platform}")
+    raise ImageAbsentError(f"{reference} is not available for {platform}")
 
 
 def _extract(layer: Path, root: PurePosixPath, folder: Path) -> None:
-    """Take the files below ``root``; links and whatever points elsewhere are left out."""
+    """Extract the files below ``root``; links and paths that lead elsewhere are left out."""
     with tarfile.open(layer) as archive:
         for member in archive:
             path = PurePosixPath("/") / member.name

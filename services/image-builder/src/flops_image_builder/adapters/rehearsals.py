@@ -13,8 +13,8 @@ from flops_image_builder.domain.findings import Finding
 CHECK: Final = "methods"
 SECONDS: Final = 50.0
 HINT: Final = (
-    "The rows were made up: pictures `image` of 28 x 28 and a `label` from 0 to 9. If yours are "
-    "others, give some of them with --data FILE."
+    "The rows were made up: pictures `image` of 28 x 28 and a `label` from 0 to 9. If yours "
+    "differ, pass some of them with --data FILE."
 )
 
 
@@ -32,7 +32,7 @@ class BundleRehearsal:
             raise ImageStoreError(f"the image {reference} is not in the store {self._store}")
         extra = {**bundle.environment, **({"FLOPS_DATASET_FILE": str(rows)} if rows else {})}
         try:
-            ended = self._commands.run(
+            finished = self._commands.run(
                 [*bundle.argv, "try", flavor],
                 SECONDS,
                 folder=bundle_folder(self._store, reference) / "code",
@@ -41,11 +41,11 @@ class BundleRehearsal:
         except CommandTimeoutError:
             message = f"one round on a few rows did not end within {SECONDS:g} seconds"
             return [Finding(CHECK, False, message, "Do less in set_model_data and fit_model.")]
-        found = _findings(ended.output)
-        if not found:
-            told = last_lines(ended.errors, 3) or f"exit code {ended.code}"
-            return [Finding(CHECK, False, f"the trial of the methods broke off: {told}")]
-        return [one if one.is_ok or rows else _with_hint(one) for one in found]
+        findings = _findings(finished.output)
+        if not findings:
+            reason = last_lines(finished.errors, 3) or f"exit code {finished.code}"
+            return [Finding(CHECK, False, f"the trial of the methods crashed: {reason}")]
+        return [finding if finding.is_ok or rows else _with_hint(finding) for finding in findings]
 
     def forget(self, reference: str) -> None:
         """See the port."""

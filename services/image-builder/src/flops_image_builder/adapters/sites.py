@@ -1,4 +1,4 @@
-"""Build contexts with installed packages, as they go into a layer: made once for each lock."""
+"""Build contexts with installed packages, one for each lock."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +11,7 @@ from flops_image_builder.domain.recipes import SITE
 
 
 class Sites:
-    """Lays packages out below ``folder``, which is thrown away with the build."""
+    """Installs packages below ``folder``, which is deleted after the build."""
 
     def __init__(self, uv: Uv, folder: Path) -> None:
         self._uv = uv

@@ -1,4 +1,4 @@
-"""Takes out of laid-out packages what no process ever reads, for images that edge nodes pull."""
+"""Removes files that no process reads from installed packages: edge nodes pull the images."""
 
 import os
 import shutil
@@ -7,12 +7,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-# These test themselves in folders that nothing else imports; elsewhere ``tests`` may mean anything.
+# Their ``tests`` folders are imported by nothing else; in other packages that is not certain.
 _TESTED: Final = (
     *("certifi", "dill", "fsspec", "multiprocess", "numpy", "pandas", "pyarrow", "scipy"),
     "sklearn",
 )
-# What compilers, type checkers and browsers' debuggers read.
+# Files for compilers, type checkers and debuggers.
 _SOURCES: Final = frozenset(
     {".a", ".c", ".cc", ".cpp", ".h", ".hpp", ".map", ".pxd", ".pxi", ".pyi", ".pyx", ".tp"}
 )
@@ -47,21 +47,21 @@ def slim(site: Path) -> None:
 
 
 def link_equal_libraries(site: Path) -> None:
-    """Keep one of the libraries that several packages brought; the others become links to it."""
-    kept: dict[bytes, Path] = {}
+    """Keep one copy of each library that several packages contain; link the others to it."""
+    first_copies: dict[bytes, Path] = {}
     for file in sorted(site.glob("*.libs/*.so*")):
         if not file.is_symlink():
-            first = kept.setdefault(sha256(file.read_bytes()).digest(), file)
+            first = first_copies.setdefault(sha256(file.read_bytes()).digest(), file)
             if first is not file:
                 file.unlink()
                 file.symlink_to(os.path.relpath(first, file.parent))
 
 
 def cut_symbols(file: Path) -> None:
-    """Cut off what follows the last part of a shared library that is ever loaded.
+    """Truncate a shared library after the last part that is loaded.
 
-    Tools that strip move what they keep, which breaks libraries that were patched before; here
-    every byte that is loaded stays where it was, whatever machine the library is for.
+    Tools such as ``strip`` move parts, which breaks libraries that were patched before; here
+    every loaded byte stays where it was, whatever machine the library is for.
     """
     with file.open("r+b") as handle:
         header = handle.read(_ELF_HEADER.size)
@@ -75,7 +75,7 @@ def cut_symbols(file: Path) -> None:
         end = max([offset + size * count, *(part[2] + part[5] for part in parts)])
         if end >= file.stat().st_size:
             return
-        # No section table any more: its place, its number and where its names were.
+        # Clear the section table: its offset, its count and the index of its names.
         fields[6] = fields[12] = fields[13] = 0
         handle.seek(0)
         handle.write(_ELF_HEADER.pack(*fields))

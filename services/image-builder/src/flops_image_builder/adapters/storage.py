@@ -1,4 +1,4 @@
-"""The image store's folder: one builder at a time for one thing, and errors of the disk."""
+"""The folder of the image store: locks between builds, and errors of the disk."""
 
 import errno
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from flops_runtime.file_locks import exclusive
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Turn an ``OSError`` into an ``ImageStoreError`` with the way out."""
+    """Turn an ``OSError`` into an ``ImageStoreError`` with a hint."""
     try:
         yield
     except OSError as error:

@@ -1,26 +1,23 @@
-"""Runs a finished image's Python once, so that an import that fails is found in time."""
+"""Runs the Python of a finished image once, to find failing imports early."""
 
 import json
 import logging
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from flops_image_builder.adapters.buildah import Buildah
 from flops_image_builder.adapters.commands import CommandTimeoutError, Finished, last_lines
-from flops_image_builder.domain.errors import BuildFailedError
-from flops_image_builder.domain.plan import CODE, Probe
+from flops_image_builder.domain.plan import Probe
+from flops_image_builder.domain.probes import PROBE_SECONDS, probe_failure, probe_timeout
 
 logger = logging.getLogger(__name__)
 
-PROBE_SECONDS: Final = 180.0
 _FORBIDDEN: Final = "creating new mount namespace"
-_USER_PLACE = re.compile(rf'File "[^"]*/{CODE}/(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
 class Trials:
-    """Runs probes in throw-away containers of an image."""
+    """Runs probes in temporary containers of an image."""
 
     def __init__(self, buildah: Buildah) -> None:
         self._buildah = buildah
@@ -34,7 +31,7 @@ class Trials:
     ) -> None:
         """Raise ``BuildFailedError`` unless ``probe`` succeeds in ``image``.
 
-        ``files`` are folders to copy there first, by where they go.
+        ``files`` maps paths of the container to folders that are copied there first.
         """
         container = self._buildah.run("from", "--pull-never", image)
         try:
@@ -42,30 +39,22 @@ class Trials:
                 self._buildah.run("copy", "--quiet", container, str(folder), target)
             finished = self._run(container, probe, environment or {})
         except CommandTimeoutError as error:
-            raise BuildFailedError(
-                f"{probe.what} did not end within {PROBE_SECONDS:g} seconds",
-                hint="Importing the repository's modules must not train, download or wait.",
-            ) from error
+            raise probe_timeout(probe) from error
         finally:
             self._buildah.forget("rm", container)
         if not finished.is_success:
-            raise BuildFailedError(
-                f"{probe.what} failed: {_reason(finished.errors)}",
-                hint="The packages are installed, but do not work together: add what is missing to "
-                "the repository's dependencies, or change the versions that clash.",
-                where=user_place(finished.errors),
-            )
+            raise probe_failure(probe, _reason(finished.errors), finished.errors)
 
     def _run(self, container: str, probe: Probe, environment: Mapping[str, str]) -> Finished:
         call = ("python", *probe.arguments)
-        told = [f"{key}={value}" for key, value in environment.items()]
-        options = [part for one in told for part in ("--env", one)]
+        variables = [f"{key}={value}" for key, value in environment.items()]
+        options = [part for variable in variables for part in ("--env", variable)]
         arguments = ("run", "--isolation", "chroot", *options, container, "--", *call)
         finished = self._buildah.attempt(*arguments, timeout_seconds=PROBE_SECONDS)
         if not finished.is_success and _FORBIDDEN in finished.errors:
-            # A container without CAP_SYS_ADMIN may mount nothing, but change its root.
-            logger.info("mounting is forbidden here: trying without /proc")
-            return self._run_without_mounts(container, [*told, *call])
+            # A container without CAP_SYS_ADMIN cannot mount anything, but can change its root.
+            logger.info("mounting is not permitted here: trying without /proc")
+            return self._run_without_mounts(container, [*variables, *call])
         return finished
 
     def _run_without_mounts(self, container: str, call: list[str]) -> Finished:
@@ -79,14 +68,8 @@ class Trials:
         return self._buildah.program(argv, PROBE_SECONDS)
 
 
-def user_place(traceback: str) -> str:
-    """Return the last place of a traceback that lies in the user's code."""
-    places = _USER_PLACE.findall(traceback)
-    return f"{places[-1][0]}:{places[-1][1]}" if places else ""
-
-
 def _reason(errors: str) -> str:
-    """Return the last line that is not buildah's own."""
+    """Return the last line that does not come from buildah."""
     own = ("Error: exit status", "error running subprocess", "subprocess exited", "time=")
     lines = [line for line in errors.splitlines() if not line.startswith(own)]
     return last_lines("\n".join(lines), 1) or last_lines(errors, 1)

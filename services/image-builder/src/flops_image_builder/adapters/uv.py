@@ -1,4 +1,4 @@
-"""Resolving and installing by uv, which is a dependency of the builder and never of an actor."""
+"""Resolves and installs with uv, a dependency of the builder and never of an actor."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -42,8 +42,8 @@ _DISK_FULL: Final = ("No space left on device", "Disk quota exceeded")
 class UvSettings:
     """Deadlines, and whether packages without a wheel may be built from source.
 
-    ``torch_backend`` is which build of PyTorch is taken, and from PyTorch's own index: ``cpu``,
-    ``cu128`` and so on. Empty takes what the package index has, which for x86-64 needs CUDA.
+    ``torch_backend`` selects a build of PyTorch from PyTorch's own index: ``cpu``, ``cu128`` and
+    so on. Empty selects that of the package index, which for x86-64 needs CUDA.
     """
 
     resolve_timeout_seconds: float = declared(
@@ -70,7 +70,7 @@ class _NetworkError(Exception):
 
 
 class Uv:
-    """``Resolver`` by ``uv pip compile``, and what environments are made with."""
+    """``Resolver`` by ``uv pip compile``; also creates and fills environments."""
 
     def __init__(self, commands: Commands, settings: UvSettings) -> None:
         self._commands = commands
@@ -97,12 +97,12 @@ class Uv:
         return lock_from_text(finished.output)
 
     def create(self, folder: Path, python: Interpreter) -> None:
-        """Make an empty environment that may be renamed; raise ``BuildFailedError``."""
+        """Create an empty environment that may be renamed; raise ``BuildFailedError``."""
         argv = ["venv", "--relocatable", "--no-project", "--python", python.executable]
         self._demand([*argv, "--quiet", str(folder)], f"an environment on {python.executable}")
 
     def install(self, folder: Path, lock: Lock) -> None:
-        """Put exactly ``lock`` into an environment; raise ``BuildFailedError``."""
+        """Install exactly ``lock`` into an environment; raise ``BuildFailedError``."""
         with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
             file.write(lock.text)
             file.flush()
@@ -111,16 +111,16 @@ class Uv:
             self._demand(argv, f"{len(lock.entries)} packages")
 
     def lay_out(self, folder: Path, lock: Lock, python: Interpreter) -> None:
-        """Put exactly ``lock`` into an empty folder, for a Python that need not be here."""
+        """Install exactly ``lock`` into an empty folder, for a Python that may be absent here."""
         with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
             file.write(lock.text)
             file.flush()
             argv = ["pip", "install", "--target", str(folder), *_target(python), "--no-deps"]
-            # Never by links: what is taken out of libraries here must stay in the cache.
+            # Never by links: slimming the libraries here must not change the cache.
             argv += ["--link-mode", "copy"]
             argv += ["--only-binary", ":all:", "--require-hashes", "--quiet", "-r", file.name]
             what = f"{len(lock.entries)} packages for {python.platform}"
-            # An empty file of requirements is an error to uv.
+            # uv rejects an empty requirements file.
             if lock.entries:
                 self._demand(argv, what)
 
@@ -129,7 +129,7 @@ class Uv:
         if not finished.is_success:
             raise BuildFailedError(
                 f"installing {what} failed: {last_lines(finished.errors, 6)}",
-                hint="The lines above are uv's; a package that cannot be installed is named there.",
+                hint="These are uv's last lines; they name the package that cannot be installed.",
             )
 
     def _run(self, argv: Sequence[str], timeout_seconds: float) -> Finished:
@@ -169,7 +169,7 @@ class Uv:
 
 
 def _target(python: Interpreter) -> list[str]:
-    """Return how uv is told what Python to choose packages for."""
+    """Return uv's options for the Python to choose packages for."""
     if not python.platform:
         return ["--python", python.executable]
     triple = triple_of(python.platform)

@@ -1,1 +1,1 @@
-"""What the builder knows and decides; nothing here touches the world."""
+"""The rules of builds, without any input or output."""

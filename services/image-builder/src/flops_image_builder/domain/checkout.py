@@ -1,4 +1,4 @@
-"""A cloned repository, and everything about it that can be known without running its code."""
+"""A cloned repository, and the facts that are known without running its code."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from flops_image_builder.domain.requirements import (
 from flops_image_builder.domain.sources import parse_sources
 
 DEPENDENCY_FILES: Final = ("conda.yaml", "conda.yml", "requirements.txt", "pyproject.toml")
-"""Where dependencies are looked for; the first one that is there counts."""
+"""The files that may list the dependencies; the first that exists counts."""
 
 
 @dataclass(frozen=True)
 class Checkout:
     """A commit of a repository in a folder, without git's own files.
 
-    The commit is empty for a folder that was taken as it is; ``differs`` says how from its commit.
+    The commit is empty for a folder that was used as it is; ``differs`` describes its changes.
     """
 
     commit: str
@@ -35,7 +35,7 @@ class Checkout:
 
 
 def digest_of(files: Mapping[str, str]) -> str:
-    """Return what stands for a commit where there is none: it changes with the files' texts."""
+    """Return a digest of the files, to use instead of a commit."""
     digest = sha256()
     for path, text in sorted(files.items()):
         digest.update(f"{path}\0{text}\0".encode())
@@ -44,7 +44,7 @@ def digest_of(files: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class RepositoryFacts:
-    """What the build goes by."""
+    """The facts that determine a build."""
 
     dependencies: Dependencies
     imports_mlflow: bool
@@ -56,7 +56,7 @@ class RepositoryFacts:
 def facts_from_files(files: Mapping[str, str]) -> RepositoryFacts:
     """Return the facts; raise ``RepositoryInvalidError`` with all problems at once.
 
-    ``files`` are the texts of the Python files and of those at the root that matter.
+    ``files`` are the texts of the Python files and of the files at the root, by path.
     """
     facts, problems = examine(files)
     raise_if_any(problems)
@@ -64,13 +64,13 @@ def facts_from_files(files: Mapping[str, str]) -> RepositoryFacts:
 
 
 def examine(files: Mapping[str, str]) -> tuple[RepositoryFacts, list[Problem]]:
-    """Return what is known of the repository, and everything that is wrong with it."""
+    """Return the facts about the repository, and all of its problems."""
     python = {path: text for path, text in files.items() if path.endswith(".py")}
     sources, broken = parse_sources(python)
     unparsed = frozenset(problem.where.rpartition(":")[0] for problem in broken)
-    found = _dependencies(files)
-    problems = [*broken, *check_code(sources, unparsed), *found.problems]
-    dependencies = without_own_packages(found)
+    declared = _dependencies(files)
+    problems = [*broken, *check_code(sources, unparsed), *declared.problems]
+    dependencies = without_own_packages(declared)
     has_dockerfile = any(path.lower() == "dockerfile" for path in files)
     ignored = ("the repository's Dockerfile is ignored: FLOps builds the images itself",)
     modules = ("model_manager", "data_manager") if DATA_MANAGER in files else ("model_manager",)
@@ -93,5 +93,5 @@ def _dependencies(files: Mapping[str, str]) -> Dependencies:
     if file == "pyproject.toml":
         return from_pyproject(files[file], files.get("uv.lock", ""))
     hint = "Add a conda.yaml, requirements.txt or pyproject.toml to the root of the repository."
-    problem = Problem("conda.yaml", "is missing: nothing says what to install", hint)
+    problem = Problem("conda.yaml", "is missing, so the dependencies are unknown", hint)
     return Dependencies("conda.yaml", problems=(problem,))

@@ -1,6 +1,6 @@
-"""Is this an ML repository? Answered from its source alone, with every problem at once.
+"""Checks from the source alone whether this is an ML repository, and lists every problem.
 
-``docs/ml-repository-guide.md`` says the same in prose.
+``docs/ml-repository-guide.md`` describes the rules.
 """
 
 import ast
@@ -18,9 +18,9 @@ DATA_MANAGER_CLASS: Final = "DataManager"
 
 @dataclass(frozen=True)
 class Signature:
-    """A method that the learner or the aggregator calls: how to write it, what comes back.
+    """A method that the learner or the aggregator calls.
 
-    ``extra`` names a parameter that it is given if it has one.
+    ``extra`` names an optional parameter, which is passed to methods that have it.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Signature:
 
 
 ANY_NUMBER: Final = 99
-"""Of parameters: only the user's own code calls it."""
+"""Any number of parameters: only the user's own code calls the method."""
 
 MODEL_MANAGER_METHODS: Final = (
     Signature("get_model", 0, "Any", "(self)"),
@@ -51,7 +51,7 @@ DATA_MANAGER_METHODS: Final = (
 
 
 def check_code(sources: Sources, unparsed: frozenset[str] = frozenset()) -> list[Problem]:
-    """Return what is wrong with the two managers; ``unparsed`` files are reported elsewhere."""
+    """Return the problems of both managers; ``unparsed`` files are reported elsewhere."""
     problems: list[Problem] = []
     if MODEL_MANAGER not in unparsed:
         problems += _check_class(
@@ -77,7 +77,7 @@ def _check_class(
         return [Problem(file, "is missing", hint)]
     methods = sources.class_methods(file, name)
     if methods is None:
-        hint = f"Write class {name} there; docs/ml-repository-guide.md shows one."
+        hint = f"Add class {name} to it; docs/ml-repository-guide.md shows an example."
         return [Problem(f"{file}:1", f"has no class {name}", hint)] if is_required else []
     problems: list[Problem] = []
     for signature in signatures:
@@ -89,11 +89,11 @@ def _check_method(name: str, methods: Methods, signature: Signature) -> list[Pro
     method = methods.by_name.get(signature.name)
     hint = f"Write: def {signature}"
     if method is None:
-        message = f"class {name} lacks {signature}"
+        message = f"class {name} has no method {signature}"
         return [Problem(methods.where, message, hint)] if methods.is_complete else []
     required = _required_parameters(method, signature.extra)
     if required > signature.parameters:
-        message = f"{signature.name} wants {required} arguments, but is called with "
+        message = f"{signature.name} requires {required} arguments, but is called with "
         return [Problem(method.where, f"{message}{signature.parameters or 'none'}", hint)]
     return _check_returns(method, signature, hint)
 
@@ -133,7 +133,7 @@ def _check_returns(method: Method, signature: Signature, hint: str) -> list[Prob
 
 
 def _is_surely_wrong(value: ast.expr, signature: Signature) -> bool:
-    """Judge literals only; what a name or a call gives is seen when it runs."""
+    """Return whether a literal has the wrong type; other values are known only at run time."""
     if signature.name == "get_model":
         return isinstance(value, ast.Constant) and value.value is None
     if signature.name == "fit_model":

@@ -1,4 +1,4 @@
-"""Reads conda.yaml the way its authors mean it, for an installer that knows PyPI only."""
+"""Reads conda.yaml for an installer that knows PyPI only."""
 
 import re
 from typing import Any, Final
@@ -23,10 +23,10 @@ PYPI_NAMES: Final = {
     "pytorch-lightning": "pytorch-lightning",
     "tensorflow-base": "tensorflow",
 }
-"""conda's names of packages that PyPI knows by another; all others are taken as they are."""
+"""Packages with another name on PyPI than in conda; all others keep their name."""
 
 CONDA_ONLY: Final = frozenset({"ca-certificates", "cpuonly", "nomkl", "pip", "setuptools", "wheel"})
-"""What means nothing outside conda, or is a tool that no actor needs."""
+"""Packages that exist only in conda, and tools that no actor needs."""
 
 _SPEC = re.compile(r"^(?:[\w.-]+::)?(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<version>.*)$")
 
@@ -42,10 +42,10 @@ def from_conda_yaml(text: str, file: str = "conda.yaml") -> Dependencies:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{file}:{mark.line + 1}" if mark else file
-        return Dependencies(file, problems=(Problem(where, "is no valid YAML"),))
+        return Dependencies(file, problems=(Problem(where, "is not valid YAML"),))
     listed = document.get("dependencies") if isinstance(document, dict) else None
     if not isinstance(listed, list):
-        hint = "It lists packages, such as '- numpy=2.2', under 'dependencies:'."
+        hint = "List packages, such as '- numpy=2.2', under 'dependencies:'."
         return Dependencies(file, problems=(Problem(file, "has no 'dependencies' list", hint),))
     return _collect(listed, text, file)
 
@@ -64,7 +64,7 @@ def requirement_from_spec(spec: str) -> str:
 
 
 def _version_from_spec(version: str) -> str:
-    # "=1.2=py311_0" and "1.2 py311_0" end with a build string, which only conda knows.
+    # "=1.2=py311_0" and "1.2 py311_0" end with a build string, which is specific to conda.
     version = re.sub(r"^(=?=?[^=<>!~\s,|]+)(?:\s+|=)[\w*.]+$", r"\1", version)
     if not version or version == "*":
         return ""

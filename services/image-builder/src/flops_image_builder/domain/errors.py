@@ -1,17 +1,17 @@
-"""What can go wrong in a build; ``flops_contracts.exit_codes`` explains each class."""
+"""The errors of a build; ``flops_contracts.exit_codes`` explains each class."""
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
 
 
 class RepositoryUnreachableError(FlopsError):
-    """The repository or the asked reference cannot be cloned."""
+    """The repository or the requested reference cannot be cloned."""
 
     exit_code = ExitCode.REPOSITORY_UNREACHABLE
 
 
 class RepositoryInvalidError(FlopsError):
-    """The repository lacks something, or holds something wrong; all problems are named."""
+    """The repository is incomplete or has errors; all problems are named."""
 
     exit_code = ExitCode.REPOSITORY_INVALID
 
@@ -29,13 +29,13 @@ class PythonMissingError(FlopsError):
 
 
 class BuildFailedError(FlopsError):
-    """What resolves cannot be installed, or what is installed cannot be imported."""
+    """The dependencies cannot be installed, or the code cannot be imported."""
 
     exit_code = ExitCode.BUILD_FAILED
 
 
 class ImageStoreError(FlopsError):
-    """The image store cannot be read or written, or lacks a base image."""
+    """The image store cannot be read or written, or has no base image."""
 
     exit_code = ExitCode.IMAGE_STORE_FAILED
 
@@ -47,6 +47,6 @@ class TrackingUnreachableError(FlopsError):
 
 
 class ModelUnusableError(FlopsError):
-    """The trained model cannot be downloaded, or is no MLflow model."""
+    """The trained model cannot be downloaded, or is not an MLflow model."""
 
     exit_code = ExitCode.MODEL_UNUSABLE

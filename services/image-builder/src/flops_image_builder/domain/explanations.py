@@ -1,6 +1,6 @@
-"""Turns the resolver's messages into reasons that a user of FLOps can act on.
+"""Turns the resolver's messages into reasons that users can act on.
 
-The forms are those of uv 0.12; the integration tests meet each of them with the real one.
+The patterns are those of uv 0.12; the integration tests check each of them against the real one.
 """
 
 import re
@@ -12,7 +12,7 @@ from flops_image_builder.domain.errors import DependenciesUnresolvableError
 from flops_image_builder.domain.requirements import Dependencies
 
 _MISSING = re.compile(r"\b(\S+) was not found in the package registry")
-_NO_VERSION = re.compile(r"\b[Tt]here is no version of ([\w.-]+)(?:\[[^]]*\])?(\S*)")
+_NO_VERSION = re.compile(r"\bthere is no version of ([\w.-]+)(?:\[[^]]*\])?(\S*)", re.IGNORECASE)
 _ONLY_OTHERS = re.compile(r"only [\w.-]+?\S* (?:is|are) available and you require ([\w.-]+)(\S*)")
 _NO_WHEEL = re.compile(
     r"([\w.-]+?)(?:\[[^]]*\])?((?:==|<|>)\S+)? (?:has|have) no (?:usable )?wheels"
@@ -25,7 +25,7 @@ _CAUSE_LIMIT: Final = 600
 def explain(
     message: str, dependencies: Dependencies, python: str, platform: str = ""
 ) -> DependenciesUnresolvableError:
-    """Return the error for what uv said about ``dependencies`` on a ``python`` version."""
+    """Return the error for uv's message about ``dependencies`` on a ``python`` version."""
     text = _sentence(message)
     if missing := _MISSING.search(text):
         return _missing(missing[1].strip("`'"), dependencies)
@@ -41,15 +41,15 @@ def explain(
         return DependenciesUnresolvableError(
             f"package '{package}' has no wheel for Python {python} on "
             f"{platform or 'this platform'}",
-            hint="Choose a version that has one, or ask for a Python version that it supports."
-            + (f" Or take {platform} out of supported_platforms." if platform else ""),
+            hint="Choose a version that has one, or request a Python version that it supports."
+            + (f" Or remove {platform} from supported_platforms." if platform else ""),
             where=dependencies.where(wheelless[1]),
         )
     if other := _OTHER_PYTHON.search(text):
         return DependenciesUnresolvableError(
             f"package '{other[1]}{other[2] or ''}' needs {other[3].rstrip(',')}, but the actors "
             f"run on Python {python}",
-            hint="Choose a version of the package that supports it, or ask for another Python.",
+            hint="Choose a version of the package that supports it, or request another Python.",
             where=dependencies.where(other[1]),
         )
     return DependenciesUnresolvableError(
@@ -60,7 +60,7 @@ def explain(
 
 
 def named_packages(message: str) -> frozenset[str]:
-    """Return the canonical names of everything that looks like a package in ``message``."""
+    """Return the canonical names of all words in ``message`` that may be packages."""
     return frozenset(canonicalize_name(word) for word in _NAME.findall(message))
 
 
@@ -86,7 +86,7 @@ def _sentence(message: str) -> str:
 
 
 def _conflict(text: str) -> str:
-    """Shorten a proof: what contradicts what, without "we can conclude"."""
+    """Shorten uv's proof to the contradicting bounds."""
     proof = re.sub(
         r",? we can conclude that your requirements are unsatisfiable\.?", "", text
     ).strip(" .")

@@ -1,4 +1,4 @@
-"""What an inspection found, one thing at a time."""
+"""The findings of an inspection."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,7 +9,7 @@ from flops_image_builder.domain.problems import Problem
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was checked; ``where`` is a file or ``file:line``, ``hint`` what to do."""
+    """The result of one check; ``where`` is a file or ``file:line``, ``hint`` what to change."""
 
     check: str
     is_ok: bool
@@ -19,10 +19,10 @@ class Finding:
 
     @classmethod
     def of_error(cls, check: str, error: FlopsError) -> Self:
-        """Return what a failed step says."""
+        """Return the finding for a failed step."""
         return cls(check, is_ok=False, message=error.reason, hint=error.hint, where=error.where)
 
     @classmethod
     def of_problem(cls, check: str, problem: Problem) -> Self:
-        """Return a problem of the source."""
+        """Return the finding for a problem of the source."""
         return cls(check, False, problem.message, problem.hint, problem.where)

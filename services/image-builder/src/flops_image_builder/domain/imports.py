@@ -1,6 +1,6 @@
-"""What a repository's code imports from outside of it whenever it is imported itself.
+"""The outside packages that a repository's modules import when they are imported themselves.
 
-Only what is certain counts: imports in functions, branches and ``try`` may never run or may fail.
+Only certain imports count: those in functions, branches and ``try`` may never run or may fail.
 """
 
 import ast
@@ -14,16 +14,16 @@ from flops_image_builder.domain.sources import Sources
 
 @dataclass(frozen=True)
 class Import:
-    """A package by the name that it is imported by, and the first place of that."""
+    """An imported package by its import name, and the first place that imports it."""
 
     name: str
     where: str
 
 
 def outside_imports(sources: Sources, modules: Collection[str]) -> tuple[Import, ...]:
-    """Return what ``modules`` of the repository import, directly or by one another."""
+    """Return the packages that ``modules`` of the repository import, directly or indirectly."""
     own = {part for file in sources.trees for part in PurePosixPath(file).with_suffix("").parts}
-    found: dict[str, str] = {}
+    places: dict[str, str] = {}
     waiting = [f"{module}.py" for module in modules]
     seen: set[str] = set()
     while waiting:
@@ -36,8 +36,8 @@ def outside_imports(sources: Sources, modules: Collection[str]) -> tuple[Import,
             if top in own:
                 waiting += _files(name, sources.trees)
             elif top not in sys.stdlib_module_names and not top.startswith("flops_"):
-                found.setdefault(top, f"{file}:{line}")
-    return tuple(Import(name, where) for name, where in found.items())
+                places.setdefault(top, f"{file}:{line}")
+    return tuple(Import(name, where) for name, where in places.items())
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[str, int]]:

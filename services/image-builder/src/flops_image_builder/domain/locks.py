@@ -1,4 +1,4 @@
-"""A dependency lock: what ``uv pip compile --generate-hashes`` writes, as a value."""
+"""A dependency lock, as ``uv pip compile --generate-hashes`` writes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Lock:
 
     @property
     def digest(self) -> str:
-        """A name for exactly these packages."""
+        """A digest of exactly these packages."""
         return sha256(self.text.encode()).hexdigest()
 
     def version(self, name: str) -> str:
@@ -31,11 +31,11 @@ class Lock:
         return rest.split(maxsplit=1)[0].rstrip(";\\") if rest else ""
 
     def holds(self, other: "Lock") -> bool:
-        """Say whether every entry of ``other`` is one of this lock, too."""
+        """Return whether this lock has every entry of ``other``."""
         return other.entries.items() <= self.entries.items()
 
     def minus(self, other: "Lock") -> "Lock":
-        """Return the entries that ``other`` lacks."""
+        """Return the entries that ``other`` does not have."""
         return Lock({k: text for k, text in self.entries.items() if k not in other.entries})
 
 

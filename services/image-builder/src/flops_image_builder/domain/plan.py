@@ -1,4 +1,4 @@
-"""What is to be built, as data: decided before anything is done, and printable as a dry run."""
+"""The plan of a build: complete before anything is built, and printable as a dry run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,24 +10,24 @@ from flops_image_builder.domain.locks import Lock
 from flops_image_builder.domain.pythons import Interpreter
 
 CODE: Final = "code"
-"""Where the user's repository lies in an image; it is on the import path and the working folder."""
+"""The user's repository in an image; it is the working folder and on the import path."""
 
 MODEL: Final = "model"
-"""Where the trained model lies in the image that serves it."""
+"""The folder of the trained model in the image that serves it."""
 
 QUIET: Final = {
     "FLWR_DISABLE_UPDATE_CHECK": "1",
     "FLWR_TELEMETRY_ENABLED": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-"""What keeps the libraries in an image from calling home."""
+"""Switches off the telemetry of libraries in an image."""
 
 
 @dataclass(frozen=True)
 class BaseImage:
-    """An image to build on: what it needs installed, and an identity that changes with it.
+    """An image to build on: its requirements, and an identity that changes with its content.
 
-    ``site`` and ``code`` are where packages and the user's code go; bundles decide that themselves.
+    ``site`` and ``code`` are the folders for packages and the user's code; bundles ignore them.
     """
 
     reference: str
@@ -39,9 +39,9 @@ class BaseImage:
 
 @dataclass(frozen=True)
 class Probe:
-    """Arguments for the image's Python that must succeed before the image counts as built.
+    """Arguments for the image's Python; the call must succeed before the image counts as built.
 
-    ``of_base`` says that only the base and the dependencies decide how it ends, not the code.
+    The outcome of an ``of_base`` probe depends on the base and the dependencies, not on the code.
     """
 
     what: str
@@ -53,10 +53,10 @@ class Probe:
 class ImagePlan:
     """One image. ``layers`` are dependency locks, the ones that change least first.
 
-    They are those of the build's first platform; ``elsewhere`` has the ones of the others.
+    They are for the build's first platform; ``elsewhere`` has those of the other platforms.
     ``contents`` maps folders of the image to the folders they are copied from; in
-    ``environment``, ``{root}`` stands for where the contents end up. ``imports`` are those of the
-    contents that the layers must bring.
+    ``environment``, ``{root}`` stands for the folder of the contents. ``imports`` are the packages
+    that the contents import and the layers must provide.
     """
 
     reference: str
@@ -82,7 +82,7 @@ class ImagePlan:
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """The images of one build, all on one Python; no platforms means the machine's own."""
+    """The images of one build, all on one Python; no platforms means this machine's own."""
 
     python: Interpreter
     images: tuple[ImagePlan, ...]
@@ -95,7 +95,7 @@ def layers_of(smaller: Lock, larger: Lock) -> tuple[Lock, ...]:
 
 
 def render(plan: BuildPlan) -> str:
-    """Return the plan for people: what a dry run prints and the log keeps."""
+    """Return the plan as readable text, for dry runs and the log."""
     lines = [f"python {plan.python.version} ({plan.python.executable or 'of the base image'})"]
     lines += [f"platforms {', '.join(plan.platforms)}"] if plan.platforms else []
     for image in plan.images:

@@ -1,4 +1,4 @@
-"""The platforms that images are built for, as registries and as the package installer call them."""
+"""Names of the platforms that images are built for, in registries and for uv."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ _MACHINES: Final = {"x86_64": "linux/amd64", "aarch64": "linux/arm64", "arm64": 
 
 
 def triple_of(platform: str) -> str:
-    """Return the name that wheels are chosen by; raise ``BuildFailedError`` for other platforms."""
+    """Return uv's name of a platform; raise ``BuildFailedError`` for an unsupported one."""
     if platform not in _TRIPLES:
         raise BuildFailedError(
             f"images cannot be built for the platform '{platform}'",
@@ -22,10 +22,10 @@ def triple_of(platform: str) -> str:
 
 
 def platform_of(machine: str) -> str:
-    """Return the platform of a machine by the name that its kernel gives it."""
+    """Return the platform for a kernel's machine name."""
     return _MACHINES.get(machine, f"linux/{machine}")
 
 
 def short(platform: str) -> str:
-    """Return a platform as a part of a tag."""
+    """Return a platform's name for use in a tag."""
     return platform.removeprefix("linux/").replace("/", "-")

@@ -1,4 +1,4 @@
-"""A problem of a repository, and the one error that names all of them."""
+"""Problems of a repository, and the error that names all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from flops_image_builder.domain.errors import RepositoryInvalidError
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong at ``where`` (``file`` or ``file:line``), and what to write instead."""
+    """A problem at ``where`` (``file`` or ``file:line``); ``hint`` says what to write instead."""
 
     where: str
     message: str

@@ -1,8 +1,8 @@
-"""How images are made, as text: Dockerfiles and what lies in their contexts. Nothing is done here.
+"""Recipes of images: their Dockerfiles and build contexts, as values.
 
-The dependencies are images of their own, named after everything that changes them, so that after a
-change of code alone they are found and only the last layer is new. No recipe runs anything: what
-is only copied needs no emulation for a foreign platform.
+The dependencies are images of their own, named after everything that changes them, so that a
+change of code reuses them and only adds a new last layer. No recipe runs anything, because copying
+needs no emulation for another platform.
 """
 
 from collections.abc import Mapping
@@ -18,19 +18,19 @@ from flops_image_builder.domain.references import content_tag
 LOCK_FILE: Final = "requirements.lock"
 SITE: Final = "site"
 MODULES_LABEL: Final = "flops.modules"
-"""Says which names can be imported from the packages of an image, so that nobody has to look."""
+"""The label with the modules that an image's packages provide."""
 
 LAYOUT: Final = "2"
-"""Raised when the same lock is laid out in another way, so that older layers are not reused."""
+"""Increase it when the layout of a layer changes, so that older layers are not reused."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """One image for one platform.
 
-    ``packages`` is what its context holds as ``site``; ``folders`` are copied into the context by
-    the names in it, and ``files`` are written there. The Dockerfile says all of it in one text;
-    ``root``, ``environment`` and ``labels`` are parts of it for those who need no program to obey.
+    ``packages`` are installed as ``site`` of its context; ``folders`` (by name) are copied into it,
+    and ``files`` are written there. ``root``, ``environment`` and ``labels`` repeat parts of the
+    Dockerfile for code that carries the recipe out itself.
     """
 
     reference: str
@@ -44,7 +44,7 @@ class Recipe:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Return the recipe for people."""
+        """Return the recipe as readable text."""
         lines = [f"{self.reference} for {self.platform}"]
         lines += [f"  | {line}" for line in self.dockerfile.splitlines()]
         if self.packages:
@@ -76,7 +76,7 @@ def dependency_recipes(
 
 
 def image_recipe(image: ImagePlan, base: BaseImage, below: str, platform: str) -> Recipe:
-    """Return the recipe of the image itself: code, model and labels on its dependencies."""
+    """Return the recipe of the image itself: code, model and labels on top of its dependencies."""
     root = PurePosixPath(base.code).parent
     lines = [f"FROM {below}"]
     lines += [f"COPY {name}/ {root / name}/" for name in image.contents]

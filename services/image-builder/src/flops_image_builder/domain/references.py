@@ -1,4 +1,4 @@
-"""Names of images: valid for every OCI registry, and equal exactly when the content is."""
+"""Names of images: valid in every OCI registry, and equal exactly for equal content."""
 
 import json
 import re
@@ -8,16 +8,15 @@ from typing import Final
 from urllib.parse import urlsplit
 
 LOCAL_OWNER: Final = "local"
-"""The owner of repositories that have none: paths and file:// URLs."""
+"""The owner in the name of repositories without one: paths and file:// URLs."""
 
 _SCP_LIKE = re.compile(r"^(?:[^/@]+@)?[^/:]{2,}:(?!//)(?P<path>.+)$")
 
 
 def image_component(text: str) -> str:
     """Return ``text`` as one component of an OCI name: lower case, single separators."""
-    kept = re.sub(r"[^a-z0-9._-]+", "-", text.lower())
-    kept = re.sub(r"[._-]{2,}", "-", kept).strip("._-")
-    return kept or "x"
+    component = re.sub(r"[^a-z0-9._-]+", "-", text.lower())
+    return re.sub(r"[._-]{2,}", "-", component).strip("._-") or "x"
 
 
 def repository_path(url: str) -> str:
@@ -33,7 +32,7 @@ def repository_path(url: str) -> str:
 
 
 def content_tag(*parts: str | Sequence[str]) -> str:
-    """Return a tag that differs whenever one of the parts that make up an image differs."""
+    """Return a tag that changes with any of the parts of an image."""
     document = [part if isinstance(part, str) else list(part) for part in parts]
     return sha256(json.dumps(document).encode()).hexdigest()[:20]
 

@@ -1,12 +1,12 @@
-"""What a repository depends on, read from whichever dependency file it has.
+"""The dependencies of a repository, read from its dependency file.
 
-The readers here turn text into ``Dependencies``; ``conda.py`` does it for conda's format.
+The functions here read pip's and pyproject's formats; ``conda.py`` reads conda's.
 """
 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -15,12 +15,12 @@ from packaging.utils import canonicalize_name
 from flops_image_builder.domain.problems import Problem
 
 OWN_PACKAGES: Final = frozenset({"mlflow", "mlflow-skinny", "flwr", "flops-utils"})
-"""What FLOps brings to every actor in the version it works with."""
+"""Packages that FLOps installs for every actor, in the version it works with."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One requirement in PEP 508's form, and where it is written."""
+    """A requirement in PEP 508's form, and its place in the file."""
 
     requirement: str
     where: str
@@ -32,7 +32,7 @@ class Line:
 
     @property
     def is_pin(self) -> bool:
-        """Whether it names exactly one version."""
+        """Return whether it allows exactly one version."""
         specifiers = list(Requirement(self.requirement).specifier)
         return len(specifiers) == 1 and specifiers[0].operator in {"==", "==="}
 
@@ -54,55 +54,51 @@ class Dependencies:
         return tuple(line.requirement for line in self.lines)
 
     def where(self, package: str) -> str:
-        """Return the place that names ``package``, or the file."""
+        """Return the line that names ``package``, or the file."""
         name = canonicalize_name(package)
         return next((line.where for line in self.lines if line.name == name), self.file)
 
 
 def without_own_packages(dependencies: Dependencies) -> Dependencies:
-    """Drop what FLOps brings itself, with a notice for each."""
-    dropped = [line for line in dependencies.lines if line.name in OWN_PACKAGES]
-    kept = tuple(line for line in dependencies.lines if line.name not in OWN_PACKAGES)
+    """Drop the packages that FLOps provides itself, with a notice for each."""
     notices = [
-        f"{line.where}: '{line.requirement}' is dropped: FLOps brings its own {line.name}"
-        for line in dropped
+        f"{line.where}: '{line.requirement}' is ignored: FLOps installs its own {line.name}"
+        for line in dependencies.lines
+        if line.name in OWN_PACKAGES
     ]
-    return Dependencies(
-        file=dependencies.file,
-        lines=kept,
-        python=dependencies.python,
-        locked=dependencies.locked,
+    return replace(
+        dependencies,
+        lines=tuple(line for line in dependencies.lines if line.name not in OWN_PACKAGES),
         notices=(*dependencies.notices, *notices),
-        problems=dependencies.problems,
     )
 
 
 def from_requirements_txt(text: str, file: str = "requirements.txt") -> Dependencies:
-    """Read pip's format; options are ignored with a notice, paths are a problem."""
+    """Read pip's format; options are ignored with a notice, and paths are problems."""
     lines: list[Line] = []
     notices: list[str] = []
     problems: list[Problem] = []
     for number, content in _logical_lines(text):
         where = f"{file}:{number}"
         if content.startswith(("-e", "--editable", ".", "/", "-r", "--requirement", "file:")):
-            problems.append(_not_taken(where, content))
+            problems.append(_unsupported(where, content))
         elif content.startswith("-"):
             notices.append(
                 f"{where}: '{content}' is ignored: packages come from the index that the "
                 "image-builder is configured for"
             )
         else:
-            _take(content, where, lines, problems)
+            _add(content, where, lines, problems)
     return Dependencies(file, tuple(lines), notices=tuple(notices), problems=tuple(problems))
 
 
 def from_pyproject(text: str, lock_text: str = "", file: str = "pyproject.toml") -> Dependencies:
-    """Read ``[project]``; the pins of a ``uv.lock`` beside it apply to what it needs."""
+    """Read ``[project]``; the pins of a ``uv.lock`` beside it apply to its dependencies."""
     try:
         document = tomllib.loads(text)
         locked = pins_of_uv_lock(tomllib.loads(lock_text))
     except tomllib.TOMLDecodeError as error:
-        return Dependencies(file, problems=(Problem(file, f"is no valid TOML: {error}"),))
+        return Dependencies(file, problems=(Problem(file, f"is not valid TOML: {error}"),))
     project = document.get("project")
     if not isinstance(project, dict):
         hint = "List them under [project] dependencies, or add a requirements.txt."
@@ -112,22 +108,22 @@ def from_pyproject(text: str, lock_text: str = "", file: str = "pyproject.toml")
     problems: list[Problem] = []
     for requirement in project.get("dependencies", []):
         where = f"{file}:{line_of(text, str(requirement))}"
-        _take(str(requirement), where, lines, problems)
+        _add(str(requirement), where, lines, problems)
     python = str(project.get("requires-python", ""))
     return Dependencies(file, tuple(lines), python, locked, problems=tuple(problems))
 
 
 def pins_of_uv_lock(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return ``name==version`` of what comes from an index in exactly one version."""
+    """Return ``name==version`` of packages from an index that have exactly one version."""
     versions: dict[str, set[str]] = {}
     for package in document.get("package", []):
         if "registry" in package.get("source", {}) and "version" in package:
             versions.setdefault(package["name"], set()).add(package["version"])
-    return tuple(f"{name}=={min(found)}" for name, found in versions.items() if len(found) == 1)
+    return tuple(f"{name}=={min(pinned)}" for name, pinned in versions.items() if len(pinned) == 1)
 
 
 def line_of(text: str, content: str) -> int:
-    """Return the number of the first line that holds ``content``, or 1."""
+    """Return the number of the first line with ``content``, or 1."""
     numbers = (n for n, line in enumerate(text.splitlines(), 1) if content in line)
     return next(numbers, 1)
 
@@ -145,16 +141,16 @@ def _logical_lines(text: str) -> list[tuple[int, str]]:
     return result
 
 
-def _take(content: str, where: str, lines: list[Line], problems: list[Problem]) -> None:
+def _add(content: str, where: str, lines: list[Line], problems: list[Problem]) -> None:
     try:
         requirement = Requirement(content)
     except InvalidRequirement:
-        problems.append(Problem(where, f"'{content}' is no requirement that pip understands"))
+        problems.append(Problem(where, f"'{content}' is not a requirement that pip understands"))
         return
     if canonicalize_name(requirement.name) not in {"pip", "setuptools", "wheel"}:
         lines.append(Line(str(requirement), where))
 
 
-def _not_taken(where: str, content: str) -> Problem:
+def _unsupported(where: str, content: str) -> Problem:
     hint = "List packages by name; the code of the repository itself is always importable."
     return Problem(where, f"'{content}' is not supported", hint)

@@ -1,4 +1,4 @@
-"""The Python files of a repository as syntax trees: what they define, inherit and import.
+"""The Python files of a repository as syntax trees: their definitions, base classes and imports.
 
 Nothing is imported or run; a class is followed through the modules of the repository itself.
 """
@@ -13,25 +13,25 @@ from flops_image_builder.domain.problems import Problem
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 TEMPLATES: Final = "flops_utils"
-"""Bases from this package declare what has to be written; they provide nothing."""
+"""Base classes from this package only declare methods; they implement nothing."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method, and the file that it is written in."""
+    """A method and its file."""
 
     file: str
     node: Function
 
     @property
     def where(self) -> str:
-        """Its place, as ``file:line``."""
+        """The place of the method, as ``file:line``."""
         return f"{self.file}:{self.node.lineno}"
 
 
 @dataclass
 class Methods:
-    """What a class has, inherited methods included; ``is_complete`` unless a base is foreign."""
+    """The methods of a class, with inherited ones; ``is_complete`` if all its bases are known."""
 
     where: str
     by_name: dict[str, Method] = field(default_factory=dict)
@@ -45,17 +45,17 @@ class Sources:
     trees: Mapping[str, ast.Module]
 
     def class_methods(self, file: str, name: str) -> Methods | None:
-        """Return what class ``name`` of ``file`` has, or None if there is no such class."""
-        found = self._find_class(file, name, depth=0)
-        if not found:
+        """Return the methods of class ``name`` in ``file``, or None if there is no such class."""
+        definition = self._find_class(file, name, depth=0)
+        if not definition:
             return None
-        place, node = found
+        place, node = definition
         methods = Methods(f"{place}:{node.lineno}")
         self._collect(place, node, methods, depth=0)
         return methods
 
     def imports(self, package: str) -> bool:
-        """Say whether any module imports ``package``."""
+        """Return whether any module imports ``package``."""
         return any(package in set(_imported(tree)) for tree in self.trees.values())
 
     def _collect(self, file: str, node: ast.ClassDef, methods: Methods, depth: int) -> None:
@@ -64,9 +64,9 @@ class Sources:
                 methods.by_name.setdefault(item.name, Method(file, item))
         for base in node.bases:
             name = ast.unparse(base).rpartition(".")[2].partition("[")[0]
-            found = self._find_class(file, name, depth + 1)
-            if found:
-                self._collect(found[0], found[1], methods, depth + 1)
+            definition = self._find_class(file, name, depth + 1)
+            if definition:
+                self._collect(*definition, methods, depth + 1)
             elif not self._is_empty_base(file, name):
                 methods.is_complete = False
 
@@ -103,7 +103,7 @@ class Sources:
 
 
 def parse_sources(files: Mapping[str, str]) -> tuple[Sources, tuple[Problem, ...]]:
-    """Parse every file; those that are no Python are problems with file and line."""
+    """Parse every file; syntax errors become problems with file and line."""
     trees: dict[str, ast.Module] = {}
     problems: list[Problem] = []
     for path, text in files.items():
@@ -117,7 +117,7 @@ def parse_sources(files: Mapping[str, str]) -> tuple[Sources, tuple[Problem, ...
 
 
 def own_nodes(function: Function) -> Iterator[ast.AST]:
-    """Walk the body of ``function``, but not into functions and classes defined inside it."""
+    """Walk the body of ``function``, without functions and classes defined inside it."""
     waiting: list[ast.AST] = list(function.body)
     while waiting:
         node = waiting.pop()

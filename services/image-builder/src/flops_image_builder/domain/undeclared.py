@@ -1,6 +1,6 @@
 """Bounds that packages have but do not declare, so that no resolver can know them.
 
-Each was met as an import that failed in an environment that had resolved cleanly.
+Without each of them, an import failed in an environment that had resolved cleanly.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ _BOUNDS: Final = (
 
 
 def undeclared_bounds(lock: Lock) -> tuple[str, ...]:
-    """Return the constraints that follow from what ``lock`` pins."""
+    """Return the constraints that follow from the pins of ``lock``."""
     return tuple(
         bound
         for package, below, bound in _BOUNDS

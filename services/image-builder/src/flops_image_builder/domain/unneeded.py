@@ -1,7 +1,7 @@
-"""What Flower declares, but its client's messages, which are all that learners use, never import.
+"""Flower's dependencies that learners never import, because they use its messages only.
 
-Together these are larger than Flower itself; learners are pulled by every edge node. They stay in
-an image if the user's own requirements need them.
+Together they are larger than Flower itself, and every edge node pulls the learner's image. They
+stay in an image if the user's own requirements need them.
 """
 
 from typing import Final
@@ -33,6 +33,6 @@ UNNEEDED: Final = frozenset(
 
 
 def without_unneeded(lock: Lock, users: Lock) -> Lock:
-    """Return ``lock`` without what nobody uses; all that ``users`` holds stays."""
-    gone = UNNEEDED - users.entries.keys()
-    return Lock({name: text for name, text in lock.entries.items() if name not in gone})
+    """Return ``lock`` without the unneeded packages, except those in ``users``."""
+    unneeded = UNNEEDED - users.entries.keys()
+    return Lock({name: text for name, text in lock.entries.items() if name not in unneeded})

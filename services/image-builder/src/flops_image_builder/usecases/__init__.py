@@ -1,1 +1,1 @@
-"""What the builder does, in the words of its ports."""
+"""The builder's use cases; they reach outside systems through ports only."""

@@ -1,6 +1,6 @@
-"""From an ML repository to the images of its learner and its aggregator.
+"""Builds the images of learner and aggregator from an ML repository.
 
-Clone, check, resolve; then the plan is complete, and the engine builds what is not there yet.
+Clone, check, resolve; then the plan is complete, and the engine builds the missing images.
 """
 
 import logging
@@ -46,9 +46,9 @@ STEPS: Final = 4
 
 @dataclass(frozen=True)
 class ActorsBuild:
-    """What to build: the repository, and how its images are called.
+    """The repository to build, and the names of its images.
 
-    ``counts_privacy``: the aggregator has to know what differential privacy spends.
+    ``counts_privacy``: the aggregator must account for the budget of differential privacy.
     """
 
     url: str
@@ -62,7 +62,7 @@ class ActorsBuild:
 
 
 class BuildActors:
-    """Builds learner and aggregator; ``workspace`` is a folder of its own, thrown away later."""
+    """Builds learner and aggregator; ``workspace`` is a temporary folder."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class BuildActors:
         self._workspace = workspace
 
     def build(self, order: ActorsBuild, reports: Reports) -> ActorsBuilt:
-        """Build what is missing and say what there is; every failure is a ``FlopsError``."""
+        """Build the missing images and return all; every failure is a ``FlopsError``."""
         learner = self._engine.base(order.learner_base)
         aggregator = self._engine.base(order.aggregator_base)
         reports.progress("Cloning the ML repository", 0, STEPS, "steps")
@@ -105,15 +105,15 @@ class BuildActors:
             locks = _resolve(locking, python, platforms, reports)
         plan = plan_actors(order, checkout, facts, python, locks, (learner, aggregator))
         logger.info("the plan:\n%s", render(plan))
-        is_there = all(self._engine.has(image.reference) for image in plan.images)
-        if not is_there:
+        exist = all(self._engine.has(image.reference) for image in plan.images)
+        if not exist:
             reports.progress("Building the images", 3, STEPS, "steps")
             with phase("build"):
                 self._engine.build(plan, reports)
-        reports.progress("The images are there", STEPS, STEPS, "steps")
+        reports.progress("The images are ready", STEPS, STEPS, "steps")
         images = ActorImages(*(image.reference for image in plan.images))
         digest = locks.aggregator.digest
-        return ActorsBuilt(images, checkout.commit, python.version, digest, reused=is_there)
+        return ActorsBuilt(images, checkout.commit, python.version, digest, reused=exist)
 
 
 def _resolve(
@@ -123,7 +123,10 @@ def _resolve(
     full, locks = locking.resolve(python)
     for notice in full.notices:
         reports.notice(notice)
-    elsewhere = {one: locking.again(full, replace(python, platform=one)) for one in platforms[1:]}
+    elsewhere = {
+        platform: locking.again(full, replace(python, platform=platform))
+        for platform in platforms[1:]
+    }
     return replace(locks, elsewhere=elsewhere)
 
 
@@ -135,7 +138,7 @@ def plan_actors(
     locks: Locks,
     bases: tuple[BaseImage, BaseImage],
 ) -> BuildPlan:
-    """Decide everything about both images; the tag names all that changes them."""
+    """Return the plan of both images; their tag changes with everything that changes them."""
     tag = content_tag(
         checkout.commit,
         python.version,
@@ -160,7 +163,7 @@ def plan_actors(
         base=bases[0].reference,
         module="flops_learner",
         layers=(locks.learner,),
-        elsewhere={one: (there.learner,) for one, there in locks.elsewhere.items()},
+        elsewhere={platform: (other.learner,) for platform, other in locks.elsewhere.items()},
         contents={CODE: checkout.folder},
         environment=QUIET,
         labels=labels,
@@ -176,8 +179,8 @@ def plan_actors(
         module="flops_aggregator",
         layers=layers_of(locks.learner, locks.aggregator),
         elsewhere={
-            one: layers_of(there.learner, there.aggregator)
-            for one, there in locks.elsewhere.items()
+            platform: layers_of(other.learner, other.aggregator)
+            for platform, other in locks.elsewhere.items()
         },
         contents={CODE: checkout.folder},
         environment=QUIET,

@@ -1,4 +1,4 @@
-"""From a trained model at the tracking server to the image of its inference server."""
+"""Builds the image of an inference server from a trained model at the tracking server."""
 
 import logging
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ STEPS: Final = 3
 
 @dataclass(frozen=True)
 class ModelBuild:
-    """Which model to build an image for, and how the image is called."""
+    """The model to build an image for, and the name of the image."""
 
     model_uri: str
     run_id: str
@@ -51,7 +51,7 @@ class ModelBuild:
 
 
 class BuildModel:
-    """Builds the image of a trained model; ``workspace`` is a folder thrown away later."""
+    """Builds the image of a trained model; ``workspace`` is a temporary folder."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class BuildModel:
         """Build the image if it is missing; every failure is a ``FlopsError``."""
         reference = model_image(order.registry, order.customer_id, order.run_id)
         if self._engine.has(reference):
-            reports.progress("The image is there", STEPS, STEPS, "steps")
+            reports.progress("The image is ready", STEPS, STEPS, "steps")
             return ModelBuilt(reference, reused=True)
         base = self._engine.base(order.server_base)
         reports.progress("Downloading the trained model", 0, STEPS, "steps")
@@ -97,16 +97,16 @@ class BuildModel:
         reports.progress("Building the model's image", 2, STEPS, "steps")
         with phase("build"):
             self._engine.build(plan, reports)
-        reports.progress("The image is there", STEPS, STEPS, "steps")
+        reports.progress("The image is ready", STEPS, STEPS, "steps")
         return ModelBuilt(reference)
 
     def _choose_python(self, model: Path) -> Interpreter:
         configured = self._interpreters.configured()
         if configured:
             return configured
-        asked = python_of_model(_text(model / "python_env.yaml"))
+        requested = python_of_model(_text(model / "python_env.yaml"))
         find, own_minor = self._interpreters.find, self._interpreters.own_minor
-        return choose_python(asked, own_minor, find)[0]
+        return choose_python(requested, own_minor, find)[0]
 
 
 def plan_model(
@@ -117,13 +117,13 @@ def plan_model(
     contents: Mapping[str, Path],
     elsewhere: Mapping[str, Lock],
 ) -> BuildPlan:
-    """Decide everything about the image."""
+    """Return the plan of the image."""
     image = ImagePlan(
         reference=model_image(order.registry, order.customer_id, order.run_id),
         base=base.reference,
         module="flops_model_server",
         layers=(lock,),
-        elsewhere={platform: (there,) for platform, there in elsewhere.items()},
+        elsewhere={platform: (other,) for platform, other in elsewhere.items()},
         contents=contents,
         environment={**QUIET, "FLOPS_MODEL_PATH": f"{{root}}/{MODEL}"},
         labels={
@@ -143,16 +143,16 @@ def plan_model(
 
 
 def python_of_model(text: str) -> str:
-    """Return what an MLflow ``python_env.yaml`` asks for, as a specifier; patch level dropped."""
+    """Return the Python of an MLflow ``python_env.yaml`` as a specifier without patch level."""
     lines = (line.partition(":") for line in text.splitlines())
     versions = [value.strip(" '\"") for key, _, value in lines if key.strip() == "python"]
     return f"=={'.'.join(versions[0].split('.')[:2])}.*" if versions else ""
 
 
 def _dependencies(model: Path, trained_with: Lock) -> Dependencies:
-    """Return the model's requirements; whatever they need comes as the aggregator had it."""
+    """Return the model's requirements, locked to the versions that the aggregator had."""
     if not (model / "MLmodel").is_file():
-        raise ModelUnusableError("what was downloaded is no MLflow model: MLmodel is missing")
+        raise ModelUnusableError("the download is not an MLflow model: the file MLmodel is missing")
     users = without_own_packages(from_requirements_txt(_text(model / "requirements.txt")))
     raise_if_any(users.problems)
     pins = tuple(f"{name}=={trained_with.version(name)}" for name in trained_with.entries)

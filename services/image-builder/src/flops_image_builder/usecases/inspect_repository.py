@@ -1,6 +1,7 @@
-"""Would a project with this repository get as far as its first round? No image is kept of it.
+"""Checks whether a project with this repository would reach its first round.
 
-The same steps as a build; every step that can still be taken is, and all findings are told.
+The steps are those of a build, without keeping an image; as many steps as possible are taken, and
+all findings are returned.
 """
 
 from dataclasses import dataclass, replace
@@ -31,7 +32,7 @@ IMPORTS: Final = "imports"
 
 @dataclass(frozen=True)
 class Inspection:
-    """What to inspect; ``rows`` is a Parquet file for the rehearsal, or None for made-up ones."""
+    """The repository; ``rows`` is a Parquet file for the rehearsal, or None for made-up rows."""
 
     order: ActorsBuild
     rows: Path | None = None
@@ -58,77 +59,77 @@ class InspectRepository:
         self._workspace = workspace
         self._native = native
 
-    def inspect(self, asked: Inspection, reports: Reports) -> list[Finding]:
-        """Return all that is found; what follows from a finding is left out."""
-        order, found = asked.order, list[Finding]()
+    def inspect(self, inspection: Inspection, reports: Reports) -> list[Finding]:
+        """Return all findings, without those that only follow from others."""
+        order, findings = inspection.order, list[Finding]()
         reports.progress("Fetching the ML repository")
         try:
             folder = self._workspace / "repository"
             checkout = self._repositories.fetch(order.url, order.ref, folder)
         except FlopsError as error:
             return [Finding.of_error(REPOSITORY, error)]
-        found.append(_described(checkout))
+        findings.append(_described(checkout))
         files = self._repositories.read(checkout)
         facts, problems = examine(files)
-        found += [Finding.of_problem(STRUCTURE, one) for one in problems]
+        findings += [Finding.of_problem(STRUCTURE, problem) for problem in problems]
         if not problems:
-            found.append(Finding(STRUCTURE, True, "everything that FLOps calls is there"))
+            findings.append(Finding(STRUCTURE, True, "everything that FLOps calls is defined"))
         if facts.dependencies.problems:
-            return found
+            return findings
         reports.progress("Resolving the dependencies")
-        resolved = self._resolve(order, facts, reports, found)
+        resolved = self._resolve(order, facts, reports, findings)
         if resolved and not problems:
             checkout = replace(checkout, commit=checkout.commit or digest_of(files))
-            self._rehearse(asked, checkout, facts, resolved, reports, found)
-        return found
+            self._rehearse(inspection, checkout, facts, resolved, reports, findings)
+        return findings
 
     def _resolve(
-        self, order: ActorsBuild, facts: RepositoryFacts, reports: Reports, found: list[Finding]
+        self, order: ActorsBuild, facts: RepositoryFacts, reports: Reports, findings: list[Finding]
     ) -> tuple[Interpreter, Locks] | None:
-        """Resolve for this machine and every platform; None if not even that of this machine."""
+        """Resolve for this machine and every platform; None if it fails for this machine."""
         bases = (self._engine.base(order.learner_base), self._engine.base(order.aggregator_base))
         locking = LockActors(self._resolver, facts, bases)
         try:
             python = python_of(facts, self._interpreters, reports)
             full, locks = locking.resolve(python)
         except FlopsError as error:
-            found.append(Finding.of_error(DEPENDENCIES, error))
+            findings.append(Finding.of_error(DEPENDENCIES, error))
             return None
         for notice in full.notices:
             reports.notice(notice)
         what = f"{len(locks.learner.entries)} packages for a learner, Python {python.minor}"
-        found.append(Finding(DEPENDENCIES, True, f"{what}, {self._native}"))
+        findings.append(Finding(DEPENDENCIES, True, f"{what}, {self._native}"))
         for platform in order.platforms:
             if platform == self._native:
                 continue
             try:
                 locking.again(full, replace(python, platform=platform))
             except FlopsError as error:
-                found.append(Finding.of_error(DEPENDENCIES, error))
+                findings.append(Finding.of_error(DEPENDENCIES, error))
             else:
-                found.append(Finding(DEPENDENCIES, True, f"the same versions, {platform}"))
+                findings.append(Finding(DEPENDENCIES, True, f"the same versions, {platform}"))
         return python, locks
 
     def _rehearse(
         self,
-        asked: Inspection,
+        inspection: Inspection,
         checkout: Checkout,
         facts: RepositoryFacts,
         resolved: tuple[Interpreter, Locks],
         reports: Reports,
-        found: list[Finding],
+        findings: list[Finding],
     ) -> None:
-        order = asked.order
+        order = inspection.order
         bases = (self._engine.base(order.learner_base), self._engine.base(order.aggregator_base))
         plan = plan_actors(order, checkout, facts, *resolved, bases)
         learner = plan.images[0]
         try:
             self._engine.build(BuildPlan(plan.python, (learner,)), reports)
-            found.append(Finding(IMPORTS, True, "packages and modules can be imported"))
+            findings.append(Finding(IMPORTS, True, "packages and modules can be imported"))
             reports.progress("Trying one round")
-            found += self._rehearsal.rehearse(learner.reference, order.flavor, asked.rows)
+            findings += self._rehearsal.rehearse(learner.reference, order.flavor, inspection.rows)
         except FlopsError as error:
-            found.append(Finding.of_error(IMPORTS, error))
+            findings.append(Finding.of_error(IMPORTS, error))
         finally:
             self._rehearsal.forget(learner.reference)
 
@@ -137,5 +138,9 @@ def _described(checkout: Checkout) -> Finding:
     if checkout.commit:
         return Finding(REPOSITORY, True, f"commit {checkout.commit[:12]}")
     what = f"the folder as it is{checkout.differs and f', {checkout.differs}'}"
-    hint = "A project builds what is committed: commit it before." if checkout.differs else ""
+    hint = (
+        "A project builds the committed files: commit your changes first."
+        if checkout.differs
+        else ""
+    )
     return Finding(REPOSITORY, True, what, hint)

@@ -14,14 +14,14 @@ from flops_image_builder.usecases.resolving import Resolution, Resolving, own_re
 
 MLFLOW: Final = "mlflow-skinny"
 ACCOUNTANT: Final = "dp-accounting>=0.6"
-"""What an aggregator needs that counts what differential privacy has spent; it brings SciPy."""
+"""Needed by an aggregator that accounts for differential privacy; it depends on SciPy."""
 
 
 @dataclass(frozen=True)
 class Locks:
-    """The dependencies of both roles, the learner's a part of the aggregator's.
+    """The dependencies of both roles; the learner's are part of the aggregator's.
 
-    ``elsewhere`` has those of further platforms.
+    ``elsewhere`` has those of the other platforms.
     """
 
     learner: Lock
@@ -30,13 +30,13 @@ class Locks:
 
     @property
     def digests(self) -> list[str]:
-        """What changes whenever any of them does."""
-        others = [digest for one in self.elsewhere.values() for digest in one.digests]
+        """The digests of all locks."""
+        others = [digest for locks in self.elsewhere.values() for digest in locks.digests]
         return [self.learner.digest, self.aggregator.digest, *others]
 
 
 class LockActors:
-    """Locks what a repository and the bases of both roles, learner and aggregator, need."""
+    """Locks the dependencies of a repository and of the bases of both roles."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class LockActors:
         accountant = (ACCOUNTANT,) if counts_privacy else ()
         bases_own = own_requirements(*(base.requirements for base in bases))
         self._own = (*bases_own, *for_users_code, *accountant)
-        self._asked = (*self._users.requirements, *for_users_code)
-        self._needed = (*self._asked, *bases[0].requirements)
+        self._requested = (*self._users.requirements, *for_users_code)
+        self._needed = (*self._requested, *bases[0].requirements)
 
     def resolve(self, python: Interpreter) -> tuple[Resolution, Locks]:
         """Choose the versions; raise ``DependenciesUnresolvableError``."""
@@ -70,18 +70,18 @@ class LockActors:
         def part(needed: Sequence[str]) -> Lock:
             return resolving.part(full, needed)
 
-        return Locks(without_unneeded(part(self._needed), part(self._asked)), full.lock)
+        return Locks(without_unneeded(part(self._needed), part(self._requested)), full.lock)
 
 
 def python_of(facts: RepositoryFacts, interpreters: Interpreters, reports: Reports) -> Interpreter:
-    """Return the Python that the actors run on; what the repository should know is a notice."""
+    """Return the Python of the actors; report notices about the repository."""
     for notice in facts.notices:
         reports.notice(notice)
     configured = interpreters.configured()
     if configured:
         return configured
-    asked = facts.dependencies.python
-    python, notice = choose_python(asked, interpreters.own_minor, interpreters.find)
+    requested = facts.dependencies.python
+    python, notice = choose_python(requested, interpreters.own_minor, interpreters.find)
     if notice:
         reports.notice(notice)
     return python

@@ -1,8 +1,8 @@
-"""Finds one set of versions for a project: the user's pins, and what FLOps' own parts need.
+"""Finds one set of versions for the user's and FLOps' own requirements.
 
-The user's requirements are resolved alone first, so that their errors are told apart from
-contradictions with FLOps. Where only an exact pin of the user contradicts a bound of FLOps' own
-packages, the pin wins; ``docs/ml-repository-guide.md`` explains why.
+The user's requirements are first resolved alone, to distinguish their errors from contradictions
+with FLOps. Where an exact pin of the user contradicts a bound of FLOps' own packages, the pin wins;
+``docs/ml-repository-guide.md`` explains why.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from flops_image_builder.domain.undeclared import undeclared_bounds
 from flops_image_builder.ports import ResolutionFailedError, Resolver
 
 MOST_ATTEMPTS: Final = 8
-"""How often a pin more may be put above FLOps' own bounds before the resolution is given up."""
+"""Attempts to resolve, each with more pins that override FLOps' own bounds."""
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """One lock for everything, and the rules under which it came about."""
+    """A lock for everything, and the constraints and overrides that led to it."""
 
     lock: Lock
     constraints: tuple[str, ...]
@@ -35,7 +35,7 @@ class Resolution:
     def notices(self) -> tuple[str, ...]:
         """A sentence for each pin that overrides a bound of FLOps' own packages."""
         return tuple(
-            f"your pin '{pin}' overrides what FLOps' own packages ask for" for pin in self.overrides
+            f"your pin '{pin}' overrides a bound of FLOps' own packages" for pin in self.overrides
         )
 
 
@@ -49,7 +49,7 @@ class Resolving:
     def together(
         self, users: Dependencies, own: Sequence[str], constraints: Sequence[str] = ()
     ) -> Resolution:
-        """Resolve the user's requirements with our ``own``; raise what the user can act on."""
+        """Resolve the user's requirements with our ``own``; raise errors that users can act on."""
         pins = (*users.locked, *constraints)
         alone = self._alone(users, pins)
         bounds = undeclared_bounds(alone)
@@ -57,8 +57,8 @@ class Resolving:
         pinned |= {line.name: line for pin in pins if (line := Line(pin, users.file)).is_pin}
         overrides: dict[str, str] = {}
         for _ in range(MOST_ATTEMPTS):
-            kept = tuple(pin for pin in pins if Requirement(pin).name not in overrides)
-            settled = (*kept, *bounds), tuple(overrides.values())
+            constraining = tuple(pin for pin in pins if Requirement(pin).name not in overrides)
+            settled = (*constraining, *bounds), tuple(overrides.values())
             try:
                 lock = self._resolver.resolve((*users.requirements, *own), self._python, *settled)
             except ResolutionFailedError as error:
@@ -75,7 +75,7 @@ class Resolving:
         )
 
     def again(self, first: Resolution, users: Dependencies, own: Sequence[str]) -> Resolution:
-        """Resolve for this interpreter, in the versions that ``first`` has on another platform."""
+        """Resolve for this interpreter with the versions that ``first`` has on another platform."""
         pins = tuple(f"{name}=={first.lock.version(name)}" for name in first.lock.entries)
         needed = (*users.requirements, *own)
         try:
@@ -85,7 +85,7 @@ class Resolving:
         return Resolution(lock, first.constraints, first.overrides)
 
     def part(self, resolution: Resolution, requirements: Sequence[str]) -> Lock:
-        """Return the lock of ``requirements`` alone, in the versions of ``resolution``."""
+        """Return the lock of ``requirements`` alone, with the versions of ``resolution``."""
         pins = (f"{name}=={resolution.lock.version(name)}" for name in resolution.lock.entries)
         needed = self._resolver.resolve(
             tuple(requirements), self._python, tuple(pins), resolution.overrides
@@ -101,9 +101,9 @@ class Resolving:
     def _contradicts_flops(
         self, error: ResolutionFailedError, users: Dependencies
     ) -> DependenciesUnresolvableError:
-        found = self._explained(error, users)
+        explained = self._explained(error, users)
         hint = "FLOps' own packages need other versions: loosen the bound, or pin one version."
-        return DependenciesUnresolvableError(found.reason, hint, found.where)
+        return DependenciesUnresolvableError(explained.reason, hint, explained.where)
 
     def _explained(
         self, error: ResolutionFailedError, users: Dependencies
