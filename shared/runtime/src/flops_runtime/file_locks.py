@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from flops_contracts.errors import FlopsError
-
 POLL_SECONDS: Final = 0.1
 
 
@@ -21,7 +19,7 @@ def _ignore() -> None:
 def exclusive(
     file: Path,
     timeout_seconds: float,
-    timeout_error: FlopsError,
+    timeout_error: Exception,
     on_wait: Callable[[], None] = _ignore,
 ) -> Iterator[None]:
     """Hold the lock of ``file``; call ``on_wait`` once if another process holds it.
