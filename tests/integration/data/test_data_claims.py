@@ -74,14 +74,14 @@ def test_learners_that_ask_at_once_do_not_overlap(node, server):
     assert sorted(claimed.column("x").to_pylist()) == list(range(100))
 
 
-def test_another_number_of_learners_is_divided_anew(server):
+def test_another_number_of_learners_is_divided_again(server):
     server.upload("mnist", a_table(10))
     values(server, PROJECT, 2)
 
     assert values(server, PROJECT, 1) == [list(range(10))]
 
 
-def test_shares_with_a_dropped_fragment_are_divided_anew(server):
+def test_shares_with_a_dropped_fragment_are_divided_again(server):
     gone = server.upload("mnist", a_table(10))
     values(server, PROJECT, 2)
     server.drop(gone.name)
@@ -97,17 +97,17 @@ def test_a_tag_without_data_is_answered_with_those_that_have(server):
     with pytest.raises(NoDataError, match="cifar") as refused:
         server.claim(PROJECT, 0, 1, ("cifar",))
 
-    assert refused.value.hint == "It holds data for: mnist, v1.0."
+    assert refused.value.hint == "It holds data with the tags: mnist, v1.0."
 
 
-def test_no_tags_are_no_data(server):
+def test_without_tags_there_are_no_data(server):
     server.upload("mnist", a_table())
 
     with pytest.raises(NoDataError, match="no data tag"):
         server.claim(PROJECT, 0, 1, ())
 
 
-def test_more_learners_than_rows_are_told_both_numbers(server):
+def test_too_many_learners_for_the_rows_are_refused_with_both_numbers(server):
     server.upload("mnist", a_table(2))
 
     with pytest.raises(NoDataError, match="2 rows cannot be shared by 3 learners"):
@@ -126,7 +126,7 @@ def test_impossible_claims_are_refused(server, node, project, index, learners):
     assert not list(node.volume.parent.glob("*.json"))
 
 
-def test_a_broken_record_of_shares_is_made_anew(server, node):
+def test_a_broken_record_of_shares_is_made_again(server, node):
     server.upload("mnist", a_table(4))
     before = values(server, PROJECT, 2)
     record = node.volume / ".claims" / f"{PROJECT}.json"
@@ -135,9 +135,9 @@ def test_a_broken_record_of_shares_is_made_anew(server, node):
     assert values(server, PROJECT, 2) == before
 
 
-def test_a_volume_that_fails_is_said_in_words(server, node):
+def test_a_volume_that_fails_is_reported(server, node):
     server.upload("mnist", a_table())
     (node.volume / ".claims").write_text("a file where the folder should be")
 
-    with pytest.raises(DataRejectedError, match="the volume of the data server fails"):
+    with pytest.raises(DataRejectedError, match="the volume of the data server failed"):
         server.claim(PROJECT, 0, 1, ("mnist",))

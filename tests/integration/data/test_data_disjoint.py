@@ -80,15 +80,15 @@ def hashes(nodes, tmp_path):
 
 @pytest.fixture
 def learn(nodes, tmp_path):
-    """Start learners; return what each loaded by its own hashes, and the rows that it told."""
+    """Start learners; return the hashes of each learner's rows, and its reported number."""
     (tmp_path / "model_manager.py").write_text(MODEL_MANAGER)
     with running_broker() as broker, ExitStack() as stack:
-        told = {}
+        reported = {}
 
         def take(_topic, data):
             event = decode(data) if data else None
             if event and event.kind is Kind.DATA_LOADED:
-                told[event.actor.instance] = event.payload.rows
+                reported[event.actor.instance] = event.payload.rows
 
         connection = MqttConnection(MqttSettings(broker.url, PASSWORD), "watcher")
         connection.subscribe(project_topics(PROJECT).all_events, take)
@@ -124,25 +124,27 @@ def learn(nodes, tmp_path):
                     stack.callback(process.kill)
             files = [tmp_path / f"{name}.json" for name in names]
             until(lambda: all(file.exists() for file in files), 120, "every learner's data")
-            until(lambda: set(told) == set(names), 30, "every learner's report")
-            return [json.loads(file.read_text()) for file in files], [told[one] for one in names]
+            until(lambda: set(reported) == set(names), 30, "every learner's report")
+            return [json.loads(file.read_text()) for file in files], [
+                reported[name] for name in names
+            ]
 
         yield run
 
 
 def test_no_row_is_loaded_twice_and_none_is_left_out(hashes, learn):
-    loaded, told = learn("exclusive")
+    loaded, reported = learn("exclusive")
 
-    every = [one for rows in loaded for one in rows]
-    assert [len(rows) for rows in loaded] == told
-    assert all(told)
+    every = [row for rows in loaded for row in rows]
+    assert [len(rows) for rows in loaded] == reported
+    assert all(reported)
     assert len(every) == len(set(every)) == 180
     assert sorted(every) == sorted(hashes)
 
 
 def test_learners_that_share_have_all_rows_of_their_node(hashes, learn):
-    (one, other, *elsewhere), told = learn("shared")
+    (first, second, *elsewhere), reported = learn("shared")
 
-    assert sorted(one) == sorted(other)
-    assert told[0] + told[2] == 180
-    assert sorted(one + elsewhere[0]) == sorted(hashes)
+    assert sorted(first) == sorted(second)
+    assert reported[0] + reported[2] == 180
+    assert sorted(first + elsewhere[0]) == sorted(hashes)

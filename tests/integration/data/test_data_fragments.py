@@ -60,13 +60,13 @@ def test_tags_with_dots_are_found_under_exactly_that_name(server):
     fragment = server.upload("v1.0", a_table())
     server.upload("v1", a_table(first=1))
 
-    assert [one.name for one in server.list_fragments(("v1.0",))] == [fragment.name]
+    assert [listed.name for listed in server.list_fragments(("v1.0",))] == [fragment.name]
 
 
 def test_no_tags_list_everything(server):
     names = {server.upload("a", a_table()).name, server.upload("b", a_table()).name}
 
-    assert {one.name for one in server.list_fragments()} == names
+    assert {fragment.name for fragment in server.list_fragments()} == names
 
 
 def test_a_dropped_fragment_is_gone(server, node):
@@ -116,7 +116,7 @@ def test_a_too_large_upload_is_refused_and_leaves_nothing(tmp_path):
         assert (node.visible(), node.unfinished()) == ([], [])
 
 
-def test_a_full_disk_is_said_to_the_sender(tmp_path):
+def test_a_full_disk_is_reported_to_the_sender(tmp_path):
     with (
         a_data_server(tmp_path, limits=Limits(min_free_bytes=2**60)) as node,
         node.client() as server,
@@ -154,7 +154,7 @@ def test_a_slow_sender_keeps_nobody_waiting(node, server):
         slow = pool.submit(send_slowly)
         is_begun.wait(10)
         server.upload("fast", a_table())
-        during = [one.name.split(".")[0] for one in server.list_fragments()]
+        during = [fragment.name.split(".")[0] for fragment in server.list_fragments()]
         is_stored.set()
         slow.result(300)
 
@@ -169,23 +169,23 @@ def test_stats_say_what_the_node_holds(server):
 
     stats = server.stats()
 
-    told = [(tag.tag, tag.fragments, tag.rows, tag.is_uniform) for tag in stats.tags]
-    assert told == [("mixed", 2, 101, False), ("v1.0", 2, 15, True)]
+    summaries = [(tag.tag, tag.fragments, tag.rows, tag.is_uniform) for tag in stats.tags]
+    assert summaries == [("mixed", 2, 101, False), ("v1.0", 2, 15, True)]
     assert stats.tags[1].columns == {"x": "int64"}
     assert stats.free_bytes > 0
 
 
 def test_fragments_of_other_columns_do_not_become_one_table(server):
-    one, other = (
+    first, second = (
         server.upload("mixed", a_table()),
         server.upload("mixed", pa.table({"y": ["a"]})),
     )
 
     with pytest.raises(UnlikeDataError, match="different columns"):
-        server.read_share(Share((Part(one.name, 0, 1), Part(other.name, 0, 1))))
+        server.read_share(Share((Part(first.name, 0, 1), Part(second.name, 0, 1))))
 
 
-def test_a_silent_address_is_told_within_the_timeout():
+def test_a_silent_address_is_reported_within_the_timeout():
     with (
         DataServer("127.0.0.1:9") as nobody,
         pytest.raises(DataServerUnreachableError, match=r"127\.0\.0\.1:9"),

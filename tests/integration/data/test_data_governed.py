@@ -36,7 +36,7 @@ def ruled(node, tag, **rules):
 
 def audited(node, **query):
     entries = requests.get(f"{node.http}/api/audit", query, timeout=120).json()["entries"]
-    return [(one["action"], one["what"]) for one in entries]
+    return [(entry["action"], entry["what"]) for entry in entries]
 
 
 def test_who_put_read_and_dropped_what_is_written_down_newest_first(server, node):
@@ -88,7 +88,9 @@ def test_data_for_some_are_for_nobody_else(server, node):
         assert list(old_client.list_flights()) == []
 
 
-@pytest.mark.parametrize("identity", [Identity(project_id=PROJECT), Identity(customer="hospital")])
+@pytest.mark.parametrize(
+    "identity", [Identity(project_id=PROJECT), Identity(customer_id="hospital")]
+)
 def test_data_for_some_are_for_them(server, node, identity):
     server.upload("wards", a_table())
     ruled(node, "wards", customers=["hospital"], projects=[PROJECT])
@@ -198,7 +200,7 @@ def test_the_commands_in_the_image_do_the_same(server, node, capsys):
     assert json.loads(said("audit", "--limit", "1")[1])["entries"][0]["what"] == name
 
 
-def test_a_broker_is_told_what_the_node_holds_and_no_value(tmp_path):
+def test_a_summary_of_the_data_without_values_is_published_to_a_broker(tmp_path):
     heard = []
     with running_broker() as broker:
         mqtt = MqttSettings(broker.url, PASSWORD)

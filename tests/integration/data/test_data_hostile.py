@@ -77,7 +77,7 @@ def test_a_batch_of_another_schema_ends_the_upload(node):
         assert sum(fragment.rows for fragment in server.list_fragments()) == 0
 
 
-def test_what_is_no_arrow_at_all_is_refused(node):
+def test_anything_but_arrow_is_refused(node):
     garbage = [b"\x0a\x04\x08\x01\x1a\x00", os.urandom(1000), b"", b"\xa2\x3e\x03abc"]
     for message in garbage:
         with pytest.raises(grpc.RpcError):
@@ -126,7 +126,7 @@ def test_indices_beyond_their_dictionary_are_refused(process_node):
     assert_untouched(process_node)
 
 
-def test_a_link_is_no_fragment_whoever_asks(node, server):
+def test_a_link_is_not_a_fragment_for_any_call(node, server):
     secret = node.volume.parent / "secret.parquet"
     pq.write_table(a_table(), secret)
     before = secret.read_bytes()
@@ -302,7 +302,7 @@ def test_a_hundred_connections_left_open_keep_nobody_out(node):
     assert node.visible() == [name]
 
 
-def test_more_transfers_than_allowed_are_told_so(tmp_path):
+def test_transfers_beyond_the_limit_are_refused(tmp_path):
     with a_data_server(tmp_path / "volume", max_transfers=1) as node:
         with flight.connect(f"grpc://{node.address}") as client:
             writer = begun(client, a_table().schema)
@@ -323,7 +323,7 @@ def test_of_two_uploads_of_one_name_at_once_one_wins_and_equal_ones_both_succeed
             try:
                 writer.close()
             except pa.ArrowException as error:
-                return "taken by other data" in str(error)
+                return "exists with other data" in str(error)
             return "stored"
 
     with ThreadPoolExecutor(4) as pool:

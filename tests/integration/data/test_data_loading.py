@@ -1,4 +1,4 @@
-"""What a learner gets from ``load_dataset``, and what it leaves behind."""
+"""The dataset from ``load_dataset``, and the traces that loading leaves."""
 
 import os
 import subprocess

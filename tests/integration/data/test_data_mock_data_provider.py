@@ -72,7 +72,7 @@ def provide(broker, node, tmp_path):
     """Run a provider to its end; return its exit code, its result and all its events."""
     write_digits(tmp_path)
 
-    def run(**asked):
+    def run(**settings):
         mock_id = uuid.uuid4().hex[:12]
         environment = {
             "PATH": os.environ["PATH"],
@@ -89,17 +89,17 @@ def provide(broker, node, tmp_path):
             "FLOPS_NUMBER_OF_PARTITIONS": "3",
             "FLOPS_SOURCE": "builtin:mnist5k",
             **broker.environment,
-            **asked,
+            **settings,
         }
         command = [sys.executable, "-m", "flops_mock_data_provider"]
         with a_manager(broker, mock_id) as manager:
-            ended = subprocess.run(command, env=environment, check=False, timeout=120)
-            return ended.returncode, manager.result().payload, manager.events
+            finished = subprocess.run(command, env=environment, check=False, timeout=120)
+            return finished.returncode, manager.result().payload, manager.events
 
     return run
 
 
-def test_three_fragments_are_provided_and_told(provide, node):
+def test_three_fragments_are_provided_and_reported(provide, node):
     code, result, events = provide()
 
     progress = [event.payload.done for event in events if event.kind is Kind.PROGRESS]
@@ -116,9 +116,8 @@ def test_the_same_seed_makes_the_same_fragments(provide, node):
 
     assert again == first
     assert len(node.visible()) == 6
-    assert {fragment.name for fragment in other.fragments}.isdisjoint(
-        fragment.name for fragment in first.fragments
-    )
+    names = {fragment.name for fragment in first.fragments}
+    assert names.isdisjoint(fragment.name for fragment in other.fragments)
 
 
 def test_the_learners_of_a_node_get_the_pixels_of_the_file(provide, node, tmp_path):
@@ -135,7 +134,7 @@ def test_the_learners_of_a_node_get_the_pixels_of_the_file(provide, node, tmp_pa
                 "0123456789ab",
                 index,
                 2,
-                on_loaded=lambda *told: loaded.append(told),
+                on_loaded=lambda *report: loaded.append(report),
             )
         )
         dataset = load_dataset()
@@ -150,7 +149,7 @@ def test_the_learners_of_a_node_get_the_pixels_of_the_file(provide, node, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("asked", "code", "reason"),
+    ("settings", "code", "reason"),
     [
         ({"FLOPS_SOURCE": "builtin:cifar"}, ExitCode.DATASET_UNAVAILABLE, "no builtin dataset"),
         ({"FLOPS_SOURCE": "/nowhere"}, ExitCode.DATASET_UNAVAILABLE, "nothing at /nowhere"),
@@ -163,9 +162,9 @@ def test_the_learners_of_a_node_get_the_pixels_of_the_file(provide, node, tmp_pa
         ({"FLOPS_DATA_TAG": "../x"}, ExitCode.BAD_SETTINGS, "cannot read Upload"),
     ],
 )
-def test_what_cannot_be_provided_is_told_with_its_own_exit_code(provide, node, asked, code, reason):
-    ended, failure, _ = provide(**asked)
+def test_a_failure_has_its_own_exit_code(provide, node, settings, code, reason):
+    exit_code, failure, _ = provide(**settings)
 
-    assert (ended, failure.exit_code) == (code, code)
+    assert (exit_code, failure.exit_code) == (code, code)
     assert reason in failure.reason
     assert node.visible() == []

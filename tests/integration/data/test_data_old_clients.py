@@ -1,4 +1,4 @@
-"""What senders and loaders in the field do, with nothing but pyarrow."""
+"""Senders and loaders of the field, with plain pyarrow."""
 
 import json
 import subprocess
@@ -48,8 +48,8 @@ def test_a_loader_finds_by_tags_and_reads_by_ticket(client):
 
     criteria = json.dumps({"data_tags": ["mnist"]}).encode()
     tables = [
-        client.do_get(found.endpoints[0].ticket).read_all()
-        for found in client.list_flights(criteria=criteria)
+        client.do_get(info.endpoints[0].ticket).read_all()
+        for info in client.list_flights(criteria=criteria)
     ]
 
     assert [table.equals(a_table(), check_metadata=True) for table in tables] == [True]
@@ -58,11 +58,11 @@ def test_a_loader_finds_by_tags_and_reads_by_ticket(client):
 def test_the_ticket_is_the_file_name_and_no_location_is_given(client):
     put(client, NAME, a_table())
 
-    found = client.get_flight_info(flight.FlightDescriptor.for_path(NAME))
+    info = client.get_flight_info(flight.FlightDescriptor.for_path(NAME))
 
-    assert found.endpoints[0].ticket.ticket == NAME.encode()
-    assert found.endpoints[0].locations == []
-    assert (found.total_records, found.schema) == (100, a_table().schema)
+    assert info.endpoints[0].ticket.ticket == NAME.encode()
+    assert info.endpoints[0].locations == []
+    assert (info.total_records, info.schema) == (100, a_table().schema)
 
 
 def test_the_action_of_old_drops_a_fragment(client, node):
@@ -98,7 +98,7 @@ def test_a_name_that_could_leave_the_volume_is_refused(client, node, name):
     assert (node.visible(), node.unfinished()) == ([], [])
 
 
-def test_an_unknown_fragment_is_an_error_in_words(client):
+def test_an_unknown_fragment_is_an_error(client):
     with pytest.raises(flight.FlightServerError, match="there is no fragment"):
         client.do_get(flight.Ticket(NAME.encode())).read_all()
 

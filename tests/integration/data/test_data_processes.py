@@ -55,7 +55,7 @@ def test_sigterm_ends_it_cleanly(process):
     assert process.wait(300) == ExitCode.TERMINATED
 
 
-def test_a_volume_that_cannot_be_used_is_said_in_words(tmp_path):
+def test_a_volume_that_cannot_be_used_is_reported(tmp_path):
     (tmp_path / "file").write_text("no folder")
 
     ended = subprocess.run(

@@ -1,4 +1,4 @@
-"""A million batches of one row: what a device does that sends each reading by itself."""
+"""A million batches of one row, as from a device that sends each reading by itself."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,8 +10,8 @@ SCHEMA = pa.schema({"at": pa.int64(), "name": pa.string()})
 
 
 def batches():
-    one = pa.record_batch([[7], ["reading"]], schema=SCHEMA)
-    return (one for _ in range(BATCHES))
+    batch = pa.record_batch([[7], ["reading"]], schema=SCHEMA)
+    return (batch for _ in range(BATCHES))
 
 
 def test_they_become_few_row_groups_in_bounded_memory(tmp_path):

@@ -36,7 +36,7 @@ def test_a_tag_with_dots_is_everything_before_the_digest():
         f"{'a' * 10_000}.{DIGEST}.parquet",
     ],
 )
-def test_what_is_no_plain_name_is_refused(name):
+def test_anything_but_a_plain_name_is_refused(name):
     with pytest.raises(DataRejectedError) as refused:
         parse_fragment_name(name)
 

@@ -50,18 +50,18 @@ def test_names_and_metadata_count():
     assert len(digests) == 3
 
 
-def test_what_lies_under_a_null_does_not_count():
+def test_the_bytes_of_a_null_do_not_count():
     first_and_third = pa.py_buffer(b"\x05")
     values = pa.array([1, 2, 3]).buffers()[1]
-    one = pa.Array.from_buffers(pa.int64(), 3, [first_and_third, values])
+    array = pa.Array.from_buffers(pa.int64(), 3, [first_and_third, values])
 
-    assert digest_of(pa.table({"x": one})) == digest_of(pa.table({"x": [1, None, 3]}))
+    assert digest_of(pa.table({"x": array})) == digest_of(pa.table({"x": [1, None, 3]}))
 
 
 # Names of stored fragments are made of these. Where one changes, with a release of ours or of
 # Arrow, data that are sent again are stored a second time.
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-KNOWN = [
+DIGESTS = [
     (pa.array([1, None, 3]), "789929b458049c2fab8bf869a780dbd9"),
     (pa.array([0.5, 1.5, None], pa.float32()), "465cc720ad8951de5c22a538d24001d7"),
     (pa.array([True, None, False]), "6d7d7c9ef4f387bc983966a360896b20"),
@@ -76,8 +76,8 @@ KNOWN = [
 NAMES = ["number", "ratio", "is_ok", "word", "blob", "list", "struct", "kind", "day", "none"]
 
 
-@pytest.mark.parametrize(("name", "known"), list(zip(NAMES, KNOWN, strict=True)), ids=NAMES)
-def test_stored_data_keep_their_digest(name, known):
-    column, digest = known
+@pytest.mark.parametrize(("name", "expected"), list(zip(NAMES, DIGESTS, strict=True)), ids=NAMES)
+def test_stored_data_keep_their_digest(name, expected):
+    column, digest = expected
 
     assert digest_of(pa.table({name: column})) == digest

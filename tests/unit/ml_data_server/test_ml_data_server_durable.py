@@ -59,7 +59,7 @@ def test_all_who_wait_share_the_sync_that_began_after_they_wrote(disk, sync):
         first.result(300)
 
         # Nobody believed the sync that was under way before they wrote.
-        assert [one.result(300) for one in others] == [7] * 19
+        assert [other.result(300) for other in others] == [7] * 19
     assert disk.syncs <= 3
 
 
@@ -72,15 +72,15 @@ def test_nobody_believes_in_a_sync_that_failed_for_another(disk, sync):
         others = [threads.submit(sync) for _ in range(9)]
         disk.may_end.set()
 
-        for one in (first, *others):
+        for waiting in (first, *others):
             with pytest.raises(OSError, match="input/output"):
-                one.result(300)
+                waiting.result(300)
 
     disk.is_broken = False
     sync()
 
 
-def test_many_threads_are_never_told_too_early(disk, sync):
+def test_no_thread_ever_returns_too_early(disk, sync):
     lock = threading.Lock()
     too_early = []
 

@@ -22,35 +22,35 @@ def store(tmp_path):
     volume.close()
 
 
-def asked(store, method, path, peer=OUTSIDE, keeper=None, *, is_local_only=False, **headers):
+def answer_to(store, method, path, peer=OUTSIDE, keeper=None, *, is_local_only=False, **headers):
     api = HttpApi(store, keeper or Doorkeeper(), is_local_only=is_local_only)
     body = json.dumps({"owner": "alice"}).encode()
     return api.page(Request(method, path, {}, headers, body, peer))
 
 
-def test_who_asks_from_outside_is_no_operator(store):
-    assert asked(store, "PUT", "/api/tags/x/rules")[0] == HTTPStatus.FORBIDDEN
-    assert asked(store, "GET", "/api/audit")[0] == HTTPStatus.FORBIDDEN
+def test_a_caller_from_outside_is_not_the_operator(store):
+    assert answer_to(store, "PUT", "/api/tags/x/rules")[0] == HTTPStatus.FORBIDDEN
+    assert answer_to(store, "GET", "/api/audit")[0] == HTTPStatus.FORBIDDEN
 
 
-def test_who_asks_from_inside_is_the_operator_where_there_is_no_token(store):
-    assert asked(store, "PUT", "/api/tags/x/rules", INSIDE)[0] == HTTPStatus.OK
-    assert asked(store, "GET", "/api/audit", INSIDE)[0] == HTTPStatus.OK
+def test_without_a_token_a_caller_from_inside_is_the_operator(store):
+    assert answer_to(store, "PUT", "/api/tags/x/rules", INSIDE)[0] == HTTPStatus.OK
+    assert answer_to(store, "GET", "/api/audit", INSIDE)[0] == HTTPStatus.OK
 
 
-def test_a_token_is_wanted_where_there_is_one_also_from_inside(store):
+def test_a_configured_token_is_required_from_inside_too(store):
     keeper = Doorkeeper("hush")
 
-    assert asked(store, "GET", "/api/stats", INSIDE, keeper)[0] == HTTPStatus.UNAUTHORIZED
-    told = asked(store, "GET", "/api/stats", OUTSIDE, keeper, authorization="Bearer hush")
-    assert told[0] == HTTPStatus.OK
+    assert answer_to(store, "GET", "/api/stats", INSIDE, keeper)[0] == HTTPStatus.UNAUTHORIZED
+    answer = answer_to(store, "GET", "/api/stats", OUTSIDE, keeper, authorization="Bearer hush")
+    assert answer[0] == HTTPStatus.OK
 
 
 def test_with_tls_on_nobody_is_answered_in_the_clear_over_the_network(store):
-    assert asked(store, "GET", "/api/stats", is_local_only=True)[0] == HTTPStatus.FORBIDDEN
-    assert asked(store, "GET", "/api/stats", INSIDE, is_local_only=True)[0] == HTTPStatus.OK
+    assert answer_to(store, "GET", "/api/stats", is_local_only=True)[0] == HTTPStatus.FORBIDDEN
+    assert answer_to(store, "GET", "/api/stats", INSIDE, is_local_only=True)[0] == HTTPStatus.OK
 
 
 def test_pages_that_are_not_there_are_left_to_the_status_api(store):
-    assert asked(store, "GET", "/api/nothing") is None
-    assert asked(store, "PUT", "/api/stats") is None
+    assert answer_to(store, "GET", "/api/nothing") is None
+    assert answer_to(store, "PUT", "/api/stats") is None

@@ -37,11 +37,11 @@ def test_files_in_the_volume_are_settings_and_variables_win(tmp_path):
     (folder / "FLOPS_MEMORY_MB").write_text("7")
     (folder / "PATH").write_text("nothing of ours")
 
-    told = variables_with_files({"FLOPS_DATA_VOLUME": str(tmp_path), "FLOPS_MEMORY_MB": "9"})
-    settings = read(Settings, told)
+    variables = variables_with_files({"FLOPS_DATA_VOLUME": str(tmp_path), "FLOPS_MEMORY_MB": "9"})
+    settings = read(Settings, variables)
 
     assert (settings.doorkeeper.token, settings.max_bytes) == ("from the file", 9 * 10**6)
-    assert "PATH" not in told
+    assert "PATH" not in variables
 
 
 @pytest.mark.parametrize("clients", ["alice", "=secret", "alice=", "operator=secret"])

@@ -74,6 +74,6 @@ def test_too_few_fragments_are_cut_into_ranges():
     ]
 
 
-def test_fewer_rows_than_learners_is_said_with_both_numbers():
+def test_fewer_rows_than_learners_is_reported_with_both_numbers():
     with pytest.raises(NoDataError, match="2 rows cannot be shared by 3 learners"):
         divide([Fragment("a", 2, 0)], 3)

@@ -1,4 +1,4 @@
-"""Who is read of many that send at once."""
+"""The order of turns among many senders."""
 
 import threading
 

@@ -31,7 +31,7 @@ def store(volume, table, tag="mnist", digest=""):
         return volume.publish(pending, FragmentName(tag, digest))
 
 
-def test_what_is_stored_can_be_read_by_anybody_as_plain_parquet(volume, tmp_path):
+def test_stored_data_can_be_read_as_plain_parquet(volume, tmp_path):
     stored = store(volume, a_table())
 
     assert pq.read_table(tmp_path / str(stored.name)).equals(a_table())
@@ -71,7 +71,7 @@ def test_equal_content_is_stored_once(volume, tmp_path):
 def test_a_name_is_not_given_to_other_content(volume):
     store(volume, a_table(), digest="a" * 32)
 
-    with pytest.raises(DataRejectedError, match="taken by other data"):
+    with pytest.raises(DataRejectedError, match="exists with other data"):
         store(volume, a_table(first=1), digest="a" * 32)
 
 
@@ -83,7 +83,7 @@ def test_a_file_of_an_older_server_counts_as_stored(volume, tmp_path):
     assert (str(stored.name), stored.digest) == (NAME, "")
 
 
-def test_a_link_out_of_the_volume_is_no_fragment(volume, tmp_path):
+def test_a_link_out_of_the_volume_is_not_a_fragment(volume, tmp_path):
     secret = tmp_path.parent / f"{tmp_path.name}-secret.parquet"
     pq.write_table(a_table(), secret)
     (tmp_path / NAME).symlink_to(secret)
@@ -96,11 +96,11 @@ def test_a_link_out_of_the_volume_is_no_fragment(volume, tmp_path):
 def test_nothing_is_written_through_a_link(volume, tmp_path):
     (tmp_path / NAME).symlink_to(tmp_path.parent / "elsewhere.parquet")
 
-    with pytest.raises(DataRejectedError, match="taken by a file that is no fragment"):
+    with pytest.raises(DataRejectedError, match="exists and is not a fragment"):
         store(volume, a_table(), digest="a" * 32)
 
 
-def test_a_file_that_is_no_parquet_is_not_listed(volume, tmp_path):
+def test_a_file_other_than_parquet_is_not_listed(volume, tmp_path):
     (tmp_path / NAME).write_bytes(b"PAR1 but not really")
 
     assert volume.fragments() == ()
@@ -114,7 +114,7 @@ def test_a_dropped_fragment_is_gone(volume, tmp_path):
     assert (volume.fragments(), list(tmp_path.glob("*.parquet"))) == ((), [])
 
 
-def test_who_reads_a_dropped_fragment_reads_it_to_its_end(volume):
+def test_a_download_of_a_dropped_fragment_is_completed(volume):
     stored = store(volume, a_table())
     rows = read_rows(stored)
 
@@ -131,12 +131,12 @@ def test_a_volume_serves_one_process(volume, tmp_path):
 def test_an_upload_beyond_the_limit_is_refused_and_leaves_nothing(tmp_path):
     volume = Volume(tmp_path, limits=Limits(max_upload_bytes=10_000, min_free_bytes=0))
 
-    with pytest.raises(DataRejectedError, match="may have 0 MB"):
+    with pytest.raises(DataRejectedError, match="larger than the limit of 0 MB"):
         store(volume, a_table(rows=100_000))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_said_and_nothing_is_left(tmp_path):
+def test_a_full_disk_is_reported_and_nothing_is_left(tmp_path):
     volume = Volume(tmp_path, limits=Limits(min_free_bytes=2**60))
 
     with pytest.raises(DataRejectedError, match="full"):
@@ -179,7 +179,7 @@ def test_useless_columns_are_refused(volume, schema):
 def test_what_parquet_cannot_hold_is_refused(volume):
     union = pa.schema([("x", pa.sparse_union([pa.field("a", pa.int64())]))])
 
-    with pytest.raises(DataRejectedError, match="Parquet cannot hold"), volume.begin(union):
+    with pytest.raises(DataRejectedError, match="Parquet cannot store"), volume.begin(union):
         pass
 
 
@@ -192,7 +192,7 @@ def test_any_range_of_rows_can_be_read(volume, offset, rows):
     assert read.column("x").to_pylist() == list(range(offset, offset + rows))
 
 
-def test_a_damaged_file_is_said(volume):
+def test_a_damaged_file_is_reported(volume):
     stored = store(volume, a_table(rows=5000))
     data = bytearray(stored.path.read_bytes())
     data[100:200] = bytes(100)

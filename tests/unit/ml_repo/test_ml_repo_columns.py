@@ -20,7 +20,7 @@ FEATURES = Features({"image": Image()})
 
 def pictures_of(encoded):
     kind = FEATURES.arrow_schema.field("image").type
-    cells = pa.array([{"bytes": item, "path": None} for item in encoded], kind)
+    cells = pa.array([{"bytes": file, "path": None} for file in encoded], kind)
     return pa.table([cells], schema=FEATURES.arrow_schema)
 
 
@@ -38,7 +38,7 @@ def ours_and_theirs(table, column):
 
 def assert_same(ours, theirs):
     assert (type(ours), ours.dtype, ours.shape) == (type(theirs), theirs.dtype, theirs.shape)
-    assert all(np.array_equal(item, other) for item, other in zip(ours, theirs, strict=True))
+    assert all(np.array_equal(*pair) for pair in zip(ours, theirs, strict=True))
 
 
 @st.composite
@@ -50,7 +50,7 @@ def pictures(draw):
     noise = Pillow.fromarray(random.integers(0, 256, (size[1], size[0], 4), dtype=np.uint8))
     smooth = Pillow.linear_gradient("L").resize(size)
     made = draw(st.lists(st.sampled_from([noise, smooth]), min_size=1, max_size=5))
-    encoded = [saved(item.convert("L").convert(mode)) for item in made]
+    encoded = [saved(picture.convert("L").convert(mode)) for picture in made]
     if draw(st.booleans()):
         encoded.append(saved(noise.convert("RGB"), format=draw(st.sampled_from(["PNG", "JPEG"]))))
     return encoded
@@ -85,7 +85,7 @@ def test_every_filter_in_every_line_is_undone(width, height, colour, count, seed
     random = np.random.default_rng(seed)
     lines = random.integers(0, 256, (count, height, 1 + width * colour[1]), dtype=np.uint8)
     lines[:, :, 0] %= 5
-    encoded = [a_png(width, height, colour[0], line.tobytes()) for line in lines]
+    encoded = [a_png(width, height, colour[0], picture.tobytes()) for picture in lines]
 
     assert png.decode_all(encoded) is not None
     assert_same(*ours_and_theirs(pictures_of(encoded), "image"))

@@ -36,6 +36,6 @@ def test_outside_of_flops_the_error_says_how_to_try_a_repository():
     assert outside.value.exit_code is ExitCode.BAD_SETTINGS
 
 
-def test_a_number_that_is_none_is_said():
+def test_an_invalid_number_is_reported():
     with pytest.raises(NoDataSourceError, match="FLOPS_LEARNER_INDEX"):
         source_from({**LEARNER, "FLOPS_LEARNER_INDEX": "first"})

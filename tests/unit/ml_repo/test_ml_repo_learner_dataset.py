@@ -22,12 +22,12 @@ def png(pixels):
 
 def pictures(encoded, features=FEATURES):
     schema = features.arrow_schema
-    cells = [item if item is None else {"bytes": item, "path": None} for item in encoded]
+    cells = [file and {"bytes": file, "path": None} for file in encoded]
     labels = [number % 10 for number in range(len(cells))]
     return pa.table([pa.array(cells, schema.field("image").type), labels], schema=schema)
 
 
-TABLE = pictures([png(pixel) for pixel in PIXELS])
+TABLE = pictures([png(pixels) for pixels in PIXELS])
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_what_the_sklearn_sample_does_gives_the_pixels(dataset):
 
 def test_what_the_torch_sample_does_gives_each_half_its_pixels(dataset):
     def scale(batch):
-        batch["image"] = [np.asarray(item) / 255 for item in batch["image"]]
+        batch["image"] = [np.asarray(image) / 255 for image in batch["image"]]
         return batch
 
     dataset.set_format("numpy")
@@ -103,18 +103,18 @@ def test_decoding_in_parallel_changes_no_bit(dataset):
 @pytest.mark.parametrize(
     "derive",
     [
-        lambda item: item.select(range(5)),
-        lambda item: item.select([4, 1, 3]),
-        lambda item: item.shuffle(seed=1),
-        lambda item: item.shard(2, 0),
-        lambda item: item.take(3),
-        lambda item: item.sort("label"),
-        lambda item: item.filter(lambda row: row["label"] == 3),
-        lambda item: item.map(lambda row: {"label": 9 - row["label"]}),
-        lambda item: item.rename_column("label", "digit").rename_column("digit", "label"),
-        lambda item: item.train_test_split(test_size=0.2)["test"],
-        lambda item: item.with_format("numpy", columns=["image", "label"]),
-        lambda item: pickle.loads(pickle.dumps(item)),  # noqa: S301 - our own
+        lambda data: data.select(range(5)),
+        lambda data: data.select([4, 1, 3]),
+        lambda data: data.shuffle(seed=1),
+        lambda data: data.shard(2, 0),
+        lambda data: data.take(3),
+        lambda data: data.sort("label"),
+        lambda data: data.filter(lambda row: row["label"] == 3),
+        lambda data: data.map(lambda row: {"label": 9 - row["label"]}),
+        lambda data: data.rename_column("label", "digit").rename_column("digit", "label"),
+        lambda data: data.train_test_split(test_size=0.2)["test"],
+        lambda data: data.with_format("numpy", columns=["image", "label"]),
+        lambda data: pickle.loads(pickle.dumps(data)),  # noqa: S301 - our own
     ],
 )
 def test_columns_are_arrays_whatever_a_dataset_was_derived_by(dataset, derive):

@@ -19,14 +19,14 @@ PUBLIC = {
 }
 
 
-@pytest.mark.parametrize("template", PUBLIC, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("template", PUBLIC, ids=lambda template: template.__name__)
 def test_the_templates_ask_for_exactly_the_public_methods(template):
-    asked = {
+    methods = {
         name: list(inspect.signature(getattr(template, name)).parameters)
         for name in template.__abstractmethods__
     }
 
-    assert asked == PUBLIC[template]
+    assert methods == PUBLIC[template]
 
 
 def test_a_class_that_lacks_a_method_cannot_be_made():

@@ -63,12 +63,12 @@ def test_what_is_not_builtin_is_refused_with_what_is(digits, name, split):
     assert refused.value.exit_code is ExitCode.DATASET_UNAVAILABLE
 
 
-def test_a_missing_file_is_said_with_its_folder(tmp_path):
+def test_a_missing_file_is_reported_with_its_folder(tmp_path):
     with pytest.raises(DatasetUnavailableError, match=str(tmp_path)):
         load_builtin("mnist5k", "train", tmp_path)
 
 
-def test_a_broken_file_is_said(tmp_path):
+def test_a_broken_file_is_reported(tmp_path):
     (tmp_path / "mnist_5k.csv.gz").write_bytes(b"no gzip")
 
     with pytest.raises(DatasetUnavailableError, match="cannot be read"):

@@ -28,7 +28,7 @@ def test_an_event_becomes_a_line(journal, told):
     assert told == ["06:07:08 manager: submitted -> training"]
 
 
-def test_a_repeated_event_is_told_once(journal, told):
+def test_a_repeated_event_is_reported_once(journal, told):
     message = a_message(Kind.NOTICE, Notice("hello"))
 
     journal.take("t", message)

@@ -55,11 +55,11 @@ from support.observed import observed_event
         ),
     ],
 )
-def test_an_event_is_told_in_a_few_words(kind, payload, told):
+def test_an_event_is_described_in_a_few_words(kind, payload, told):
     assert tell(observed_event(kind, payload)) == told
 
 
-def test_a_round_of_a_cluster_is_told_with_its_cluster_and_cycle():
+def test_a_round_of_a_cluster_is_described_with_its_cluster_and_cycle():
     done = RoundCompleted(1, 3, loss=None, accuracy=None, seconds=1.0, cycle=2)
     actor = Actor(Role.CLUSTER_AGGREGATOR, "cag0x1", "east", "node1")
 

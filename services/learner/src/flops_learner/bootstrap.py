@@ -127,6 +127,6 @@ def _data_source(settings: Settings, reporter: Reporter) -> data_source.DataSour
         on_loaded=report,
         token=settings.data_server.token,
         ca=settings.data_server.ca,
-        customer=settings.order.customer_id,
+        customer_id=settings.order.customer_id,
         trace=tracing.current,
     )

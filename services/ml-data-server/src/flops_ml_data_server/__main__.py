@@ -1,6 +1,6 @@
-"""Start the data server, or with a command ask the one that runs in this container.
+"""Starts the data server, or sends a command to the one in this container.
 
-``check`` only proves that everything it needs can be imported.
+``check`` only verifies that all modules can be imported.
 """
 
 import os
@@ -18,7 +18,7 @@ from flops_runtime.one_shot import exit_with
 def main() -> ExitCode:
     """Run the service and return its exit code."""
     if sys.argv[1:] == ["check"]:
-        print("ok")  # noqa: T201 - the answer
+        print("ok")  # noqa: T201 - the command's output
         return ExitCode.DONE
     try:
         settings = read(Settings, variables_with_files(os.environ))

@@ -1,4 +1,4 @@
-"""Wire the data server, and run it until it is asked to end."""
+"""Wires the data server, and runs it until it is terminated."""
 
 import logging
 import threading
@@ -37,7 +37,7 @@ MAX_SWEEP_SECONDS: Final = 60.0
 
 @dataclass(frozen=True)
 class Running:
-    """Where a data server listens."""
+    """The ports of a running data server."""
 
     flight_port: int
     http_port: int
@@ -45,7 +45,7 @@ class Running:
 
 @contextmanager
 def serving(settings: Settings, registry: CollectorRegistry = REGISTRY) -> Iterator[Running]:
-    """Serve from here to the end of the context; raises ``VolumeUnusableError``, ``OSError``."""
+    """Serve until the end of the context; raises ``VolumeUnusableError``, ``OSError``."""
     memory = Memory(settings.max_bytes, settings.max_transfers)
     volume = Volume(settings.volume, settings.codec, settings.limits, memory)
     rulebook = Rulebook(settings.volume, settings.rules)
@@ -75,7 +75,7 @@ def serving(settings: Settings, registry: CollectorRegistry = REGISTRY) -> Itera
 
 @contextmanager
 def _sweeping(store: Store, idle_seconds: float) -> Iterator[None]:
-    """Remove what its time has come for, now and then, until the end of the context."""
+    """Remove expired data from time to time, until the end of the context."""
     ended = threading.Event()
 
     def sweep() -> None:
@@ -83,7 +83,7 @@ def _sweeping(store: Store, idle_seconds: float) -> Iterator[None]:
             try:
                 store.sweep(time.time())
             except (FlopsError, OSError):
-                logger.exception("could not clean up; it is tried again")
+                logger.exception("could not clean up; retrying later")
 
     thread = threading.Thread(target=sweep, name="sweep", daemon=True)
     thread.start()
@@ -104,7 +104,7 @@ def run(settings: Settings) -> ExitCode:
         with serving(settings):
             threading.Event().wait()
     except (TerminationRequested, KeyboardInterrupt):
-        logger.info("asked to end")
+        logger.info("terminating")
     finally:
         tracing.stop()
     return ExitCode.TERMINATED
@@ -123,7 +123,7 @@ def _listening(settings: Settings, store: Store, metrics: Metrics) -> FlightServ
     except (pa.ArrowException, OSError) as error:
         raise AddressUnusableError(
             f"cannot listen at {location}: {error}",
-            hint="Another process may have the port, or the TLS certificate and key do not match.",
+            hint="Check that the port is free, and that the TLS certificate and key match.",
         ) from error
 
 

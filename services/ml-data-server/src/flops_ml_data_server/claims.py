@@ -1,7 +1,4 @@
-"""The shares of each project on this node, kept so that a learner that returns finds its own.
-
-Fragments that arrive after a project's first claim count from the next project on.
-"""
+"""The shares of each project on this node, stored so that a learner that returns gets the same."""
 
 import json
 import logging
@@ -29,7 +26,7 @@ FOLDER: Final = ".claims"
 
 @dataclass(frozen=True)
 class Division:
-    """How the data of some tags were divided for one project."""
+    """The shares of a project, and the tags whose data they divide."""
 
     data_tags: tuple[str, ...]
     shares: tuple[Share, ...]
@@ -45,25 +42,25 @@ class Claims:
     def share(self, claim: Claim) -> Share:
         """Return the learner's share; raise ``NoDataError`` or ``InvalidRequestError``.
 
-        What was divided stays so: a learner that returns finds its share, and fragments that
-        arrive meanwhile count from the next project on. A project that asks with other tags, or
-        for another number of learners, or whose data were dropped, is divided anew.
+        A division is stored: a learner that returns gets the same share, and later fragments are
+        for later projects. Other tags, another number of learners or a dropped fragment make a
+        new division.
         """
         if claim.learner_index >= claim.node_learners:
             raise InvalidRequestError(
                 f"learner {claim.learner_index} of {claim.node_learners}: learners count from 0"
             )
         with self._lock:
-            division = self._kept(claim) or self._divide(claim)
+            division = self._stored(claim) or self._divide(claim)
         return division.shares[claim.learner_index]
 
     def forget_before(self, seconds: float) -> None:
-        """Remove what was divided before a time and never asked for since."""
+        """Remove divisions that were last used before a time."""
         for path in (self._volume.folder / FOLDER).glob("*.json"):
             if path.stat().st_mtime < seconds:
                 path.unlink(missing_ok=True)
 
-    def _kept(self, claim: Claim) -> Division | None:
+    def _stored(self, claim: Claim) -> Division | None:
         try:
             division = load(Division, json.loads(self._path(claim).read_bytes()))
         except (OSError, ValueError, ValidationError):
@@ -78,13 +75,13 @@ class Claims:
         return division
 
     def _is_complete(self, division: Division) -> bool:
-        """Say whether every fragment is still there; a dropped one makes the shares worthless."""
+        """Return whether every fragment still exists."""
         try:
             for share in division.shares:
                 for part in share.parts:
                     self._volume.find(part.name)
         except FlopsError as error:
-            logger.warning("shares are divided anew: %s", error)
+            logger.warning("the data are divided again: %s", error)
             return False
         return True
 
@@ -93,24 +90,25 @@ class Claims:
         if not fragments:
             raise self._no_such_tags(claim)
         division = Division(claim.data_tags, divide(fragments, claim.node_learners))
-        self._keep(self._path(claim), division)
+        self._save(self._path(claim), division)
         rows = [share.rows for share in division.shares]
         logger.info("divided %s for project %s: %s rows", claim.data_tags, claim.project_id, rows)
         return division
 
     def _no_such_tags(self, claim: Claim) -> NoDataError:
-        there = sorted({one.name.tag for one in self._volume.fragments()})
-        asked = ", ".join(claim.data_tags) or "no data tag at all"
+        stored_tags = sorted({fragment.name.tag for fragment in self._volume.fragments()})
+        requested = ", ".join(claim.data_tags) or "no data tag at all"
+        held = f"data with the tags: {', '.join(stored_tags)}" if stored_tags else "no data"
         return NoDataError(
-            f"this node holds no data for the asked tags: {asked}",
-            hint=f"It holds data for: {', '.join(there)}." if there else "It holds no data.",
+            f"this node holds no data for the requested tags: {requested}",
+            hint=f"It holds {held}.",
         )
 
     def _path(self, claim: Claim) -> Path:
         return self._volume.folder / FOLDER / f"{claim.project_id}.json"
 
     @staticmethod
-    def _keep(path: Path, division: Division) -> None:
+    def _save(path: Path, division: Division) -> None:
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_name(f".{uuid.uuid4().hex}")
         temporary.write_text(json.dumps(dump(division)), encoding="utf-8")

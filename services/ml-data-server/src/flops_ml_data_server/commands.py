@@ -1,4 +1,4 @@
-"""The commands inside the image, for the operator: they ask the server's own HTTP pages.
+"""The operator's commands in the image; they call the server's HTTP pages.
 
 ``docker exec <container> python -m flops_ml_data_server stats``
 """
@@ -17,13 +17,13 @@ from flops_contracts.exit_codes import ExitCode
 from flops_ml_data_server.settings import Settings
 
 TIMEOUT_SECONDS: Final = 30
-ANYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - what is bound to, not what binds
+ANYWHERE: Final = ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound to
 
 
 def command(arguments: Sequence[str], settings: Settings) -> ExitCode:
-    """Carry out a command; prints JSON, and says on stderr why not."""
-    asked = _parser().parse_args(arguments)
-    method, path, body = _call(asked)
+    """Carry out a command; print JSON, or the reason of a failure on stderr."""
+    options = _parser().parse_args(arguments)
+    method, path, body = _call(options)
     bound = settings.process.bind_address
     host = "127.0.0.1" if bound in ANYWHERE else bound
     headers = {"Authorization": f"Bearer {settings.doorkeeper.token}"}
@@ -34,9 +34,9 @@ def command(arguments: Sequence[str], settings: Settings) -> ExitCode:
         headers=headers if settings.doorkeeper.token else {},
     )
     try:
-        # No proxy of the surroundings may get between the operator and the server.
-        with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT_SECONDS) as answer:
-            _print(answer.read().decode())
+        # A proxy from the environment must not get between the operator and the server.
+        with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT_SECONDS) as response:
+            _print(response.read().decode())
     except HTTPError as error:
         sys.stderr.write(f"{_reason(error)}\n")
         return ExitCode.DATA_REJECTED
@@ -49,23 +49,23 @@ def command(arguments: Sequence[str], settings: Settings) -> ExitCode:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="flops_ml_data_server", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, path, does in (
+    for name, path, summary in (
         ("stats", "/api/stats", "tags with rows, bytes, columns and rules"),
-        ("health", "/healthz", "whether it works"),
-        ("metrics", "/metrics", "what Prometheus reads"),
+        ("health", "/healthz", "liveness of the server"),
+        ("metrics", "/metrics", "Prometheus metrics"),
     ):
-        commands.add_parser(name, help=does).set_defaults(path=path)
+        commands.add_parser(name, help=summary).set_defaults(path=path)
     listing = commands.add_parser("list", help="fragments")
     listing.add_argument("tag", nargs="?")
-    audit = commands.add_parser("audit", help="who put, read and dropped what, newest first")
+    audit = commands.add_parser("audit", help="log of uploads, reads and drops, newest first")
     audit.add_argument("tag", nargs="?", default="")
     audit.add_argument("--limit", type=int, default=100)
-    drop = commands.add_parser("drop", help="remove a fragment, or with --tag all of a tag")
+    drop = commands.add_parser("drop", help="remove a fragment, or with --tag a whole tag")
     drop.add_argument("name")
     drop.add_argument("--tag", action="store_true")
-    rules = commands.add_parser("rules", help="show the rules of a tag, or set them all anew")
+    rules = commands.add_parser("rules", help="show the rules of a tag, or replace all of them")
     rules.add_argument("tag")
-    rules.add_argument("--set", action="store_true", help="without more, this lifts all rules")
+    rules.add_argument("--set", action="store_true", help="replace all rules, or remove them")
     rules.add_argument("--owner", default="")
     rules.add_argument("--customer", action="append", default=[])
     rules.add_argument("--project", action="append", default=[])
@@ -74,32 +74,32 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _call(asked: argparse.Namespace) -> tuple[str, str, dict[str, Any] | None]:
-    """Return method, path and body of what was asked."""
-    match asked.command:
+def _call(options: argparse.Namespace) -> tuple[str, str, dict[str, Any] | None]:
+    """Return method, path and body of a command's request."""
+    match options.command:
         case "list":
-            query = f"?{urlencode({'tag': asked.tag})}" if asked.tag else ""
+            query = f"?{urlencode({'tag': options.tag})}" if options.tag else ""
             return "GET", f"/api/fragments{query}", None
         case "audit":
-            query = urlencode({"tag": asked.tag, "limit": asked.limit})
+            query = urlencode({"tag": options.tag, "limit": options.limit})
             return "GET", f"/api/audit?{query}", None
         case "drop":
-            kind = "tags" if asked.tag else "fragments"
-            return "DELETE", f"/api/{kind}/{quote(asked.name, safe='')}", None
+            kind = "tags" if options.tag else "fragments"
+            return "DELETE", f"/api/{kind}/{quote(options.name, safe='')}", None
         case "rules":
-            path = f"/api/tags/{quote(asked.tag, safe='')}/rules"
-            return ("PUT", path, _rules(asked)) if asked.set else ("GET", path, None)
+            path = f"/api/tags/{quote(options.tag, safe='')}/rules"
+            return ("PUT", path, _rules(options)) if options.set else ("GET", path, None)
         case _:
-            return "GET", asked.path, None
+            return "GET", options.path, None
 
 
-def _rules(asked: argparse.Namespace) -> dict[str, Any]:
+def _rules(options: argparse.Namespace) -> dict[str, Any]:
     return {
-        "owner": asked.owner,
-        "customers": asked.customer,
-        "projects": asked.project,
-        "quota_mb": asked.quota_mb,
-        "retention_days": asked.retention_days,
+        "owner": options.owner,
+        "customers": options.customer,
+        "projects": options.project,
+        "quota_mb": options.quota_mb,
+        "retention_days": options.retention_days,
     }
 
 

@@ -1,4 +1,4 @@
-"""What the node holds, tag by tag; names and types of columns, but no values."""
+"""The data on the node by tag: names and types of columns, but no values."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -11,11 +11,11 @@ from flops_ml_data_server.storage.fragments import StoredFragment
 def tags_of(
     fragments: Iterable[StoredFragment], rules: Callable[[str], TagRules]
 ) -> tuple[TagData, ...]:
-    """Return a line for each tag, sorted by tag."""
-    ordered = sorted(fragments, key=lambda one: (one.name.tag, one.name.digest))
+    """Return a summary of each tag, sorted by tag."""
+    ordered = sorted(fragments, key=lambda fragment: (fragment.name.tag, fragment.name.digest))
     return tuple(
         _tag(tag, list(group), rules(tag))
-        for tag, group in groupby(ordered, key=lambda one: one.name.tag)
+        for tag, group in groupby(ordered, key=lambda fragment: fragment.name.tag)
     )
 
 
@@ -24,10 +24,10 @@ def _tag(tag: str, fragments: Sequence[StoredFragment], rules: TagRules) -> TagD
     return TagData(
         tag=tag,
         fragments=len(fragments),
-        rows=sum(one.rows for one in fragments),
-        bytes=sum(one.bytes for one in fragments),
+        rows=sum(fragment.rows for fragment in fragments),
+        bytes=sum(fragment.bytes for fragment in fragments),
         columns={field.name: str(field.type) for field in schema},
-        is_uniform=all(one.schema.equals(schema) for one in fragments),
+        is_uniform=all(fragment.schema.equals(schema) for fragment in fragments),
         owner=rules.owner,
         customers=rules.customers,
         projects=rules.projects,

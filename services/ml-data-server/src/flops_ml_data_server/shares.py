@@ -1,4 +1,4 @@
-"""Who of a node's learners gets which rows. No I/O: fragments in, shares out."""
+"""Divides fragments into shares for the learners of a node, without input or output."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,13 +9,13 @@ from flops_flight.messages import Part, Share
 
 
 def divide(fragments: Sequence[Fragment], learners: int) -> tuple[Share, ...]:
-    """Return a share for each learner: disjoint, none empty, together everything.
+    """Return a share for each learner: disjoint, not empty, and together all rows.
 
-    Whole fragments where there are enough, because each came from one device; else ranges of
-    rows. The same fragments always give the same shares. Raises ``NoDataError``.
+    Shares are whole fragments where there are enough, because each came from one device; else
+    ranges of rows. The same fragments always give the same shares. Raises ``NoDataError``.
     """
-    filled = sorted((one for one in fragments if one.rows), key=lambda one: one.name)
-    rows = sum(one.rows for one in filled)
+    filled = sorted((fragment for fragment in fragments if fragment.rows), key=lambda f: f.name)
+    rows = sum(fragment.rows for fragment in filled)
     if rows < learners:
         raise NoDataError(
             f"{rows} rows cannot be shared by {learners} learners",
@@ -27,14 +27,14 @@ def divide(fragments: Sequence[Fragment], learners: int) -> tuple[Share, ...]:
 
 
 def _whole_fragments(fragments: Sequence[Fragment], learners: int) -> tuple[Share, ...]:
-    """Give the largest fragments first, each to whoever has the fewest rows so far."""
+    """Assign fragments, largest first, each to the learner with the fewest rows so far."""
     loads = [0] * learners
     parts: list[list[Part]] = [[] for _ in range(learners)]
-    for fragment in sorted(fragments, key=lambda one: (-one.rows, one.name)):
+    for fragment in sorted(fragments, key=lambda f: (-f.rows, f.name)):
         lightest = loads.index(min(loads))
         loads[lightest] += fragment.rows
         parts[lightest].append(Part(fragment.name, 0, fragment.rows))
-    return tuple(Share(tuple(one)) for one in parts)
+    return tuple(Share(tuple(own)) for own in parts)
 
 
 def _row_ranges(fragments: Sequence[Fragment], rows: int, learners: int) -> tuple[Share, ...]:

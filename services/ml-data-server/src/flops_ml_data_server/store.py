@@ -1,6 +1,6 @@
-"""The volume as callers may use it: every door (Flight, HTTP) goes through here.
+"""Access to the volume under its rules; Flight and HTTP both use it.
 
-Rules are asked first, then what will happen is written to the audit log, then it happens.
+Each action first checks the rules, then writes to the audit log, then happens.
 """
 
 import logging
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 SERVER: Final = Caller(name="ml-data-server", is_operator=True)
 DAY_SECONDS: Final = 86_400
 CLAIM_DAYS: Final = 90
-"""How long a project's shares are kept after the last of its learners asked."""
+"""How long a project's shares are kept after the last claim."""
 
 
 class Store:
@@ -49,12 +49,12 @@ class Store:
         self, caller: Caller, tags: tuple[str, ...] | None = None
     ) -> tuple[StoredFragment, ...]:
         """Return the complete fragments with one of ``tags`` that the caller may use."""
-        found = self._volume.fragments(tags)
+        fragments = self._volume.fragments(tags)
         may_use = {
             tag: self._rulebook.rules(tag).may_use(caller)
-            for tag in {one.name.tag for one in found}
+            for tag in {fragment.name.tag for fragment in fragments}
         }
-        return tuple(one for one in found if may_use[one.name.tag])
+        return tuple(fragment for fragment in fragments if may_use[fragment.name.tag])
 
     def find(self, caller: Caller, name: str) -> StoredFragment:
         """Return a fragment; raises what ``Volume.find`` does, and ``NotAllowedError``."""
@@ -63,7 +63,7 @@ class Store:
         return self._volume.find(name)
 
     def read(self, caller: Caller, part: Part) -> tuple[StoredFragment, Iterator[pa.RecordBatch]]:
-        """Return a fragment and the asked rows of it."""
+        """Return a fragment and the requested rows of it."""
         fragment = self.find(caller, part.name)
         batches = self._volume.read(fragment, part.offset, part.rows)
         rows = fragment.rows - part.offset if part.rows is None else part.rows
@@ -88,24 +88,24 @@ class Store:
         return stored
 
     def drop(self, caller: Caller, name: str) -> None:
-        """Remove a fragment; who reads it now reads it to its end."""
+        """Remove a fragment; downloads under way are completed."""
         tag = parse_fragment_name(name).tag
         self._rulebook.rules(tag).check_change(tag, caller)
         self._drop(caller, self._volume.find(name), audit.DROPPED)
 
     def drop_tag(self, caller: Caller, tag: str) -> int:
-        """Remove all fragments of a tag; return how many those were."""
+        """Remove all fragments of a tag; return their number."""
         self._rulebook.rules(tag).check_change(tag, caller)
-        found = self._volume.fragments((tag,))
-        for fragment in found:
+        fragments = self._volume.fragments((tag,))
+        for fragment in fragments:
             self._drop(caller, fragment, audit.DROPPED)
-        return len(found)
+        return len(fragments)
 
     def claim(self, caller: Caller, claim: Claim) -> Share:
-        """Return a learner's share; a project may claim what it may use."""
+        """Return a learner's share; a project may claim the data that it may use."""
         caller = replace(caller, project_id=caller.project_id or claim.project_id)
         if caller.project_id != claim.project_id:
-            raise NotAllowedError("a project claims for itself only")
+            raise NotAllowedError("a project may claim data for itself only")
         for tag in claim.data_tags:
             self._rulebook.rules(tag).check_use(tag, caller)
         share = self._claims.share(claim)
@@ -114,7 +114,7 @@ class Store:
         return share
 
     def stats(self) -> NodeData:
-        """Return what the node holds; everybody may know that much."""
+        """Return a summary of the node's data, which every caller may know."""
         tags = tags_of(self._volume.fragments(), self._rulebook.rules)
         return NodeData(tags, self._volume.free_bytes, self._logs_may_leave)
 
@@ -122,24 +122,24 @@ class Store:
         """Return the rules of a tag."""
         return self._rulebook.rules(tag)
 
-    def rule(self, caller: Caller, tag: str, rules: TagRules) -> None:
-        """Set the rules of a tag: for the operator, or the owner that a tag has."""
+    def set_rules(self, caller: Caller, tag: str, rules: TagRules) -> None:
+        """Set the rules of a tag; only its owner and the operator may."""
         if not caller.is_operator and not self._rulebook.rules(tag).owner:
-            raise NotAllowedError("only the operator of the node can give a tag its first rules")
+            raise NotAllowedError("only the operator of the node may set the first rules of a tag")
         self._rulebook.rules(tag).check_change(tag, caller)
         self._audit.add(audit.RULED, caller, tag, rules=document_of(rules))
         self._rulebook.write(tag, rules)
         self.on_change()
 
-    def audited(self, caller: Caller, tag: str, limit: int) -> list[dict[str, object]]:
-        """Return the last entries of the audit log, for the operator, or for a tag's owner."""
+    def audit_entries(self, caller: Caller, tag: str, limit: int) -> list[dict[str, object]]:
+        """Return the last entries of the audit log; only the operator and a tag's owner may."""
         owner = self._rulebook.rules(tag).owner if tag else ""
         if not caller.is_operator and not (owner and caller.name == owner):
-            raise NotAllowedError("the audit log is for the operator, and for owners of tags")
+            raise NotAllowedError("only the operator and the owner of a tag may read the audit log")
         return self._audit.entries(tag, limit)
 
     def sweep(self, now_seconds: float) -> None:
-        """Remove what its time has come for: silent uploads, old fragments, old claims, memory."""
+        """Remove silent uploads, expired fragments, old claims and unused memory."""
         self._volume.clean_up()
         self._claims.forget_before(now_seconds - CLAIM_DAYS * DAY_SECONDS)
         for fragment in self._volume.fragments():

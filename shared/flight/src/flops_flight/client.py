@@ -1,4 +1,4 @@
-"""The client of one data server. Every call has a timeout and ends in one of ``errors``' types."""
+"""The client of one data server. Every call has a timeout and raises errors of ``errors``."""
 
 import threading
 import time
@@ -42,7 +42,7 @@ TRANSFER_TIMEOUT_SECONDS: Final = 3600.0
 RETRY_SECONDS: Final = 0.2
 NOBODY: Final = Identity()
 BATCH_BYTES: Final = 8 * 2**20
-"""How much of a table travels in one message; both ends hold a few of these at a time."""
+"""Size of a message with rows; both ends hold a few of these at a time."""
 
 
 def _pause(seconds: float) -> None:
@@ -52,9 +52,8 @@ def _pause(seconds: float) -> None:
 class DataServer:
     """A data server by ``host:port``. The connection is made by the first call.
 
-    The certificate of an authority, ``ca`` (PEM), asks for TLS; ``token`` is what the server may
-    demand of its clients.
-    ``identity`` says who asks, for tags that not everybody may use and for the audit log.
+    The certificate of an authority, ``ca`` (PEM), turns TLS on; ``token`` is for servers that
+    require one. ``identity`` names the caller for the rules of tags and for the audit log.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class DataServer:
         self.close()
 
     def close(self) -> None:
-        """Give the connection back; safe to call twice."""
+        """Close the connection; safe to call twice."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -107,25 +106,23 @@ class DataServer:
                 self._pause(RETRY_SECONDS)
 
     def health(self, timeout_seconds: float | None = None) -> None:
-        """Return if the server can do its work."""
+        """Return if the server works; else raise."""
         self._act(HEALTH, b"", timeout_seconds)
 
     def list_fragments(self, tags: tuple[str, ...] | None = None) -> tuple[Fragment, ...]:
         """Return the complete fragments with one of ``tags`` (None: all), sorted by name."""
         with self._translated():
-            listed = list(self._flight().list_flights(encode_criteria(tags), self._options()))
-            found = [
-                Fragment(one.descriptor.path[0].decode(), one.total_records, one.total_bytes)
-                for one in listed
+            fragments = [
+                Fragment(info.descriptor.path[0].decode(), info.total_records, info.total_bytes)
+                for info in self._flight().list_flights(encode_criteria(tags), self._options())
             ]
-        return tuple(sorted(found, key=lambda fragment: fragment.name))
+        return tuple(sorted(fragments, key=lambda fragment: fragment.name))
 
     def upload(self, tag: str, data: pa.Table | pa.RecordBatchReader) -> Fragment:
-        """Store ``data`` under ``tag``; content that is stored already is a success at once.
+        """Store ``data`` under ``tag``; uploading the same content again succeeds, too.
 
-        A reader is streamed batch by batch, so nothing needs to fit in memory. The server hashes
-        what it stores in the same pass and answers with the name; an upload that breaks off
-        leaves nothing behind.
+        A reader is streamed batch by batch, so the data need not fit in memory. The server answers
+        with the name, which it derives from the content; a cancelled upload leaves nothing behind.
         """
         batches = batches_of(data) if isinstance(data, pa.Table) else data
         descriptor = flight.FlightDescriptor.for_command(encode(Upload(tag)))
@@ -137,7 +134,7 @@ class DataServer:
         return decode(Fragment, answer)
 
     def download(self, name: str) -> pa.Table:
-        """Return a whole fragment; the schema's metadata are those of the upload."""
+        """Return a whole fragment, with the schema's metadata of the upload."""
         return self._read(Part(name))
 
     def reader(self, part: Part) -> Iterator[pa.RecordBatch]:
@@ -150,15 +147,15 @@ class DataServer:
     def claim(
         self, project_id: str, learner_index: int, node_learners: int, tags: tuple[str, ...]
     ) -> Share:
-        """Return this learner's share; the same one whenever it asks again."""
+        """Return this learner's share; repeated claims return the same share."""
         body = encode(Claim(project_id, learner_index, node_learners, tags))
         return decode(Share, self._act(CLAIM, body))
 
     def read_share(self, share: Share, memory_bytes: int = 0) -> pa.Table:
-        """Return the rows of ``share`` as one table; the batches are not copied together.
+        """Return the rows of ``share`` as one table, without copying batches.
 
-        What is larger than ``memory_bytes`` (0: half of what is free) is mapped from a file that
-        has no name, so it leaves nothing behind.
+        Data beyond ``memory_bytes`` (0: half of the free memory) are mapped from an unnamed file,
+        which leaves nothing behind.
         """
         landing: Landing | None = None
         first: pa.Schema | None = None
@@ -180,11 +177,11 @@ class DataServer:
         return landing.table()
 
     def stats(self) -> NodeData:
-        """Return what the node holds: tags, rows, bytes, columns."""
+        """Return a summary of the node's data: tags, rows, bytes, columns."""
         return decode(NodeData, self._act(STATS, b""))
 
     def drop(self, name: str) -> None:
-        """Remove a fragment; raise ``NoDataError`` if there is none of this name."""
+        """Remove a fragment; raise ``NoDataError`` if it does not exist."""
         self._act(DROP, name.encode())
 
     def _read(self, part: Part) -> pa.Table:
@@ -197,8 +194,8 @@ class DataServer:
 
     def _act(self, action: str, body: bytes, timeout_seconds: float | None = None) -> bytes:
         with self._translated():
-            asked = flight.Action(action, body)
-            results = list(self._flight().do_action(asked, self._options(timeout_seconds)))
+            call = flight.Action(action, body)
+            results = list(self._flight().do_action(call, self._options(timeout_seconds)))
         return bytes(results[0].body) if results else b""
 
     def _options(self, timeout_seconds: float | None = None) -> flight.FlightCallOptions:
@@ -211,7 +208,7 @@ class DataServer:
     def _flight(self) -> flight.FlightClient:
         if self._connection is None:
             scheme = "grpc+tls" if self._ca else "grpc"
-            # A proxy of the surroundings must not get between a learner and its own node.
+            # A proxy from the environment must not get between a learner and its own node.
             options: dict[str, Any] = {"generic_options": [("grpc.enable_http_proxy", 0)]}
             if self._ca:
                 options["tls_root_certs"] = self._ca.encode()
@@ -239,7 +236,7 @@ def _send(
 ) -> bytes:
     """Stream the batches and the end; return the server's answer.
 
-    When a write fails, the server has ended the call, and only closing tells why.
+    When a write fails, the server has ended the call, and closing raises the reason.
     """
     rows = 0
     try:
@@ -252,7 +249,7 @@ def _send(
     except TRANSPORT_ERRORS:
         writer.close()
         raise
-    except BaseException:  # the caller's own batches failed; nothing of them is kept
+    except BaseException:  # the caller's own batches failed, so the upload is cancelled
         with suppress(*TRANSPORT_ERRORS):
             writer.close()
         raise

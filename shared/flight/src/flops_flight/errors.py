@@ -1,4 +1,4 @@
-"""Errors of the data plane, and how they cross the wire: as JSON beside Flight's own message."""
+"""Errors of the data plane; on the wire they are JSON beside Flight's own message."""
 
 import json
 from typing import Final
@@ -10,7 +10,7 @@ from flops_contracts.exit_codes import ExitCode
 
 
 class DataServerUnreachableError(FlopsError):
-    """The data server does not answer, not in time, or broke off."""
+    """The data server does not answer in time, or ended the connection."""
 
     exit_code = ExitCode.DATA_SERVER_UNREACHABLE
 
@@ -22,23 +22,23 @@ class DataRejectedError(FlopsError):
 
 
 class NotAllowedError(DataRejectedError):
-    """The tag has rules, and they do not let this client in."""
+    """The rules of the tag do not admit this client."""
 
 
 class NoDataError(FlopsError):
-    """The asked data are not there, or are too few."""
+    """The requested data do not exist, or are too few."""
 
     exit_code = ExitCode.NO_DATA
 
 
 class UnlikeDataError(FlopsError):
-    """Fragments that should make one dataset have different columns."""
+    """The fragments for one dataset have different columns."""
 
     exit_code = ExitCode.NO_DATA
 
 
 class InvalidRequestError(FlopsError):
-    """A ticket, criteria or an action's body that cannot be read, or asks for the impossible."""
+    """A ticket, criteria or an action's body cannot be read, or requests something impossible."""
 
     exit_code = ExitCode.BAD_SETTINGS
 
@@ -57,14 +57,14 @@ _ON_THE_WIRE: Final[dict[str, type[FlopsError]]] = {
 
 
 def flight_error(error: FlopsError) -> flight.FlightServerError:
-    """Return what the server raises for ``error``: readable for any client, exact for ours."""
+    """Return the Flight error for ``error``: readable for any client, exact for ours."""
     document = {"error": type(error).__name__, "reason": error.reason, "hint": error.hint}
     text = f"{error.reason}. {error.hint}" if error.hint else error.reason
     return flight.FlightServerError(text, json.dumps(document).encode())
 
 
 def error_from_flight(error: Exception, address: str) -> FlopsError:
-    """Return what happened in the caller's words; the cause stays chained by ``raise ... from``."""
+    """Return the error of ours for an error of Flight; raise it ``from`` the latter."""
     sent = _sent_error(error)
     if sent is not None:
         return sent
@@ -95,4 +95,4 @@ def _first_line(error: Exception) -> str:
 
 
 TRANSPORT_ERRORS: Final = (flight.FlightError, ArrowException, OSError)
-"""What pyarrow raises when a call fails; Flight's own are mixed with Arrow's and Python's."""
+"""The errors of failed calls; pyarrow raises Flight's, Arrow's and Python's own."""

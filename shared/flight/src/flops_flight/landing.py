@@ -1,6 +1,6 @@
-"""Where downloaded rows land: in memory, or beyond a limit in a file that has no name.
+"""Downloaded rows in memory or, beyond a limit, in an unnamed file.
 
-The file is gone with the process, however that ends; its rows are mapped, not read.
+The file disappears with the process, however that ends; its rows are mapped, not read.
 """
 
 import tempfile
@@ -10,12 +10,12 @@ from typing import IO, Final
 import pyarrow as pa
 
 MEMORY_PART: Final = 2
-"""Data may fill one half of the memory that is left; the other is for what is made of them."""
+"""Data may fill half of the free memory; the other half is for the work on them."""
 _CGROUP: Final = Path("/sys/fs/cgroup")
 
 
 class Landing:
-    """Takes batches of one schema and gives them back as a table, without copying them."""
+    """Collects batches of one schema into a table, without copying them."""
 
     def __init__(self, schema: pa.Schema, memory_bytes: int = 0) -> None:
         self._schema = schema
@@ -26,7 +26,7 @@ class Landing:
         self._writer: pa.ipc.RecordBatchStreamWriter | None = None
 
     def append(self, batch: pa.RecordBatch) -> None:
-        """Take in a batch."""
+        """Add a batch."""
         if self._writer is not None:
             self._writer.write_batch(batch)
             return
@@ -42,7 +42,7 @@ class Landing:
         self._writer.close()
         with self._file as file:
             file.flush()
-            # The mapping outlives the descriptor, and keeps the file that has no name.
+            # The mapping outlives the descriptor, and keeps the unnamed file.
             mapped = pa.memory_map(f"/proc/self/fd/{file.fileno()}")
         with pa.ipc.open_stream(mapped) as stream:
             return stream.read_all()
@@ -56,7 +56,7 @@ class Landing:
 
 
 def available_bytes() -> int:
-    """Return how much memory this process may still take: the machine's, or its container's."""
+    """Return the free memory of the machine, or of the container if that is less."""
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         if line.startswith("MemAvailable:"):
             machine = int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""What travels beside the data: tickets, criteria, the bodies and answers of actions.
+"""The messages beside the data: tickets, criteria, and the bodies and results of actions.
 
 Old clients send a bare file name as ticket and ``{"data_tags": [...]}`` as criteria; both stay.
 """
@@ -30,23 +30,23 @@ _COUNT: Final = about(minimum=0, strict=True)
 
 @dataclass(frozen=True)
 class Identity:
-    """Who makes a call, and for whom; any call may say so, and tags with rules ask for it."""
+    """The caller, and its project and customer; optional, but some rules of tags need it."""
 
     client: str = ""
     project_id: str = ""
-    customer: str = ""
+    customer_id: str = ""
     trace: str = ""
-    """The traceparent of what the call is part of, where traces are on."""
+    """The traceparent of the caller, where traces are on."""
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """Return the headers that say so."""
-        told = {
+        """Return the headers with the identity."""
+        headers = {
             CLIENT_HEADER: self.client,
             PROJECT_HEADER: self.project_id,
-            CUSTOMER_HEADER: self.customer,
+            CUSTOMER_HEADER: self.customer_id,
             TRACE_HEADER: self.trace,
         }
-        return [(name.encode(), value.encode()) for name, value in told.items() if value]
+        return [(name.encode(), value.encode()) for name, value in headers.items() if value]
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Share:
-    """What one learner trains on; the shares of a project's learners on a node do not overlap."""
+    """The data of one learner; the shares of a project's learners on a node do not overlap."""
 
     parts: tuple[Part, ...]
 
     @property
     def rows(self) -> int:
-        """How many rows that are."""
+        """The number of rows."""
         return sum(part.rows or 0 for part in self.parts)
 
 
@@ -96,9 +96,9 @@ class UploadEnd:
 
 @dataclass(frozen=True)
 class TagData:
-    """What a node holds under one tag. ``is_uniform`` says whether all fragments agree.
+    """The data of a node under one tag. ``is_uniform`` if all fragments have equal columns.
 
-    Only the named customers and projects may use it; nobody named means everybody.
+    Only the named customers and projects may use it; if none are named, everybody may.
     """
 
     tag: str
@@ -114,9 +114,9 @@ class TagData:
 
 @dataclass(frozen=True)
 class NodeData:
-    """What a node holds; no values, only what they are. ``free_bytes`` is room for more.
+    """A summary of a node's data, without values. ``free_bytes`` is the room for more.
 
-    ``logs_may_leave`` says whether its owner lets learners send what they log to the manager.
+    ``logs_may_leave`` says whether its owner lets learners send their logs to the manager.
     """
 
     tags: tuple[TagData, ...] = ()
@@ -134,7 +134,7 @@ class NodeData:
         return sum(tag.bytes for tag in self.tags)
 
     def rows_of(self, tags: tuple[str, ...]) -> int:
-        """Return how many rows a project with these data tags would find."""
+        """Return the number of rows with these data tags."""
         return sum(tag.rows for tag in self.tags if tag.tag in tags)
 
 

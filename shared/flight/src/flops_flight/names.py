@@ -1,6 +1,6 @@
 """Names of fragments: ``<tag>.<32 hex>.parquet``.
 
-A tag may hold dots, so names are read from their end.
+A tag may contain dots, so names are parsed from their end.
 """
 
 import re
@@ -18,7 +18,7 @@ _HINT: Final = "A name is <tag>.<32 hex digits>.parquet; a tag is letters, digit
 
 @dataclass(frozen=True)
 class FragmentName:
-    """A valid name, taken apart; ``digest`` stands for the content."""
+    """A valid name in its parts; ``digest`` is that of the content."""
 
     tag: str
     digest: str
@@ -28,19 +28,19 @@ class FragmentName:
 
 
 def is_tag(text: str) -> bool:
-    """Say whether ``text`` can be a data tag; no path separator can be in one."""
+    """Return whether ``text`` can be a data tag, which cannot contain a path separator."""
     return _TAG.match(text) is not None
 
 
 def fragment_name(tag: str, digest: str) -> str:
-    """Return the name of a fragment; raise ``DataRejectedError`` when a part is not allowed."""
+    """Return the name of a fragment; raise ``DataRejectedError`` for an invalid part."""
     return str(parse_fragment_name(f"{tag}.{digest}.parquet"))
 
 
 @lru_cache(4096)
 def parse_fragment_name(name: str) -> FragmentName:
-    """Take ``name`` apart; raise ``DataRejectedError`` for anything but a plain, valid name."""
+    """Parse ``name``; raise ``DataRejectedError`` for anything but a plain, valid name."""
     match = _NAME.match(name)
     if match is None or not is_tag(match["tag"]):
-        raise DataRejectedError(f"'{name[:150]}' is no name of a fragment", hint=_HINT)
+        raise DataRejectedError(f"'{name[:150]}' is not the name of a fragment", hint=_HINT)
     return FragmentName(match["tag"], match["digest"])

@@ -1,1 +1,1 @@
-"""What users' ML repositories import; importing it is cheap and starts nothing."""
+"""The package that users' ML repositories import; importing it is cheap and starts nothing."""

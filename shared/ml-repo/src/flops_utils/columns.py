@@ -1,7 +1,7 @@
-"""Columns of a dataset as whole arrays, with the values that ``datasets`` would give.
+"""Columns of a dataset as whole arrays, with the same values as from ``datasets``.
 
-``datasets`` goes through a column row by row, and decodes pictures one by one; here both are done
-for many rows at once. What is special about a column is answered with None: then it does the work.
+``datasets`` reads a column row by row, and decodes pictures one by one; here both are done for
+many rows at once. For columns that need special treatment, the result is None.
 """
 
 import os
@@ -22,26 +22,27 @@ PICTURES_PER_TASK: Final = 256
 
 
 def numbers(column: pa.ChunkedArray, options: Mapping[str, Any]) -> Array | None:
-    """Return a column of numbers, or of lists of equal length of them, in one copy.
+    """Return a column of numbers, or of equally long lists of numbers, with one copy.
 
     Like ``datasets`` in format numpy: whole numbers are int64 and others float32, unless
     ``options`` say otherwise.
     """
     chunks = [_numbers(chunk) for chunk in column.chunks if len(chunk)]
-    known = [chunk for chunk in chunks if chunk is not None]
-    if len(known) < len(chunks) or len({chunk.shape[1:] for chunk in known}) != 1:
+    arrays = [chunk for chunk in chunks if chunk is not None]
+    if len(arrays) < len(chunks) or len({array.shape[1:] for array in arrays}) != 1:
         return None
-    first = known[0]
-    wanted = {"dtype": np.int64 if first.dtype.kind in "iu" else np.float32, **options}
-    if first.ndim == 1 and first.dtype == np.float64 and any(np.isnan(one).any() for one in known):
+    first = arrays[0]
+    options = {"dtype": np.int64 if first.dtype.kind in "iu" else np.float32, **options}
+    has_nan = first.dtype == np.float64 and any(np.isnan(array).any() for array in arrays)
+    if first.ndim == 1 and has_nan:
         return None
-    if set(wanted) != {"dtype"}:
-        return np.asarray(np.concatenate(known), **wanted)
-    return np.concatenate(known, dtype=wanted["dtype"], casting="unsafe")
+    if set(options) != {"dtype"}:
+        return np.asarray(np.concatenate(arrays), **options)
+    return np.concatenate(arrays, dtype=options["dtype"], casting="unsafe")
 
 
 def _numbers(chunk: pa.Array) -> Array | None:
-    """Return a view of a chunk; None if it has gaps, or lists of several lengths."""
+    """Return a view of a chunk; None if it has nulls, or lists of several lengths."""
     shape: list[int] = [len(chunk)]
     while pa.types.is_nested(chunk.type):
         width = _width(chunk)
@@ -57,7 +58,7 @@ def _numbers(chunk: pa.Array) -> Array | None:
 
 
 def _width(chunk: pa.Array) -> int | None:
-    """Return how long every list is, if they are lists and all alike."""
+    """Return the length of the lists, if all are lists of equal length."""
     if isinstance(chunk, pa.ExtensionArray) or chunk.null_count:
         return None
     if pa.types.is_fixed_size_list(chunk.type):
@@ -70,7 +71,7 @@ def _width(chunk: pa.Array) -> int | None:
 
 
 def pictures(column: pa.ChunkedArray, feature: Image, options: Mapping[str, Any]) -> Array | None:
-    """Return a column of pictures, decoded by all processors."""
+    """Return a column of pictures, decoded on all processors."""
     encoded: list[bytes] = []
     for chunk in column.chunks:
         cells = chunk.field("bytes")
@@ -81,11 +82,11 @@ def pictures(column: pa.ChunkedArray, feature: Image, options: Mapping[str, Any]
         return None
 
     def decode_some(first: int) -> Array | list[Array]:
-        some = encoded[first : first + size]
-        alike = png.decode_all(some) if size == SMALL_PICTURES_PER_TASK else None
-        if alike is None:
-            return [_decode(feature, one, options) for one in some]
-        return np.asarray(alike, **options)
+        files = encoded[first : first + size]
+        array = png.decode_all(files) if size == SMALL_PICTURES_PER_TASK else None
+        if array is None:
+            return [_decode(feature, file, options) for file in files]
+        return np.asarray(array, **options)
 
     size = SMALL_PICTURES_PER_TASK if _is_small(encoded, feature) else PICTURES_PER_TASK
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
@@ -97,18 +98,21 @@ def _is_small(encoded: Sequence[bytes], feature: Image) -> bool:
 
 
 def _decode(feature: Image, encoded: bytes, options: Mapping[str, Any]) -> Array:
-    """Decode with datasets' own code, so that every value is what it would be there."""
+    """Decode with datasets' own code, so that every value is the same."""
     return np.asarray(feature.decode_example({"bytes": encoded, "path": None}), **options)
 
 
 def _joined(parts: list[Array | list[Array]]) -> Array:
-    """Return an array of all pictures where they are of one kind, else an array of arrays."""
-    known = {(part.shape[1:], part.dtype) for part in parts if isinstance(part, np.ndarray)} | {
-        (one.shape, one.dtype) for part in parts if isinstance(part, list) for one in part
+    """Return an array of all pictures if they are of one kind, else an array of arrays."""
+    kinds = {(part.shape[1:], part.dtype) for part in parts if isinstance(part, np.ndarray)} | {
+        (picture.shape, picture.dtype)
+        for part in parts
+        if isinstance(part, list)
+        for picture in part
     }
-    if len(known) == 1:
+    if len(kinds) == 1:
         return np.concatenate([np.asarray(part) for part in parts])
-    unlike = [one for part in parts for one in part]
-    cells = np.empty(len(unlike), dtype=object)
-    cells[:] = unlike
+    pictures = [picture for part in parts for picture in part]
+    cells = np.empty(len(pictures), dtype=object)
+    cells[:] = pictures
     return cells

@@ -1,6 +1,6 @@
-"""Where ``load_dataset`` gets its rows.
+"""The source of the rows for ``load_dataset``.
 
-The learner says so with ``use``; who tries a repository without FLOps says so by environment.
+The learner sets it with ``use``; users who try a repository without FLOps set it by environment.
 """
 
 import os
@@ -13,22 +13,22 @@ from flops_contracts.exit_codes import ExitCode
 from flops_contracts.sla import DataSplit
 
 OnLoaded = Callable[[int, int, tuple[str, ...]], None]
-"""Called with rows, bytes and columns once the data are there."""
+"""Called with rows, bytes and columns once the data are loaded."""
 
 
 class NoDataSourceError(FlopsError):
-    """Nobody said where the data are, so this process is no learner of FLOps."""
+    """No source is set, because this process is not a learner of FLOps."""
 
     exit_code = ExitCode.BAD_SETTINGS
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """A learner's data server, and which share of its data is this learner's.
+    """A learner's data server, and the share of its data that is this learner's.
 
     ``shared`` learners each get all rows with the data tags; the others get disjoint shares.
-    Data beyond ``memory_bytes`` are mapped from disk; 0 is half of the memory that is free.
-    ``trace`` says which trace the data server's part belongs to.
+    Data beyond ``memory_bytes`` are mapped from disk; 0 is half of the free memory.
+    ``trace`` returns the trace that the data server's part belongs to.
     """
 
     server_address: str
@@ -42,13 +42,13 @@ class DataSource:
     ca: str = ""
     connect_timeout_seconds: float = 60.0
     memory_bytes: int = 0
-    customer: str = ""
+    customer_id: str = ""
     trace: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True)
 class FileSource:
-    """A Parquet file in place of a data server, for who tries a repository."""
+    """A Parquet file instead of a data server, to try a repository."""
 
     path: Path
 
@@ -57,14 +57,14 @@ _chosen: list[DataSource | FileSource] = []
 
 
 def use(source: DataSource | FileSource) -> None:
-    """Let ``load_dataset`` read from ``source`` from now on, in every thread."""
+    """Set the source of ``load_dataset`` for every thread."""
     _chosen[:] = [source]
 
 
 def current() -> DataSource | FileSource:
-    """Return what ``use`` was given, or else what the environment says.
+    """Return the source that was set with ``use``, or that of the environment.
 
-    Raises ``NoDataSourceError`` when neither says anything.
+    Raises ``NoDataSourceError`` if there is none.
     """
     if _chosen:
         return _chosen[-1]
@@ -80,7 +80,7 @@ def source_from(variables: Mapping[str, str]) -> DataSource | FileSource:
     ]
     if missing:
         raise NoDataSourceError(
-            f"load_dataset() does not know where the data are: {', '.join(missing)} not set",
+            f"load_dataset() has no data source: {', '.join(missing)} not set",
             hint=(
                 "FLOps sets them for its learners. To try a repository without it, set "
                 "FLOPS_DATASET_FILE to a Parquet file, or start a data server, send it data, and "
@@ -101,7 +101,7 @@ def source_from(variables: Mapping[str, str]) -> DataSource | FileSource:
             token=variables.get("FLOPS_DATA_SERVER_TOKEN", ""),
             ca=_authority(variables),
             memory_bytes=int(variables.get("FLOPS_DATASET_MEMORY_MB", "0")) * 10**6,
-            customer=variables.get("FLOPS_CUSTOMER", ""),
+            customer_id=variables.get("FLOPS_CUSTOMER", ""),
         )
     except ValueError as error:
         raise NoDataSourceError(
@@ -111,5 +111,5 @@ def source_from(variables: Mapping[str, str]) -> DataSource | FileSource:
 
 def _authority(variables: Mapping[str, str]) -> str:
     file = variables.get("FLOPS_DATA_SERVER_CA_FILE", "")
-    written = Path(file).read_text(encoding="utf-8") if file else ""
-    return variables.get("FLOPS_DATA_SERVER_CA", "") or written
+    content = Path(file).read_text(encoding="utf-8") if file else ""
+    return variables.get("FLOPS_DATA_SERVER_CA", "") or content

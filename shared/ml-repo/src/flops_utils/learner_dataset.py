@@ -1,7 +1,7 @@
 """The dataset that ``load_dataset`` returns: Hugging Face's, with columns that are arrays.
 
-``dataset["image"]`` was an array in datasets 2 and 3 once a format was set, and repositories are
-written for that; since datasets 4 it is a lazy ``Column`` without ``reshape`` or slices of arrays.
+In datasets 2 and 3, ``dataset["image"]`` was an array once a format was set, and repositories rely
+on that; since datasets 4 it is a lazy ``Column`` without ``reshape`` or slices of arrays.
 """
 
 import functools
@@ -44,11 +44,11 @@ _DERIVING: Final = (
     "with_format",
     "with_transform",
 )
-"""The methods of ``Dataset`` that return datasets; theirs are of our class, too."""
+"""The methods of ``Dataset`` that return datasets, which become instances of our class."""
 
 
 class LearnerDataset(Dataset):  # type: ignore[misc] # datasets has no types
-    """A ``datasets.Dataset`` whose columns are whole arrays in the formats that have arrays."""
+    """A ``datasets.Dataset`` whose columns are whole arrays in formats with arrays."""
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str) and self._format_type in ARRAY_FORMATS:
@@ -57,7 +57,7 @@ class LearnerDataset(Dataset):  # type: ignore[misc] # datasets has no types
         return super().__getitem__(key)
 
     def _array(self, name: str) -> np.ndarray[Any, Any] | None:
-        """Return a column in format numpy at once; None if there is something special about it."""
+        """Return a whole column in format numpy; None if it needs special treatment."""
         feature = self.features.get(name)
         is_formatted = self._format_columns is None or name in self._format_columns
         if feature is None or not is_formatted:
@@ -72,17 +72,17 @@ class LearnerDataset(Dataset):  # type: ignore[misc] # datasets has no types
 def learner_dataset(table: pa.Table, fingerprint: str) -> LearnerDataset:
     """Return a dataset over ``table`` itself: nothing is copied, and nothing is cached on disk.
 
-    The features are those in the schema's ``huggingface`` metadata, else what the types suggest.
+    The features are those in the schema's ``huggingface`` metadata, else derived from the types.
     """
-    table = _understood(table)
+    table = _with_readable_metadata(table)
     features = Features.from_arrow_schema(table.schema)
-    # The fingerprint is given because datasets would otherwise hash every byte to make one.
+    # Without a fingerprint, datasets would hash every byte to make one.
     return LearnerDataset(
         InMemoryTable(table), info=DatasetInfo(features=features), fingerprint=fingerprint
     )
 
 
-def _understood(table: pa.Table) -> pa.Table:
+def _with_readable_metadata(table: pa.Table) -> pa.Table:
     """Return ``table``, without its metadata if datasets cannot read them."""
     try:
         Features.from_arrow_schema(table.schema)
@@ -93,7 +93,7 @@ def _understood(table: pa.Table) -> pa.Table:
 
 def _ours(derived: Any) -> Any:
     if isinstance(derived, DatasetDict):
-        return DatasetDict({name: _ours(one) for name, one in derived.items()})
+        return DatasetDict({name: _ours(dataset) for name, dataset in derived.items()})
     if type(derived) is Dataset:
         derived.__class__ = LearnerDataset
     return derived

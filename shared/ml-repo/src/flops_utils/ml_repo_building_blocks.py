@@ -1,4 +1,4 @@
-"""What an ML repository calls: ``load_dataset``."""
+"""Functions for ML repositories: ``load_dataset``."""
 
 import logging
 from hashlib import sha256
@@ -33,7 +33,7 @@ def load_dataset() -> "datasets.Dataset":
         source.token,
         ca=source.ca,
         identity=Identity(
-            project_id=source.project_id, customer=source.customer, trace=source.trace()
+            project_id=source.project_id, customer_id=source.customer_id, trace=source.trace()
         ),
     ) as server:
         server.wait_until_reachable(source.connect_timeout_seconds)
@@ -51,14 +51,16 @@ def _share(server: DataServer, source: DataSource) -> Share:
         return server.claim(
             source.project_id, source.learner_index, source.node_learners, source.data_tags
         )
-    found = [one for one in server.list_fragments(source.data_tags) if one.rows]
-    if not found:
-        there = sorted(tag.tag for tag in server.stats().tags)
+    fragments = server.list_fragments(source.data_tags)
+    parts = tuple(Part(fragment.name, 0, fragment.rows) for fragment in fragments if fragment.rows)
+    if not parts:
+        stored_tags = sorted(tag.tag for tag in server.stats().tags)
+        held = f"data with the tags: {', '.join(stored_tags)}" if stored_tags else "no data"
         raise NoDataError(
-            f"this node holds no data for the asked tags: {', '.join(source.data_tags)}",
-            hint=f"It holds data for: {', '.join(there)}." if there else "It holds no data.",
+            f"this node holds no data for the requested tags: {', '.join(source.data_tags)}",
+            hint=f"It holds {held}.",
         )
-    return Share(tuple(Part(one.name, 0, one.rows) for one in found))
+    return Share(parts)
 
 
 def _from_file(source: FileSource) -> "datasets.Dataset":

@@ -1,6 +1,6 @@
-"""The two classes that an ML repository fills in: one for its data, one for its model.
+"""The two base classes of an ML repository: one for its data, one for its model.
 
-Names and signatures are public: repositories of others inherit from them.
+Names and signatures are public: users' repositories inherit from them.
 """
 
 from abc import ABC, abstractmethod
@@ -12,34 +12,34 @@ class DataManagerTemplate(ABC):
 
     @abstractmethod
     def _prepare_data(self) -> Any:
-        """Load this learner's rows and bring them into the shape that the model wants.
+        """Load this learner's rows and prepare them for the model.
 
         The rows come from ``flops_utils.ml_repo_building_blocks.load_dataset``; split, scale and
-        augment them here. It is meant to be called once, by the constructor.
+        augment them here. Call this method once, in the constructor.
         """
 
     @abstractmethod
     def get_data(self) -> tuple[Any, Any]:
-        """Return what ``_prepare_data`` made, as a pair.
+        """Return the prepared data as a pair.
 
-        A usual pair is (training data, test data); only ``ModelManager`` looks at it.
+        This is usually (training data, test data); only ``ModelManager`` uses it.
         """
 
 
 class ModelManagerTemplate(ABC):
     """The model and its training; ``ModelManager`` in ``model_manager.py``.
 
-    Aggregators make one as well, for the initial parameters and for logging the model. They have
-    no data, so the constructor must not load any: ``set_model_data`` does.
+    Aggregators create one as well, for the initial parameters and for logging the model. They
+    have no data, so load the data in ``set_model_data`` and not in the constructor.
     """
 
     @abstractmethod
     def set_model_data(self) -> None:
-        """Get the data from ``DataManager`` and keep them; learners call it before round 1."""
+        """Get the data from ``DataManager`` and store them; learners call it before round 1."""
 
     @abstractmethod
     def get_model(self) -> Any:
-        """Return the model itself, as MLflow's flavor for its library takes it."""
+        """Return the model itself, as the MLflow flavor of its library expects it."""
 
     @abstractmethod
     def get_model_parameters(self) -> Any:
@@ -47,12 +47,12 @@ class ModelManagerTemplate(ABC):
 
     @abstractmethod
     def set_model_parameters(self, parameters: Any) -> None:
-        """Put ``parameters``, which look like those of ``get_model_parameters``, into the model."""
+        """Set the model's parameters to ``parameters``, shaped as in ``get_model_parameters``."""
 
     @abstractmethod
     def fit_model(self) -> int:
-        """Train on this learner's data for one round; return on how many samples."""
+        """Train on this learner's data for one round; return the number of samples."""
 
     @abstractmethod
     def evaluate_model(self) -> tuple[Any, Any, int]:
-        """Test on this learner's data; return loss, accuracy, and the number of samples."""
+        """Evaluate on this learner's data; return loss, accuracy, and the number of samples."""

@@ -1,8 +1,8 @@
 """Many small PNG files of one kind at once, as arrays.
 
-Pillow takes 40 to 140 microseconds for each file, whatever its size, most of it in Python. Here the
-files are inflated one by one and unfiltered together, pixel by pixel over all pictures. Whatever
-is unusual about a file (palettes, 16 bits, interlacing, extra chunks, damage) is left to Pillow.
+Pillow takes 40 to 140 microseconds for each file of any size, most of it in Python. Here the files
+are inflated one by one and unfiltered together, pixel by pixel over all pictures. Unusual files
+(palettes, 16 bits, interlacing, extra chunks, damage) are left to Pillow.
 """
 
 import struct
@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 MAX_PIXELS: Final = 48 * 48
-"""Above, Pillow's own loops are faster than its overhead is large."""
+"""For larger pictures, Pillow is faster despite its overhead."""
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Kind = tuple[int, int, int]
@@ -36,12 +36,12 @@ def decode_all(encoded: Sequence[bytes]) -> Bytes | None:
     line_bytes = 1 + width * channels
     lines = np.empty((len(encoded), height * line_bytes), np.uint8)
     header = encoded[0][8:33]
-    for number, one in enumerate(encoded):
-        inflated = _inflate(one, height * line_bytes) if one[8:33] == header else None
+    for number, file in enumerate(encoded):
+        inflated = _inflate(file, height * line_bytes) if file[8:33] == header else None
         if inflated is None:
             return None
         lines[number] = np.frombuffer(inflated, np.uint8)
-    # Pictures go last, so that each step below works on bytes that lie side by side.
+    # The axis of pictures comes last, so that each step below works on adjacent bytes.
     by_line = np.ascontiguousarray(lines.reshape(-1, height, line_bytes).transpose(1, 2, 0))
     if by_line[:, 0].max() >= _FILTERS:
         return None
@@ -50,42 +50,43 @@ def decode_all(encoded: Sequence[bytes]) -> Bytes | None:
     return np.ascontiguousarray(pixels).reshape(len(encoded), *shape)
 
 
-def is_small(one: bytes) -> bool:
-    """Say whether a file is worth giving to ``decode_all``."""
-    return _kind(one) is not None
+def is_small(file: bytes) -> bool:
+    """Return whether a file is suitable for ``decode_all``."""
+    return _kind(file) is not None
 
 
-def _kind(one: bytes) -> Kind | None:
-    """Return what a file's header says, if that is a kind that is decoded here."""
-    if len(one) < 33 or not one.startswith(_SIGNATURE):  # the signature and the first chunk
+def _kind(file: bytes) -> Kind | None:
+    """Return the kind in a file's header, if it is decoded here."""
+    if len(file) < 33 or not file.startswith(_SIGNATURE):  # the signature and the first chunk
         return None
-    length, name, width, height, bits, colour, *methods, checksum = _unpacked(one)
+    length, name, width, height, bits, colour, *methods, checksum = _unpacked(file)
     is_plain = (length, name, bits, methods) == (13, b"IHDR", 8, [0, 0, 0])
-    if not is_plain or checksum != zlib.crc32(one[12:29]) or colour not in _CHANNELS:
+    if not is_plain or checksum != zlib.crc32(file[12:29]) or colour not in _CHANNELS:
         return None
     return (height, width, _CHANNELS[colour]) if 0 < width * height <= MAX_PIXELS else None
 
 
-def _unpacked(one: bytes) -> tuple[Any, ...]:
-    length, name = _CHUNK.unpack_from(one, 8)
-    return length, name, *struct.unpack_from(">IIBBBBB", one, 16), _CHECKSUM.unpack_from(one, 29)[0]
+def _unpacked(file: bytes) -> tuple[Any, ...]:
+    length, name = _CHUNK.unpack_from(file, 8)
+    fields = struct.unpack_from(">IIBBBBB", file, 16)
+    return length, name, *fields, _CHECKSUM.unpack_from(file, 29)[0]
 
 
-def _inflate(one: bytes, expected: int) -> bytes | None:
-    """Return the filtered lines of a file that holds nothing but them; None when in doubt."""
+def _inflate(file: bytes, expected: int) -> bytes | None:
+    """Return the filtered lines of a file; None if it holds anything else or is damaged."""
     data = []
     at = 33
     try:
-        while (chunk := _CHUNK.unpack_from(one, at))[1] == b"IDAT":
+        while (chunk := _CHUNK.unpack_from(file, at))[1] == b"IDAT":
             end = at + 8 + chunk[0]
-            if zlib.crc32(one[at + 4 : end]) != _CHECKSUM.unpack_from(one, end)[0]:
+            if zlib.crc32(file[at + 4 : end]) != _CHECKSUM.unpack_from(file, end)[0]:
                 return None
-            data.append(one[at + 8 : end])
+            data.append(file[at + 8 : end])
             at = end + 4
         if chunk != (0, b"IEND"):
             return None
         inflater = zlib.decompressobj()
-        # One byte more than expected is enough to see that there is more; a bomb stays packed.
+        # One byte more than expected shows that there is more, without inflating a zip bomb.
         inflated = inflater.decompress(b"".join(data), expected + 1)
     except (struct.error, zlib.error):
         return None
@@ -101,12 +102,12 @@ def _unfilter(lines: Bytes, channels: int) -> Bytes:
         filters = lines[number, 0]
         line = lines[number, 1:]
         for kind in range(_FILTERS):
-            chosen = np.flatnonzero(filters == kind)
-            if len(chosen) == count:
+            of_kind = np.flatnonzero(filters == kind)
+            if len(of_kind) == count:
                 pixels[number] = _UNDO[kind](line, above, channels)
-            elif len(chosen):
-                undone = _UNDO[kind](line[:, chosen], above[:, chosen], channels)
-                pixels[number][:, chosen] = undone
+            elif len(of_kind):
+                undone = _UNDO[kind](line[:, of_kind], above[:, of_kind], channels)
+                pixels[number][:, of_kind] = undone
         above = pixels[number]
     return pixels
 

@@ -1,4 +1,4 @@
-"""Who put, read and dropped what: a line of JSON each, added and never changed.
+"""The audit log of uploads, reads and drops: lines of JSON, only ever appended.
 
 A file holds a month, so that old ones can be moved away while the server runs.
 """
@@ -41,19 +41,23 @@ class Audit:
         self._syncs: dict[Path, GroupSync] = {}
 
     def add(self, action: str, caller: Caller, what: str, **facts: Any) -> None:
-        """Write that ``caller`` did ``action`` to ``what``; raises ``OSError``.
+        """Record that ``caller`` does ``action`` to ``what``; raises ``OSError``.
 
-        What could not be written down must not happen, so this comes before a drop and a read.
+        An action that cannot be recorded must not happen, so this comes before a drop or a read.
         """
         at = self._now()
-        who = {"who": caller.name, "project": caller.project_id, "customer": caller.customer}
-        told = {name: value for name, value in who.items() if value}
+        identity = {
+            "who": caller.name,
+            "project": caller.project_id,
+            "customer": caller.customer_id,
+        }
+        known_identity = {name: value for name, value in identity.items() if value}
         entry = {"at": at.isoformat(), "action": action, "what": what, "from": caller.peer}
-        line = json.dumps({**entry, **told, **facts}).encode() + b"\n"
+        line = json.dumps({**entry, **known_identity, **facts}).encode() + b"\n"
         path = self._folder / f"{at:%Y-%m}.jsonl"
         with self._lock:
             self._folder.mkdir(exist_ok=True)
-            # One write to a file that is only ever added to: lines stay whole.
+            # One write in append mode: lines stay whole.
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
             try:
                 os.write(descriptor, line)
@@ -69,26 +73,26 @@ class Audit:
         return self._syncs[path]
 
     def entries(self, tag: str = "", limit: int = 100) -> list[dict[str, Any]]:
-        """Return the last entries, newest first; of one tag, if one is given."""
-        found: list[dict[str, Any]] = []
+        """Return the last entries, newest first; if ``tag`` is given, only those about it."""
+        entries: list[dict[str, Any]] = []
         for entry in self._backwards():
             if not tag or _is_about(entry, tag):
-                found.append(entry)
-            if len(found) >= min(limit, MAX_ENTRIES):
+                entries.append(entry)
+            if len(entries) >= min(limit, MAX_ENTRIES):
                 break
-        return found
+        return entries
 
     def _backwards(self) -> Iterator[dict[str, Any]]:
         for path in sorted(self._folder.glob("*.jsonl"), reverse=True):
             for line in _lines_backwards(path):
                 try:
                     yield json.loads(line)
-                except ValueError:  # the power went while it was written
+                except ValueError:  # a power failure interrupted the write
                     continue
 
 
 def _lines_backwards(path: Path) -> Iterator[bytes]:
-    """Yield lines from the last to the first; of a large file, only what is looked at is read."""
+    """Yield lines from the last to the first, without reading a large file completely."""
     with (
         path.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,

@@ -1,8 +1,8 @@
-"""Who calls, as far as the server can tell, and the tokens that tell it."""
+"""Callers, identified by their tokens and headers."""
 
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pyarrow import flight
@@ -22,27 +22,28 @@ MAX_NAME: Final = 200
 
 
 class TokenRefusedError(FlopsError):
-    """The call carries no token, or a wrong one."""
+    """The call has no token or a wrong one."""
 
     exit_code = ExitCode.DATA_REJECTED
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls, and for which project and customer; the operator may do everything."""
+    """A caller, and its project and customer; the operator may do everything."""
 
     name: str = ""
     project_id: str = ""
-    customer: str = ""
+    customer_id: str = ""
     peer: str = ""
     is_operator: bool = False
 
 
 @dataclass(frozen=True)
 class Doorkeeper:
-    """Knows the tokens: the operator's, and those of clients by name. Without any, all may in.
+    """The tokens of the operator and of clients by name.
 
-    A client then is who it says it is, and the operator is nobody in the network.
+    Without any tokens, all callers are admitted under the name that they state, and no caller in
+    the network is the operator.
     """
 
     token: str = field(default="", repr=False)
@@ -50,38 +51,38 @@ class Doorkeeper:
 
     @property
     def is_open(self) -> bool:
-        """Whether everybody may in."""
+        """Return whether no token is needed."""
         return not self.token and not self.clients
 
     def caller(self, headers: Mapping[str, str], peer: str, *, is_inside: bool = False) -> Caller:
-        """Return who calls with these headers; raise ``TokenRefusedError``.
+        """Return the caller with these headers; raise ``TokenRefusedError``.
 
-        ``is_inside`` are calls from the server's own container, where the operator is.
+        Calls from the server's own container (``is_inside``) are the operator's.
         """
-        told = {name: headers.get(name, "")[:MAX_NAME] for name in _TOLD}
-        name, is_operator = told[CLIENT_HEADER], is_inside
+        client, project_id, customer_id = (
+            headers.get(name, "")[:MAX_NAME]
+            for name in (CLIENT_HEADER, PROJECT_HEADER, CUSTOMER_HEADER)
+        )
+        name, is_operator = client, is_inside
         if not self.is_open and not (is_inside and not self.token):
             name = self._name(_bare(headers.get("authorization", "")))
             is_operator = name == OPERATOR
-        return Caller(name, told[PROJECT_HEADER], told[CUSTOMER_HEADER], peer, is_operator)
+        return Caller(name, project_id, customer_id, peer, is_operator)
 
     def _name(self, token: str) -> str:
-        found = ""
-        known = {**self.clients, **({OPERATOR: self.token} if self.token else {})}
-        for name, theirs in known.items():
-            # Every token is compared, so that the time tells nothing.
-            if hmac.compare_digest(token.encode(), theirs.encode()):
-                found = name
-        if not found:
+        owner = ""
+        tokens = {**self.clients, **({OPERATOR: self.token} if self.token else {})}
+        for name, candidate in tokens.items():
+            # Every token is compared, so that the time reveals nothing.
+            if hmac.compare_digest(token.encode(), candidate.encode()):
+                owner = name
+        if not owner:
             raise TokenRefusedError("the token is missing or wrong")
-        return found
+        return owner
 
 
-_TOLD: Final = (CLIENT_HEADER, PROJECT_HEADER, CUSTOMER_HEADER)
-
-
-class _Known(flight.ServerMiddleware):  # type: ignore[misc] # pyarrow has no types
-    """Keeps who makes the call, and what it is part of."""
+class _Identified(flight.ServerMiddleware):  # type: ignore[misc] # pyarrow has no types
+    """The caller of a call, and the trace that it belongs to."""
 
     def __init__(self, caller: Caller, trace: str) -> None:
         super().__init__()
@@ -90,7 +91,7 @@ class _Known(flight.ServerMiddleware):  # type: ignore[misc] # pyarrow has no ty
 
 
 class Identify(flight.ServerMiddlewareFactory):  # type: ignore[misc] # pyarrow has no types
-    """Asks the doorkeeper at each call of Flight."""
+    """Identifies the caller of each Flight call."""
 
     def __init__(self, doorkeeper: Doorkeeper) -> None:
         super().__init__()
@@ -99,32 +100,26 @@ class Identify(flight.ServerMiddlewareFactory):  # type: ignore[misc] # pyarrow 
     def start_call(
         self, _info: flight.CallInfo, headers: Mapping[str, Sequence[Any]]
     ) -> flight.ServerMiddleware:
-        """Let the call through or raise ``FlightUnauthenticatedError``."""
+        """Admit the call, or raise ``FlightUnauthenticatedError``."""
         plain = {key.lower(): _text(values[-1]) for key, values in headers.items() if values}
         try:
             caller = self._doorkeeper.caller(plain, peer="")
-            return _Known(caller, plain.get(TRACE_HEADER, "")[:MAX_NAME])
+            return _Identified(caller, plain.get(TRACE_HEADER, "")[:MAX_NAME])
         except TokenRefusedError as error:
             raise flight.FlightUnauthenticatedError(error.reason) from error
 
 
 def caller_of(context: flight.ServerCallContext) -> Caller:
-    """Return who makes a call of Flight."""
-    known = context.get_middleware(MIDDLEWARE)
-    caller = known.caller if known is not None else Caller()
-    return Caller(
-        caller.name,
-        caller.project_id,
-        caller.customer,
-        _text(context.peer()),
-        caller.is_operator,
-    )
+    """Return the caller of a Flight call."""
+    identified = context.get_middleware(MIDDLEWARE)
+    caller = identified.caller if identified is not None else Caller()
+    return replace(caller, peer=_text(context.peer()))
 
 
 def trace_of(context: flight.ServerCallContext) -> str:
-    """Return the traceparent that a call of Flight brings; empty if it brings none."""
-    known = context.get_middleware(MIDDLEWARE)
-    return known.trace if known is not None else ""
+    """Return the traceparent of a Flight call; empty if it has none."""
+    identified = context.get_middleware(MIDDLEWARE)
+    return identified.trace if identified is not None else ""
 
 
 def _text(value: str | bytes) -> str:

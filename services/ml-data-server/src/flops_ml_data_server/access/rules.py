@@ -1,4 +1,4 @@
-"""What the operator says about a tag: whose it is, who may use it, how much, and for how long."""
+"""The rules of a data tag: its owner, its users, its quota and its retention."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ FOLDER: Final = ".tags"
 @strict()
 @dataclass(frozen=True)
 class TagRules:
-    """Rules of one tag. Empty or 0 means that there is no such rule."""
+    """The rules of a tag; an empty or 0 rule does not apply."""
 
     owner: str = declared("", longest=200)
     customers: tuple[str, ...] = declared((), pattern=".")
@@ -41,9 +41,9 @@ class TagRules:
             )
 
     def may_use(self, caller: Caller) -> bool:
-        """Say whether ``caller`` may list and read the data."""
+        """Return whether ``caller`` may list and read the data."""
         is_for_all = not self.customers and not self.projects
-        is_named = caller.customer in self.customers or caller.project_id in self.projects
+        is_named = caller.customer_id in self.customers or caller.project_id in self.projects
         return is_for_all or is_named or self._is_owner(caller)
 
     def check_change(self, tag: str, caller: Caller) -> None:
@@ -56,26 +56,26 @@ class TagRules:
 
 
 class Rulebook:
-    """The rules of all tags, a file each; a tag without one has the defaults."""
+    """The rules of all tags, a file each; a tag without a file has the defaults."""
 
     def __init__(self, volume: Path, defaults: TagRules | None = None) -> None:
         self._folder = volume / FOLDER
         self._defaults = defaults or TagRules()
 
     def rules(self, tag: str) -> TagRules:
-        """Return the rules of a tag; broken ones let nobody but the operator in."""
+        """Return the rules of a tag; with unreadable rules, only the operator has access."""
         try:
-            written = self._path(tag).read_bytes()
+            content = self._path(tag).read_bytes()
         except FileNotFoundError:
             return self._defaults
         try:
-            return rules_from(json.loads(written))
+            return rules_from(json.loads(content))
         except (ValueError, InvalidRequestError):
             logger.exception("the rules of %s cannot be read", tag)
             return TagRules(owner="nobody: its rules cannot be read", customers=("nobody",))
 
     def write(self, tag: str, rules: TagRules) -> None:
-        """Keep the rules of a tag, which need not have data yet."""
+        """Store the rules of a tag, which may have no data yet."""
         path = self._path(tag)
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_name(f".{uuid.uuid4().hex}")
@@ -84,7 +84,7 @@ class Rulebook:
 
     def _path(self, tag: str) -> Path:
         if not is_tag(tag):
-            raise DataRejectedError(f"'{tag[:150]}' is no data tag")
+            raise DataRejectedError(f"'{tag[:150]}' is not a data tag")
         return self._folder / f"{tag}.json"
 
 
@@ -97,5 +97,5 @@ def rules_from(document: Mapping[str, object]) -> TagRules:
 
 
 def document_of(rules: TagRules) -> dict[str, object]:
-    """Return rules as JSON has them."""
+    """Return rules as a JSON document."""
     return dump(rules)

@@ -1,4 +1,4 @@
-"""Tells a broker what the node holds, whenever that changes: tags, rows, columns, no values."""
+"""Publishes a summary of the node's data whenever it changes: tags, rows, columns, no values."""
 
 import json
 import logging
@@ -17,11 +17,11 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 15.0
 REPEAT_SECONDS: Final = 300.0
-"""Free space changes without our doing."""
+"""Free space also changes without an upload."""
 
 
 class Announcer:
-    """Publishes the inventory, retained, from a thread of its own; a lost broker costs nothing."""
+    """Publishes the inventory as a retained message, from its own thread; retries for ever."""
 
     def __init__(
         self,
@@ -40,12 +40,12 @@ class Announcer:
         self._thread = threading.Thread(target=self._announce, name="announce", daemon=True)
 
     def start(self) -> None:
-        """Announce what is there now, and from then on every change."""
+        """Announce the inventory now and after every change."""
         self._is_due.set()
         self._thread.start()
 
     def changed(self) -> None:
-        """Say that there is something new to announce; returns at once."""
+        """Schedule an announcement; returns at once."""
         self._is_due.set()
 
     def close(self) -> None:
@@ -61,11 +61,11 @@ class Announcer:
             try:
                 self._connected()
             except FlopsError as error:
-                logger.warning("cannot announce what this node holds: %s", error)
+                logger.warning("cannot announce the data of this node: %s", error)
             self._is_closing.wait(self._retry_seconds)
 
     def _connected(self) -> None:
-        """Announce until the connection cannot be used any more."""
+        """Announce until the connection fails."""
         self._connection = MqttConnection(self._settings, f"data-{self._node}")
         with self._connection as connection:
             while not self._is_closing.is_set():

@@ -1,4 +1,4 @@
-"""Arrow Flight in front of the volume: translates calls, messages and errors, decides nothing."""
+"""The Arrow Flight interface of the store: translates calls, messages and errors."""
 
 import logging
 import threading
@@ -41,15 +41,15 @@ from flops_runtime import tracing
 logger = logging.getLogger(__name__)
 
 ACTIONS = (
-    (CLAIM, "Give a project's learner its share of the data."),
-    (STATS, "Say which tags are stored, with rows, bytes and columns."),
-    (HEALTH, "Answer if the server can do its work."),
+    (CLAIM, "Return the share of a project's learner."),
+    (STATS, "Return the stored tags with rows, bytes and columns."),
+    (HEALTH, "Check that the server works."),
     (DROP, "Remove the fragment with the name in the body."),
 )
 
 
 class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has no types
-    """Serves a volume. Like every server of pyarrow, it listens once it is constructed."""
+    """Serves a store. Like every server of pyarrow, it listens once it is constructed."""
 
     def __init__(self, location: str, store: Store, metrics: Metrics, **options: Any) -> None:
         self._store = store
@@ -58,7 +58,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         super().__init__(location, **options)
 
     def end(self) -> None:
-        """Break off what is under way at its next batch, and stop serving."""
+        """Abort transfers at their next batch, and stop serving."""
         self._closing.set()
         self.shutdown()
 
@@ -67,8 +67,8 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
     ) -> Iterator[flight.FlightInfo]:
         """List complete fragments; empty criteria list all."""
         with self._translated():
-            listed = self._store.fragments(caller_of(context), decode_criteria(criteria))
-            return iter([_info(one) for one in listed])
+            fragments = self._store.fragments(caller_of(context), decode_criteria(criteria))
+            return iter([_info(fragment) for fragment in fragments])
 
     def get_flight_info(
         self, context: flight.ServerCallContext, descriptor: flight.FlightDescriptor
@@ -82,8 +82,8 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
     ) -> flight.SchemaResult:
         """Return the columns of one fragment."""
         with self._translated():
-            found = self._store.find(caller_of(context), _path(descriptor))
-            return flight.SchemaResult(found.schema)
+            fragment = self._store.find(caller_of(context), _path(descriptor))
+            return flight.SchemaResult(fragment.schema)
 
     def do_get(
         self, context: flight.ServerCallContext, ticket: flight.Ticket
@@ -103,7 +103,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         reader: flight.MetadataRecordBatchReader,
         writer: flight.FlightMetadataWriter,
     ) -> None:
-        """Store a fragment: under the name in the path, or under one made from its content."""
+        """Store a fragment under the name in the path, or under a name derived from its content."""
         outcome = "refused"
         try:
             with self._translated(), tracing.continued(trace_of(context), "store"):
@@ -115,14 +115,14 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
             self._metrics.uploads.labels(outcome).inc()
 
     def list_actions(self, _context: flight.ServerCallContext) -> list[tuple[str, str]]:
-        """Say what ``do_action`` can do."""
+        """List the actions of ``do_action``."""
         return list(ACTIONS)
 
     def do_action(
         self, context: flight.ServerCallContext, action: flight.Action
     ) -> Iterator[flight.Result]:
         """Carry out one of ``ACTIONS``."""
-        # Who waits for a server asks for its health again and again.
+        # Clients that wait for a server check its health repeatedly.
         parent = "" if action.type == HEALTH else trace_of(context)
         with self._translated(), tracing.continued(parent, str(action.type)[:50]):
             body = action.body.to_pybytes() if action.body is not None else b""
@@ -169,7 +169,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         with pending.receiving() as turn:
             for chunk in _chunks(reader, turn):
                 if self._closing.is_set():
-                    raise DataServerUnreachableError("the data server is ending")
+                    raise DataServerUnreachableError("the data server is shutting down")
                 if chunk.data is not None:
                     pending.append(chunk.data)
                     self._metrics.received_bytes.inc(chunk.data.nbytes)
@@ -183,9 +183,9 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
         with self._translated(), span:
             for batch in batches:
                 if self._closing.is_set():
-                    raise DataServerUnreachableError("the data server is ending")
+                    raise DataServerUnreachableError("the data server is shutting down")
                 self._metrics.sent_bytes.inc(batch.nbytes)
-                # A stream of its own, because pyarrow sends dictionaries only at a stream's begin.
+                # A stream of its own: pyarrow sends dictionaries only at the start of a stream.
                 yield flight.RecordBatchStream(pa.Table.from_batches([batch]))
 
     @contextmanager
@@ -197,9 +197,9 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc] # pyarrow has
             self._metrics.rejected.labels(type(error).__name__).inc()
             raise flight_error(error) from error
         except OSError as error:
-            logger.exception("the volume fails")
+            logger.exception("the volume failed")
             self._metrics.rejected.labels("VolumeFailed").inc()
-            refusal = DataRejectedError(f"the volume of the data server fails: {error}")
+            refusal = DataRejectedError(f"the volume of the data server failed: {error}")
             raise flight_error(refusal) from error
 
 
@@ -218,12 +218,12 @@ def _chunks(
 
 
 def _check_end(message: bytes, pending: PendingFragment) -> None:
-    """Tell a complete upload from a broken one: Flight ends both streams alike."""
+    """Raise an error unless the upload is complete: Flight ends a broken stream the same way."""
     if not message:
-        raise DataServerUnreachableError("the client broke off its upload")
-    told = decode(UploadEnd, message)
-    if told.rows != pending.rows:
-        raise DataRejectedError(f"{pending.rows} rows arrived of {told.rows}")
+        raise DataServerUnreachableError("the client cancelled its upload")
+    end = decode(UploadEnd, message)
+    if end.rows != pending.rows:
+        raise DataRejectedError(f"only {pending.rows} of {end.rows} rows arrived")
 
 
 def _upload_name(descriptor: flight.FlightDescriptor) -> FragmentName:
@@ -236,13 +236,13 @@ def _upload_name(descriptor: flight.FlightDescriptor) -> FragmentName:
 def _path(descriptor: flight.FlightDescriptor) -> str:
     path = descriptor.path or []
     if len(path) != 1:
-        raise DataRejectedError("a descriptor's path is the one name of a fragment")
+        raise DataRejectedError("the path of a descriptor must be the name of one fragment")
     return bytes(path[0]).decode(errors="replace")
 
 
 def _info(fragment: StoredFragment) -> flight.FlightInfo:
     name = str(fragment.name)
-    # No location: a client behind a bridge or a port mapping asks where it asked before.
+    # No location: a client behind a bridge or port mapping must use the address it used before.
     endpoint = flight.FlightEndpoint(name.encode(), [])
     descriptor = flight.FlightDescriptor.for_path(name)
     return flight.FlightInfo(fragment.schema, descriptor, [endpoint], fragment.rows, fragment.bytes)

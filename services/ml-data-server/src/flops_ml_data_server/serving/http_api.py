@@ -1,4 +1,4 @@
-"""The pages beside the status API: what is here, who may use it, and what happened to it."""
+"""The HTTP API beside the status API: data, rules and the audit log."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ INSIDE: Final = ("127.", "::1")
 
 
 class HttpApi:
-    """Answers requests out of the store."""
+    """Answers requests from the store."""
 
     def __init__(self, store: Store, doorkeeper: Doorkeeper, *, is_local_only: bool) -> None:
         self._store = store
@@ -37,7 +37,7 @@ class HttpApi:
         self._is_local_only = is_local_only
 
     def page(self, request: Request) -> Page | None:
-        """Answer a request; None for a page that is not there."""
+        """Answer a request; None for an unknown page."""
         for method, pattern, answer in self._routes():
             match = re.fullmatch(pattern, request.path)
             if match and request.method == method:
@@ -51,26 +51,26 @@ class HttpApi:
             ("DELETE", "/api/fragments/([^/]+)", self._drop),
             ("DELETE", "/api/tags/([^/]+)", self._drop_tag),
             ("GET", "/api/tags/([^/]+)/rules", self._rules),
-            ("PUT", "/api/tags/([^/]+)/rules", self._rule),
+            ("PUT", "/api/tags/([^/]+)/rules", self._set_rules),
             ("GET", "/api/audit", self._audit),
         )
 
     def _answered(
-        self, request: Request, found: tuple[str, ...], answer: Callable[..., dict[str, Any]]
+        self, request: Request, arguments: tuple[str, ...], answer: Callable[..., dict[str, Any]]
     ) -> Page:
         is_inside = request.peer.startswith(INSIDE)
         try:
             if self._is_local_only and not is_inside:
-                # These pages are not encrypted, and the operator asked for encryption.
-                raise NotAllowedError("with TLS on, these pages are for the server's own host")
+                # These pages are not encrypted, and the operator configured encryption.
+                raise NotAllowedError("with TLS, these pages are only for the server's own host")
             caller = self._doorkeeper.caller(request.headers, request.peer, is_inside=is_inside)
-            return HTTPStatus.OK, {"message": "ok", **answer(caller, request, *found)}
+            return HTTPStatus.OK, {"message": "ok", **answer(caller, request, *arguments)}
         except FlopsError as error:
             status = STATUS.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE)
             return status, {"message": str(error)}
         except OSError as error:
-            logger.exception("the volume fails")
-            return HTTPStatus.INSUFFICIENT_STORAGE, {"message": f"the volume fails: {error}"}
+            logger.exception("the volume failed")
+            return HTTPStatus.INSUFFICIENT_STORAGE, {"message": f"the volume failed: {error}"}
 
     def _stats(self, _caller: Caller, _request: Request) -> dict[str, Any]:
         return dump(self._store.stats())
@@ -96,25 +96,25 @@ class HttpApi:
     def _rules(self, _caller: Caller, _request: Request, tag: str) -> dict[str, Any]:
         return {"rules": document_of(self._store.rules(_checked(tag)))}
 
-    def _rule(self, caller: Caller, request: Request, tag: str) -> dict[str, Any]:
+    def _set_rules(self, caller: Caller, request: Request, tag: str) -> dict[str, Any]:
         try:
             document = json.loads(request.body)
         except ValueError as error:
-            raise InvalidRequestError(f"the body is no JSON: {error}") from error
+            raise InvalidRequestError(f"the body is not JSON: {error}") from error
         if not isinstance(document, dict):
-            raise InvalidRequestError("the body is no JSON object")
-        self._store.rule(caller, _checked(tag), rules_from(document))
+            raise InvalidRequestError("the body is not a JSON object")
+        self._store.set_rules(caller, _checked(tag), rules_from(document))
         return {"rules": document_of(self._store.rules(tag))}
 
     def _audit(self, caller: Caller, request: Request) -> dict[str, Any]:
         limit = request.query.get("limit", "100")
         if not limit.isdecimal():
-            raise InvalidRequestError("limit is no number")
-        entries = self._store.audited(caller, request.query.get("tag", ""), int(limit))
+            raise InvalidRequestError("limit is not a number")
+        entries = self._store.audit_entries(caller, request.query.get("tag", ""), int(limit))
         return {"entries": entries}
 
 
 def _checked(tag: str) -> str:
     if not is_tag(tag):
-        raise DataRejectedError(f"'{tag[:150]}' is no data tag")
+        raise DataRejectedError(f"'{tag[:150]}' is not a data tag")
     return tag

@@ -1,4 +1,4 @@
-"""What a data server says at /metrics."""
+"""The metrics of a data server."""
 
 from collections.abc import Callable
 
@@ -8,23 +8,19 @@ from flops_ml_data_server.transfers.memory import Memory
 
 
 class Metrics:
-    """Counters of one data server."""
+    """The counters and gauges of one data server."""
 
     def __init__(
         self, registry: CollectorRegistry, memory: Memory, free_bytes: Callable[[], float]
     ) -> None:
         self.uploads = Counter(
-            "flops_data_uploads", "Uploads by how they ended.", ["outcome"], registry=registry
+            "flops_data_uploads", "Uploads by outcome.", ["outcome"], registry=registry
         )
-        self.downloads = Counter(
-            "flops_data_downloads", "Downloads that were begun.", registry=registry
-        )
-        self.claims = Counter(
-            "flops_data_claims", "Shares that were handed out to learners.", registry=registry
-        )
+        self.downloads = Counter("flops_data_downloads", "Started downloads.", registry=registry)
+        self.claims = Counter("flops_data_claims", "Shares given to learners.", registry=registry)
         self.rejected = Counter(
             "flops_data_rejected",
-            "Calls over Flight that were refused, by the kind of error.",
+            "Refused Flight calls by type of error.",
             ["error"],
             registry=registry,
         )

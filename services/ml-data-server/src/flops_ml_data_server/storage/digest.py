@@ -1,8 +1,8 @@
-"""A hash of a table's content: equal for equal values, however they are cut into batches.
+"""A hash of a table's content: equal for equal values, regardless of the batches.
 
-Each column has a hasher of its own that is fed with its buffers in the order of rows; what
-depends on the cut (offsets, bitmaps, dictionaries) is brought to a common form first. XXH3 runs
-at memory's speed; why no cryptographic hash is needed is in docs/adr/0028.
+Each column has its own hasher, which gets the buffers in the order of rows; offsets, bitmaps and
+dictionaries depend on the batches and are normalised first. XXH3 runs at the speed of memory;
+docs/adr/0028 explains why no cryptographic hash is needed.
 """
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ _UNSIGNED = {1: pa.uint8(), 2: pa.uint16(), 4: pa.uint32(), 8: pa.uint64()}
 
 
 class ContentDigest:
-    """Feed it every batch of one schema, then ask for ``hexdigest``."""
+    """The digest of batches of one schema."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
@@ -21,7 +21,7 @@ class ContentDigest:
         self._columns = [_ColumnDigest() for _ in schema]
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """Take in the rows of ``batch``."""
+        """Add the rows of ``batch``."""
         for digest, column in zip(self._columns, batch.columns, strict=True):
             digest.update(column, self._rows)
         self._rows += batch.num_rows
@@ -91,7 +91,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _plain(array: pa.Array) -> pa.Array:
-    """Return the same values in the one layout that is hashed; most arrays are that already."""
+    """Return the same values in the layout that is hashed; most arrays have it already."""
     if isinstance(array, pa.ExtensionArray):
         return _plain(array.storage)
     if pa.types.is_dictionary(array.type):
@@ -114,14 +114,14 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _null_rows(array: pa.Array, first_row: int) -> pa.Array:
-    """Return which rows are null. A column that is empty altogether takes one call, not four."""
+    """Return the null rows. An entirely empty column takes one call instead of four."""
     if array.null_count == len(array):
         return pa.arange(first_row, first_row + len(array))
     return pc.add(pc.indices_nonzero(array.is_null()).cast(pa.int64()), first_row)
 
 
 def _lengths(array: pa.Array) -> bytes | memoryview:
-    """Return how long each value is, as 64-bit integers; a null has none."""
+    """Return the length of each value as 64-bit integers; that of a null is 0."""
     if array.null_count == len(array):
         return bytes(8 * len(array))
     lengths = pc.binary_length(array)
@@ -140,7 +140,7 @@ def _has_heap(kind: pa.DataType) -> bool:
 
 
 def _values(array: pa.Array) -> memoryview:
-    """Return the bytes of a fixed-width array; a null counts as zero, whatever lies there."""
+    """Return the bytes of a fixed-width array; a null counts as zero, whatever its bytes are."""
     width = array.type.byte_width
     if array.null_count:
         bare = array.view(_UNSIGNED.get(width) or pa.binary(width))

@@ -1,4 +1,4 @@
-"""Make files appear whole or not at all, also when the power goes."""
+"""Durable writes: after a power failure, a file is complete or absent."""
 
 import os
 import threading
@@ -7,28 +7,28 @@ from pathlib import Path
 
 
 def publish(temporary: Path, target: Path) -> None:
-    """Give a finished file its name: contents to disk, then the name, then the folder."""
+    """Sync a finished file, rename it to ``target``, and sync the folder."""
     sync(temporary)
     rename(temporary, target)
 
 
 def rename(synced: Path, target: Path) -> None:
-    """Give a file whose contents are on disk its name, for good."""
+    """Rename a synced file durably."""
     synced.replace(target)
     sync_folder(target.parent)
 
 
 def sync_folder(folder: Path) -> None:
-    """Return when the names in a folder are on disk."""
+    """Write the names in a folder to disk."""
     _sync(folder, os.O_RDONLY)
 
 
 class GroupSync:
     """One ``sync`` for all threads that wait for it: it takes as long for many as for one.
 
-    Whoever calls returns after a sync that began later than its call (group commit: DeWitt et al.
-    1984, "Implementation techniques for main memory database systems"). One that fails fails for
-    all who waited for it: the system tells of such an error once, and the next would succeed.
+    A call returns after a sync that began later than the call (group commit: DeWitt et al. 1984,
+    "Implementation techniques for main memory database systems"). A failure is raised in all
+    waiting calls: the system reports such an error only once, and the next sync would succeed.
     """
 
     def __init__(self, sync: Callable[[], None]) -> None:
@@ -41,7 +41,7 @@ class GroupSync:
         self._error: OSError | None = None
 
     def __call__(self) -> None:
-        """Return when all that was written before this call is on disk; raises ``OSError``."""
+        """Sync everything that was written before this call; raises ``OSError``."""
         with self._lock:
             needed = self._begun + 1
         with self._turn:
@@ -62,7 +62,7 @@ class GroupSync:
 
 
 def sync(path: Path) -> None:
-    """Return when the contents of a file are on disk."""
+    """Write the contents of a file to disk."""
     _sync(path, os.O_RDWR)
 
 

@@ -1,4 +1,4 @@
-"""A complete fragment on disk: what its footer says, and its rows batch by batch."""
+"""A complete fragment on disk: its footer, and its rows batch by batch."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +18,10 @@ from flops_ml_data_server.storage.uploads import DIGEST_KEY
 BATCH_BYTES: Final = 4 * 2**20
 SMALLEST_BATCH_BYTES: Final = 2**18
 BATCHES: Final = 64
-"""A reader holds a few batches beside the rows it keeps, so few rows come in small batches."""
+"""Batches per read: a reader holds a few beside the rows it keeps, so they must be small."""
 MAX_BATCH_ROWS: Final = 65_536
 READ_AHEAD_ROWS: Final = 1000
-"""Fewer rows are hardly ever worth a thread."""
+"""Reading fewer rows is not worth a thread."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,21 @@ class StoredFragment:
 
 
 def read_footer(name: FragmentName, path: Path) -> StoredFragment:
-    """Return the fragment in ``path``; raises Arrow's errors when it is no Parquet."""
+    """Return the fragment in ``path``; raises Arrow's errors if it is not a Parquet file."""
     with pq.ParquetFile(path) as file:
-        written = file.metadata.metadata or {}
+        metadata = file.metadata.metadata or {}
         return StoredFragment(
             name=name,
             path=path,
             rows=file.metadata.num_rows,
             bytes=path.stat().st_size,
             schema=file.schema_arrow,
-            digest=written.get(DIGEST_KEY, b"").decode(),
+            digest=metadata.get(DIGEST_KEY, b"").decode(),
         )
 
 
 def content_digest(fragment: StoredFragment) -> str:
-    """Return the digest of the content, from the footer or, for foreign files, by reading."""
+    """Return the digest of the content, from the footer or, for files of others, by reading."""
     if fragment.digest:
         return fragment.digest
     digest = ContentDigest(fragment.schema)
@@ -71,15 +71,15 @@ def read_rows(
     rows: int | None = None,
     batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[pa.RecordBatch]:
-    """Return the asked rows in batches of ``batch_bytes`` or less; what is before is skipped.
+    """Return the requested rows in batches of ``batch_bytes`` or less.
 
     A fragment that is dropped meanwhile is read to its end. Raises ``InvalidRequestError`` at
-    once when there are no such rows, and ``NoDataError`` for a damaged file on the way.
+    once if the rows do not exist, and ``NoDataError`` while reading a damaged file.
     """
     end = fragment.rows if rows is None else offset + rows
     if offset > fragment.rows or end > fragment.rows:
         raise InvalidRequestError(
-            f"{fragment.name} has {fragment.rows} rows; asked for rows {offset} to {end}"
+            f"{fragment.name} has {fragment.rows} rows; requested rows {offset} to {end}"
         )
     batches = _batches(_opened(fragment), fragment, offset, end, batch_bytes)
     return _read_ahead(batches) if end - offset > READ_AHEAD_ROWS else batches
@@ -111,16 +111,16 @@ def _batches(
 
 
 def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Decode the next batch while the one before is being sent."""
+    """Decode the next batch while the previous one is sent."""
     with ThreadPoolExecutor(1, "read-ahead") as pool:
-        coming = pool.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = pool.submit(next, batches, None)
+        upcoming = pool.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = pool.submit(next, batches, None)
             yield batch
 
 
 def _groups(metadata: pq.FileMetaData, offset: int, end: int) -> tuple[list[int], int]:
-    """Return the row groups that hold the rows, and the number of the first row in them."""
+    """Return the row groups with the rows, and the index of their first row."""
     groups: list[int] = []
     first_row, row = 0, 0
     for group in range(metadata.num_row_groups):
@@ -133,12 +133,12 @@ def _groups(metadata: pq.FileMetaData, offset: int, end: int) -> tuple[list[int]
     return groups, first_row
 
 
-def _batch_rows(metadata: pq.FileMetaData, asked_rows: int, batch_bytes: int) -> int:
+def _batch_rows(metadata: pq.FileMetaData, requested_rows: int, batch_bytes: int) -> int:
     size = sum(
         metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
     )
     row_bytes: int = max(1, size // max(1, metadata.num_rows))
-    share_bytes = max(SMALLEST_BATCH_BYTES, asked_rows * row_bytes // BATCHES)
+    share_bytes = max(SMALLEST_BATCH_BYTES, requested_rows * row_bytes // BATCHES)
     return max(1, min(MAX_BATCH_ROWS, min(batch_bytes, share_bytes) // row_bytes))
 
 

@@ -1,4 +1,4 @@
-"""How a schema is laid out as Parquet: codec and dictionaries column by column."""
+"""The Parquet layout of a schema: codec and dictionaries of each column."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -6,17 +6,17 @@ from typing import Any, Final
 import pyarrow as pa
 
 ROW_GROUP_BYTES: Final = 16 * 2**20
-"""Arrow bytes in a row group: what a writer holds in memory, and a reader at most skips over."""
+"""Arrow bytes in a row group: the most that a writer holds, and that a reader skips."""
 ROW_GROUP_ROWS: Final = 2**20
 ZSTD_LEVEL: Final = 1
 
 
 def writer_options(schema: pa.Schema, codec: str) -> dict[str, Any]:
-    """Return what to give ``ParquetWriter``.
+    """Return the options for ``ParquetWriter``.
 
-    Binary values are pictures and sounds as a rule, packed already: packing them again costs
-    time and saves nothing. Dictionaries pay where values repeat, which floats and blobs do not;
-    floats pack smaller and faster with their exponents side by side (figures in docs/adr/0028).
+    Binary values are usually compressed pictures and sounds: compressing them again costs time
+    and saves nothing. Dictionaries help where values repeat, which floats and blobs do not;
+    floats compress better with byte stream split (figures in docs/adr/0028).
     """
     leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
     blobs = {path for path, kind in leaves if _is_blob(kind)}
@@ -42,7 +42,7 @@ def _is_blob(kind: pa.DataType) -> bool:
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
-    """Yield every column that Parquet will have, by its dotted path."""
+    """Yield every Parquet column by its dotted path."""
     if isinstance(kind, pa.BaseExtensionType):
         yield from _leaves(path, kind.storage_type)
     elif pa.types.is_struct(kind):

@@ -1,4 +1,4 @@
-"""A fragment while it arrives: batches in, row groups out, under a hidden name."""
+"""A fragment during its upload: batches in, row groups out, under a hidden name."""
 
 import errno
 import logging
@@ -36,7 +36,7 @@ _LOCAL: Final = LocalFileSystem()
 
 @dataclass(frozen=True)
 class Limits:
-    """What one upload may take; 0 means no limit. ``min_free_bytes`` stay free on the disk."""
+    """The limits of an upload; 0 means no limit. ``min_free_bytes`` stay free on the disk."""
 
     max_upload_bytes: int = declared(
         0, "Largest upload in MB; 0: as large as the disk.", "FLOPS_MAX_UPLOAD_MB", scale=10**6
@@ -53,7 +53,7 @@ class Limits:
 
 
 class PendingFragment:
-    """A file that nobody sees yet. Used as a context; what is not published is gone at its end."""
+    """A file that is not visible yet; unless published, it is removed at the end of the context."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class PendingFragment:
             yield turn
 
     def append(self, batch: pa.RecordBatch) -> None:
-        """Take in a batch; raise ``DataRejectedError`` for a damaged one, and beyond a limit."""
+        """Add a batch; raise ``DataRejectedError`` for a damaged one, and beyond a limit."""
         _check_buffers(batch)
         with self._lock:
             self._check_time()
@@ -130,7 +130,7 @@ class PendingFragment:
         """Write the rest and sync it to disk; from then on, ``digest`` is that of the content."""
         with self._lock:
             self._check_time()
-            # One processor's work in one turn: threads that take turns within it cost more.
+            # All in one turn: sharing the processor with other threads would cost more.
             with self._memory.encoding():
                 self._write_held()
                 self._close()
@@ -147,26 +147,26 @@ class PendingFragment:
                 self._check_limits(0)
 
     def check_quota(self, beside_bytes: Callable[[], int]) -> None:
-        """Raise ``DataRejectedError`` if the tag, with what it has already, gets too large."""
+        """Raise ``DataRejectedError`` if the tag would exceed its quota."""
         if self._quota_bytes:
             self._check_quota(beside_bytes() + self.path.stat().st_size)
 
     def _check_quota(self, total_bytes: int) -> None:
         if self._quota_bytes and total_bytes > self._quota_bytes:
             raise DataRejectedError(
-                f"the data tag may have {self._quota_bytes / 1e6:g} MB on this node, no more",
+                f"the data tag may have at most {self._quota_bytes / 1e6:g} MB on this node",
                 hint="Drop some of its data, or let the operator of the node raise the quota.",
             )
 
     def expire(self) -> bool:
-        """Throw away what a sender left behind; say whether that was so.
+        """Discard the upload of a silent or slow sender; return whether that was done.
 
-        Its call cannot be ended from here: Flight waits for the sender as long as the connection
-        is up. So it keeps a sleeping thread, but neither memory nor disk.
+        The call itself cannot be ended from here: Flight waits for the sender as long as the
+        connection is open. It keeps a sleeping thread, but neither memory nor disk.
         """
         now = self._now()
         if now - self._last_received > self._limits.idle_seconds:
-            reason = f"nothing came for {self._limits.idle_seconds:g} s"
+            reason = f"no data arrived for {self._limits.idle_seconds:g} s"
         elif self._last_received < math.inf and now - self._began > self._limits.upload_seconds:
             reason = f"it took longer than {self._limits.upload_seconds:g} s"
         else:
@@ -176,18 +176,18 @@ class PendingFragment:
                 return False
             self._expired = reason
             self._discard()
-        logger.warning("gave up on an upload: %s", reason)
+        logger.warning("discarded an upload: %s", reason)
         return True
 
     def _check_time(self) -> None:
         if self._expired:
             raise DataRejectedError(
-                f"the data server gave up on this upload: {self._expired}",
-                hint="Send it again; FLOPS_UPLOAD_IDLE_SECONDS and FLOPS_UPLOAD_SECONDS say when.",
+                f"the data server discarded this upload: {self._expired}",
+                hint="Retry; FLOPS_UPLOAD_IDLE_SECONDS and FLOPS_UPLOAD_SECONDS are the limits.",
             )
 
     def _join(self) -> None:
-        """Make one batch of many tiny ones, or their bookkeeping would outweigh their data."""
+        """Join many tiny batches, because their overhead would outweigh their data."""
         joined = pa.Table.from_batches(self._held).combine_chunks().to_batches()
         after = sum(batch.nbytes for batch in joined)
         self._memory.hold(after)
@@ -218,7 +218,7 @@ class PendingFragment:
         written = self.path.stat().st_size + coming_bytes
         if limits.max_upload_bytes and written > limits.max_upload_bytes:
             raise DataRejectedError(
-                f"an upload may have {limits.max_upload_bytes / 1e6:.0f} MB; this one is larger",
+                f"the upload is larger than the limit of {limits.max_upload_bytes / 1e6:.0f} MB",
                 hint="Send it in several fragments, or raise FLOPS_MAX_UPLOAD_MB.",
             )
         self._check_quota(written - coming_bytes)
@@ -227,15 +227,15 @@ class PendingFragment:
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
-        """Say in our words what Parquet or the disk refuse."""
+        """Translate errors of Parquet and of the disk."""
         try:
             yield
         except pa.ArrowException as error:
-            raise DataRejectedError(f"Parquet cannot hold these data: {error}") from error
+            raise DataRejectedError(f"Parquet cannot store these data: {error}") from error
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise _disk_full() from error
-            raise DataRejectedError(f"the volume cannot be written: {error}") from error
+            raise DataRejectedError(f"cannot write to the volume: {error}") from error
 
     def _discard(self) -> None:
         self._forget()
@@ -247,7 +247,7 @@ class PendingFragment:
 
 
 def remove_leftovers(folder: Path) -> int:
-    """Remove what a crash left; return how many files that were."""
+    """Remove the unfinished uploads of a crashed process; return their number."""
     leftovers = [path for path in folder.iterdir() if path.name.startswith(PREFIX)]
     for path in leftovers:
         path.unlink(missing_ok=True)
@@ -255,7 +255,7 @@ def remove_leftovers(folder: Path) -> int:
 
 
 def _check_buffers(batch: pa.RecordBatch) -> None:
-    """Look at every offset and index: Arrow follows them blindly, out of its buffers and all."""
+    """Validate every offset and index: Arrow itself would follow them out of its buffers."""
     try:
         batch.validate(full=True)
     except pa.ArrowException as error:

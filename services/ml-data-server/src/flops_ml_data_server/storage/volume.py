@@ -1,4 +1,4 @@
-"""The folder that holds all fragments; the only module that turns a name into a path."""
+"""The folder of all fragments; the only module that turns a name into a path."""
 
 import fcntl
 import logging
@@ -42,7 +42,7 @@ class VolumeUnusableError(FlopsError):
 
 
 class Volume:
-    """Fragments by name. ``open`` before use; all methods may be called from many threads."""
+    """Fragments by name. Call ``open`` before use; all methods are thread-safe."""
 
     def __init__(
         self,
@@ -62,13 +62,13 @@ class Volume:
         self._lock = -1
 
     def open(self) -> None:
-        """Take the folder for this process and clean up; raise ``VolumeUnusableError``."""
+        """Lock the folder for this process and clean up; raise ``VolumeUnusableError``."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise VolumeUnusableError(f"another data server works in {self.folder}") from error
+            raise VolumeUnusableError(f"another data server uses {self.folder}") from error
         except OSError as error:
             raise VolumeUnusableError(f"cannot use {self.folder}: {error}") from error
         removed = remove_leftovers(self.folder)
@@ -76,29 +76,25 @@ class Volume:
             logger.warning("removed %d unfinished uploads of an earlier run", removed)
 
     def close(self) -> None:
-        """Let another process have the folder; safe to call twice."""
+        """Unlock the folder; safe to call twice."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
     @property
     def free_bytes(self) -> int:
-        """How much more may be stored."""
+        """The free space for more fragments."""
         free = shutil.disk_usage(self.folder).free
         return max(0, free - self._limits.min_free_bytes)
 
     def fragments(self, tags: tuple[str, ...] | None = None) -> tuple[StoredFragment, ...]:
         """Return the complete fragments with one of ``tags`` (None: all), sorted by name."""
-        found = (self._look(entry.name) for entry in os.scandir(self.folder))
-        return tuple(
-            sorted(
-                (one for one in found if one and (tags is None or one.name.tag in tags)),
-                key=lambda one: str(one.name),
-            )
-        )
+        files = (self._look(entry.name) for entry in os.scandir(self.folder))
+        fragments = [file for file in files if file and (tags is None or file.name.tag in tags)]
+        return tuple(sorted(fragments, key=lambda fragment: str(fragment.name)))
 
     def find(self, name: str) -> StoredFragment:
-        """Return a fragment; raise ``DataRejectedError`` for no name, ``NoDataError`` for none."""
+        """Return a fragment; raise ``NoDataError``, ``DataRejectedError`` for a bad name."""
         parse_fragment_name(name)
         fragment = self._look(name)
         if fragment is None:
@@ -118,14 +114,14 @@ class Volume:
 
     @contextmanager
     def begin(self, schema: pa.Schema, quota_bytes: int = 0) -> Iterator[PendingFragment]:
-        """Give the place for an upload; it is gone at the end unless it was published.
+        """Begin an upload; unless it is published, it is removed at the end of the context.
 
-        A quota is that of its tag, for all fragments together.
+        The quota is that of its tag, for all fragments together.
         """
-        place = PendingFragment(
+        upload = PendingFragment(
             self.folder, schema, self._codec, self._limits, self._memory, quota_bytes
         )
-        with self._memory.transfer(), place as pending:
+        with self._memory.transfer(), upload as pending:
             self._pending.add(pending)
             try:
                 yield pending
@@ -149,11 +145,11 @@ class Volume:
             existing = self._look(target.name)
             if existing is None:
                 if os.path.lexists(target):
-                    raise DataRejectedError(f"{target.name} is taken by a file that is no fragment")
+                    raise DataRejectedError(f"{target.name} exists and is not a fragment")
                 pending.check_quota(lambda: self._bytes_of(name.tag))
                 size = pending.path.stat().st_size
                 pending.path.replace(target)
-        # Not one by one: many uploads may end at once. The first copy may be as young as this.
+        # One sync for many uploads; the first copy may be so recent that it is not synced yet.
         self._sync()
         if existing is None:
             return StoredFragment(
@@ -166,13 +162,13 @@ class Volume:
             )
         if content_digest(existing) != pending.digest:
             raise DataRejectedError(
-                f"{target.name} is taken by other data",
-                hint="The digest in the name must stand for the content.",
+                f"{target.name} exists with other data",
+                hint="The digest in the name must be that of the content.",
             )
         return existing
 
     def drop(self, name: str) -> None:
-        """Remove a fragment; raise like ``find``. Who reads it now reads it to its end."""
+        """Remove a fragment; raise like ``find``. Downloads under way are completed."""
         fragment = self.find(name)
         try:
             fragment.path.unlink()
@@ -182,29 +178,29 @@ class Volume:
         self._footers.pop(name, None)
 
     def _bytes_of(self, tag: str) -> int:
-        return sum(one.bytes for one in self.fragments((tag,)))
+        return sum(fragment.bytes for fragment in self.fragments((tag,)))
 
     def _look(self, name: str) -> StoredFragment | None:
-        """Return what the footer of a valid, regular file says; footers are read once."""
+        """Return the fragment of a valid, regular file; its footer is read once."""
         try:
             parsed = parse_fragment_name(name)
             path = self.folder / name
-            seen = path.lstat()
+            status = path.lstat()
         except (DataRejectedError, OSError):
             return None
-        if not stat.S_ISREG(seen.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             return None
-        version = (seen.st_mtime_ns, seen.st_size)
-        known = self._footers.get(name)
-        if known is None or known[0] != version:
-            known = (version, _footer(parsed, path))
-            self._footers[name] = known
-        return known[1]
+        version = (status.st_mtime_ns, status.st_size)
+        cached = self._footers.get(name)
+        if cached is None or cached[0] != version:
+            cached = (version, _footer(parsed, path))
+            self._footers[name] = cached
+        return cached[1]
 
 
 def _footer(name: FragmentName, path: Path) -> StoredFragment | None:
     try:
         return read_footer(name, path)
     except (pa.ArrowException, OSError) as error:
-        logger.warning("%s is not listed, it is no readable Parquet: %s", name, error)
+        logger.warning("%s is not listed: it is not a readable Parquet file: %s", name, error)
         return None

@@ -1,4 +1,4 @@
-"""How much memory all clients together may make the server hold, whatever they send."""
+"""Bounds the memory that all clients together can make the server hold."""
 
 import os
 import threading
@@ -14,13 +14,13 @@ from flops_ml_data_server.transfers.turns import Turn, Turns
 DEFAULT_MEMORY_BYTES: Final = 512 * 10**6
 DEFAULT_MAX_TRANSFERS: Final = 256
 SMALLEST_SHARE: Final = 2**20
-"""What a transfer may always hold: below it, row groups and messages get too small to be good."""
+"""The minimum of a transfer, so that row groups and messages do not get too small."""
 TURNS_PER_ENCODER: Final = 2
-"""While a processor packs what one upload has sent, it is read what the next to be packed sends."""
+"""While one upload is compressed, the next one is received."""
 
 
 class Memory:
-    """Counts bytes that wait to be written, and who reads and writes at all."""
+    """Counts the bytes that wait to be written, and limits transfers."""
 
     def __init__(
         self,
@@ -39,17 +39,17 @@ class Memory:
 
     @property
     def held_bytes(self) -> int:
-        """What waits to be written right now."""
+        """The bytes that wait to be written."""
         return self._held
 
     @property
     def transfers(self) -> int:
-        """How many uploads and downloads are under way."""
+        """The number of uploads and downloads under way."""
         return self._transfers
 
     @property
     def share_bytes(self) -> int:
-        """What each of the present transfers may hold."""
+        """The bytes that each of the current transfers may hold."""
         return max(SMALLEST_SHARE, self._max_bytes // max(1, self._transfers))
 
     @contextmanager
@@ -58,7 +58,7 @@ class Memory:
         with self._lock:
             if self._transfers >= self._max_transfers:
                 raise DataServerUnreachableError(
-                    f"the data server has {self._transfers} transfers under way, its limit",
+                    f"the data server has reached its limit of {self._transfers} transfers",
                     hint="Try again later, or raise FLOPS_MAX_TRANSFERS.",
                 )
             self._transfers += 1
@@ -69,27 +69,27 @@ class Memory:
                 self._transfers -= 1
 
     def turn(self) -> AbstractContextManager[Turn]:
-        """Wait for a turn to read an upload: what gRPC takes in of many at once is not bounded."""
+        """Wait for a turn to receive an upload, because gRPC does not bound its own buffers."""
         return self._turns.turn()
 
     def hold(self, count: int) -> bool:
-        """Count bytes that came in; say whether there is room for more to wait."""
+        """Count received bytes; return whether there is room for more."""
         with self._lock:
             self._held += count
             return self._held < self._max_bytes
 
     def release(self, count: int) -> None:
-        """Say that bytes are written or thrown away."""
+        """Count bytes as written or discarded."""
         with self._lock:
             self._held -= count
 
     def give_back(self) -> None:
-        """Let the system have what finished transfers left, unless another would need it soon."""
+        """Return unused memory to the system, unless a transfer would need it soon."""
         if not self._transfers:
             pa.default_memory_pool().release_unused()
 
     @contextmanager
     def encoding(self) -> Iterator[None]:
-        """Wait for a processor: packing needs memory too, and more at once make nothing faster."""
+        """Wait for a processor: compressing more at once needs memory, and is not faster."""
         with self._encoders:
             yield

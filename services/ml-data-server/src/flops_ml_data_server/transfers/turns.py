@@ -1,7 +1,7 @@
-"""Who of many senders is read: a few at a time, because of the others gRPC takes in little.
+"""Turns for receiving uploads: a few at a time, because gRPC buffers little of the others.
 
-A sender that is read at full speed has 40 MB and more on their way in buffers of gRPC that nothing
-here can bound; one that was never read has a few. See docs/adr/0051.
+A sender that is read at full speed has 40 MB and more in buffers of gRPC that we cannot bound;
+one that was never read has a few. See docs/adr/0051.
 """
 
 import threading
@@ -12,26 +12,26 @@ from contextlib import contextmanager
 from typing import Final
 
 PATIENCE_SECONDS: Final = 0.02
-"""A sender that has had nothing more for so long has no buffers either: it keeps nobody waiting."""
+"""A sender that was silent for so long has no buffers either, and delays nobody."""
 
 
 class Turn:
-    """That of one sender: whoever reads says before and after each read that it does."""
+    """The turn of one sender; its reader marks each read."""
 
     def __init__(self, lock: threading.Lock, now: Callable[[], float]) -> None:
         self.called = threading.Condition(lock)
         self._now = now
-        self._asked = now()
+        self._requested = now()
         self._reads_since = 0.0
 
     @property
     def waited_seconds(self) -> float:
-        """How long ago it was asked for."""
-        return self._now() - self._asked
+        """The time since the request for the turn."""
+        return self._now() - self._requested
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Mark the time in which it may be that nothing comes."""
+        """Mark a read, which may have to wait for the sender."""
         self._reads_since = self._now()
         try:
             yield
@@ -39,16 +39,16 @@ class Turn:
             self._reads_since = 0.0
 
     def is_busy(self) -> bool:
-        """Return whether the sender is served right now, and not waited for."""
+        """Return whether data is being received, instead of waiting for the sender."""
         since = self._reads_since
         return not since or self._now() - since < PATIENCE_SECONDS
 
 
 class Turns:
-    """Gives ``most`` turns at a time in the order of those who ask, and one more for each second.
+    """Gives ``most`` turns at a time in the order of requests.
 
-    That is what the first in line has waited: large uploads do not keep a small one waiting for
-    as long as they take.
+    There is one more turn for each second that the first in line has waited, so that a small
+    upload does not have to wait until large ones end.
     """
 
     def __init__(self, most: int, now: Callable[[], float] = time.monotonic) -> None:
@@ -61,24 +61,24 @@ class Turns:
     @contextmanager
     def turn(self) -> Iterator[Turn]:
         """Wait for a turn; it lasts until the block ends."""
-        mine = Turn(self._lock, self._now)
+        turn = Turn(self._lock, self._now)
         with self._lock:
-            self._line.append(mine)
-            while self._line[0] is not mine or not self._has_room(mine):
-                # Nobody says when a sender falls silent: the first in line has to look.
-                mine.called.wait(PATIENCE_SECONDS if self._line[0] is mine else None)
+            self._line.append(turn)
+            while self._line[0] is not turn or not self._has_room(turn):
+                # No event marks a silent sender, so the first in line polls.
+                turn.called.wait(PATIENCE_SECONDS if self._line[0] is turn else None)
             self._line.popleft()
-            self._taken.add(mine)
+            self._taken.add(turn)
             self._call_first()
         try:
-            yield mine
+            yield turn
         finally:
             with self._lock:
-                self._taken.discard(mine)
+                self._taken.discard(turn)
                 self._call_first()
 
     def _has_room(self, first: Turn) -> bool:
-        busy = sum(one.is_busy() for one in self._taken)
+        busy = sum(turn.is_busy() for turn in self._taken)
         return busy < self._most + int(first.waited_seconds)
 
     def _call_first(self) -> None:
