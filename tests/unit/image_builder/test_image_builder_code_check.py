@@ -89,7 +89,9 @@ def test_a_missing_method_is_named_with_the_line_of_its_class():
     error = refusal_of(a_repository(model_manager=without("fit_model")))
 
     assert error.where == "model_manager.py:4"
-    assert error.reason == ("model_manager.py:4: class ModelManager has no method fit_model(self) -> int")
+    assert error.reason == (
+        "model_manager.py:4: class ModelManager has no method fit_model(self) -> int"
+    )
     assert error.hint == "Write: def fit_model(self) -> int"
 
 

@@ -72,7 +72,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Claim:
-    """A learner asks for its share. The project id becomes a file name, so it holds no path."""
+    """A learner's request for its share. The project id becomes a file name, so no path."""
 
     project_id: str = field(metadata=about(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z"))
     learner_index: int = field(metadata=_COUNT)
