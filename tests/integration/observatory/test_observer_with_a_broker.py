@@ -98,8 +98,8 @@ def test_a_message_delivered_twice_is_served_once(observer, publisher, project_i
     other = a_message(Kind.NOTICE, Notice("the end"), project_id)
     topic = project_topics(project_id).events
 
-    for one in (message, message, other):
-        publisher.publish(topic, one)
+    for published in (message, message, other):
+        publisher.publish(topic, published)
 
     until(lambda: "06:07:08 manager: notice: the end" in observer.lines())
     assert len(observer.lines()) == 2

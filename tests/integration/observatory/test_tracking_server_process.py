@@ -33,7 +33,7 @@ def test_artifacts_go_through_the_server(server):
     server.ask(path, b"hello", method="PUT")
 
     listed = server.ask("/api/2.0/mlflow-artifacts/artifacts?path=a")
-    assert [one["path"] for one in listed["files"]] == ["b.txt"]
+    assert [file["path"] for file in listed["files"]] == ["b.txt"]
 
 
 def test_a_foreign_host_header_is_refused(server):

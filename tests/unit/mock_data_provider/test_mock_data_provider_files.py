@@ -91,8 +91,8 @@ def test_labels_are_counted_by_name():
     named = dataset.class_encode_column("label")
     counts = [label_count(dataset), label_count(named)]
 
-    for count, item in zip(counts, [dataset, named], strict=True):
-        count.add(item.data.table)
+    for count, counted in zip(counts, [dataset, named], strict=True):
+        count.add(counted.data.table)
 
     assert [count.counts for count in counts] == [{"cat": 2, "dog": 1}] * 2
 

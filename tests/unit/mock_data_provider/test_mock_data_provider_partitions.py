@@ -74,16 +74,16 @@ def test_every_partitioner_of_flower_is_offered():
 
 @pytest.mark.parametrize("name", sorted(PARTITIONERS))
 def test_each_takes_what_flowers_class_takes(name):
-    known = PARTITIONERS[name]
+    offered = PARTITIONERS[name]
     takes = inspect.signature(getattr(flower, name)).parameters
     filled = {
-        **({"num_partitions": 0} if known.counts else {}),
+        **({"num_partitions": 0} if offered.counts else {}),
         **({"seed": 0} if name in SEEDED else {}),
     }
-    demanded = {key for key, item in takes.items() if item.default is inspect.Parameter.empty}
+    demanded = {key for key, value in takes.items() if value.default is inspect.Parameter.empty}
 
-    assert {*known.takes, *filled} == set(takes)
-    assert {*known.required} == demanded - set(filled)
+    assert {*offered.takes, *filled} == set(takes)
+    assert {*offered.required} == demanded - set(filled)
 
 
 def test_every_named_function_of_sizes_is_there():
@@ -145,17 +145,17 @@ def test_several_nodes_take_turns_and_together_everything():
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "told"),
+    ("name", "parameters", "columns"),
     [
         ("DirichletPartitioner", {"partition_by": "colour", "alpha": 1}, "row, label, device"),
         ("PathologicalPartitioner", {**BY_LABEL, "num_classes_per_partition": 11}, "row, label"),
     ],
 )
-def test_what_cannot_be_split_is_refused_with_what_can(name, parameters, told):
+def test_what_cannot_be_split_is_refused_with_what_can(name, parameters, columns):
     with pytest.raises(UnsplittableError) as refused:
         rows_of(name, **parameters)
 
-    assert told in refused.value.hint
+    assert columns in refused.value.hint
 
 
 def test_more_partitions_than_rows_are_refused():

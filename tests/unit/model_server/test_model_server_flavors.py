@@ -1,4 +1,4 @@
-"""What models of Keras and PyTorch need beyond what MLflow does for them."""
+"""Special treatment of Keras and PyTorch models."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ flavors:
 
 
 class Echo:
-    """A model that answers with what it is asked."""
+    """A model that returns its input."""
 
     metadata = "metadata"
 
@@ -35,10 +35,10 @@ def test_a_folder_without_a_model_has_no_backend(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"), [("float64", "float32"), ("int64", "int64"), ("float16", "float16")]
+    ("requested", "expected"), [("float64", "float32"), ("int64", "int64"), ("float16", "float16")]
 )
-def test_floats_of_a_request_reach_pytorch_as_it_has_them(asked, given):
+def test_floats_of_a_request_reach_pytorch_as_it_has_them(requested, expected):
     model = TorchModel(Echo())
 
-    assert model.predict(np.ones((1, 2), dtype=asked)).dtype == given
+    assert model.predict(np.ones((1, 2), dtype=requested)).dtype == expected
     assert model.metadata == "metadata"

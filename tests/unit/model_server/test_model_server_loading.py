@@ -7,7 +7,7 @@ from flops_runtime.environment import BadSettingsError, read
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(ModelUnusableError, match="holds no MLflow model"):
+    with pytest.raises(ModelUnusableError, match="has no MLflow model"):
         load(tmp_path)
 
 

@@ -13,44 +13,44 @@ from support.observed import a_message
 
 
 @pytest.fixture
-def told():
+def printed():
     return []
 
 
 @pytest.fixture
-def journal(told):
-    return Journal(kept_events=3, tell=told.append)
+def journal(printed):
+    return Journal(kept_events=3, write_line=printed.append)
 
 
-def test_an_event_becomes_a_line(journal, told):
+def test_an_event_becomes_a_line(journal, printed):
     journal.take("t", a_message(Kind.STAGE_CHANGED, StageChanged("training", "submitted")))
 
-    assert told == ["06:07:08 manager: submitted -> training"]
+    assert printed == ["06:07:08 manager: submitted -> training"]
 
 
-def test_a_repeated_event_is_reported_once(journal, told):
+def test_a_repeated_event_is_reported_once(journal, printed):
     message = a_message(Kind.NOTICE, Notice("hello"))
 
     journal.take("t", message)
     journal.take("t", message)
 
-    assert len(told) == 1
+    assert len(printed) == 1
 
 
-def test_an_emptied_retained_message_is_no_event(journal, told):
+def test_an_emptied_retained_message_is_ignored(journal, printed):
     journal.take("t", b"")
 
-    assert told == []
+    assert printed == []
 
 
-def test_what_is_no_event_is_reported_and_not_kept(journal, told):
+def test_a_message_that_is_not_an_event_is_reported_and_not_stored(journal, printed):
     journal.take("t", b"{}")
 
     assert journal.after(0) == ()
-    assert told[0].startswith("ignored a message")
+    assert printed[0].startswith("ignored a message")
 
 
-def test_heartbeats_are_no_news(journal):
+def test_heartbeats_are_not_stored(journal):
     journal.take("t", a_message(Kind.HEARTBEAT, Heartbeat("training")))
 
     assert journal.after(0) == ()
@@ -70,10 +70,10 @@ def test_a_reader_asks_for_what_follows(journal):
     assert [entry.number for entry in journal.after(2)] == [3]
 
 
-def test_a_line_stays_short_however_long_the_reason(journal, told):
+def test_a_line_stays_short_however_long_the_reason(journal, printed):
     journal.take("t", a_message(Kind.FAILED, Failure("because " * 100, exit_code=1)))
 
-    assert len(told[0]) <= LONGEST_LINE
+    assert len(printed[0]) <= LONGEST_LINE
 
 
 def test_of_a_failure_only_the_last_log_lines_are_kept(journal):
@@ -81,8 +81,8 @@ def test_of_a_failure_only_the_last_log_lines_are_kept(journal):
 
     journal.take("t", a_message(Kind.FAILED, Failure("no", exit_code=1, last_lines=lines)))
 
-    kept = journal.after(0)[0].document["payload"]["last_lines"]
-    assert list(kept) == ["35", "36", "37", "38", "39"]
+    last_lines = journal.after(0)[0].document["payload"]["last_lines"]
+    assert list(last_lines) == ["35", "36", "37", "38", "39"]
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_the_page_tells_the_story_as_text(journal, pages):
 def test_the_page_says_that_nothing_happened(pages):
     _, _, body = pages.answer("/")
 
-    assert b"Nothing happened yet." in body
+    assert b"Nothing has happened yet." in body
 
 
 def test_events_are_served_with_their_numbers(journal, pages):

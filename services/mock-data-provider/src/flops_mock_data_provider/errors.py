@@ -1,16 +1,16 @@
-"""What can go wrong with a dataset before anything is sent."""
+"""Errors of a dataset before anything is sent."""
 
 from flops_contracts.errors import FlopsError
 from flops_contracts.exit_codes import ExitCode
 
 
 class DatasetUnavailableError(FlopsError):
-    """The dataset, or the asked split of it, cannot be loaded."""
+    """The dataset, or the requested split of it, cannot be loaded."""
 
     exit_code = ExitCode.DATASET_UNAVAILABLE
 
 
 class UnsplittableError(FlopsError):
-    """The dataset is there, but cannot be partitioned as asked."""
+    """The dataset cannot be partitioned as requested."""
 
     exit_code = ExitCode.DATASET_UNAVAILABLE

@@ -1,4 +1,4 @@
-"""Datasets from a path: Parquet, CSV, a folder of images, or one that datasets saved."""
+"""Datasets from a path: Parquet, CSV, a folder of images, or a dataset saved by datasets."""
 
 import tempfile
 from collections.abc import Callable
@@ -18,10 +18,10 @@ _SAVED = ("dataset_dict.json", "dataset_info.json")
 
 
 def load_path(path: Path, split: str) -> "Dataset":
-    """Return a split of what lies at ``path``; raise ``DatasetUnavailableError``.
+    """Return a split of the dataset at ``path``; raise ``DatasetUnavailableError``.
 
     In a folder, a split is a folder or the beginning of file names (``train-00000.parquet``);
-    a folder without any is all ``train``, and so is a single file.
+    a folder without splits is all ``train``, and so is a single file.
     """
     if not path.exists():
         raise DatasetUnavailableError(
@@ -35,31 +35,33 @@ def load_path(path: Path, split: str) -> "Dataset":
 
 def _reader_of(path: Path) -> Callable[[Path, str], "Dataset"]:
     if path.is_file() and path.suffix == ".parquet":
-        return lambda one, split: _tables([one], _only_train(split, one), pq.read_table)
+        return lambda file, split: _tables([file], _only_train(split, file), pq.read_table)
     if path.is_file() and ".csv" in path.suffixes:
-        return lambda one, split: _tables([one], _only_train(split, one), read_csv)
+        return lambda file, split: _tables([file], _only_train(split, file), read_csv)
     if path.is_dir() and any((path / name).exists() for name in _SAVED):
         return _saved
     if path.is_dir() and any(path.rglob("*.parquet")):
-        return lambda one, split: _tables(_files(one, "*.parquet", split), split, pq.read_table)
+        return lambda folder, split: _tables(
+            _files(folder, "*.parquet", split), split, pq.read_table
+        )
     if path.is_dir() and any(path.rglob("*.csv*")):
-        return lambda one, split: _tables(_files(one, "*.csv*", split), split, read_csv)
+        return lambda root, split: _tables(_files(root, "*.csv*", split), split, read_csv)
     if path.is_dir():
         return _image_folder
     raise DatasetUnavailableError(
-        f"{path} is no kind of dataset that can be read",
-        hint="Give a .parquet or .csv file, or a folder of them, of images, or a saved dataset.",
+        f"{path} is not a dataset of a supported kind",
+        hint="Use a .parquet or .csv file, a folder of them or of images, or a saved dataset.",
     )
 
 
 def _only_train(split: str, path: Path) -> str:
     if split != "train":
-        raise DatasetUnavailableError(f"{path} is one file; it has no split '{split}'")
+        raise DatasetUnavailableError(f"{path} is one file; so it has no split '{split}'")
     return split
 
 
 def _files(folder: Path, pattern: str, split: str) -> list[Path]:
-    """Return the files of ``split``, sorted, so that the same folder always reads the same."""
+    """Return the files of ``split``, sorted, so that reading is reproducible."""
     every = sorted(folder.rglob(pattern))
     chosen = [path for path in every if _is_of_split(path.relative_to(folder), split)]
     if chosen or split != "train":
@@ -98,6 +100,6 @@ def _image_folder(path: Path, split: str) -> "Dataset":
     from datasets.table import embed_table_storage  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as cache:
-        found = load_dataset("imagefolder", data_dir=str(path), split=split, cache_dir=cache)
-        # The pictures themselves travel, and not the paths that only this machine has.
-        return Dataset(embed_table_storage(found.with_format("arrow")[:]))
+        dataset = load_dataset("imagefolder", data_dir=str(path), split=split, cache_dir=cache)
+        # Embed the pictures, because their paths exist only on this machine.
+        return Dataset(embed_table_storage(dataset.with_format("arrow")[:]))

@@ -1,4 +1,4 @@
-"""What a mock data provider says at /metrics."""
+"""The metrics of a mock data provider."""
 
 from typing import Final
 
@@ -12,5 +12,5 @@ LOAD_SECONDS: Final = Histogram(
 SEND_SECONDS: Final = Histogram(
     "flops_mock_send_seconds", "Time to send a partition.", buckets=WORK_SECONDS
 )
-SENT_ROWS: Final = Counter("flops_mock_sent_rows", "Rows of the partitions that were sent.")
-EMPTY: Final = Counter("flops_mock_empty_partitions", "Partitions that had no rows.")
+SENT_ROWS: Final = Counter("flops_mock_sent_rows", "Rows of the sent partitions.")
+EMPTY: Final = Counter("flops_mock_empty_partitions", "Partitions without rows.")

@@ -1,4 +1,4 @@
-"""One dataset becomes several, as Flower Datasets' partitioners do it."""
+"""Splits a dataset with the partitioners of Flower Datasets."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ SEEDED: Final = frozenset(
         "VerticalSizePartitioner",
     }
 )
-"""The partitioners that draw by a seed of their own."""
+"""The partitioners that have a seed."""
 
 SIZE_FUNCTIONS: Final[Mapping[str, Callable[[Numbers], Numbers]]] = {
     "constant": np.ones_like,
@@ -37,60 +37,60 @@ SIZE_FUNCTIONS: Final[Mapping[str, Callable[[Numbers], Numbers]]] = {
     "root": np.sqrt,
     "exponential": np.exp,
 }
-"""What ``flops_contracts.partitioners`` has the names of."""
+"""The functions that ``flops_contracts.partitioners`` names."""
 
 
 @dataclass(frozen=True)
 class Partitions:
-    """How many partitions there are, and how to get each of them."""
+    """The number of partitions, and a function that loads each of them."""
 
     count: int
     load: Callable[[int], "Dataset"]
 
     def of_node(self, index: int, nodes: int) -> range:
-        """Return the numbers of the partitions of one of several nodes: each takes every n-th."""
+        """Return the indices of a node's partitions: every n-th for n nodes."""
         return range(index, self.count, nodes)
 
 
-def split(dataset: "Dataset", wanted: Parametrised, partitions: int, seed: int) -> Partitions:
+def split(dataset: "Dataset", strategy: Parametrised, partitions: int, seed: int) -> Partitions:
     """Return the partitions; raise ``UnsplittableError``.
 
-    The rows are shuffled first: half of the partitioners keep their order, and on data sorted by
-    label the first partition would hold one label only. Equal seeds give equal partitions.
+    The rows are shuffled first, because half of the partitioners keep their order: of data sorted
+    by label, the first partition would have one label only. Equal seeds give equal partitions.
     """
-    if PARTITIONERS[wanted.name].counts and dataset.num_rows < partitions:
+    if PARTITIONERS[strategy.name].counts and dataset.num_rows < partitions:
         raise UnsplittableError(
             f"{dataset.num_rows} rows cannot make {partitions} partitions",
             hint="Lower number_of_partitions.",
         )
     seed %= 2**32
     try:
-        partitioner = _partitioner(wanted, partitions, seed)
+        partitioner = _partitioner(strategy, partitions, seed)
         partitioner.dataset = dataset.shuffle(seed=seed)
         count = partitioner.num_partitions
-        # The work is done, and what cannot be done is noticed, with the first one.
+        # Loading the first partition does the work, and raises the errors.
         partitioner.load_partition(0)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UnsplittableError(
-            f"{wanted.name} cannot split these {dataset.num_rows} rows: {error}",
+            f"{strategy.name} cannot split these {dataset.num_rows} rows: {error}",
             hint=f"The columns are: {', '.join(dataset.column_names)}.",
         ) from error
     return Partitions(count, partitioner.load_partition)
 
 
-def _partitioner(wanted: Parametrised, partitions: int, seed: int) -> Any:
-    from flwr_datasets import partitioner as offered  # noqa: PLC0415 - seconds to import
+def _partitioner(strategy: Parametrised, partitions: int, seed: int) -> Any:
+    from flwr_datasets import partitioner as partitioners  # noqa: PLC0415 - seconds to import
 
-    parameters = {key: _value(key, value) for key, value in wanted.parameters.items()}
-    if PARTITIONERS[wanted.name].counts:
+    parameters = {key: _value(key, value) for key, value in strategy.parameters.items()}
+    if PARTITIONERS[strategy.name].counts:
         parameters["num_partitions"] = partitions
-    if wanted.name in SEEDED:
+    if strategy.name in SEEDED:
         parameters["seed"] = seed
-    return getattr(offered, wanted.name)(**parameters)
+    return getattr(partitioners, strategy.name)(**parameters)
 
 
 def _value(key: str, value: Any) -> Any:
-    """Return a parameter as Python has it, where JSON has no such thing."""
+    """Convert a parameter that JSON cannot represent."""
     match key:
         case "distribution_array":
             return np.array(value)

@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 REACH_SECONDS: Final = 60.0
 MAX_BATCH_ROWS: Final = 10_000
 MAX_LABELS: Final = 1000
-"""A column with more values than that measures something, and would make reports without end."""
+"""A column with more values is a measurement, and would make endless reports."""
 
 
 class Reports(Protocol):
-    """Who is told how far the work is; ``flops_runtime.reporting.Reporter`` is one."""
+    """Reports to the user, such as ``flops_runtime.reporting.Reporter``."""
 
     def progress(
         self, message: str, done: float = 0, total: float | None = None, unit: str = ""
     ) -> None:
-        """Say how far a long step is."""
+        """Report the progress of a long step."""
 
     def notice(self, message: str) -> None:
-        """Say something that is no failure."""
+        """Report something useful to know that is not a failure."""
 
 
 def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
@@ -55,7 +55,7 @@ def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
         parts = _parts(request, settings.loading)
         if parts.count != request.number_of_partitions:
             name = request.partitioner.name
-            reports.notice(f"{name} makes {parts.count} partitions of these data")
+            reports.notice(f"{name} splits these data into {parts.count} partitions")
         own = parts.of_node(settings.order.node_index, request.nodes)
         fragments = []
         for done, number in enumerate(own, start=1):
@@ -70,7 +70,7 @@ def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
     if own and not fragments:
         raise UnsplittableError("every partition is empty")
     if not own:
-        reports.notice(f"there are {parts.count} partitions, and none for this node")
+        reports.notice(f"there are {parts.count} partitions, but none for this node")
     return Kind.DATA_PROVIDED, DataProvided(request.data_tag, tuple(fragments))
 
 
@@ -105,7 +105,7 @@ def _node(settings: Settings) -> str:
 
 @dataclass
 class LabelCount:
-    """Counts rows per label while they pass by; knows no labels where no column holds some."""
+    """Counts rows per label as they are sent; counts nothing without a column of labels."""
 
     column: str
     names: tuple[str, ...]
@@ -126,7 +126,7 @@ class LabelCount:
 
 
 def label_count(dataset: "Dataset") -> LabelCount:
-    """Return a counter for the first column with named classes, else for one called label."""
+    """Return a counter for the first column with named classes, else for a column ``label``."""
     for column, feature in dataset.features.items():
         names = getattr(feature, "names", None)
         if names:

@@ -1,4 +1,4 @@
-"""Where a dataset comes from: the hub, a builtin one, or a path."""
+"""The sources of datasets: the hub, a builtin dataset, or a path."""
 
 import logging
 import socket
@@ -26,7 +26,7 @@ _OFFLINE_HINT = "Without a hub, use `source: builtin:mnist5k`, or a path that th
 
 
 def load(request: MockDataConfiguration, builtin: Path, timeout_seconds: float) -> "Dataset":
-    """Return the asked split of the asked dataset; raise ``DatasetUnavailableError``."""
+    """Return the requested split of a dataset; raise ``DatasetUnavailableError``."""
     source = request.source
     if source.startswith(BUILTIN_PREFIX):
         return load_builtin(source.removeprefix(BUILTIN_PREFIX), request.split, builtin)
@@ -51,7 +51,7 @@ def _load_from_hub(name: str, split: str) -> "Dataset":
 
 
 def _check_hub(endpoint: str) -> None:
-    """Notice within seconds that no hub is in reach; datasets itself would try for minutes."""
+    """Raise an error within seconds if no hub is reachable; datasets would retry for minutes."""
     if getproxies():
         return
     address = urlsplit(endpoint)
@@ -65,7 +65,7 @@ def _check_hub(endpoint: str) -> None:
 
 
 def _within(timeout_seconds: float, work: Callable[[], "Dataset"]) -> "Dataset":
-    """Run ``work`` in a thread; what takes too long is left behind and ends with the process."""
+    """Run ``work`` in a thread; after the timeout, the thread is abandoned."""
     outcome: list[Dataset | FlopsError] = []
 
     def run() -> None:

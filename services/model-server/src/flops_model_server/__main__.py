@@ -15,15 +15,15 @@ from flops_runtime.reporting import Reporter
 
 
 def main() -> ExitCode:
-    """Serve the model; the frame of one-shots reports a failure and ends on SIGTERM."""
+    """Serve the model; ``run_one_shot`` reports failures and ends on SIGTERM."""
     settings = read(Settings, os.environ)
     backend = keras_backend(settings.model_path)
     if backend:
-        # Read by Keras when it is imported; MLflow notes it, but does not apply it.
+        # Keras reads it when it is imported; MLflow records it, but does not apply it.
         os.environ.setdefault("KERAS_BACKEND", backend)
 
     def work(reporter: Reporter) -> tuple[Kind, Any]:
-        # MLflow takes seconds to import; the manager should hear of this process before.
+        # MLflow takes seconds to import; this process should report to the manager earlier.
         from flops_model_server.serving import serve  # noqa: PLC0415
 
         return serve(settings, reporter)
@@ -32,10 +32,10 @@ def main() -> ExitCode:
 
 
 def check() -> ExitCode:
-    """Import what is otherwise imported only when it is needed."""
+    """Import the modules that are otherwise imported only on use."""
     for module in ("flops_model_server.serving", "fastapi", "pandas"):
         importlib.import_module(module)
-    print("ok")  # noqa: T201 - the answer of this command
+    print("ok")  # noqa: T201 - the command's output
     return ExitCode.DONE
 
 

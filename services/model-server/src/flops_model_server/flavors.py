@@ -1,4 +1,4 @@
-"""What the models of some libraries need beyond what MLflow does for them."""
+"""Special treatment of models of some libraries, beyond that of MLflow."""
 
 import re
 from pathlib import Path
@@ -12,15 +12,15 @@ _KERAS_BACKEND = re.compile(r"^\s+keras_backend:\s*['\"]?(\w+)", re.MULTILINE)
 def keras_backend(model_path: Path) -> str:
     """Return the backend that a Keras model was trained with; empty for any other model."""
     file = model_path / "MLmodel"
-    found = _KERAS_BACKEND.search(file.read_text(encoding="utf-8")) if file.is_file() else None
-    return found[1] if found else ""
+    match = _KERAS_BACKEND.search(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return match[1] if match else ""
 
 
 class TorchModel:
-    """A PyTorch model for MLflow's server: floats of requests arrive as PyTorch has them.
+    """A PyTorch model for MLflow's server that converts floats of requests to float32.
 
-    JSON's numbers become float64, which no layer of float32 takes, and a signature that would
-    convert them needs the shape of the input, which a module does not tell.
+    JSON numbers become float64, which float32 layers do not accept. A signature would convert
+    them, but needs the shape of the input, which a module does not have.
     """
 
     def __init__(self, model: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a model server says at /metrics."""
+"""The metrics of a model server."""
 
 from typing import Final
 
@@ -19,12 +19,12 @@ PREDICTION_SECONDS: Final = Histogram(
 
 
 def trace_predictions(scope: Scope) -> str:
-    """Return what a request's span is called; empty for what is no prediction."""
+    """Return the name of a request's span; empty unless it is for predictions."""
     return "predict" if scope["path"] == INVOCATIONS else ""
 
 
 def count_prediction(scope: Scope, status: int, seconds: float) -> None:
-    """Count a request if it is one for predictions."""
+    """Count a request for predictions; ignore others."""
     if scope["path"] != INVOCATIONS:
         return
     outcome = "ok" if status < 400 else "refused" if status < 500 else "failed"

@@ -1,4 +1,4 @@
-"""Loads a model and serves it with MLflow's own application until the process is asked to end.
+"""Loads a model and serves it with MLflow's own application until the process is terminated.
 
 Importing this module imports MLflow, which takes seconds.
 """
@@ -31,7 +31,7 @@ from flops_runtime.reporting import Reporter
 logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS: Final = 5
-"""How long running requests may finish after SIGTERM; the process ends within ten seconds."""
+"""Time for requests to finish after SIGTERM; the process ends within ten seconds."""
 
 PING_SECONDS: Final = 60.0
 
@@ -57,14 +57,14 @@ def serve(settings: Settings, reporter: Reporter) -> tuple[Kind, Any]:
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         uvicorn.Server(config).run(sockets=[listener])
-    raise ModelUnusableError("the inference server stopped by itself")
+    raise ModelUnusableError("the inference server stopped unexpectedly")
 
 
 def load(path: Path) -> Any:
-    """Load the MLflow model in ``path``; whatever goes wrong is a ``ModelUnusableError``."""
+    """Load the MLflow model in ``path``; every failure is a ``ModelUnusableError``."""
     if not (path / "MLmodel").is_file():
         raise ModelUnusableError(
-            f"{path} holds no MLflow model", hint="Build the image of the model again."
+            f"{path} has no MLflow model", hint="Build the image of the model again."
         )
     try:
         model = pyfunc.load_model(str(path))
@@ -72,7 +72,7 @@ def load(path: Path) -> Any:
         reason = f"{type(error).__name__}: {error}"[:1000]
         raise ModelUnusableError(
             f"the model cannot be loaded: {reason}",
-            hint="It must load with the packages of its requirements.txt alone.",
+            hint="It must load with only the packages of its requirements.txt.",
         ) from error
     return TorchModel(model) if "pytorch" in model.metadata.flavors else model
 
@@ -87,7 +87,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 
 
 def _announce(address: str, port: int, reporter: Reporter) -> None:
-    """Say that the model is served once a stranger's request would be answered."""
+    """Report that the model is served, once a request is answered."""
     retrying = Retrying(
         stop=stop_after_delay(PING_SECONDS),
         wait=wait_fixed(0.05),
@@ -97,7 +97,7 @@ def _announce(address: str, port: int, reporter: Reporter) -> None:
     try:
         retrying(_ping, address, port)
     except (OSError, HTTPException):
-        logger.exception("the inference server does not answer itself")
+        logger.exception("the inference server does not answer")
         return
     reporter.status.doing("serving", 1, 1)
     reporter.status.ready()

@@ -1,1 +1,1 @@
-"""Follows one project's events, prints them as a story and serves them."""
+"""Follows a project's events, prints them as readable lines and serves them."""

@@ -1,4 +1,4 @@
-"""``python -m flops_project_observer`` follows a project; ``... check`` imports what that needs."""
+"""``python -m flops_project_observer`` follows a project; ``... check`` imports its modules."""
 
 import os
 import sys
@@ -9,13 +9,13 @@ from flops_runtime.environment import read
 from flops_runtime.one_shot import exit_with
 
 
-def tell(line: str) -> None:
-    """Print at once: the orchestrator shows standard output as the service's log."""
+def write_line(line: str) -> None:
+    """Print without buffering: the orchestrator shows standard output as the service's log."""
     print(line, flush=True)  # noqa: T201 - printing is this service's purpose
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["check"]:
-        tell("ok")
+        write_line("ok")
     else:
-        exit_with(lambda: run(read(Settings, os.environ), tell))
+        exit_with(lambda: run(read(Settings, os.environ), write_line))

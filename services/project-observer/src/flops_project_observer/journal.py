@@ -11,12 +11,12 @@ from flops_project_observer.metrics import EVENTS, IGNORED
 from flops_runtime.story import line_of
 
 LONGEST_LAST_LINES = 5
-"""How many log lines of a failure are kept; the manager has them all."""
+"""How many log lines of a failure are stored; the manager has all of them."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One event: its number, its line, and itself as JSON."""
+    """An event: its number, its line, and its JSON document."""
 
     number: int
     line: str
@@ -24,26 +24,26 @@ class Entry:
 
 
 class Journal:
-    """Takes messages from the broker's thread; its entries are read by the pages' threads."""
+    """Stores messages from the broker's thread; the pages' threads read its entries."""
 
-    def __init__(self, kept_events: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, kept_events: int, write_line: Callable[[str], None]) -> None:
         self._entries: deque[Entry] = deque(maxlen=kept_events)
-        # Ids are remembered longer than events: a retained result may come again much later.
+        # Ids are remembered longer than events: a retained result may arrive again much later.
         self._seen: dict[str, None] = {}
         self._remembered_ids = 4 * kept_events
-        self._tell = tell
+        self._write_line = write_line
         self._lock = threading.Lock()
         self._next_number = 1
 
     def take(self, _topic: str, data: bytes) -> None:
-        """Add the event in ``data`` unless it is known, tells nothing, or is no event at all."""
+        """Add the event in ``data``; ignore repeated and silent ones, and anything else."""
         if not data:
             return
         try:
             event = decode(data)
         except MalformedMessageError as error:
             IGNORED.inc()
-            self._tell(f"ignored a message: {error}"[:200])
+            self._write_line(f"ignored a message: {error}"[:200])
             return
         line = line_of(event)
         if line is None or not self._is_new(event.event_id):
@@ -57,7 +57,7 @@ class Journal:
             self._entries.append(Entry(self._next_number, line, document))
             self._next_number += 1
         EVENTS.labels(event.kind).inc()
-        self._tell(line)
+        self._write_line(line)
 
     def after(self, number: int) -> tuple[Entry, ...]:
         """Return the entries that follow ``number``, oldest first."""

@@ -1,4 +1,4 @@
-"""Wires the observer: broker to journal, journal to pages and standard output."""
+"""Wires the observer: from the broker to the journal, the pages and standard output."""
 
 import os
 import threading
@@ -16,13 +16,13 @@ from flops_runtime.status import Status, StatusServer
 
 
 @contextmanager
-def observing(settings: Settings, tell: Callable[[str], None]) -> Iterator[Pages]:
+def observing(settings: Settings, write_line: Callable[[str], None]) -> Iterator[Pages]:
     """Follow the project until the block ends.
 
     Raises ``BrokerUnreachableError`` or ``PortTakenError``.
     """
     actor = settings.actor
-    journal = Journal(settings.kept_events, tell)
+    journal = Journal(settings.kept_events, write_line)
     status = Status("project_observer")
     connection = MqttConnection(actor.mqtt, f"{actor.actor.instance}-{os.getpid()}")
     connection.subscribe(actor.topics.all_events, journal.take)
@@ -38,16 +38,16 @@ def observing(settings: Settings, tell: Callable[[str], None]) -> Iterator[Pages
         yield pages
 
 
-def run(settings: Settings, tell: Callable[[str], None]) -> ExitCode:
+def run(settings: Settings, write_line: Callable[[str], None]) -> ExitCode:
     """Follow the project until SIGTERM; return the exit code."""
     configure_process(settings.actor)
     terminate_cleanly()
     try:
-        with observing(settings, tell):
-            tell(f"following project {settings.actor.subject_id}")
+        with observing(settings, write_line):
+            write_line(f"following project {settings.actor.subject_id}")
             threading.Event().wait()
     except FlopsError as error:
-        tell(f"{error.reason}. {error.hint}".rstrip())
+        write_line(f"{error.reason}. {error.hint}".rstrip())
         return error.exit_code
     except TerminationRequested:
         pass

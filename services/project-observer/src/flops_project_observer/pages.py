@@ -1,4 +1,4 @@
-"""The observer's pages: the story as plain text, the events as JSON."""
+"""The observer's pages: the events as readable lines, and as JSON."""
 
 import json
 import logging
@@ -15,11 +15,11 @@ from flops_runtime.listening import listening_on
 
 logger = logging.getLogger(__name__)
 
-Answer = tuple[HTTPStatus, str, bytes]
+Response = tuple[HTTPStatus, str, bytes]
 
 
 class Pages:
-    """Serves a journal from a thread of its own; ``port`` 0 lets the system choose one."""
+    """Serves a journal from its own thread; with ``port`` 0, the system chooses one."""
 
     def __init__(self, address: str, port: int, project_id: str, journal: Journal) -> None:
         self._address = (address, port)
@@ -41,7 +41,7 @@ class Pages:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port of the pages."""
         return self._server.server_address[1] if self._server else self._address[1]
 
     def start(self) -> None:
@@ -75,8 +75,8 @@ class Pages:
             self._server.server_close()
             self._server = None
 
-    def answer(self, target: str) -> Answer:
-        """Return what a GET of ``target`` gives."""
+    def answer(self, target: str) -> Response:
+        """Return the response to a GET of ``target``."""
         url = urlsplit(target)
         if url.path == "/":
             return self._story()
@@ -84,14 +84,14 @@ class Pages:
             return self._events(parse_qs(url.query).get("after", ["0"])[0])
         if url.path in {"/healthz", "/readyz"}:
             return _json(HTTPStatus.OK, {"message": "ok"})
-        return _json(HTTPStatus.NOT_FOUND, {"message": "no such page; see / and /api/events"})
+        return _json(HTTPStatus.NOT_FOUND, {"message": "page not found; see / and /api/events"})
 
-    def _story(self) -> Answer:
+    def _story(self) -> Response:
         lines = [f"Project {self._project_id}", ""]
-        lines += [entry.line for entry in self._journal.after(0)] or ["Nothing happened yet."]
+        lines += [entry.line for entry in self._journal.after(0)] or ["Nothing has happened yet."]
         return HTTPStatus.OK, "text/plain; charset=utf-8", ("\n".join(lines) + "\n").encode()
 
-    def _events(self, after: str) -> Answer:
+    def _events(self, after: str) -> Response:
         if not after.isdecimal() or len(after) > 18:
             message = "after must be a whole number: the number of the last event you have"
             return _json(HTTPStatus.BAD_REQUEST, {"message": message})
@@ -100,5 +100,5 @@ class Pages:
         return _json(HTTPStatus.OK, {"message": "ok", "events": events})
 
 
-def _json(code: HTTPStatus, document: dict[str, Any]) -> Answer:
+def _json(code: HTTPStatus, document: dict[str, Any]) -> Response:
     return code, "application/json", json.dumps(document).encode()

@@ -1,1 +1,1 @@
-"""A customer's MLflow server: a stateless door to the backend store and the artifact store."""
+"""A customer's MLflow server: a stateless frontend of the backend store and the artifact store."""

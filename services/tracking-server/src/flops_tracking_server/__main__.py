@@ -13,14 +13,14 @@ from flops_tracking_server.settings import Settings
 
 
 def run() -> ExitCode:
-    """Serve until asked to end."""
+    """Serve until terminated."""
     settings = read(Settings, os.environ)
     configure_logging(settings.process.log_level, settings.process.log_format)
     os.environ.update(mlflow_environment(settings))
     from flops_tracking_server.server import serve  # noqa: PLC0415 - MLflow reads the environment
 
     status = Status("tracking_server")
-    # While it serves, uvicorn takes the signal, and hands it on to us when it has shut down.
+    # While it serves, uvicorn handles the signal, and raises it again after its shutdown.
     terminate_cleanly()
     try:
         with StatusServer(settings.process, status):
@@ -31,14 +31,14 @@ def run() -> ExitCode:
 
 
 def check() -> None:
-    """Import what serving needs and compare what we rely on in MLflow."""
+    """Import the modules for serving, and check the names that we rely on in MLflow."""
     from mlflow.server import constants  # noqa: PLC0415 - takes seconds
     from mlflow.server.fastapi_app import app  # noqa: F401, PLC0415
 
     import flops_tracking_server.server  # noqa: F401, PLC0415
 
     check_names(vars(constants))
-    print("ok")  # noqa: T201 - what `check` promises
+    print("ok")  # noqa: T201 - the command's output
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One URL for an S3 store, taken apart into what MLflow and boto3 are told separately."""
+"""Splits the URL of an S3 store into the separate settings of MLflow and boto3."""
 
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -9,16 +9,16 @@ _REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class ArtifactStore:
-    """MLflow's own URL of a store, and the variables that say how it is reached."""
+    """MLflow's URL of a store, and the environment variables for access to it."""
 
     url: str
     variables: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def artifact_store(url: str) -> ArtifactStore:
-    """Return ``url`` as it is, or taken apart if it is ``s3+http[s]://KEY:SECRET@host/bucket/path``.
+    """Return ``url`` as it is, or split if it is ``s3+http[s]://KEY:SECRET@host/bucket/path``.
 
-    Raises ``ValueError`` that says what lacks, without the secret.
+    Raises ``ValueError`` with the expected form, without the secret.
     """
     scheme, separator, _ = url.partition("://")
     if not separator or scheme not in SCHEMES:
@@ -33,9 +33,9 @@ def artifact_store(url: str) -> ArtifactStore:
             "MLFLOW_S3_ENDPOINT_URL": f"{SCHEMES[scheme]}://{host}",
             "AWS_ACCESS_KEY_ID": unquote(parts.username),
             "AWS_SECRET_ACCESS_KEY": unquote(parts.password),
-            # Part of every signature; a store of one's own has no other.
+            # Part of every signature; self-hosted stores use this one.
             "AWS_DEFAULT_REGION": _REGION,
-            # Checksums in trailers are Amazon's own; other stores answer them with an error.
+            # Only Amazon supports checksums in trailers; other stores return an error.
             "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
             "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
         },

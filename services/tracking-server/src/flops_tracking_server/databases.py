@@ -1,4 +1,4 @@
-"""The customer's own database, made by the first tracking server that needs it."""
+"""The customer's own database, created by the first tracking server that needs it."""
 
 import logging
 from typing import Final
@@ -17,33 +17,33 @@ _EXISTS: Final = text("SELECT 1 FROM pg_database WHERE datname = :name")
 
 
 class BackendStoreError(FlopsError):
-    """The database server does not answer, or refuses."""
+    """The database server does not answer, or refuses access."""
 
     exit_code = ExitCode.TRACKING_UNREACHABLE
 
 
 def ensure_database(url: str) -> None:
-    """Create the PostgreSQL database that ``url`` names unless it is there.
+    """Create the PostgreSQL database that ``url`` names, unless it exists.
 
     Other kinds of databases are left to MLflow. Raises ``BackendStoreError``.
     """
-    wanted = make_url(url)
-    if wanted.get_backend_name() != "postgresql" or not wanted.database:
+    address = make_url(url)
+    if address.get_backend_name() != "postgresql" or not address.database:
         return
     try:
-        _create(wanted, wanted.database)
+        _create(address, address.database)
     except (IntegrityError, ProgrammingError) as error:
-        # Two servers of one customer may start at once; the second comes too late.
+        # Two servers of one customer may start at once; the second one finds the database.
         if "already exists" not in str(error.orig):
-            raise _refused(wanted, error) from error
+            raise _refused(address, error) from error
     except SQLAlchemyError as error:
-        raise _refused(wanted, error) from error
+        raise _refused(address, error) from error
 
 
-def _create(wanted: URL, name: str) -> None:
-    # A database is made outside of any transaction, and from within another database.
+def _create(address: URL, name: str) -> None:
+    # PostgreSQL creates databases outside of transactions, from another database.
     engine = create_engine(
-        wanted.set(database="postgres"),
+        address.set(database="postgres"),
         isolation_level="AUTOCOMMIT",
         poolclass=NullPool,
         connect_args={"connect_timeout": CONNECT_SECONDS},
@@ -53,12 +53,12 @@ def _create(wanted: URL, name: str) -> None:
             return
         quoted = engine.dialect.identifier_preparer.quote_identifier(name)
         connection.exec_driver_sql(f"CREATE DATABASE {quoted}")
-    logger.info("made the database %s", name)
+    logger.info("created the database %s", name)
 
 
-def _refused(wanted: URL, error: SQLAlchemyError) -> BackendStoreError:
+def _refused(address: URL, error: SQLAlchemyError) -> BackendStoreError:
     return BackendStoreError(
-        f"The backend store at {wanted.host}:{wanted.port or 5432} cannot be used: "
+        f"The backend store at {address.host}:{address.port or 5432} cannot be used: "
         f"{getattr(error, 'orig', None) or error}",
-        hint="Check that it runs, and its address and account.",
+        hint="Check that it runs, and check its address and account.",
     )

@@ -1,4 +1,4 @@
-"""What the tracking server says at /metrics of its status port."""
+"""The tracking server's metrics, at /metrics of its status port."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ REQUEST_SECONDS: Final = Histogram(
 
 
 def count_request(scope: Scope, status: int, seconds: float) -> None:
-    """Count a request; a method that is the client's invention is called "other"."""
+    """Count a request; an unknown method is counted as "other"."""
     method = scope["method"] if scope["method"] in METHODS else "other"
     REQUESTS.labels(method, str(status)).inc()
     REQUEST_SECONDS.labels(method).observe(seconds)

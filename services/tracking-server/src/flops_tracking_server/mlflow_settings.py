@@ -1,8 +1,8 @@
-"""What MLflow's server process is told, as the environment variables that it reads.
+"""The environment variables of MLflow's server process.
 
 ``mlflow server`` is a launcher that imports MLflow, sets the variables whose names start with an
-underscore, and starts uvicorn, which imports MLflow once more. Setting them here halves start time
-and memory. The names are MLflow's own business, so ``check_names`` compares them with its code.
+underscore, and starts uvicorn, which imports MLflow again. Setting them here halves start time and
+memory. The names are internal to MLflow, so ``check_names`` compares them with its code.
 """
 
 import uuid
@@ -19,11 +19,11 @@ NAMES = {
     "ARTIFACTS_DESTINATION_ENV_VAR": "_MLFLOW_SERVER_ARTIFACT_DESTINATION",
     "SERVE_ARTIFACTS_ENV_VAR": "_MLFLOW_SERVER_SERVE_ARTIFACTS",
 }
-"""The constants of ``mlflow.server.constants`` and the names that they hold."""
+"""The constants of ``mlflow.server.constants`` and their values."""
 
 
 class RenamedVariableError(Exception):
-    """MLflow, in this version, reads other variables than the ones we set."""
+    """The installed MLflow reads other variables than those that we set."""
 
 
 def mlflow_environment(settings: Settings) -> dict[str, str]:
@@ -37,15 +37,15 @@ def mlflow_environment(settings: Settings) -> dict[str, str]:
         NAMES["SERVE_ARTIFACTS_ENV_VAR"]: "true",
         "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
         "_MLFLOW_SGI_NAME": "uvicorn",
-        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(answered_hosts(settings)),
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(accepted_hosts(settings)),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
     }
 
 
-def answered_hosts(settings: Settings) -> tuple[str, ...]:
-    """Return the Host headers that MLflow answers; it refuses all others against DNS rebinding."""
+def accepted_hosts(settings: Settings) -> tuple[str, ...]:
+    """Return the Host headers that MLflow accepts; it refuses others to prevent DNS rebinding."""
     bound = settings.process.bind_address
     hosts = ["localhost", "127.0.0.1", *settings.allowed_hosts]
     if bound not in {"0.0.0.0", "::"}:  # noqa: S104 - compared with, not bound to
@@ -55,8 +55,8 @@ def answered_hosts(settings: Settings) -> tuple[str, ...]:
 
 
 def _service_addresses() -> Iterable[str]:
-    # Nothing tells a service its own address, so all of 10.30.x.y is answered. MLflow matches by
-    # fnmatch, where 10.30.* would also let in names such as 10.30.example.org.
+    # A service does not know its own address, so all of 10.30.x.y is accepted. MLflow matches by
+    # fnmatch, where 10.30.* would also accept names such as 10.30.example.org.
     octets = ["[0-9]" * digits for digits in (1, 2, 3)]
     return [f"10.30.{third}.{fourth}:*" for third in octets for fourth in octets]
 

@@ -1,7 +1,7 @@
 """MLflow's web application, served by uvicorn in this process until SIGTERM.
 
 Importing MLflow takes seconds and reads the environment, so it is imported when serving starts:
-after ``__main__`` has set MLflow's variables, and while the status API answers already.
+after ``__main__`` has set MLflow's variables, when the status API already answers.
 """
 
 import logging
@@ -22,24 +22,24 @@ logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 4
 END_SECONDS = 8.0
-"""How long requests may finish after SIGTERM, and when the process ends whatever happens."""
+"""Time for requests to finish after SIGTERM, and until the process is forced to end."""
 
 
 class TrackingServer(uvicorn.Server):
-    """uvicorn's server that says when it is ready and does not wait for ever at its end."""
+    """uvicorn's server that reports readiness and bounds its shutdown."""
 
     def __init__(self, config: uvicorn.Config, status: Status) -> None:
         super().__init__(config)
         self._status = status
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # uvicorn's list of sockets
-        """Listen, then say so."""
+        """Listen, then report readiness."""
         await super().startup(sockets)  # type: ignore[arg-type]  # see above
         self._status.doing("serving")
         self._status.ready(is_ready=self.started)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Let requests finish; a thread that hangs in a database call is not waited for."""
+        """Wait for requests to finish, but not for a thread that hangs in a database call."""
         self._status.ready(is_ready=False)
         watchdog = threading.Timer(END_SECONDS, os._exit, (ExitCode.TERMINATED,))
         watchdog.daemon = True
