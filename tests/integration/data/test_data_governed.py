@@ -134,7 +134,7 @@ def test_a_quota_is_for_all_fragments_of_a_tag_and_a_repeated_upload_still_succe
     first = server.upload("small", noise)
     ruled(node, "small", quota_mb=1)
 
-    with pytest.raises(DataRejectedError, match="may have 1 MB"):
+    with pytest.raises(DataRejectedError, match="at most 1 MB"):
         server.upload("small", more)
 
     assert server.upload("small", noise) == first
