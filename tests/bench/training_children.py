@@ -45,7 +45,7 @@ from flops_grid.messages.flower_internals import route_logs
 from flops_grid.messages.records import arrays_from_parameters
 from flops_grid.server.grid import StreamGrid
 from flops_grid.wire.settings import METHOD, SERVICE, grpc_options
-from flops_learner.training import Training, leave_out_of_garbage
+from flops_learner.training import Training, freeze_existing_objects
 from flops_runtime.allocator import give_memory_back
 from support.federation import MemoryWatch, a_training
 from support.waiting import until
@@ -118,7 +118,7 @@ def _tracked(folder: str) -> Iterator[MlflowTracking]:
 def learn_ours(port: int, name: str) -> None:
     """Learn until the goodbye."""
     model: Any = TrivialModel()
-    leave_out_of_garbage()
+    freeze_existing_objects()
     serve_client_app(Training(model).client_app(), _at(port), name, TOKEN)
 
 

@@ -9,7 +9,7 @@ from flwr.app import Message
 from flops_contracts.privacy import Privacy
 from flops_grid.client.app import run_app
 from flops_grid.user_model import UserModel
-from flops_learner.training import NOBODY, Listener, Training
+from flops_learner.training import NULL_LISTENER, Listener, Training
 
 Arrays = list[np.ndarray[Any, Any]]
 
@@ -38,7 +38,7 @@ class WalkingModel:
 
 
 def walking(
-    step: float, privacy: Privacy, samples: int = 10, listener: Listener = NOBODY
+    step: float, privacy: Privacy, samples: int = 10, listener: Listener = NULL_LISTENER
 ) -> Training:
     """Return what answers an aggregator for such a model."""
     model = UserModel(WalkingModel(step, samples), Path.cwd())

@@ -3,7 +3,7 @@
 import pytest
 
 from flops_contracts.events import Notice
-from flops_learner.bootstrap import Teller, ask_owner
+from flops_learner.bootstrap import ReportingListener, ask_owner
 from flops_learner.settings import Settings
 from flops_runtime.environment import read
 from flops_runtime.logs import LastLines
@@ -46,7 +46,7 @@ def settings_for(address, **more):
 @pytest.mark.parametrize("may_leave", [True, False])
 def test_the_owner_of_the_node_decides(tmp_path, may_leave):
     told = Told()
-    teller = Teller(told)
+    teller = ReportingListener(told)
 
     with a_data_server(tmp_path, logs_may_leave=may_leave) as server:
         ask_owner(settings_for(server.address), teller)
@@ -60,7 +60,9 @@ def test_the_owner_of_the_node_decides(tmp_path, may_leave):
 def test_without_an_answer_logs_stay():
     told = Told()
 
-    ask_owner(settings_for(f"127.0.0.1:{free_port()}"), Teller(told), patience_seconds=0.2)
+    ask_owner(
+        settings_for(f"127.0.0.1:{free_port()}"), ReportingListener(told), patience_seconds=0.2
+    )
 
     assert told.decisions == []
 
@@ -73,7 +75,7 @@ def test_a_server_with_tls_is_asked_by_who_trusts_its_authority(tmp_path):
         tmp_path, logs_may_leave=True, tls_certificate=certificate, tls_key=key
     ) as server:
         settings = settings_for(server.address, FLOPS_DATA_SERVER_CA=certificate)
-        ask_owner(settings, Teller(trusting))
-        ask_owner(settings_for(server.address), Teller(others), patience_seconds=0.5)
+        ask_owner(settings, ReportingListener(trusting))
+        ask_owner(settings_for(server.address), ReportingListener(others), patience_seconds=0.5)
 
     assert (trusting.decisions, others.decisions) == ([True], [])

@@ -34,8 +34,8 @@ def test_each_file_is_a_learner_in_their_order(tmp_path):
     [
         ({"clusters": 3}, "cannot be spread evenly over 3 clusters"),
         ({"files": 0}, "there are no data"),
-        ({"seed": None}, "is no plan"),
-        ({"processes": "many"}, "is no plan"),
+        ({"seed": None}, "is not a valid plan"),
+        ({"processes": "many"}, "is not a valid plan"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(tmp_path, changes, told):
@@ -49,5 +49,5 @@ def test_an_sla_is_checked(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(UnusablePlanError, match="is no plan"):
+    with pytest.raises(UnusablePlanError, match="is not a valid plan"):
         Plan.read(tmp_path / "none.json")

@@ -1,4 +1,4 @@
-"""The learner's work from its first step to its result; everything is wired here."""
+"""Wires the learner, and runs it from its first step to its result."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ from flops_grid.user_model import load_user_model
 from flops_grid.wire.settings import LinkSettings
 from flops_learner.metrics import ROWS
 from flops_learner.settings import Settings
-from flops_learner.training import Training, leave_out_of_garbage
+from flops_learner.training import Training, freeze_existing_objects
 from flops_runtime import tracing
 from flops_runtime.reporting import Reporter
 from flops_utils import data_source
@@ -23,23 +23,25 @@ logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS: Final = 2.0
 OWNER_SECONDS: Final = 60.0
-"""As long as the data are waited for."""
+"""As long as the learner waits for its data."""
 
 
 def learn(settings: Settings, reporter: Reporter) -> tuple[Kind, Finished]:
-    """Load model and data, answer the aggregator until it says goodbye, return the result."""
-    teller = Teller(reporter)
-    # Beside everything else: a data server that is away is told when its data are wanted.
-    owner = threading.Thread(target=ask_owner, args=(settings, teller), name="owner", daemon=True)
+    """Load model and data, reply to the aggregator until it says goodbye, return the result."""
+    listener = ReportingListener(reporter)
+    # In the background: an unreachable data server is reported when the data are loaded.
+    owner = threading.Thread(target=ask_owner, args=(settings, listener), name="owner", daemon=True)
     owner.start()
     try:
-        return _learn(settings, reporter, teller)
+        return _learn(settings, reporter, listener)
     finally:
-        # What fails at once may still tell its last lines, if the owner lets them leave.
+        # After an early failure the last lines of the log may still leave, if the owner allows it.
         owner.join(ANSWER_SECONDS)
 
 
-def _learn(settings: Settings, reporter: Reporter, teller: "Teller") -> tuple[Kind, Finished]:
+def _learn(
+    settings: Settings, reporter: Reporter, listener: "ReportingListener"
+) -> tuple[Kind, Finished]:
     route_logs()
     data_source.use(_data_source(settings, reporter))
     reporter.progress("loading the model")
@@ -48,8 +50,8 @@ def _learn(settings: Settings, reporter: Reporter, teller: "Teller") -> tuple[Ki
     reporter.progress("loading the data")
     with tracing.span("load the data"):
         model.load_data()
-    leave_out_of_garbage()
-    training = Training(model, teller, privacy=settings.order.privacy)
+    freeze_existing_objects()
+    training = Training(model, listener, privacy=settings.order.privacy)
     reporter.progress("joining the aggregator")
     reporter.status.ready()
     ended = serve_client_app(
@@ -64,41 +66,43 @@ def _learn(settings: Settings, reporter: Reporter, teller: "Teller") -> tuple[Ki
     return Kind.FINISHED, Finished(training.rounds, training.samples)
 
 
-class Teller:
-    """Tells the status, and with it every heartbeat, what the learner does."""
+class ReportingListener:
+    """Sets the status, which every heartbeat contains, to what the learner does."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
-        self._may_tell = False
+        self._logs_may_leave = False
 
     def decide(self, *, logs_may_leave: bool) -> None:
-        """Hear whether the owner of the node lets logs leave it; tracebacks are part of them."""
-        self._may_tell = logs_may_leave
+        """Set whether the owner of the node allows logs, and so tracebacks, to leave it."""
+        self._logs_may_leave = logs_may_leave
         self._reporter.decide_on_logs(may_leave=logs_may_leave)
         if not logs_may_leave:
             self._reporter.notice("the owner of this node keeps all logs on it")
 
     def doing(self, state: str) -> None:
-        """Say what is being done."""
+        """Report what is being done."""
         self._reporter.status.doing(state)
 
     def training(self, round_: int) -> None:
-        """Say that a round is being trained."""
+        """Report that a round is being trained."""
         self._reporter.status.doing(f"training round {round_}")
         self._reporter.status.training(round_=round_)
 
-    def noticed(self, told: str) -> None:
-        """Tell the user."""
-        self._reporter.notice(told)
+    def noticed(self, text: str) -> None:
+        """Notify the user."""
+        self._reporter.notice(text)
 
-    def raised(self, told: str) -> None:
-        """Tell the user that their code raised, though the learner goes on."""
-        kept = "user code raised; the owner of this node keeps the traceback on it"
-        self._reporter.notice(told if self._may_tell else kept)
+    def raised(self, text: str) -> None:
+        """Notify the user that their code raised, though the learner goes on."""
+        withheld = "user code raised; the owner of this node keeps the traceback on it"
+        self._reporter.notice(text if self._logs_may_leave else withheld)
 
 
-def ask_owner(settings: Settings, teller: Teller, patience_seconds: float = OWNER_SECONDS) -> None:
-    """Ask the node's data server whether logs may leave the node; without an answer they stay."""
+def ask_owner(
+    settings: Settings, listener: ReportingListener, patience_seconds: float = OWNER_SECONDS
+) -> None:
+    """Ask the node's data server whether logs may leave the node; by default they stay."""
     try:
         with DataServer(
             settings.data_server_address,
@@ -106,9 +110,11 @@ def ask_owner(settings: Settings, teller: Teller, patience_seconds: float = OWNE
             ca=settings.data_server.ca,
         ) as server:
             server.wait_until_reachable(patience_seconds)
-            teller.decide(logs_may_leave=server.stats().logs_may_leave)
+            listener.decide(logs_may_leave=server.stats().logs_may_leave)
     except FlopsError as error:
-        logger.info("logs stay here, for the node's data server did not say otherwise: %s", error)
+        logger.info(
+            "logs stay on this node, because its data server did not allow them to leave: %s", error
+        )
 
 
 def _data_source(settings: Settings, reporter: Reporter) -> data_source.DataSource:

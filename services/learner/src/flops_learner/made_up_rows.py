@@ -1,4 +1,4 @@
-"""Rows for trying a repository that nobody gave any: pictures of digits that were never written."""
+"""Synthetic rows for trying a repository without data: random pictures with labels 0 to 9."""
 
 import io
 import json
@@ -26,7 +26,7 @@ def digits() -> pa.Table:
     pixels = random.integers(0, 60, (ROWS, SIDE, SIDE), dtype=np.uint8)
     labels = np.arange(ROWS) % CLASSES
     pixels[np.arange(ROWS), 2 * labels + 4] = 255
-    images = [{"bytes": _png(one), "path": None} for one in pixels]
+    images = [{"bytes": _png(image), "path": None} for image in pixels]
     struct = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     schema = pa.schema(
         [("image", struct), ("label", pa.int64())],
@@ -36,6 +36,6 @@ def digits() -> pa.Table:
 
 
 def _png(pixels: np.ndarray) -> bytes:
-    held = io.BytesIO()
-    Image.fromarray(pixels).save(held, "png")
-    return held.getvalue()
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "png")
+    return file.getvalue()

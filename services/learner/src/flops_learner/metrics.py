@@ -1,4 +1,4 @@
-"""What a learner says at /metrics."""
+"""The learner's Prometheus metrics."""
 
 from typing import Final
 
@@ -13,7 +13,5 @@ EVALUATE: Final = Histogram(
     "flops_learner_evaluate_seconds", "Time of an evaluation.", buckets=WORK_SECONDS
 )
 SAMPLES: Final = Counter("flops_learner_trained_samples", "Samples of all training passes.")
-ERRORS: Final = Counter(
-    "flops_learner_errors", "Times that the user's code raised, while it did what.", ["task"]
-)
+ERRORS: Final = Counter("flops_learner_errors", "Exceptions of the user's code, by task.", ["task"])
 ROWS: Final = Gauge("flops_learner_rows", "Rows of the learner's share of the data.")

@@ -1,4 +1,4 @@
-"""The learner's part of a round: take the parameters, train or evaluate, give an answer."""
+"""The learner's part of a round: take the parameters, train or evaluate, reply."""
 
 import gc
 import time
@@ -41,23 +41,23 @@ Mod = Callable[[Message, Context, Answer], Message]
 
 
 class Listener(Protocol):
-    """Who wants to know what the learner does."""
+    """Is informed about what the learner does."""
 
     def doing(self, state: str) -> None:
-        """Hear what is being done."""
+        """Called when the learner begins something else."""
 
     def training(self, round_: int) -> None:
-        """Hear that a round is being trained."""
+        """Called when the training of a round begins."""
 
-    def raised(self, told: str) -> None:
-        """Hear that the user's code raised, with the traceback."""
+    def raised(self, text: str) -> None:
+        """Called with the traceback when the user's code raised."""
 
-    def noticed(self, told: str) -> None:
-        """Hear what the user should know, though nothing failed."""
+    def noticed(self, text: str) -> None:
+        """Called with something that the user should know, though nothing failed."""
 
 
-class Nobody:
-    """Is not interested."""
+class NullListener:
+    """Ignores all calls."""
 
     def doing(self, state: str) -> None:
         """Do nothing."""
@@ -65,25 +65,25 @@ class Nobody:
     def training(self, round_: int) -> None:
         """Do nothing."""
 
-    def raised(self, told: str) -> None:
+    def raised(self, text: str) -> None:
         """Do nothing."""
 
-    def noticed(self, told: str) -> None:
+    def noticed(self, text: str) -> None:
         """Do nothing."""
 
 
-NOBODY: Final = Nobody()
+NULL_LISTENER: Final = NullListener()
 ROUND: Final = "server-round"
-"""What Flower's strategies call the number of the round in what they tell clients."""
+"""Flower's config key for the number of the round."""
 
 
 class Training:
-    """A user's model as Flower's client; ``rounds`` and ``samples`` say what was trained."""
+    """A user's model as Flower's client; ``rounds`` and ``samples`` count the training."""
 
     def __init__(
         self,
         model: UserModel,
-        listener: Listener = NOBODY,
+        listener: Listener = NULL_LISTENER,
         clock: Callable[[], float] = time.monotonic,
         privacy: Privacy = NO_PRIVACY,
     ) -> None:
@@ -97,17 +97,17 @@ class Training:
         self.samples = 0
 
     def client_app(self) -> ClientApp:
-        """Return the app that answers the aggregator; what the user's code raises leaves it."""
+        """Return the app that replies to the aggregator; exceptions of the user's code leave it."""
         app = ClientApp()
-        # The outermost first: what is hidden or compressed is private already.
+        # The outermost first: updates are private before they are masked or compressed.
         mods: list[Mod] = [self._compression, self._secure_updates, self._private_updates]
-        app.train(mods=mods)(self._telling("fit", self._train))
-        app.evaluate()(self._telling("evaluate", self._evaluate))
+        app.train(mods=mods)(self._reporting("fit", self._train))
+        app.evaluate()(self._reporting("evaluate", self._evaluate))
         self._secure_updates.register(app)
         return app
 
-    def _telling(self, task: str, answer: Answer) -> Answer:
-        def answer_or_tell(message: Message, context: Context) -> Message:
+    def _reporting(self, task: str, answer: Answer) -> Answer:
+        def answer_or_report(message: Message, context: Context) -> Message:
             try:
                 with tracing.span(task, str(_config(message).get(TRACE, ""))):
                     return answer(message, context)
@@ -117,7 +117,7 @@ class Training:
                 self._listener.raised(f"{error}\n{lines[-TRACEBACK_CHARACTERS:]}")
                 raise
 
-        return answer_or_tell
+        return answer_or_report
 
     def _train(self, message: Message, _context: Context) -> Message:
         config = _config(message)
@@ -127,12 +127,12 @@ class Training:
         metrics = MetricRecord()
         if config.get(WANTS_TRAIN_LOSS):
             metrics[TRAIN_LOSS] = self._model.evaluate().loss
-        told = _of_strategy(config)
-        self._check_help(told)
+        fit_config = _of_strategy(config)
+        self._check_config(fit_config)
         began = self._clock()
-        metrics[SAMPLES] = self._model.fit(told)
-        # Libraries leave copies of the data behind in cycles of references, which few objects never
-        # make Python look for: they would pile up over the rounds.
+        metrics[SAMPLES] = self._model.fit(fit_config)
+        # Libraries leave copies of the data in reference cycles; so few objects never trigger the
+        # garbage collector, and the copies would pile up over the rounds.
         gc.collect()
         metrics[FIT_SECONDS] = seconds = self._clock() - began
         counted.FIT.observe(seconds)
@@ -161,13 +161,13 @@ class Training:
         self._listener.doing("waiting for the aggregator")
         return Message(RecordDict({METRICS: metrics}), reply_to=message)
 
-    def _check_help(self, told: dict[str, Any]) -> None:
-        """Say so when a strategy wants help that the user's code cannot give: it gets no config."""
-        wanted = ", ".join(sorted(set(told) - {ROUND}))
-        if wanted and not self.rounds and not self._model.takes_config:
+    def _check_config(self, config: dict[str, Any]) -> None:
+        """Report a strategy whose config the user's ``fit_model`` does not take."""
+        keys = ", ".join(sorted(set(config) - {ROUND}))
+        if keys and not self.rounds and not self._model.takes_config:
             self._listener.noticed(
-                f"The strategy sends {wanted} to fit_model, which has no parameter config: "
-                "without this help it trains like FedAvg."
+                f"The strategy sends {keys} to fit_model, which has no parameter config: "
+                "without these it trains like FedAvg."
             )
 
     def _take_parameters(self, message: Message) -> None:
@@ -177,14 +177,14 @@ class Training:
         self._model.set_parameters(parameters_from_arrays(arrays))
 
 
-def leave_out_of_garbage() -> None:
-    """Let looking for garbage after each training pass over what is there by now, and stays."""
+def freeze_existing_objects() -> None:
+    """Exclude objects that exist now from later garbage collections."""
     gc.collect()
     gc.freeze()
 
 
 def _of_strategy(config: ConfigRecord) -> dict[str, Any]:
-    """Return what the user's code may know: what the strategy sends."""
+    """Return the part of the config for the user's code, which the strategy sends."""
     return {key: value for key, value in config.items() if not key.startswith(INTERNAL)}
 
 

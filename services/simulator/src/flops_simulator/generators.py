@@ -1,7 +1,7 @@
-"""Random numbers of a learner's own, though it shares a process with others.
+"""Separate random generators for learners that share a process.
 
-In a process of its own a learner draws from generators that nobody else draws from. Here their
-states are put in place before each step of a learner, and taken away after it.
+A real learner has a process, and so generators, of its own. Here the states of its generators are
+set before each of its steps, and saved after it.
 """
 
 import random
@@ -25,9 +25,9 @@ def state() -> State:
     )
 
 
-def set_state(wanted: State) -> None:
-    """Let the generators go on from ``wanted``."""
-    of_python, of_numpy, of_torch = wanted
+def set_state(saved: State) -> None:
+    """Continue the generators from ``saved``."""
+    of_python, of_numpy, of_torch = saved
     random.setstate(of_python)
     np.random.set_state(of_numpy)  # noqa: NPY002 - see above
     if of_torch is not None:
@@ -35,7 +35,7 @@ def set_state(wanted: State) -> None:
 
 
 def seed(number: int) -> None:
-    """Let all of them begin anew."""
+    """Seed all generators."""
     random.seed(number)
     np.random.seed(number % 2**32)  # noqa: NPY002 - see above
     # The first draw renews all words of a state; the next ones leave them, see ``is_seeded``.
@@ -47,14 +47,14 @@ def seed(number: int) -> None:
 
 
 class Generators:
-    """One learner's; ``start`` is where they begin."""
+    """The generators of one learner; ``start`` is their first state."""
 
     def __init__(self, start: State) -> None:
         self._state = start
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Have the learner's generators in place for the length of a block."""
+        """Use the learner's generators for the length of a block."""
         set_state(self._state)
         try:
             yield
@@ -63,7 +63,7 @@ class Generators:
 
 
 def seeded(number: int) -> State:
-    """Return the states that ``seed`` would make, and leave all as it is."""
+    """Return the states after ``seed``, without changing the generators."""
     before = state()
     seed(number)
     made = state()
@@ -72,7 +72,7 @@ def seeded(number: int) -> State:
 
 
 def is_seeded(before: State, after: State) -> bool:
-    """Say whether one of them was seeded in between, not only drawn from a few times."""
+    """Return whether a generator was seeded in between, not only used a few times."""
     # Python's and NumPy's are Mersenne twisters: 624 words that a few draws do not change.
-    words = [(one[0][1][:624], tuple(one[1][1])) for one in (before, after)]
+    words = [(saved[0][1][:624], tuple(saved[1][1])) for saved in (before, after)]
     return words[0] != words[1]

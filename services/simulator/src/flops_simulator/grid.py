@@ -1,4 +1,4 @@
-"""What an aggregator's rounds use of a grid, without lines: learners in processes, or clusters."""
+"""Grids without connections: learners in processes, or clusters."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
@@ -27,11 +27,11 @@ class _Named:
         self._messages = 0
 
     def get_node_ids(self) -> list[int]:
-        """Return all: who is here stays."""
+        """Return all: none leaves."""
         return list(range(1, len(self._names) + 1))
 
     def wait_for_learners(self, count: int, timeout_seconds: float) -> list[str]:
-        """Return who is here: nobody else will come."""
+        """Return the names of all: none will join."""
         del count, timeout_seconds
         return self._names
 
@@ -40,7 +40,7 @@ class _Named:
         return self._names[node_id - 1]
 
     def upload_seconds(self, node_id: int) -> float:
-        """Return nothing: there are no lines."""
+        """Return 0: nothing is uploaded."""
         del node_id
         return 0.0
 
@@ -51,12 +51,12 @@ class _Named:
         """Do nothing: no parent changes its mind."""
 
     def _in_order(self, messages: Iterable[Message]) -> list[Message]:
-        """Name messages as a grid does; strategies shuffle them, here names decide."""
-        found = sorted(messages, key=lambda one: one.metadata.dst_node_id)
-        for message in found:
+        """Set message ids as a grid does, in the order of names: strategies shuffle messages."""
+        listed = sorted(messages, key=lambda message: message.metadata.dst_node_id)
+        for message in listed:
             self._messages += 1
             set_message_id(message, str(self._messages))
-        return found
+        return listed
 
 
 class LearnersGrid(_Named):
@@ -68,21 +68,22 @@ class LearnersGrid(_Named):
         self._numbers = list(learners.values())
 
     def has_aggregators(self) -> bool:
-        """Return no."""
+        """Return false."""
         return False
 
     def moved(self) -> Moved:
-        """Return what all learners' messages had."""
+        """Return the bytes of all learners' messages."""
         return self._workers.moved
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
     ) -> Iterator[Message]:
         """Give the replies in the order of the learners' names; raise ``WorkerError``."""
-        asked = [
-            (self._numbers[one.metadata.dst_node_id - 1], one) for one in self._in_order(messages)
+        numbered = [
+            (self._numbers[message.metadata.dst_node_id - 1], message)
+            for message in self._in_order(messages)
         ]
-        return self._workers.answers(asked, timeout or ASKED_SECONDS)
+        return self._workers.answers(numbered, timeout or ASKED_SECONDS)
 
 
 class ClustersGrid(_Named):
@@ -94,11 +95,11 @@ class ClustersGrid(_Named):
         self._workers = workers
 
     def has_aggregators(self) -> bool:
-        """Return yes."""
+        """Return true."""
         return True
 
     def moved(self) -> Moved:
-        """Return what all learners' messages had."""
+        """Return the bytes of all learners' messages."""
         return self._workers.moved
 
     def send_and_receive(

@@ -45,7 +45,7 @@ class Plan:
                 seed=int(document["seed"]),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UnusablePlanError(f"{file} is no plan: {error}") from error
+            raise UnusablePlanError(f"{file} is not a valid plan: {error}") from error
         if not plan.data:
             raise UnusablePlanError(f"there are no data in {document['data']}")
         if plan.clusters and len(plan.data) % plan.clusters:

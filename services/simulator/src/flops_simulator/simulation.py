@@ -44,20 +44,20 @@ class Outcome:
 
 
 class _Watch:
-    """Tells rounds and notices, of a cluster under its name."""
+    """Reports rounds and notices; those of a cluster with its name."""
 
     def __init__(self, tell: Tell, cluster: str = "") -> None:
         self._tell = tell
         self._cluster = cluster
 
     def round_started(self, started: RoundStarted) -> None:
-        """Say which."""
-        told = {"round": started.round, "rounds": started.rounds, "cycle": started.cycle}
-        self._tell("round_started", {**told, "cluster": self._cluster})
+        """Report it."""
+        document = {"round": started.round, "rounds": started.rounds, "cycle": started.cycle}
+        self._tell("round_started", {**document, "cluster": self._cluster})
 
     def round_completed(self, completed: RoundCompleted) -> None:
-        """Say what came of it."""
-        told = {
+        """Report its metrics."""
+        document = {
             "cluster": self._cluster,
             "cycle": completed.cycle,
             "round": completed.round,
@@ -67,19 +67,19 @@ class _Watch:
             "seconds": completed.seconds,
             **completed.metrics,
         }
-        self._tell("round_completed", told)
+        self._tell("round_completed", document)
 
-    def waits(self, why: str) -> None:
-        """Say why, though nobody will come."""
-        self._tell("notice", {"message": why})
+    def waits(self, reason: str) -> None:
+        """Report it as a notice: no other client will come."""
+        self._tell("notice", {"message": reason})
 
     def noticed(self, message: str) -> None:
-        """Say it."""
+        """Report it."""
         self._tell("notice", {"message": message})
 
 
-class _Nowhere:
-    """A simulation begins anew each time: it keeps no checkpoints, and no runs in MLflow."""
+class _NullBook:
+    """A simulation starts from round 1 each time: it stores no checkpoints and no runs."""
 
     def __init__(self) -> None:
         self._releases = 0
@@ -113,7 +113,7 @@ class _SimulatedCluster:
     def __init__(
         self, training: TrainOrder, name: str, grid: LearnersGrid, watch: RoundWatch
     ) -> None:
-        self._app = Cluster(training, name, cast(StreamGrid, grid), watch, _Nowhere()).client_app()
+        self._app = Cluster(training, name, cast(StreamGrid, grid), watch, _NullBook()).client_app()
 
     def answer(self, message: Message) -> Message:
         """Return the reply to the root."""
@@ -146,7 +146,7 @@ def simulate(plan: Plan, tell: Tell) -> Outcome:
             cast(StreamGrid, grid),
             _Watch(tell),
             Place(),
-            _Nowhere(),
+            _NullBook(),
             lambda message: tell("progress", {"message": message}),
         )
         return Outcome(
@@ -204,7 +204,7 @@ def _clusters(
     clusters = {}
     for index in range(plan.clusters):
         name = f"cluster{index + 1:0{digits}}"
-        own = {one: n for one, n in names.items() if n % plan.clusters == index}
+        own = {learner: n for learner, n in names.items() if n % plan.clusters == index}
         if not own:
             tell("notice", {"message": f"{name} has no learner that can begin"})
             continue

@@ -1,4 +1,4 @@
-"""Processes that hold learners; each answers one message at a time, in the order it was asked."""
+"""Processes with learners; each replies to one message at a time, in order."""
 
 import importlib
 import multiprocessing
@@ -26,7 +26,7 @@ from flops_grid.server.traffic import Moved
 from flops_grid.user_model import MODULE, UserModel, load_user_model
 from flops_grid.wire.frames import read_frame
 from flops_grid.wire.transfer import Assembler, Sender
-from flops_learner.training import Training, leave_out_of_garbage
+from flops_learner.training import Training, freeze_existing_objects
 from flops_simulator import generators
 from flops_utils import data_source
 
@@ -41,7 +41,7 @@ class WorkerError(FlopsError):
 
 @dataclass(frozen=True)
 class Share:
-    """What a process is told: its learners' data by their numbers, and how to make them."""
+    """The learners of a process: their data by number, and their settings."""
 
     data: Mapping[int, Path]
     privacy: Privacy
@@ -77,38 +77,38 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for one in self._workers:
+        for worker in self._workers:
             with suppress(OSError):
-                one.line.close()
-        for one in self._workers:
-            one.process.join(END_SECONDS)
-            if one.process.is_alive():
-                one.process.kill()
-                one.process.join(END_SECONDS)
+                worker.line.close()
+        for worker in self._workers:
+            worker.process.join(END_SECONDS)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join(END_SECONDS)
 
     def load(self, timeout_seconds: float) -> dict[int, LearnerError]:
         """Wait until every learner has its model and data; return those that could not, and why."""
         failed: dict[int, LearnerError] = {}
         for worker in self._workers:
-            found: dict[int, str] = self._received(worker, timeout_seconds, "its data")
-            failed |= {number: LearnerError.from_text(text) for number, text in found.items()}
+            errors: dict[int, str] = self._received(worker, timeout_seconds, "its data")
+            failed |= {number: LearnerError.from_text(text) for number, text in errors.items()}
         return failed
 
     def memory_bytes(self) -> int:
-        """Return what all of the processes have in memory."""
-        return sum(psutil.Process(one.process.pid).memory_info().rss for one in self._workers)
+        """Return the memory of all processes together, in bytes."""
+        return sum(psutil.Process(worker.process.pid).memory_info().rss for worker in self._workers)
 
     def answers(
-        self, asked: Sequence[tuple[int, Message]], timeout_seconds: float
+        self, messages: Sequence[tuple[int, Message]], timeout_seconds: float
     ) -> Iterator[Message]:
-        """Give the learners' replies in the order of ``asked``: no process has two at once."""
+        """Give the replies in the order of ``messages``; each process has one at a time."""
         waiting: list[list[tuple[int, Message]]] = [[] for _ in self._workers]
-        for number, message in asked:
+        for number, message in messages:
             waiting[number % self._count].append((number, message))
-        queues = [iter(one) for one in waiting]
+        queues = [iter(queue) for queue in waiting]
         for worker, queue in zip(self._workers, queues, strict=True):
             self._send_next(worker, queue)
-        for number, _ in asked:
+        for number, _ in messages:
             worker, queue = self._workers[number % self._count], queues[number % self._count]
             reply = self._reply(worker, timeout_seconds, f"learner {number + 1}")
             self._send_next(worker, queue)
@@ -144,7 +144,7 @@ def _ended(worker: _Worker) -> WorkerError:
     worker.process.join(END_SECONDS)
     return WorkerError(
         f"a process with learners ended with exit code {worker.process.exitcode}",
-        hint="Its last lines are above. Is there enough memory? Simulate fewer learners.",
+        hint="Its last lines are above. If memory is short, simulate fewer learners.",
     )
 
 
@@ -158,7 +158,7 @@ def _send(line: Connection, sender: Sender, message: Message) -> int:
 
 def work(line: Connection, share: Share) -> None:
     """Hold learners in this process, until the line is cut."""
-    # What user code prints is not for who reads the simulation's answers.
+    # The output of user code must not mix with the simulation's.
     os.dup2(2, 1)
     take_identity()
     route_logs()
@@ -193,7 +193,7 @@ class _Learners:
             else:
                 app = Training(model, privacy=share.privacy).client_app()
                 self._apps[number] = (app, own)
-        leave_out_of_garbage()
+        freeze_existing_objects()
 
     def answer(self, number: int, message: Message) -> Message:
         app, own = self._apps[number]
@@ -212,7 +212,7 @@ def _imported(seed: int) -> generators.State | None:
     """Import the repository; return where its generators begin if it seeds them by that."""
     generators.seed(seed)
     before = generators.state()
-    # What is wrong with it is told when a model is made of it.
+    # Errors are reported when its model is created.
     with suppress(Exception, SystemExit):
         importlib.import_module(MODULE)
     after = generators.state()

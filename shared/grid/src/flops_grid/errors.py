@@ -1,4 +1,4 @@
-"""What can go wrong between an aggregator and its learners."""
+"""The errors between an aggregator and its clients."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from flops_contracts.exit_codes import ExitCode
 
 
 class WireError(FlopsError):
-    """Bytes that are no frame of ours; whoever receives them ends that one connection."""
+    """Malformed bytes; the receiver ends that connection."""
 
 
 class AggregatorUnreachableError(FlopsError):
@@ -30,15 +30,15 @@ class BudgetSpentError(FlopsError):
 
 
 class CalledOffError(FlopsError):
-    """The work that waits for answers is no longer wanted."""
+    """The replies that a caller waits for are no longer needed."""
 
 
 @dataclass(frozen=True)
 class LearnerError:
-    """Why a learner could not answer a message, as it travels in the reason of Flower's ``Error``.
+    """Why a client could not reply, as it travels in the reason of Flower's ``Error``.
 
-    ``exit_code`` says the class of the failure; an unknown one counts as a bug. Where it began is
-    told by a cluster's aggregator, of its own learners.
+    ``exit_code`` is the class of the failure; an unknown one counts as a bug. A cluster's
+    aggregator sets the origin to one of its learners.
     """
 
     reason: str
@@ -52,12 +52,12 @@ class LearnerError:
     cycle: int | None = None
 
     def to_text(self) -> str:
-        """Return it as the text of an error reply."""
+        """Return the text for an error reply."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_text(cls, text: str | None) -> "LearnerError":
-        """Read an error reply's text; a text of somebody else becomes the reason."""
+        """Read an error reply's text; any other text becomes the reason."""
         try:
             document = json.loads(text or "")
             return cls(
@@ -76,7 +76,7 @@ class LearnerError:
 
     @classmethod
     def from_exception(cls, error: BaseException) -> "LearnerError":
-        """Return what a reply says about ``error``: expected ones by their reason, bugs by name."""
+        """Return the reply for ``error``: an expected error by its reason, a bug by its name."""
         name = type(error).__name__
         if isinstance(error, FlopsError):
             return cls(
@@ -94,12 +94,12 @@ class LearnerError:
 
     @property
     def is_user_code(self) -> bool:
-        """Whether the code of the ML repository is to blame."""
+        """Return whether the code of the ML repository failed."""
         return self.exit_code == ExitCode.USER_CODE_FAILED
 
     def __str__(self) -> str:
-        told = f"{self.reason} ({self.where})" if self.where else self.reason
-        return f"{self.origin}: {told}" if self.origin else told
+        text = f"{self.reason} ({self.where})" if self.where else self.reason
+        return f"{self.origin}: {text}" if self.origin else text
 
 
 def _whole(value: object) -> int | None:

@@ -1,8 +1,8 @@
-"""The ``ModelManager`` of a user's repository, called so that its mistakes are answers.
+"""Calls the ``ModelManager`` of a user's repository, and turns its mistakes into errors.
 
-Both actors run the user's code: learners train it, the aggregator takes the first parameters
-from it and puts the best ones back. Whatever it raises or returns wrongly is a
-``UserCodeError`` with file and line; errors of FLOps that pass through it stay as they are.
+Learners train the model; the aggregator takes the first parameters from it and sets the best ones.
+What it raises or returns wrongly becomes a ``UserCodeError`` with file and line; errors of FLOps
+that pass through it stay unchanged.
 """
 
 import importlib
@@ -28,7 +28,7 @@ NUMERIC_KINDS: Final = "biufc"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``evaluate_model`` returned; a metric may be NaN."""
+    """The result of ``evaluate_model``; a metric may be NaN."""
 
     loss: float
     accuracy: float
@@ -36,7 +36,7 @@ class Evaluation:
 
 
 def load_user_model(module_name: str = MODULE) -> "UserModel":
-    """Import the user's module and make a ``ModelManager``; raise ``UserCodeError``."""
+    """Import the user's module and create a ``ModelManager``; raise ``UserCodeError``."""
     spec = importlib.util.find_spec(module_name)
     if spec is None or spec.origin is None:
         raise UserCodeError(
@@ -53,14 +53,14 @@ def load_user_model(module_name: str = MODULE) -> "UserModel":
 
 
 class UserModel:
-    """A user's ``ModelManager``; ``folder`` is where the user's code lies."""
+    """A user's ``ModelManager``; ``folder`` contains the user's code."""
 
     def __init__(self, manager: Any, folder: Path) -> None:
         self._manager = manager
         self._folder = folder
 
     def load_data(self) -> None:
-        """Let it load its data."""
+        """Load the data by ``set_model_data``."""
         self._run("set_model_data")
 
     def model(self) -> Any:
@@ -69,14 +69,15 @@ class UserModel:
 
     def parameters(self) -> Parameters:
         """Return the model's parameters as arrays; scalars become arrays without dimensions."""
-        found = self._run("get_model_parameters")
-        if not isinstance(found, list | tuple):
-            raise self._wrong("get_model_parameters", "a list of arrays", found)
-        arrays = [_call(self._folder, "get_model_parameters", np.asarray, one) for one in found]
+        returned = self._run("get_model_parameters")
+        if not isinstance(returned, list | tuple):
+            raise self._wrong("get_model_parameters", "a list of arrays", returned)
+        name = "get_model_parameters"
+        arrays = [_call(self._folder, name, np.asarray, array) for array in returned]
         for position, array in enumerate(arrays):
             if array.dtype.kind not in NUMERIC_KINDS:
                 what = f"numbers only, but item {position} has the type {array.dtype}"
-                raise self._wrong("get_model_parameters", what, found)
+                raise self._wrong("get_model_parameters", what, returned)
         return arrays
 
     def set_parameters(self, parameters: Parameters) -> None:
@@ -84,7 +85,7 @@ class UserModel:
         self._run("set_model_parameters", parameters)
 
     def fit(self, config: Mapping[str, Any]) -> int:
-        """Train; return the number of samples. ``config`` reaches a ``fit_model`` that takes it."""
+        """Train; return the number of samples. ``config`` is for a ``fit_model`` that takes it."""
         extra = {"config": dict(config)} if self.takes_config else {}
         samples = self._run("fit_model", **extra)
         if not _is_count(samples) or samples < 1:
@@ -93,16 +94,16 @@ class UserModel:
 
     def evaluate(self) -> Evaluation:
         """Evaluate on the local test data."""
-        found = self._run("evaluate_model")
-        wanted = "loss, accuracy and the number of samples (at least 1)"
-        if not isinstance(found, tuple | list) or len(found) != 3:
-            raise self._wrong("evaluate_model", wanted, found)
-        loss, accuracy, samples = found
+        returned = self._run("evaluate_model")
+        expected = "loss, accuracy and the number of samples (at least 1)"
+        if not isinstance(returned, tuple | list) or len(returned) != 3:
+            raise self._wrong("evaluate_model", expected, returned)
+        loss, accuracy, samples = returned
         if not _is_count(samples) or samples < 1:
-            raise self._wrong("evaluate_model", wanted, found)
+            raise self._wrong("evaluate_model", expected, returned)
         loss_number, accuracy_number = _number(loss), _number(accuracy)
         if loss_number is None or accuracy_number is None:
-            raise self._wrong("evaluate_model", wanted, found)
+            raise self._wrong("evaluate_model", expected, returned)
         return Evaluation(loss_number, accuracy_number, int(samples))
 
     def _run(self, name: str, *arguments: Any, **named: Any) -> Any:
@@ -114,19 +115,19 @@ class UserModel:
 
     @property
     def takes_config(self) -> bool:
-        """Whether ``fit_model`` wants to know what the strategy tells."""
+        """Return whether ``fit_model`` has a parameter ``config``."""
         try:
             return "config" in inspect.signature(self._manager.fit_model).parameters
         except (AttributeError, TypeError, ValueError):
             return False
 
-    def _wrong(self, name: str, wanted: str, found: Any) -> UserCodeError:
-        kind = type(found).__name__
-        shown = repr(found) if isinstance(found, Real | str | None) else f"a {kind}"
-        if isinstance(found, tuple | list) and len(found) <= 5:
-            shown = f"({', '.join(type(one).__name__ for one in found)})"
+    def _wrong(self, name: str, expected: str, returned: Any) -> UserCodeError:
+        kind = type(returned).__name__
+        shown = repr(returned) if isinstance(returned, Real | str | None) else f"a {kind}"
+        if isinstance(returned, tuple | list) and len(returned) <= 5:
+            shown = f"({', '.join(type(value).__name__ for value in returned)})"
         return UserCodeError(
-            f"{name} must return {wanted}; it returned {shown[:200]}",
+            f"{name} must return {expected}; it returned {shown[:200]}",
             where=self._place_of(getattr(self._manager, name)),
         )
 
@@ -155,7 +156,7 @@ def place_of(error: BaseException, folder: Path) -> str:
         return f"{_short(folder, error.filename)}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
-    # An environment may lie below the repository; what is installed in it is not the user's.
+    # An environment may be inside the repository; packages in it are not the user's code.
     own = [frame for frame in own if "site-packages" not in frame.filename] or list(frames)
     return f"{_short(folder, own[-1].filename)}:{own[-1].lineno}" if own else ""
 

@@ -1,4 +1,4 @@
-"""The learner's end: runs an ordinary ``flwr.clientapp.ClientApp`` for as long as work comes."""
+"""Runs an ordinary ``flwr.clientapp.ClientApp`` until the aggregator says goodbye."""
 
 import logging
 
@@ -22,17 +22,17 @@ def serve_client_app(
     settings: LinkSettings | None = None,
     tls: TlsFiles | None = None,
 ) -> Ended:
-    """Answer the messages of the aggregator at ``address`` (host:port); see ``serve``."""
+    """Reply to the messages of the aggregator at ``address`` (host:port); see ``serve``."""
     files = tls or TlsFiles()
     peer = Peer(address, name, token, files.channel_credentials(), tls_name=files.name)
     return serve(app, Link(peer, settings or LinkSettings()))
 
 
 def serve(app: ClientApp, link: Link) -> Ended:
-    """Answer the messages that come over ``link`` with ``app`` until the aggregator says goodbye.
+    """Reply to the messages that come over ``link`` with ``app`` until the aggregator says goodbye.
 
-    ``app`` runs in the calling thread and is never run twice for one message. What it raises
-    becomes an error reply, and the learner goes on. Raises ``AggregatorUnreachableError``.
+    ``app`` runs in the calling thread, once for each message. Its exceptions become error replies.
+    Raises ``AggregatorUnreachableError``.
     """
     take_identity()
     context = _context()
@@ -41,7 +41,7 @@ def serve(app: ClientApp, link: Link) -> Ended:
     try:
         while not isinstance(item := link.inbox.get(), Ended):
             link.answer(run_app(app, _message(item), context))
-            # The next message may be as large: this one must not be kept until it is there.
+            # The next message may be as large: this one must not be kept until it arrives.
             del item
     except BaseException as error:
         reason = f"{type(error).__name__}: {error}"
@@ -63,11 +63,11 @@ def _message(item: Message | Exception) -> Message:
 
 
 def run_app(app: ClientApp, message: Message, context: Context | None = None) -> Message:
-    """Return the answer of ``app`` to ``message``: what it raises becomes an error reply."""
+    """Return the reply of ``app`` to ``message``; its exception becomes an error reply."""
     try:
         return app(message, context or _context())
     except Exception as error:
-        # Whatever the user's code does, the next round may work again.
-        logger.warning("could not answer %s", message.metadata.message_type, exc_info=error)
+        # The user's code may work again in the next round.
+        logger.warning("could not reply to %s", message.metadata.message_type, exc_info=error)
         text = LearnerError.from_exception(error).to_text()
         return Message(Error(LEARNER_RAISED, text), reply_to=message)

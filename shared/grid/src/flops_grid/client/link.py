@@ -1,7 +1,7 @@
-"""A learner's line to its aggregator: dials, dials again, and never loses or repeats work.
+"""A client's connection to its aggregator: reconnects, and never loses or repeats work.
 
-It runs in a thread of its own, so that the user's code has the main thread and the line stays
-alive while that code computes. A result is kept until the aggregator has confirmed it.
+It runs in its own thread, so that the user's code has the main thread and the connection stays
+alive while that code computes. A reply is kept until the aggregator has acknowledged it.
 """
 
 import logging
@@ -29,20 +29,21 @@ INBOX_MESSAGES: Final = 4
 LEAVE_SECONDS: Final = 2.0
 
 Outbox = SimpleQueue[Message | Held | bytes | None]
-"""What is to be sent on one connection: replies, finished frames, and once, before the replies,
-what the aggregator has of one of them; None ends it."""
+"""The items to send on one connection: replies, finished frames, and once, before the replies,
+the part of one that the aggregator holds; None ends it."""
 
 FINAL_REFUSALS: Final = {
     grpc.StatusCode.UNAUTHENTICATED: "Check that FLOPS_GRID_TOKEN is the project's.",
-    grpc.StatusCode.FAILED_PRECONDITION: "Aggregator and learner are of different versions.",
+    grpc.StatusCode.FAILED_PRECONDITION: "Aggregator and learner have different versions.",
 }
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Which aggregator to dial, and as whom; ``aggregates`` says that learners are below.
+    """The aggregator to connect to, and the client's name and token.
 
-    ``tls_name`` is whose certificate it has to have, where that is not its address.
+    ``aggregates`` says that the client is an aggregator. ``tls_name`` is the name in the
+    aggregator's certificate if it is not its address.
     """
 
     address: str
@@ -61,7 +62,7 @@ class Ended:
 
 
 class _Call(Protocol):
-    """What gRPC gives for a stream: frames that come, until it is cancelled."""
+    """A gRPC stream: incoming frames, until it is cancelled."""
 
     def __iter__(self) -> Iterator[bytes]: ...
 
@@ -73,9 +74,9 @@ class _Lost(Exception):  # noqa: N818 - an event, not a failure
 
 
 class Link:
-    """Puts work into ``inbox``, last of all an ``Ended`` or the error that ended the link.
+    """Puts messages into ``inbox``, and at the end an ``Ended`` or the error that ended the link.
 
-    ``news`` is called from the link's thread after each of them was put there.
+    ``news`` is called from the link's thread after each item.
     """
 
     def __init__(
@@ -103,13 +104,13 @@ class Link:
         self.may_be_silent = False
 
     def start(self) -> None:
-        """Begin to dial."""
+        """Start connecting."""
         self._last_contact = time.monotonic()
         self._pulse.start()
         self._thread.start()
 
     def answer(self, reply: Message) -> None:
-        """Send a reply now or as soon as there is a connection; again if that one breaks."""
+        """Send a reply as soon as there is a connection; again if that connection breaks."""
         with self._lock:
             self._owed.discard(reply.metadata.reply_to_message_id)
             self._unconfirmed[reply.metadata.reply_to_message_id] = reply
@@ -117,7 +118,7 @@ class Link:
                 self._outbox.put(reply)
 
     def close(self, reason: str = "") -> None:
-        """Tell the aggregator that this learner leaves for good, and hang up."""
+        """Tell the aggregator that this client leaves for good, and disconnect."""
         self._stop.set()
         with self._lock:
             if self._outbox:
@@ -142,7 +143,7 @@ class Link:
             if error := self._too_long(outcome):
                 self._deliver(error)
                 return
-            logger.info("no connection to %s (%s); again soon", self._peer.address, outcome)
+            logger.info("cannot connect to %s (%s); retrying", self._peer.address, outcome)
             self._stop.wait(pause * random.uniform(0.8, 1.2))
             pause = min(2 * pause, self._settings.longest_pause_seconds)
 
@@ -161,11 +162,11 @@ class Link:
             return None
         return AggregatorUnreachableError(
             f"no aggregator at {self._peer.address} for {limit:g} s: {why}",
-            hint="See the aggregator's own state and log.",
+            hint="See the aggregator's status and log.",
         )
 
     def _deliver(self, item: Message | Ended | Exception) -> None:
-        """Hand over to whoever computes; waiting here is what slows a hasty aggregator down."""
+        """Put ``item`` into the inbox; waiting for room slows down a fast aggregator."""
         self.may_be_silent = True
         while not self._stop.is_set():
             try:
@@ -186,11 +187,11 @@ class Link:
             self._call = call = dial(self._outgoing(outbox))
             return self._listen(call, outbox)
         except grpc.FutureTimeoutError:
-            raise _Lost("nobody answers") from None
+            raise _Lost("no answer") from None
         except grpc.RpcError as error:
-            raise _Lost(self._read_refusal(error)) from error
+            raise _Lost(self._refusal_reason(error)) from error
         except WireError as error:
-            raise _Lost(f"something malformed came: {error}") from error
+            raise _Lost(f"malformed data came: {error}") from error
         finally:
             with self._lock:
                 self._outbox = None
@@ -288,7 +289,7 @@ class Link:
             self._outbox = outbox
 
     def _accept(self, message: Message) -> None:
-        """Pass work on once; when it comes again, its result is on its way or still computed."""
+        """Pass on a message once; if it comes again, its reply is being sent or computed."""
         message_id = message.metadata.message_id
         if message_id not in self._accepted:
             self._accepted.add(message_id)
@@ -301,8 +302,8 @@ class Link:
         with self._lock:
             self._unconfirmed.pop(message_id, None)
 
-    def _read_refusal(self, error: grpc.RpcError) -> str:
-        """Return why a connection ended; raise when it makes no sense to dial again."""
+    def _refusal_reason(self, error: grpc.RpcError) -> str:
+        """Return why a connection ended; raise if a retry makes no sense."""
         code, why = error.code(), error.details() or "no reason given"
         if code in FINAL_REFUSALS:
             raise self._refused(why, FINAL_REFUSALS[code])
@@ -313,7 +314,7 @@ class Link:
         if code is grpc.StatusCode.INVALID_ARGUMENT:
             self._malformed += 1
             if self._malformed >= self._settings.malformed_attempts:
-                raise self._refused(why, "The line to the aggregator damages data.")
+                raise self._refused(why, "The network connection to the aggregator damages data.")
         return f"{code.name}: {why}"
 
     def _refused(self, why: str, hint: str) -> AggregatorUnreachableError:

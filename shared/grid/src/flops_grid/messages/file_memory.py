@@ -1,7 +1,7 @@
-"""Memory for large arrays with files under it: what is not in use of them need not be in memory.
+"""Memory for large arrays that is backed by files, so that unused arrays need not stay in memory.
 
-The files have no names and end with the process, or with the last array in them. The kernel holds
-what is used of them; ``let_go`` says what is not used for a while.
+The files have no names and end with the process, or with the last array in them. The kernel keeps
+the used pages; ``let_go`` drops pages that are not used for a while.
 """
 
 import mmap
@@ -13,13 +13,13 @@ from typing import Final
 from flwr.app import Array, ArrayRecord
 
 ALIGNMENT: Final = 64
-"""Arrays begin at multiples of so many bytes: what processors like to read at once."""
+"""Arrays begin at multiples of this many bytes, for fast vector instructions."""
 
 PIECE_BYTES: Final = 4 * 1024 * 1024
 
 
 class FileMemory:
-    """Gives zeros, from files of ``file_bytes`` or of what is asked for if that is more."""
+    """Provides zeros, from files of ``file_bytes`` or of a requested size if that is more."""
 
     def __init__(self, file_bytes: int) -> None:
         self._file_bytes = file_bytes
@@ -27,7 +27,7 @@ class FileMemory:
         self._files: list[mmap.mmap] = []
 
     def take(self, size: int) -> memoryview:
-        """Return ``size`` bytes that nobody else has."""
+        """Return ``size`` bytes for the caller alone."""
         aligned = -(-size // ALIGNMENT) * ALIGNMENT
         if aligned > len(self._free):
             self._files.append(_mapped(max(aligned, self._file_bytes)))
@@ -36,7 +36,7 @@ class FileMemory:
         return taken
 
     def let_go(self) -> None:
-        """Have it out of this process's memory until it is used again."""
+        """Drop it from this process's memory until it is used again."""
         for file in self._files:
             file.madvise(mmap.MADV_DONTNEED)
 
@@ -44,7 +44,7 @@ class FileMemory:
 def _mapped(size: int) -> mmap.mmap:
     try:
         with tempfile.TemporaryFile() as file:
-            # Room is made now: a disk that is full later would end the process without a word.
+            # Allocated now: a disk that is full later would kill the process without a message.
             os.posix_fallocate(file.fileno(), 0, size)
             return mmap.mmap(file.fileno(), size)
     except OSError:
@@ -52,41 +52,41 @@ def _mapped(size: int) -> mmap.mmap:
 
 
 def memory_for(record: ArrayRecord) -> FileMemory:
-    """Return one whose first file has room for arrays like these."""
+    """Return a memory whose first file has room for arrays like these."""
     return FileMemory(sum(len(array.data) + ALIGNMENT for array in record.values()))
 
 
 def array_in(place: memoryview, dtype: str, shape: tuple[int, ...], stype: str) -> Array:
-    """Return the array whose serialised bytes are in ``place``, which may not change any more."""
+    """Return the array with the serialised bytes in ``place``, which must not change any more."""
     array = Array(dtype, shape, stype, b"")
-    # Flower asks for bytes, and then reads them as it reads any buffer.
+    # Flower's type is bytes, but it reads any buffer.
     array.data = place  # type: ignore[assignment]
     return array
 
 
 def moved_to_files(record: ArrayRecord) -> ArrayRecord:
-    """Return the arrays of ``record``, which has none any more, in files."""
-    memory, found = memory_for(record), ArrayRecord()
+    """Move the arrays of ``record`` to files; return them, and leave ``record`` empty."""
+    memory, moved = memory_for(record), ArrayRecord()
     for key, array in list(record.items()):
         if _file_of(array):
-            found[key] = array
+            moved[key] = array
             continue
         place = memory.take(len(array.data))
         place[:] = array.data
-        found[key] = array_in(place, array.dtype, tuple(array.shape), array.stype)
+        moved[key] = array_in(place, array.dtype, tuple(array.shape), array.stype)
     record.clear()
-    return found
+    return moved
 
 
 def let_go(record: ArrayRecord) -> None:
-    """Have what lies in files out of this process's memory until it is used again."""
+    """Drop arrays in files from this process's memory until they are used again."""
     files = {id(file): file for array in record.values() if (file := _file_of(array))}
     for file in files.values():
         file.madvise(mmap.MADV_DONTNEED)
 
 
 def pieces_of(array: Array) -> Iterator[memoryview]:
-    """Give the serialised bytes in pieces; of what lies in a file, one at a time is in memory."""
+    """Give the serialised bytes in pieces; of an array in a file, one piece is in memory."""
     data, file = memoryview(array.data), _file_of(array)
     for begin in range(0, len(data), PIECE_BYTES):
         yield data[begin : begin + PIECE_BYTES]

@@ -1,7 +1,7 @@
-"""Everything of Flower's that is not its public API; ``test_grid_flower_internals`` pins it.
+"""All uses of Flower's private API; ``test_grid_flower_internals`` pins it.
 
-Flower lets anybody implement ``Grid``, but a message of it can be made only in a process that
-knows its run, and its id is set by whoever carries it. Nothing else here uses private parts.
+Anybody can implement Flower's ``Grid``, but a message can be created only in a process with a run
+id, and the grid has to set its id.
 """
 
 import logging
@@ -31,19 +31,19 @@ METADATA: Final = (
 
 
 def take_identity() -> None:
-    """Let this process make messages; without it ``Message(...)`` raises."""
+    """Allow this process to create messages; without it ``Message(...)`` raises."""
     TaskIdentity.run_id = RUN_ID
     TaskIdentity.node_id = AGGREGATOR_NODE_ID
     TaskIdentity.task_id = 1
 
 
 def empty_run() -> Run:
-    """Return the run that ``Grid.run`` has to have."""
+    """Return a run for ``Grid.run``."""
     return Run.create_empty(RUN_ID)
 
 
 def set_message_id(message: Message, message_id: str) -> None:
-    """Name a message; Flower leaves that to the carrier and offers no setter."""
+    """Set the id of a message; Flower leaves that to the grid and has no setter."""
     message.metadata.__dict__["_message_id"] = message_id
 
 
@@ -61,7 +61,7 @@ def message_with_metadata(content: RecordDict | Error, values: dict[str, Any]) -
 
 
 def route_logs(level: int = logging.WARNING) -> None:
-    """Send Flower's log through ours: it prints by a handler of its own and tells every step."""
+    """Route Flower's log through ours: its own handler prints every step."""
     logger = logging.getLogger("flwr")
     for handler in list(logger.handlers):
         logger.removeHandler(handler)

@@ -1,4 +1,4 @@
-"""What aggregator and learners call the things in a message, and how parameters get in and out."""
+"""The names of the records in a message, and conversions of parameters to and from them."""
 
 from collections.abc import Iterator, Mapping
 from io import BytesIO
@@ -25,13 +25,13 @@ WANTS_TRAIN_LOSS: Final = "wants-train-loss"
 """Key of the training config: report the loss of the parameters as they came (q-FedAvg)."""
 
 INTERNAL: Final = "flops."
-"""How those keys of a config begin that are meant for aggregators, not for the user's code."""
+"""The prefix of config keys that are not passed to the user's code."""
 
 EXCHANGE: Final = f"{INTERNAL}exchange"
-"""Which exchange with its clients the sender is at, from 1; to an aggregator it is the cycle."""
+"""The number of the sender's exchange with its clients, from 1; the cycle of an aggregator."""
 
 RUN: Final = f"{INTERNAL}run"
-"""The sender's run in MLflow, for those of its clients to be nested in; empty if not known yet."""
+"""The sender's run in MLflow, in which its clients nest theirs; empty if not known yet."""
 
 TRACE: Final = f"{INTERNAL}trace"
 """The traceparent of the round that the message is part of, where traces are on."""
@@ -42,32 +42,32 @@ Parameters = list[NDArray[Any]]
 def arrays_of(content: RecordDict) -> ArrayRecord | None:
     """Return the parameters in a message.
 
-    Flower's ``content.array_records`` would tie a knot of references that keeps all of it in memory
-    until Python looks for knots, which it seldom does for few large things.
+    Flower's ``content.array_records`` makes a reference cycle that keeps the parameters in memory
+    until Python collects garbage, which it seldom does for few large objects.
     """
-    found = content.get(ARRAYS)
-    return found if isinstance(found, ArrayRecord) else None
+    record = content.get(ARRAYS)
+    return record if isinstance(record, ArrayRecord) else None
 
 
 def metrics_in(content: RecordDict) -> MetricRecord | None:
     """Return the metrics in a message."""
-    found = content.get(METRICS)
-    return found if isinstance(found, MetricRecord) else None
+    record = content.get(METRICS)
+    return record if isinstance(record, MetricRecord) else None
 
 
 def config_in(content: RecordDict) -> ConfigRecord:
     """Return the config in a message, an empty one if there is none."""
-    found = content.get(CONFIG)
-    return found if isinstance(found, ConfigRecord) else ConfigRecord()
+    record = content.get(CONFIG)
+    return record if isinstance(record, ConfigRecord) else ConfigRecord()
 
 
 def arrays_from_parameters(parameters: Parameters) -> ArrayRecord:
     """Return parameters of any numeric type and shape as a record, in order."""
-    return ArrayRecord([np.asarray(one) for one in parameters])
+    return ArrayRecord([np.asarray(array) for array in parameters])
 
 
 def record_of(arrays: Mapping[str, Array]) -> ArrayRecord:
-    """Return these very arrays as a record; Flower's constructor refuses those in files."""
+    """Return a record of the same arrays; Flower's constructor refuses arrays in files."""
     record = ArrayRecord()
     for key, array in arrays.items():
         record[key] = array
@@ -75,27 +75,27 @@ def record_of(arrays: Mapping[str, Array]) -> ArrayRecord:
 
 
 def parameters_from_arrays(arrays: ArrayRecord) -> Parameters:
-    """Return the arrays in order; each is a copy of its own and may be written to."""
+    """Return writable copies of the arrays, in order."""
     return [array_view(array).copy("K") for array in arrays.values()]
 
 
 NUMPY: Final = "numpy.ndarray"
-"""What Flower calls arrays whose bytes are those of a ``.npy`` file."""
+"""Flower's name for arrays whose bytes are those of a ``.npy`` file."""
 
 HEADER_BYTES: Final = 2 + 8 + 65_535
-"""The longest that a header of this version may be, with what says so."""
+"""The greatest length of a header of version 1.0, with magic and length field."""
 
 PIECE: Final = 1 << 18
 
 
 def array_view(array: Array) -> NDArray[Any]:
-    """Return the values of ``array`` where they lie, to read only; Flower's ``numpy`` copies them.
+    """Return a read-only view of the values of ``array``; Flower's ``numpy`` copies them.
 
-    Raises ``ValueError`` or ``TypeError`` for what is no array of plain values.
+    Raises ``ValueError`` or ``TypeError`` for anything but an array of plain values.
     """
     if array.stype != NUMPY:
         raise TypeError(f"an array is serialised as {array.stype}")
-    # Of what lies in a file, no more than the header is copied.
+    # Only the header is copied from memory that is backed by a file.
     head = BytesIO(array.data[:HEADER_BYTES])
     version = np.lib.format.read_magic(head)
     if version != (1, 0):
@@ -108,13 +108,13 @@ def array_view(array: Array) -> NDArray[Any]:
 
 
 def pieces(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Cut an array of any shape into flat pieces, in the order of its indices."""
+    """Split an array of any shape into flat pieces, in the order of its indices."""
     flat = values.reshape(-1)
     yield from (flat[i : i + PIECE] for i in range(0, flat.size, PIECE))
 
 
 class EmptyArray:
-    """Zeros that become an ``Array`` without being copied once more; they lie in ``memory``."""
+    """Zeros in ``memory`` that become an ``Array`` without a copy."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], memory: FileMemory) -> None:
         file = BytesIO()
@@ -128,6 +128,6 @@ class EmptyArray:
         self.values: NDArray[Any] = values.reshape(shape)
 
     def finished(self) -> Array:
-        """Return what is in ``values`` by now, which nobody else may hold any more."""
+        """Return ``values`` as an array; nobody else may hold them any more."""
         del self.values
         return array_in(self._place, str(self._dtype), self._shape, NUMPY)

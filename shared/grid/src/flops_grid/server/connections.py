@@ -1,4 +1,4 @@
-"""A learner's place at an aggregator's grid, and what is put on its way there."""
+"""A client's connection to an aggregator's grid, and the items that are sent on it."""
 
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -13,14 +13,14 @@ from flops_grid.wire.transfer import Assembler, Held
 
 @dataclass(frozen=True)
 class Acknowledge:
-    """Tell a learner that its answer to this message has arrived."""
+    """Tells a client that its reply to this message has arrived."""
 
     message_id: str
 
 
 @dataclass(frozen=True)
 class Goodbye:
-    """Tell a learner that nothing more will come."""
+    """Tells a client that nothing more will come."""
 
     reason: str = ""
 
@@ -30,7 +30,7 @@ Item = Message | Acknowledge | Goodbye | None
 
 @dataclass(frozen=True)
 class Presence:
-    """A learner came or went; ``present`` counts those that are connected now."""
+    """A client joined or left; ``present`` counts those that are connected now."""
 
     learner: str
     is_present: bool
@@ -40,10 +40,10 @@ class Presence:
 
 @dataclass(eq=False)
 class Seat:
-    """One connection of one learner; ``outbox`` ends with None.
+    """One connection of one client; ``outbox`` ends with None.
 
-    ``held`` is what the learner has of a message that was interrupted, ``sends`` what we have of
-    its reply; ``owed`` are the messages that it has and has not answered, on which it may work.
+    ``held`` is the part of an interrupted message that the client has, ``sends`` the part of its
+    reply that we have; ``owed`` are the messages that it has received and not replied to.
     """
 
     node_id: int
@@ -60,11 +60,11 @@ class Seat:
 
     @property
     def may_be_silent(self) -> bool:
-        """Whether nothing need come: its code may hold the interpreter, or we do not read."""
+        """Return whether silence is allowed: its code holds the interpreter, or we do not read."""
         return bool(self.owed) or self.is_paused
 
     def feed(self, kind: FrameKind, payload: memoryview) -> tuple[Message | None, int]:
-        """Take a frame; return the message that it completes, and the size of what arrives."""
+        """Take a frame; return the message that it completes, and the size of the message."""
         with self._lock:
             if self.assembler is None:
                 return None, 0
@@ -72,12 +72,12 @@ class Seat:
             return message, size_of(message) if message else self.assembler.arriving
 
     def give_up(self) -> Assembler | None:
-        """Read no more; return what has arrived for the connection that follows."""
+        """Stop reading; return what has arrived, for the next connection."""
         with self._lock:
             assembler, self.assembler = self.assembler, None
             return assembler
 
 
 def node_id_of(name: str) -> int:
-    """Derive a learner's node id from its name, so that it keeps it when it comes back."""
+    """Derive a client's node id from its name, so that it keeps it when it reconnects."""
     return int.from_bytes(sha256(name.encode()).digest()[:7], "big") or 1

@@ -1,7 +1,7 @@
-"""Who is connected, what was sent to whom, and what came back: the grid's state without its I/O.
+"""The grid's state without its I/O: connected clients, pending messages, and replies.
 
-A message stays pending until it is answered, forgotten, or its learner has been away for longer
-than the grace time; whatever a learner had not answered is sent again when it is back.
+A message stays pending until it has a reply, is forgotten, or its client has been away for longer
+than the grace time; pending messages are sent again when their client reconnects.
 """
 
 import logging
@@ -40,11 +40,11 @@ class _Node:
 
 
 class NameTakenError(Exception):
-    """Another live learner has this name."""
+    """Another connected client has this name."""
 
 
 class Exchange:
-    """Shared by all connections' threads and whoever runs the rounds."""
+    """Shared by the threads of all connections and the thread of the rounds."""
 
     def __init__(
         self,
@@ -73,11 +73,10 @@ class Exchange:
         held: Held | None = None,
         owed: Collection[str] = (),
     ) -> Seat:
-        """Seat a learner and queue the work that it has not got yet; raise ``NameTakenError``.
+        """Admit a client and queue its pending messages; raise ``NameTakenError``.
 
-        ``aggregates`` says that it is an aggregator with learners of its own; for ``held`` and
-        ``owed`` see ``Seat``. A session that is there already has lost its connection before we
-        noticed: it replaces it.
+        ``aggregates`` says that it is an aggregator itself; for ``held`` and ``owed`` see ``Seat``.
+        A connection replaces an older one of its session, whose loss was not noticed yet.
         """
         with self._changed:
             seat = Seat(node_id_of(name), name, session, held, owed=set(owed))
@@ -121,7 +120,7 @@ class Exchange:
             self._watch(presence)
 
     def send(self, messages: Iterable[Message]) -> list[str]:
-        """Give each message an id and queue it for its learner."""
+        """Give each message an id and queue it for its client."""
         ids = []
         with self._changed:
             for message in messages:
@@ -135,7 +134,7 @@ class Exchange:
         return ids
 
     def answer(self, seat: Seat, reply: Message, upload_seconds: float = 0.0) -> None:
-        """Take a learner's reply; what nobody waits for (any more) is acknowledged and dropped.
+        """Take a client's reply; one that nobody waits for is acknowledged and dropped.
 
         ``upload_seconds`` is how long it took to arrive.
         """
@@ -156,7 +155,7 @@ class Exchange:
         seat.outbox.put(Acknowledge(message_id))
 
     def call_off(self, reason: str) -> None:
-        """Let every wait end with ``CalledOffError`` from now on, until the next ``resume``."""
+        """End every wait with ``CalledOffError``, until the next ``resume``."""
         with self._changed:
             self._called_off = reason
             self._changed.notify_all()
@@ -167,9 +166,11 @@ class Exchange:
             self._called_off = ""
 
     def take(self, message_ids: Iterable[str]) -> list[Message]:
-        """Return the replies that have come, and an error for each learner that stays away."""
+        """Return the replies that have come, and an error for each client that is lost."""
         with self._changed:
-            taken = [reply for one in list(message_ids) if (reply := self._take_one(one))]
+            taken = [
+                reply for message_id in list(message_ids) if (reply := self._take_one(message_id))
+            ]
         for reply in taken:
             self._intake.leave(size_of(reply))
         return taken
@@ -205,26 +206,26 @@ class Exchange:
             self._forget(waiting)
 
     def _wait_for_replies(self, message_ids: set[str], end: float | None) -> None:
-        """Return when there is something to take, or at ``end`` on the clock."""
+        """Wait for a reply or a lost client, until ``end`` on the clock."""
         with self._changed:
-            while not any(one in self._replies or self._is_lost(one) for one in message_ids):
+            while not any(it in self._replies or self._is_lost(it) for it in message_ids):
                 self._check()
                 left = math.inf if end is None else end - self._clock()
                 if left <= 0:
                     return
-                # Not for long, because grace ends without a notification.
+                # Wait briefly: the grace time ends without a notification.
                 self._changed.wait(min(left, LOOK_SECONDS, max(0.01, self._grace_seconds)))
 
     def _forget(self, message_ids: Iterable[str]) -> None:
         """Wait for these no longer; a late reply will be dropped."""
         with self._changed:
-            for one in message_ids:
-                self._pending.pop(one, None)
-                if reply := self._replies.pop(one, None):
+            for message_id in message_ids:
+                self._pending.pop(message_id, None)
+                if reply := self._replies.pop(message_id, None):
                     self._intake.leave(size_of(reply))
 
     def nodes(self) -> dict[int, str]:
-        """Return the learners that work can be sent to: those there, and those in grace."""
+        """Return the clients that are connected or within the grace time."""
         with self._changed:
             return {
                 node_id: node.name
@@ -233,24 +234,24 @@ class Exchange:
             }
 
     def has_aggregators(self) -> bool:
-        """Say whether any of those that were ever here is an aggregator itself."""
+        """Return whether any client, also a former one, is an aggregator itself."""
         with self._changed:
             return any(node.aggregates for node in self._nodes.values())
 
     def name_of(self, node_id: int) -> str:
-        """Return the name of a learner that was ever here."""
+        """Return the name of a client, also of a former one."""
         with self._changed:
             node = self._nodes.get(node_id)
             return node.name if node else f"node {node_id}"
 
     def upload_seconds(self, node_id: int) -> float:
-        """Return how long a learner's last reply took to arrive; 0 if there was none."""
+        """Return how long a client's last reply took to arrive; 0 if there was none."""
         with self._changed:
             node = self._nodes.get(node_id)
             return node.upload_seconds if node else 0.0
 
     def wait_for(self, count: int, timeout_seconds: float) -> list[str]:
-        """Wait until ``count`` learners are connected; return the names of those that are.
+        """Wait until ``count`` clients are connected; return the names of those that are.
 
         Raises ``CalledOffError``.
         """
@@ -262,7 +263,7 @@ class Exchange:
             return sorted(node.name for node in self._nodes.values() if node.seat)
 
     def say_goodbye(self, reason: str, timeout_seconds: float) -> None:
-        """Send everybody away, and wait until they are gone or the time is over."""
+        """Say goodbye to all clients, and wait until they have left or the time is over."""
         with self._changed:
             self._is_closed = True
             self._intake.close()
@@ -276,7 +277,7 @@ class Exchange:
             raise CalledOffError(self._called_off)
 
     def _unsent(self, seat: Seat) -> list[Message]:
-        """Return the seat's work that it has not got whole; what it has a part of is the first."""
+        """Return the messages that the client has not received; a partly received one first."""
         unsent = [
             message
             for message_id, message in self._pending.items()

@@ -1,4 +1,4 @@
-"""The aggregator's end: a ``flwr.serverapp.Grid`` that pushes work down a stream per learner."""
+"""The aggregator's end: a ``flwr.serverapp.Grid`` with one stream to each client."""
 
 import hmac
 import logging
@@ -30,10 +30,10 @@ logger = logging.getLogger(__name__)
 
 
 class StreamGrid(Grid):
-    """Learners dial ``address`` (host:port) and show ``token``; strategies see an ordinary Grid.
+    """Clients connect to ``address`` (host:port) with ``token``; strategies see an ordinary Grid.
 
-    ``watch`` is called from connections' threads whenever a learner comes or goes. Nothing
-    listens before ``start``; ``close`` says goodbye and leaves no thread behind.
+    ``watch`` is called from the connections' threads whenever a client joins or leaves. Nothing
+    listens before ``start``; ``close`` says goodbye and ends all threads.
     """
 
     def __init__(
@@ -97,9 +97,9 @@ class StreamGrid(Grid):
         self._server = server
 
     def close(self, reason: str = "") -> None:
-        """Say goodbye to every learner and stop; bounded in time, and safe to call twice.
+        """Say goodbye to every client and stop; bounded in time, and safe to call twice.
 
-        Two threads may do so at once: whoever takes the server ends it.
+        Two threads may call it at once: one of them ends the server.
         """
         server, self._server = self._server, None
         if server:
@@ -117,27 +117,27 @@ class StreamGrid(Grid):
         return self._exchange.wait_for(count, timeout_seconds)
 
     def name_of(self, node_id: int) -> str:
-        """Return a learner's name."""
+        """Return a client's name."""
         return self._exchange.name_of(node_id)
 
     def upload_seconds(self, node_id: int) -> float:
-        """Return how long a learner's last reply took from its first byte to its last."""
+        """Return how long a client's last reply took from its first byte to its last."""
         return self._exchange.upload_seconds(node_id)
 
     def has_aggregators(self) -> bool:
-        """Say whether those that joined are aggregators themselves."""
+        """Return whether the clients are aggregators themselves."""
         return self._exchange.has_aggregators()
 
     def moved(self) -> Moved:
-        """Return how many bytes all lines have carried so far."""
+        """Return how many bytes all connections have carried so far."""
         return self._traffic.moved()
 
     def call_off(self, reason: str) -> None:
-        """Let whoever waits for learners or replies get a ``CalledOffError``, until ``resume``."""
+        """End all waits for clients or replies with ``CalledOffError``, until ``resume``."""
         self._exchange.call_off(reason)
 
     def resume(self) -> None:
-        """Wait again for learners and replies."""
+        """Allow waits for clients and replies again."""
         self._exchange.resume()
 
     def set_run(self, run: Run) -> None:
@@ -156,11 +156,11 @@ class StreamGrid(Grid):
         group_id: str,
         ttl: float | None = None,
     ) -> Message:
-        """Return a message for a learner."""
+        """Return a message for a client."""
         return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
 
     def get_node_ids(self) -> list[int]:
-        """Return who can be sent work: a learner keeps its place during the grace time."""
+        """Return the clients that work can be sent to, also those within the grace time."""
         return list(self._exchange.nodes())
 
     def push_messages(self, messages: Iterable[Message]) -> list[str]:
@@ -180,9 +180,8 @@ class StreamGrid(Grid):
     ) -> Iterator[Message]:
         """Send, and give the replies as they come, for ``timeout`` seconds from now at most.
 
-        It ends when all have come, or ``enough`` without an error.
-        Who has done with one reply before asking for the next holds few of them at once: the rest
-        wait at their senders. Raises ``CalledOffError``.
+        It ends when all have come, or ``enough`` without an error. Further replies wait at their
+        senders while the caller works on one. Raises ``CalledOffError``.
         """
         end = None if timeout is None else time.monotonic() + timeout
         return self._exchange.replies(self.push_messages(messages), end, enough)
@@ -256,7 +255,7 @@ class StreamGrid(Grid):
             _refuse(context, grpc.StatusCode.ALREADY_EXISTS, why)
 
     def _read(self, seat: Seat, frames: Iterator[bytes], context: grpc.ServicerContext) -> None:
-        """Read until the connection ends; whatever is wrong with it is this learner's loss only."""
+        """Read until the connection ends; its errors affect only this client."""
         reason, for_good = "", False
         try:
             reason, for_good = self._read_frames(seat, frames)
@@ -273,7 +272,7 @@ class StreamGrid(Grid):
         self._exchange.leave(seat, *([reason] if reason else []), for_good=for_good)
 
     def _read_frames(self, seat: Seat, frames: Iterator[bytes]) -> tuple[str, bool]:
-        """Take what the learner sends; return the reason of its leave, and whether it took one."""
+        """Read the client's frames; return the reason why it left, and whether for good."""
         entered, began = 0, 0.0
         try:
             for data in frames:
@@ -287,7 +286,7 @@ class StreamGrid(Grid):
                 message, size = seat.feed(kind, payload)
                 entered = entered or self._let_in(seat, size)
                 if message:
-                    # Whoever takes the reply makes the room free again.
+                    # The room is freed when the reply is taken.
                     entered = 0
                     self._exchange.answer(seat, message, time.monotonic() - began)
                     began = 0.0
@@ -296,7 +295,7 @@ class StreamGrid(Grid):
         return "", False
 
     def _let_in(self, seat: Seat, size: int) -> int:
-        """Read no more of this learner before there is room for what it sends."""
+        """Wait until there is room for the client's message."""
         seat.is_paused = True
         try:
             return self._intake.enter(size)
@@ -307,14 +306,14 @@ class StreamGrid(Grid):
 def _greeting(frames: Iterator[bytes]) -> dict[str, Any]:
     kind, payload = read_frame(next(frames, b""))
     if kind is not FrameKind.HELLO:
-        raise WireError(f"{kind.name} is no greeting")
+        raise WireError(f"{kind.name} is not a greeting")
     return read_note(payload)
 
 
-def _ids(found: Any) -> list[str]:
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise WireError("a greeting does not say what is owed")
-    return found
+def _ids(listed: Any) -> list[str]:
+    if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+        raise WireError("a greeting has no valid list of owed messages")
+    return listed
 
 
 def _outgoing(seat: Seat, checksums: Checksums, beat_seconds: float) -> Iterator[bytes]:

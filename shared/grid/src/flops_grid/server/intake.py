@@ -1,8 +1,7 @@
-"""How many large replies are received at once: what is not read waits at its sender, not in memory.
+"""Limits how many large replies are received at once; the others wait at their senders.
 
-While the aggregator works on replies as they arrive, it has room for a few; who has more to send
-is read from when one of them is done. Lines are of different speed, so a slow one must not hold the
-others up: while nothing at all gets done for a while, one more is let in.
+A further reply is read when one of them is done. A slow connection must not delay the others: while
+nothing gets done for ``stall_seconds``, one more reply is admitted.
 """
 
 import time
@@ -13,11 +12,11 @@ from typing import Final
 from flops_grid.wire.frames import MAX_MESSAGE_BYTES
 
 SMALL_BYTES: Final = 1024 * 1024
-"""A reply of this size is let in at any time."""
+"""A reply up to this size is always admitted."""
 
 
 class Intake:
-    """Shared by all readers; ``room_bytes`` is for some replies, or for a single larger one."""
+    """Shared by all readers; ``room_bytes`` is for several replies, or for a single larger one."""
 
     def __init__(
         self,
@@ -36,7 +35,7 @@ class Intake:
         self._is_closed = False
 
     def enter(self, size: int) -> int:
-        """Wait until there is room for ``size`` bytes; return what has to ``leave`` again."""
+        """Wait until there is room for ``size`` bytes; return the bytes to ``leave`` later."""
         if size <= SMALL_BYTES:
             return size
         with self._changed:
@@ -47,7 +46,7 @@ class Intake:
         return size
 
     def leave(self, size: int) -> None:
-        """Note that so many bytes are done with, one way or the other."""
+        """Free the room of ``size`` bytes."""
         if size <= SMALL_BYTES:
             return
         with self._changed:
@@ -56,7 +55,7 @@ class Intake:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let everybody in."""
+        """Admit all replies from now on."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""How many bytes an aggregator's lines have carried."""
+"""Counts the bytes on an aggregator's connections."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Moved:
 
 
 class Traffic:
-    """The sum over all lines, whose threads count here; ``hear`` is told of each frame."""
+    """The sum over all connections, from any thread; ``on_frame`` is called for each frame."""
 
-    def __init__(self, hear: Callable[[Moved], None] = lambda _: None) -> None:
-        self._hear = hear
+    def __init__(self, on_frame: Callable[[Moved], None] = lambda _: None) -> None:
+        self._on_frame = on_frame
         self._lock = Lock()
         self._moved = Moved()
 
@@ -47,4 +47,4 @@ class Traffic:
     def _count(self, moved: Moved) -> None:
         with self._lock:
             self._moved += moved
-        self._hear(moved)
+        self._on_frame(moved)

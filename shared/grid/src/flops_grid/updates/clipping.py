@@ -1,9 +1,9 @@
-"""Updates of bounded norm, with noise where it is asked for: what keeps a learner's data its own.
+"""Clips updates to a norm and adds noise, for differential privacy (McMahan et al. 2018).
 
-An update is how parameters differ from those that were sent. Its norm is over all numbers with a
-fraction; whole numbers and flags have no update under privacy, they stay what they were. Noise is
-drawn from a generator that starts from the operating system's randomness, so that a user's code,
-which may seed NumPy's, cannot make it known.
+An update is the difference of the parameters from those that were sent. Its norm is over all
+floating-point numbers; integers and booleans stay unchanged under privacy. The generator of the
+noise is seeded by the operating system, so that a user's code, which may seed NumPy's, cannot
+predict it.
 """
 
 import math
@@ -32,27 +32,27 @@ from flops_grid.messages.records import (
 )
 
 NORM: Final = f"{INTERNAL}clipping-norm"
-"""Key of the training config: shorten the update to this norm before it is sent."""
+"""Key of the training config: clip the update to this norm before it is sent."""
 
 WANTS_WITHIN: Final = f"{INTERNAL}wants-within"
-"""Key of the training config: tell whether there was something to shorten."""
+"""Key of the training config: report whether the update was within the norm."""
 
 WITHIN: Final = "within-norm"
-"""Metric of a reply to whom wants that: 1 if there was nothing to shorten, else 0."""
+"""Metric of a reply, if it was requested: 1 if the update was within the norm, else 0."""
 
 TOLERANCE: Final = 1e-3
-"""By what part a shortened update may exceed its norm: it was rounded to the parameters' type."""
+"""The relative excess of the norm that is allowed, because of rounding to the parameters' type."""
 
 Draw = np.random.Generator
 
 
 def secret_draw() -> Draw:
-    """Return a generator whose numbers nobody can foresee."""
+    """Return a generator with unpredictable numbers."""
     return np.random.Generator(np.random.Philox(key=secrets.randbits(128)))
 
 
 def is_clipped(array: Array) -> bool:
-    """Say whether an array has an update: whether it is of numbers with a fraction."""
+    """Return whether an array has an update: whether it has floating-point numbers."""
     return np.dtype(array.dtype).kind == "f"
 
 
@@ -67,7 +67,7 @@ def update_norm(after: ArrayRecord, before: ArrayRecord) -> float:
 
 
 def shortened(norm: float, bound: float) -> float:
-    """Return by what to multiply an update of this norm so that it has at most the bound."""
+    """Return the factor for an update of this norm so that its norm is at most the bound."""
     return min(1.0, bound / norm) if norm > 0 else 1.0
 
 
@@ -75,10 +75,10 @@ def moved(
     before: ArrayRecord, after: ArrayRecord, factor: float, spread: float, draw: Draw
 ) -> ArrayRecord:
     """Return ``before`` plus ``factor`` times the update plus noise of deviation ``spread``."""
-    memory, found = memory_for(before), {}
+    memory, arrays = memory_for(before), {}
     for key, array in before.items():
         if not is_clipped(array):
-            found[key] = array
+            arrays[key] = array
             continue
         old, new = array_view(array), array_view(after[key])
         whole = EmptyArray(old.shape, old.dtype, memory)
@@ -88,14 +88,14 @@ def moved(
                 change += draw.standard_normal(change.shape) * spread
             np.add(was, change, out=into, casting="same_kind")
             del into
-        found[key] = whole.finished()
-    return record_of(found)
+        arrays[key] = whole.finished()
+    return record_of(arrays)
 
 
 class PrivateUpdates:
-    """One learner's, as a mod of Flower's client app, inside the one that compresses.
+    """For one learner: a mod of Flower's client app, inside the one that compresses.
 
-    In the local model the learner's own settings count, not what an aggregator asks for, and the
+    In the local model the learner's own settings apply, not the aggregator's config, and the
     learner itself keeps to its budget.
     """
 
@@ -109,10 +109,10 @@ class PrivateUpdates:
     def __call__(
         self, message: Message, context: Context, answer: Callable[[Message, Context], Message]
     ) -> Message:
-        """Return the reply of ``answer`` with its update shortened, and noisy if that is asked.
+        """Return the reply of ``answer`` with a clipped update, and noise in the local model.
 
-        Raises ``UserCodeError`` for an update that cannot be, and ``BudgetSpentError``: it does not
-        leave.
+        Raises ``UserCodeError`` for other shapes, NaN or infinity, and ``BudgetSpentError``; then
+        the update does not leave.
         """
         bound = self._bound(message)
         sent = arrays_of(message.content)
@@ -159,8 +159,8 @@ class PrivateUpdates:
 
 
 def require_same_shapes(after: ArrayRecord, before: ArrayRecord) -> None:
-    """Raise ``UserCodeError`` if there is no telling what changed."""
-    shapes = [[tuple(one.shape) for one in record.values()] for record in (after, before)]
+    """Raise ``UserCodeError`` for records of different shapes."""
+    shapes = [[tuple(array.shape) for array in record.values()] for record in (after, before)]
     if shapes[0] != shapes[1]:
         raise UserCodeError(
             "get_model_parameters returned other shapes after fit_model than before: "

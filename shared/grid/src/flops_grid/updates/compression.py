@@ -1,11 +1,11 @@
-"""Updates in fewer bits on the way up, with error feedback.
+"""Compresses updates on the way up, with error feedback.
 
-A client sends how its parameters differ from those it was sent, each tensor as ``float16`` or
-``int8`` times a scale of its own, rounded to the nearest. What rounding took away it remembers and
-adds to its next update, so that nothing is lost over the rounds: Seide et al. 2014, "1-Bit
-Stochastic Gradient Descent and its Application to Data-Parallel Distributed Training of Speech
-DNNs"; Karimireddy et al. 2019, "Error Feedback Fixes SignSGD and other Gradient Compression
-Schemes". Whole numbers, flags, and types that are as small already travel as they are.
+A client sends the difference of its parameters from those it was sent, each tensor as ``float16``
+or ``int8`` times its own scale, rounded to the nearest. It adds the rounding error to its next
+update, so that nothing is lost over the rounds: Seide et al. 2014, "1-Bit Stochastic Gradient
+Descent and its Application to Data-Parallel Distributed Training of Speech DNNs"; Karimireddy et
+al. 2019, "Error Feedback Fixes SignSGD and other Gradient Compression Schemes". Integers, booleans,
+and types that are as small already are sent unchanged.
 """
 
 import math
@@ -29,21 +29,21 @@ from flops_grid.messages.records import (
 )
 
 COMPRESSION: Final = f"{INTERNAL}compression"
-"""Key of the training config: in which type to send updates; and the record that describes them."""
+"""Key of the training config: the type to send updates in; and the record that describes them."""
 
 STEPS: Final = {"float16": 1.0, "int8": 127.0}
-"""The types that there are, and what the largest number of a tensor becomes in each."""
+"""The types, and the value of a tensor's largest number in each."""
 
 
 class CompressionError(ValueError):
-    """A compressed update that does not fit what was sent."""
+    """The compressed update does not match the parameters that were sent."""
 
 
 class Compression:
-    """One client's, as a mod of Flower's client app: the outermost, so that it sees what is sent.
+    """For one client: the outermost mod of Flower's client app, so that it sees what is sent.
 
-    Who is not asked to compress sends parameters. The remembered rest is lost with the process, and
-    with a change of shape: then the next update is rounded once without being made up for.
+    Without a request to compress, a client sends parameters. The rounding error is forgotten with
+    the process and with a change of shape.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Compression:
         kind, sent = config_in(message.content).get(COMPRESSION), arrays_of(message.content)
         if kind not in STEPS or sent is None:
             return answer(message, context)
-        # The arrays themselves: whoever answers may take them out of the record.
+        # A record of its own: ``answer`` may take the arrays out of the message's.
         before = record_of(sent)
         reply = answer(message, context)
         trained = None if reply.has_error() else arrays_of(reply.content)
@@ -75,7 +75,7 @@ class Compression:
             update = self._update(key, array_view(array), array_view(before[key]))
             scale = float(np.abs(update).max(initial=0)) / STEPS[kind]
             if not math.isfinite(scale):
-                # The aggregator tells what is wrong with them.
+                # The aggregator reports NaN and infinity.
                 return
             rounded = _rounded(update, scale, np.dtype(kind))
             update -= rounded.astype(update.dtype) * scale
@@ -96,18 +96,18 @@ class Compression:
 
 def decompressed(arrays: ArrayRecord, description: ConfigRecord, sent: ArrayRecord) -> ArrayRecord:
     """Return the parameters of a client that was sent ``sent``; raise ``CompressionError``."""
-    kind, keys, scales = (description.get(one) for one in ("type", "keys", "scales"))
+    kind, keys, scales = (description.get(key) for key in ("type", "keys", "scales"))
     if kind not in STEPS or not isinstance(keys, list) or not isinstance(scales, list):
-        raise CompressionError("an update is compressed in no known way")
+        raise CompressionError("the compression of an update is unknown or malformed")
     if len(keys) != len(scales) or not all(
-        isinstance(one, float) and math.isfinite(one) and one >= 0 for one in scales
+        isinstance(scale, float) and math.isfinite(scale) and scale >= 0 for scale in scales
     ):
         raise CompressionError("an update has no scale for each of its parameters")
-    found, memory = dict(arrays.items()), memory_for(sent)
+    parameters, memory = dict(arrays.items()), memory_for(sent)
     for key, scale in zip(keys, scales, strict=True):
-        if key not in found or key not in sent:
-            raise CompressionError(f"an update is of no parameter {str(key)[:50]}")
-        update, before = array_view(found[key]), array_view(sent[key])
+        if key not in parameters or key not in sent:
+            raise CompressionError(f"an update has an unknown parameter {str(key)[:50]}")
+        update, before = array_view(parameters[key]), array_view(sent[key])
         if update.dtype != np.dtype(str(kind)) or update.shape != before.shape:
             raise CompressionError(f"the update of parameter {key} has another shape or type")
         whole = EmptyArray(before.shape, before.dtype, memory)
@@ -115,8 +115,8 @@ def decompressed(arrays: ArrayRecord, description: ConfigRecord, sent: ArrayReco
         for into, old, change in parts:
             np.add(old, change.astype(_wide(old.dtype)) * scale, out=into, casting="same_kind")
         del into, parts
-        found[key] = whole.finished()
-    return record_of(found)
+        parameters[key] = whole.finished()
+    return record_of(parameters)
 
 
 def _rounded(update: NDArray[Any], scale: float, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -136,11 +136,11 @@ def _is_like(trained: ArrayRecord, before: ArrayRecord) -> bool:
 
 
 def _shrinks(array: Array, kind: str) -> bool:
-    """Say whether the update of this parameter is a number that gets smaller."""
+    """Return whether ``kind`` is smaller than the parameter's floating-point type."""
     dtype = np.dtype(array.dtype)
     return dtype.kind == "f" and dtype.itemsize > np.dtype(kind).itemsize
 
 
 def _wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return in what to reckon: at least single precision."""
+    """Return the type to compute in: at least single precision."""
     return np.promote_types(dtype, np.float32)

@@ -1,7 +1,7 @@
-"""What travels: checksummed frames, and a message of Flower's as a description and buffers.
+"""Checksummed frames, and Flower's messages as a description and buffers.
 
-A frame is one byte for its kind, four for the CRC-32 of all the others, and what it holds.
-``transfer`` makes frames of messages. Nothing here is trusted: what is wrong is a ``WireError``.
+A frame has one byte for its kind, four for the CRC-32 of all other bytes, and a payload. Malformed
+input raises ``WireError``. ``transfer`` converts messages to frames.
 """
 
 import base64
@@ -28,7 +28,7 @@ _FRAME: Final = struct.Struct(">BI")
 
 
 class FrameKind(IntEnum):
-    """What a frame is."""
+    """The kind of a frame."""
 
     HELLO = 1
     WELCOME = 2
@@ -45,9 +45,9 @@ _START: Final = {kind: zlib.crc32(bytes([kind])) for kind in FrameKind}
 
 
 def frame(kind: FrameKind, *parts: bytes | memoryview, checksum: int | None = None) -> bytes:
-    """Return one frame that holds ``parts``; ``checksum`` is theirs where it is known already."""
-    known = checksum_of(kind, *parts) if checksum is None else checksum
-    return b"".join((_FRAME.pack(kind, known), *parts))
+    """Return one frame that holds ``parts``; ``checksum`` is theirs if it is known already."""
+    checksum = checksum_of(kind, *parts) if checksum is None else checksum
+    return b"".join((_FRAME.pack(kind, checksum), *parts))
 
 
 def checksum_of(kind: FrameKind, *parts: bytes | memoryview) -> int:
@@ -59,7 +59,7 @@ def checksum_of(kind: FrameKind, *parts: bytes | memoryview) -> int:
 
 
 def read_frame(data: bytes) -> tuple[FrameKind, memoryview]:
-    """Return the kind of a frame and what it holds; raise ``WireError``."""
+    """Return the kind and the payload of a frame; raise ``WireError``."""
     if not isinstance(data, bytes) or len(data) < _FRAME.size:
         raise WireError("a frame is too short")
     kind, checksum = _FRAME.unpack_from(data)
@@ -82,14 +82,14 @@ def read_note(payload: memoryview) -> dict[str, Any]:
     try:
         document = json.loads(bytes(payload))
     except (ValueError, RecursionError) as error:
-        raise WireError(f"a frame holds no JSON: {error}") from error
+        raise WireError(f"a frame does not hold JSON: {error}") from error
     if not isinstance(document, dict):
-        raise WireError("a frame holds no JSON object")
+        raise WireError("a frame does not hold a JSON object")
     return document
 
 
 def describe(message: Message) -> tuple[dict[str, Any], list[bytes]]:
-    """Return what a message is but for its arrays, and the arrays' bytes, which are not copied."""
+    """Return a message without its arrays, and the arrays' bytes, which are not copied."""
     head: dict[str, Any] = {"metadata": metadata_values(message)}
     buffers: list[bytes] = []
     if message.has_error():
@@ -102,7 +102,7 @@ def describe(message: Message) -> tuple[dict[str, Any], list[bytes]]:
 
 
 def key_of(head: dict[str, Any]) -> str:
-    """Return what a transfer is known by: the message's id, or that of what it answers."""
+    """Return the key of a transfer: the message's id, or that of the message it replies to."""
     metadata = head.get("metadata")
     if not isinstance(metadata, dict):
         raise WireError("a message has no metadata")
@@ -113,8 +113,8 @@ def size_of(message: Message) -> int:
     """Return how many bytes the arrays of a message have."""
     if message.has_error():
         return 0
-    # Never by ``array_records``: what that returns refers to the content, a cycle that keeps it.
-    records = [one for one in message.content.values() if isinstance(one, ArrayRecord)]
+    # Never by ``array_records``, which makes a reference cycle.
+    records = [record for record in message.content.values() if isinstance(record, ArrayRecord)]
     return sum(len(array.data) for record in records for array in record.values())
 
 

@@ -1,4 +1,4 @@
-"""Ends connections whose other end says nothing any more, not even that it is alive."""
+"""Ends connections without heartbeats."""
 
 import threading
 import time
@@ -7,21 +7,21 @@ from typing import Protocol
 
 
 class Line(Protocol):
-    """A connection on which something comes every few seconds."""
+    """A connection on which a frame comes every few seconds."""
 
     heard: float
-    """When something came last, by ``time.monotonic``."""
+    """When the last frame came, by ``time.monotonic``."""
 
     @property
     def may_be_silent(self) -> bool:
-        """Whether nothing need come now."""
+        """Return whether silence is allowed now."""
 
 
 class Pulse:
     """Calls ``end`` for each watched line that is silent for longer than ``silence_seconds``.
 
-    gRPC's own keepalive notices a machine that is gone, or a stopped process; this notices an
-    interpreter that hangs, too.
+    gRPC's own keepalive notices a lost machine or a stopped process; this notices a hanging
+    interpreter as well.
     """
 
     def __init__(self, silence_seconds: float) -> None:
@@ -32,22 +32,22 @@ class Pulse:
         self._thread = threading.Thread(target=self._run, name="grid-pulse", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start checking."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more; safe to call twice, also when it never started."""
+        """Stop checking; safe to call twice, also if it never started."""
         self._stop.set()
         if self._thread.ident and self._thread is not threading.current_thread():
             self._thread.join(5)
 
     def watch(self, line: Line, end: Callable[[], object]) -> None:
-        """Look at ``line`` from now on."""
+        """Check ``line`` from now on."""
         with self._lock:
             self._lines[id(line)] = (line, end)
 
     def forget(self, line: Line) -> None:
-        """Look at it no more."""
+        """Stop checking ``line``."""
         with self._lock:
             self._lines.pop(id(line), None)
 

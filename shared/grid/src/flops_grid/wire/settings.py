@@ -1,4 +1,4 @@
-"""The times and sizes of the grid, and the options of gRPC that follow from them."""
+"""The times and sizes of the grid, and the gRPC options for them."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -9,18 +9,18 @@ METHOD: Final = "/flops.Fleet/Join"
 SERVICE: Final = "flops.Fleet"
 
 MOST_AHEAD_BYTES: Final = 2 * 1024 * 1024
-"""How much a peer may send ahead of its reader: 40 MB/s on a line that answers in 50 ms."""
+"""The most bytes that a peer may send ahead of its reader: 40 MB/s at a latency of 50 ms."""
 LEAST_AHEAD_BYTES: Final = 128 * 1024
 
 
 @dataclass(frozen=True)
 class GridSettings:
-    """What the aggregator's end may be told.
+    """The settings of the aggregator's end.
 
-    ``grace_seconds`` is how long a learner may be away before its work counts as failed; for
-    ``intake_bytes`` and ``stall_seconds`` see ``intake``. Each end sends something every
-    ``beat_seconds``; one that sends nothing for ``silence_seconds`` is taken for frozen. Each
-    learner may send ``ahead_bytes`` before they are read.
+    ``grace_seconds`` is how long a client may be away before its work counts as failed; for
+    ``intake_bytes`` and ``stall_seconds`` see ``intake``. Each end sends a heartbeat every
+    ``beat_seconds``; one that sends nothing for ``silence_seconds`` counts as frozen. Each client
+    may send ``ahead_bytes`` before they are read.
     """
 
     grace_seconds: float = 15.0
@@ -37,18 +37,18 @@ class GridSettings:
 
     @classmethod
     def for_learners(cls, count: int) -> Self:
-        """Return settings with which all that ``count`` learners send ahead fits into memory."""
+        """Return settings for which the bytes that ``count`` clients send ahead fit into memory."""
         ahead = cls.intake_bytes // (4 * max(1, count))
         return cls(ahead_bytes=min(MOST_AHEAD_BYTES, max(LEAST_AHEAD_BYTES, ahead)))
 
 
 @dataclass(frozen=True)
 class LinkSettings:
-    """What the learner's end may be told.
+    """The settings of the client's end.
 
-    ``unreachable_seconds`` bounds the whole time without the aggregator, ``duplicate_seconds``
-    how long to insist on a name that somebody else still holds: the aggregator needs a while to
-    notice that a machine is gone.
+    ``unreachable_seconds`` is the longest single outage of the aggregator, ``duplicate_seconds``
+    how long to retry while another connection has the client's name: the aggregator needs a while
+    to notice a lost machine.
     """
 
     unreachable_seconds: float = 300.0

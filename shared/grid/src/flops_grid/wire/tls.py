@@ -1,10 +1,8 @@
-"""TLS between an aggregator and its learners, from certificates in PEM format.
+"""TLS between an aggregator and its clients, from certificates in PEM format.
 
-One rule for both ends: a certificate with its key says who one is, a CA says whom one believes. An
-aggregator with a certificate speaks TLS; with a CA it lets in only who has a certificate of it. A
-learner with a CA speaks TLS; with a certificate it shows that.
-
-Each is a file, or the text itself on one line: ``pem:`` and its Base64.
+An aggregator with a certificate uses TLS; with a CA it admits only clients that have a certificate
+of that CA. A client with a CA uses TLS; with a certificate it presents that. Each is a file, or the
+text itself on one line: ``pem:`` and its Base64.
 """
 
 from base64 import b64decode

@@ -1,9 +1,8 @@
-"""Messages as frames, and frames as messages: each end has a ``Sender`` and an ``Assembler``.
+"""Converts messages to frames and back: each end has a ``Sender`` and an ``Assembler``.
 
 A message is a ``HEAD`` frame (its description) and as many ``BODY`` frames as its arrays need, each
-of which says where it begins. What a line has carried already is not sent again: arrays of the last
-message on it are named by their position, and a transfer that was interrupted goes on where the
-receiver says it has got to.
+with its offset. Nothing is sent twice: arrays of the last message on a connection are referred to
+by their position, and an interrupted transfer continues where the receiver stopped.
 """
 
 import json
@@ -35,9 +34,9 @@ _OFFSET: Final = struct.Struct(">Q")
 
 @dataclass(frozen=True)
 class Held:
-    """What a receiver has of the message ``key``, whose transfer was interrupted.
+    """The part of the message ``key`` that a receiver has after an interruption.
 
-    ``known`` are the buffers that it took from the message before, ``received`` is how many bytes
+    ``known`` are the buffers that it took from the previous message, ``received`` is how many bytes
     of the others have arrived.
     """
 
@@ -51,27 +50,27 @@ class Held:
 
     @classmethod
     def from_document(cls, document: Any) -> Self | None:
-        """Read what the other end says; None is nothing. Raises ``WireError``."""
+        """Read the other end's document; None is nothing. Raises ``WireError``."""
         if document is None:
             return None
         match document:
             case {"key": str(key), "known": list(known), "received": int(received)}:
-                if received >= 0 and all(type(one) is int and one >= 0 for one in known):
+                if received >= 0 and all(type(i) is int and i >= 0 for i in known):
                     return cls(key, tuple(known), received)
             case _:
                 pass
-        raise WireError("a greeting does not say what is held")
+        raise WireError("a greeting has no valid description of what is held")
 
     def fits(self, sizes: Sequence[int]) -> bool:
-        """Say whether a message with such buffers can be what is held."""
+        """Return whether this can be a part of a message with buffers of these sizes."""
         missing = sum(size for i, size in enumerate(sizes) if i not in self.known)
         return all(i < len(sizes) for i in self.known) and self.received <= missing
 
 
 class Checksums:
-    """Those of the last body that was sent: it goes to many learners, and is read for them once.
+    """The checksums of the last body: it goes to many clients, but is read once.
 
-    Threads may meet here: each writes what the others would have written.
+    Several threads may write at once, because they write the same values.
     """
 
     def __init__(self) -> None:
@@ -79,18 +78,18 @@ class Checksums:
 
     def of(self, buffers: list[bytes]) -> dict[int, int]:
         """Return the known checksums of these buffers' frames, by where in the body they begin."""
-        last, found = self._last
+        last, checksums = self._last
         if len(last) != len(buffers) or any(a is not b for a, b in zip(last, buffers, strict=True)):
-            found = {}
-            self._last = (buffers, found)
-        return found
+            checksums = {}
+            self._last = (buffers, checksums)
+        return checksums
 
 
 class Sender:
     """The sending end of one connection.
 
-    With ``checksums`` it sends one body to many, who remember it: it names arrays that it sent
-    in the last message.
+    With ``checksums`` it sends one body to many receivers, which remember it: it refers to arrays
+    of the last message.
     """
 
     def __init__(self, held: Held | None = None, checksums: Checksums | None = None) -> None:
@@ -102,7 +101,7 @@ class Sender:
         """Give the frames of ``message`` one by one; its arrays are never copied as a whole."""
         head, buffers = describe(message)
         head["sizes"] = sizes = [len(buffer) for buffer in buffers]
-        # What is held goes on with the first message of a connection, or never.
+        # An interrupted message continues as the first message of a connection, or never.
         held, self._held = self._held, None
         if held and held.key == key_of(head) and held.fits(sizes):
             known, skip = dict.fromkeys(held.known, -1), held.received
@@ -116,11 +115,11 @@ class Sender:
 
     def _known(self, buffers: list[bytes]) -> dict[int, int]:
         places = {id(buffer): place for place, buffer in enumerate(self._last)}
-        return {i: places[id(one)] for i, one in enumerate(buffers) if id(one) in places}
+        return {i: places[id(it)] for i, it in enumerate(buffers) if id(it) in places}
 
 
 def message_frames(message: Message) -> Iterator[bytes]:
-    """Give the frames of a message that is sent on a line of its own."""
+    """Give the frames of a message on a connection of its own."""
     return Sender().frames(message)
 
 
@@ -145,7 +144,7 @@ def _frames(
 
 
 def _cut(buffers: list[bytes], skip: int) -> Iterator[tuple[int, list[memoryview]]]:
-    """Cut the buffers, end to end, at multiples of ``FRAME_BYTES``, without copying them."""
+    """Split the buffers, end to end, at multiples of ``FRAME_BYTES``, without copying them."""
     chunk: list[memoryview] = []
     begin = position = 0
     for buffer in buffers:
@@ -164,13 +163,13 @@ def _cut(buffers: list[bytes], skip: int) -> Iterator[tuple[int, list[memoryview
 
 
 def _without(chunk: list[memoryview], begin: int, skip: int) -> tuple[int, list[memoryview]]:
-    """Return a chunk without what is skipped, and where in the body it begins then."""
-    left, kept = max(0, skip - begin), []
+    """Return a chunk without the skipped bytes, and its offset in the body."""
+    left, pieces = max(0, skip - begin), []
     for piece in chunk:
         if left < len(piece):
-            kept.append(piece[left:])
+            pieces.append(piece[left:])
         left = max(0, left - len(piece))
-    return max(begin, skip), kept
+    return max(begin, skip), pieces
 
 
 @dataclass
@@ -204,7 +203,7 @@ class _Incoming:
             self.current.write(part)
             if self.current.tell() < self.sizes[i]:
                 return
-            # What was written becomes the value; it is not copied.
+            # ``getvalue`` does not copy.
             self.buffers[i] = self.current.getvalue()
             self.current = BytesIO()
         if len(payload):
@@ -212,10 +211,10 @@ class _Incoming:
 
 
 class Assembler:
-    """Puts the frames of one sender together to messages, in the order they come.
+    """Assembles the frames of one sender to messages, in the order they come.
 
-    It outlives a connection: ``reconnected`` says that the next frame comes on a new one. One that
-    ``remembers`` keeps the arrays of the last message for the next one to name.
+    It outlives a connection: after ``reconnected`` the next frame comes on a new one. With
+    ``remembers`` it keeps the arrays of the last message, to which the next one may refer.
     """
 
     def __init__(
@@ -229,15 +228,15 @@ class Assembler:
 
     @property
     def arriving(self) -> int:
-        """How many bytes the message has that is arriving; 0 is none."""
+        """The size of the message that is arriving; 0 is none."""
         return sum(self._incoming.sizes) if self._incoming else 0
 
     def reconnected(self) -> Held | None:
-        """Begin with a new connection; return what is held from the one before."""
+        """Begin a new connection; return what is held from the previous one."""
         self._interrupted, self._incoming = self._incoming or self._interrupted, None
         self._last = ()
-        one = self._interrupted
-        return Held(one.key, one.known, one.received) if one else None
+        last = self._interrupted
+        return Held(last.key, last.known, last.received) if last else None
 
     def feed(self, kind: FrameKind, payload: memoryview) -> Message | None:
         """Take a ``HEAD`` or ``BODY`` frame; return the message that it completes, if any."""
@@ -271,7 +270,7 @@ class Assembler:
             self._incoming = _resumed(head, interrupted)
         else:
             self._incoming = self._new(head)
-        # From here on nothing is left of the last message but what this one has of it.
+        # From here on only this message refers to arrays of the last one.
         self._last = ()
         return rest[length:]
 
@@ -285,23 +284,24 @@ class Assembler:
         buffers = [known.get(i) for i in range(len(sizes))]
         return _Incoming(key_of(head), head, sizes, tuple(known), buffers)
 
-    def _known(self, found: Any, sizes: list[int]) -> dict[int, bytes]:
+    def _known(self, listed: Any, sizes: list[int]) -> dict[int, bytes]:
         try:
-            known = {i: self._last[place] for i, place in found or () if i >= 0 and place >= 0}
+            known = {i: self._last[place] for i, place in listed or () if i >= 0 and place >= 0}
             if all(sizes[i] == len(buffer) for i, buffer in known.items()):
                 return known
         except (TypeError, ValueError, IndexError) as error:
-            raise WireError(f"a message refers to what is not there: {error}") from error
+            raise WireError(f"a message refers to missing arrays: {error}") from error
         raise WireError("a message refers to arrays of other sizes")
 
 
 def _resumed(head: dict[str, Any], interrupted: _Incoming | None) -> _Incoming:
-    """Return what goes on; everything that was said of it before has to be said again."""
-    one = interrupted
+    """Return the interrupted message, if the head repeats its description."""
+    last = interrupted
     if (
-        one is None
-        or (key_of(head), head.get("sizes"), head.get("skip")) != (one.key, one.sizes, one.received)
-        or head.get("known") != [[i, -1] for i in one.known]
+        last is None
+        or key_of(head) != last.key
+        or (head.get("sizes"), head.get("skip")) != (last.sizes, last.received)
+        or head.get("known") != [[i, -1] for i in last.known]
     ):
-        raise WireError("a message goes on that never began")
-    return one
+        raise WireError("a message continues that never began")
+    return last
