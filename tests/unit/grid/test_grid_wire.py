@@ -173,7 +173,7 @@ def test_a_head_that_lies_is_a_wire_error(head):
 
 
 def test_a_note_that_is_no_object_is_a_wire_error():
-    with pytest.raises(WireError, match="no JSON object"):
+    with pytest.raises(WireError, match="a JSON object"):
         read_note(memoryview(b"[1]"))
 
 
