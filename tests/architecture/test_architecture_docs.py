@@ -19,7 +19,9 @@ COMMAND = re.compile(
 
 def named(language):
     return [
-        pytest.param(one, id=f"{one.page}:{one.line}") for one in BLOCKS if one.language == language
+        pytest.param(block, id=f"{block.page}:{block.line}")
+        for block in BLOCKS
+        if block.language == language
     ]
 
 
@@ -59,7 +61,7 @@ def test_json_is_valid_and_slas_are_accepted(block):
 
 
 def test_most_pages_with_commands_are_run():
-    assert {one.page for one in BLOCKS if one.runs} >= {
+    assert {block.page for block in BLOCKS if block.runs} >= {
         "docs/api.md",
         "docs/cli.md",
         "docs/tutorials/first-project.md",

@@ -23,7 +23,9 @@ RULES = [
 DASHBOARD = json.loads((FOLDER / "grafana" / "dashboards" / "flops.json").read_text())
 PANELS = DASHBOARD["panels"]
 COMPOSE = yaml.safe_load((ROOT / "compose" / "management.yml").read_text())["services"]
-PROFILE = {name: one for name, one in COMPOSE.items() if "observability" in one.get("profiles", ())}
+PROFILE = {
+    name: item for name, item in COMPOSE.items() if "observability" in item.get("profiles", ())
+}
 
 QUERIES = {
     **{rule["alert"]: rule["expr"] for rule in RULES},
@@ -39,7 +41,7 @@ OF_TARGETS = {"job", "instance"}
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
 SERIES = {
     "up": OF_PROMETHEUS,
-    **{f"{name}{end}": one for name, one in METRICS.items() for end in SUFFIXES[one.kind]},
+    **{f"{name}{end}": item for name, item in METRICS.items() for end in SUFFIXES[item.kind]},
 }
 
 
@@ -47,7 +49,7 @@ def parts_of(query, kind):
     """Return the parts of a query that are of this kind."""
     found = []
     promql_parser.walk(promql_parser.parse(query), found.append)
-    return [one for one in found if isinstance(one, kind)]
+    return [item for item in found if isinstance(item, kind)]
 
 
 def selectors_of(query):
@@ -56,7 +58,7 @@ def selectors_of(query):
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_every_query_is_promql_about_metrics_that_there_are(name):
-    selected = {one.name for one in selectors_of(QUERIES[name])}
+    selected = {item.name for item in selectors_of(QUERIES[name])}
 
     assert selected
     assert selected - set(SERIES) == set()
@@ -65,10 +67,10 @@ def test_every_query_is_promql_about_metrics_that_there_are(name):
 @pytest.mark.parametrize("name", QUERIES)
 def test_every_query_asks_for_labels_that_the_metrics_have(name):
     unknown = {
-        (one.name, matcher.name)
-        for one in selectors_of(QUERIES[name])
-        for matcher in one.matchers.matchers
-        if matcher.name not in SERIES[one.name].labels | OF_TARGETS
+        (item.name, matcher.name)
+        for item in selectors_of(QUERIES[name])
+        for matcher in item.matchers.matchers
+        if matcher.name not in SERIES[item.name].labels | OF_TARGETS
     }
 
     assert unknown == set()
@@ -76,12 +78,12 @@ def test_every_query_asks_for_labels_that_the_metrics_have(name):
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_every_query_groups_by_labels_that_the_metrics_have(name):
-    has = OF_TARGETS.union(*(SERIES[one.name].labels for one in selectors_of(QUERIES[name])))
+    has = OF_TARGETS.union(*(SERIES[item.name].labels for item in selectors_of(QUERIES[name])))
     asked = {
         label
-        for one in parts_of(QUERIES[name], promql_parser.AggregateExpr)
-        if one.modifier is not None
-        for label in one.modifier.labels
+        for item in parts_of(QUERIES[name], promql_parser.AggregateExpr)
+        if item.modifier is not None
+        for label in item.modifier.labels
     }
 
     assert asked <= has | {"le"}
@@ -136,12 +138,12 @@ def test_panels_have_their_own_ids_and_places():
 
 def test_panels_ask_a_source_that_is_provisioned():
     sources = yaml.safe_load((FOLDER / "grafana/provisioning/datasources/flops.yml").read_text())
-    there = {(one["type"], one["uid"]) for one in sources["datasources"]}
+    there = {(datasource["type"], datasource["uid"]) for datasource in sources["datasources"]}
     asked = {
-        (one["datasource"]["type"], one["datasource"]["uid"])
+        (item["datasource"]["type"], item["datasource"]["uid"])
         for panel in PANELS
-        for one in (panel, *panel.get("targets", ()))
-        if "datasource" in one
+        for item in (panel, *panel.get("targets", ()))
+        if "datasource" in item
     }
 
     assert asked <= there
@@ -163,14 +165,16 @@ def test_what_is_scraped_runs_in_the_suite():
 def test_sources_are_services_of_the_profile():
     sources = yaml.safe_load((FOLDER / "grafana/provisioning/datasources/flops.yml").read_text())
 
-    assert {urlsplit(one["url"]).hostname for one in sources["datasources"]} <= set(PROFILE)
+    assert {urlsplit(datasource["url"]).hostname for datasource in sources["datasources"]} <= set(
+        PROFILE
+    )
 
 
 def test_files_that_are_mounted_are_there():
     mounted = [
         ROOT / "compose" / volume.partition(":")[0]
-        for one in PROFILE.values()
-        for volume in one.get("volumes", ())
+        for item in PROFILE.values()
+        for volume in item.get("volumes", ())
         if volume.startswith("./")
     ]
 

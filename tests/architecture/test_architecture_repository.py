@@ -66,7 +66,7 @@ def test_every_service_has_the_same_shape(service):
 )
 def test_every_key_of_an_sla_is_explained(part):
     page = (ROOT / "docs" / "sla.md").read_text()
-    keys = [one.data_key or name for name, one in schema_of(part)().fields.items()]
+    keys = [item.data_key or name for name, item in schema_of(part)().fields.items()]
 
     assert [key for key in keys if f"`{key}`" not in page] == []
 
@@ -78,15 +78,19 @@ def test_every_strategy_is_explained(strategy):
         line for line in page.splitlines() if line.startswith("|") and f"`{strategy}`" in line
     )
 
-    assert [one for one in STRATEGIES[strategy].parameters if f"`{one}`" not in row] == []
+    assert [
+        parameter for parameter in STRATEGIES[strategy].parameters if f"`{parameter}`" not in row
+    ] == []
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
 def test_every_dependency_has_a_floor(service):
     project = tomllib.loads((service / "pyproject.toml").read_text())["project"]
-    foreign = [one for one in project["dependencies"] if not one.startswith("flops-")]
+    foreign = [
+        dependency for dependency in project["dependencies"] if not dependency.startswith("flops-")
+    ]
 
-    assert [one for one in foreign if ">=" not in one] == []
+    assert [item for item in foreign if ">=" not in item] == []
 
 
 def test_no_module_has_a_name_that_says_nothing():

@@ -30,7 +30,9 @@ class Usage:
     def __init__(self, world):
         wanted = ("manager-api", "manager-worker", "broker", "store")
         self._processes = {
-            one.name: psutil.Process(one.pid) for one in world.suite.children if one.name in wanted
+            child.name: psutil.Process(child.pid)
+            for child in world.suite.children
+            if child.name in wanted
         }
         self.megabytes = dict.fromkeys(self._processes, 0.0)
         self.connections = dict.fromkeys(self._processes, 0)
@@ -64,15 +66,17 @@ def test_fifty_projects_at_once_all_end(small_world, repository):
 
     def are_over():
         usage.look()
-        found = [client.project(one) for one in ids]
-        positions.update(one.document["waiting"] for one in found if one.document.get("waiting"))
-        return all(one.stage.is_final for one in found)
+        found = [client.project(item) for item in ids]
+        positions.update(item.document["waiting"] for item in found if item.document.get("waiting"))
+        return all(item.stage.is_final for item in found)
 
     until(are_over, ENDS_WITHIN_SECONDS, "all of them end")
 
-    ended = [client.project(one) for one in ids]
-    assert [one.failure for one in ended if one.stage is not Stage.COMPLETED] == []
-    assert any("position" in one.lower() for one in positions), "who waits is told its position"
+    ended = [client.project(item) for item in ids]
+    assert [item.failure for item in ended if item.stage is not Stage.COMPLETED] == []
+    assert any("position" in position.lower() for position in positions), (
+        "who waits is told its position"
+    )
     assert usage.megabytes["manager-worker"] < MANAGER_MB
     assert usage.megabytes["manager-api"] < MANAGER_MB
     assert max(usage.connections.values()) < MANAGER_CONNECTIONS * 2

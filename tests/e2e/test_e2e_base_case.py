@@ -59,21 +59,21 @@ def test_the_stages_follow_one_another(project):
 
 
 def test_every_round_is_in_the_project(project):
-    assert [one.round for one in project.rounds] == [1, 2, 3]
+    assert [round_.round for round_ in project.rounds] == [1, 2, 3]
     assert project.rounds[-1].accuracy > 0.85
 
 
 def test_what_actors_logged_is_there_when_they_are_gone(world, project):
     lines, _ = world.client.log_lines(project.id, limit=1000)
 
-    assert {one["role"] for one in lines} >= {"builder", "aggregator", "learner"}
-    assert any("loaded" in one["message"] for one in lines if one["role"] == "learner")
-    assert {one["round"] for one in lines if one["role"] == "aggregator"} >= {1, 2, 3}
+    assert {line["role"] for line in lines} >= {"builder", "aggregator", "learner"}
+    assert any("loaded" in line["message"] for line in lines if line["role"] == "learner")
+    assert {line["round"] for line in lines if line["role"] == "aggregator"} >= {1, 2, 3}
 
 
 def test_the_learners_share_all_rows_and_none_twice(world, project):
     events = world.client.events(project.id)
-    rows = [one.event.payload.rows for one in events if one.event.kind == "data_loaded"]
+    rows = [event.event.payload.rows for event in events if event.event.kind == "data_loaded"]
 
     assert len(rows) == 2
     assert sum(rows) == 4500
@@ -84,8 +84,8 @@ def test_every_round_is_in_mlflow(tracking, project):
 
     history = tracking("metrics/get-history", run_id=run_id, metric_key="accuracy")["metrics"]
 
-    assert [one["step"] for one in history] == [1, 2, 3]
-    assert [one["value"] for one in history] == [one.accuracy for one in project.rounds]
+    assert [item["step"] for item in history] == [1, 2, 3]
+    assert [item["value"] for item in history] == [round_.accuracy for round_ in project.rounds]
 
 
 def test_the_best_model_is_registered_under_an_alias(tracking, project):
@@ -131,9 +131,9 @@ def test_equal_code_is_not_built_again(world, project, tmp_path):
     again = world.finished(world.client.submit_project(a_project_sla(repository)))
 
     built = [
-        one.event.payload
-        for one in world.client.events(again.id)
-        if one.event.kind == "actors_built"
+        event.event.payload
+        for event in world.client.events(again.id)
+        if event.event.kind == "actors_built"
     ]
-    assert [one.reused for one in built] == [True]
+    assert [item.reused for item in built] == [True]
     assert again.document["images"] == project.document["images"]

@@ -15,7 +15,7 @@ def project(manuals_project):
 
 
 def payloads_of(world, project, kind):
-    return [one.event for one in world.client.events(project.id) if one.event.kind == kind]
+    return [event.event for event in world.client.events(project.id) if event.event.kind == kind]
 
 
 def test_the_manuals_small_sla_runs_to_the_end(project):
@@ -23,8 +23,8 @@ def test_the_manuals_small_sla_runs_to_the_end(project):
 
 
 def test_every_cycle_and_every_round_of_each_cluster_is_in_the_project(project):
-    assert [(one.round, one.is_cycle) for one in project.rounds] == [(1, True), (2, True)]
-    assert [(one.cycle, one.cluster, one.round) for one in project.cluster_rounds] == [
+    assert [(round_.round, round_.is_cycle) for round_ in project.rounds] == [(1, True), (2, True)]
+    assert [(round_.cycle, round_.cluster, round_.round) for round_ in project.cluster_rounds] == [
         (cycle, cluster, number)
         for cycle in (1, 2)
         for cluster in ("east", "west")
@@ -37,7 +37,7 @@ def test_the_best_models_cycle_is_told(project):
 
 
 def test_a_cluster_without_data_is_left_out_with_a_notice(project):
-    notices = [one for one in project.document["notices"] if "left out" in one]
+    notices = [notice for notice in project.document["notices"] if "left out" in notice]
 
     assert len(notices) == 1
     assert notices[0].startswith("The cluster north is left out.")
@@ -46,8 +46,8 @@ def test_a_cluster_without_data_is_left_out_with_a_notice(project):
 def test_learners_stay_in_their_cluster_and_share_all_rows(world, project):
     loaded = payloads_of(world, project, "data_loaded")
 
-    assert sorted(one.actor.cluster for one in loaded) == ["east", "east", "west", "west"]
-    assert sum(one.payload.rows for one in loaded) == 4500
+    assert sorted(item.actor.cluster for item in loaded) == ["east", "east", "west", "west"]
+    assert sum(item.payload.rows for item in loaded) == 4500
 
 
 def test_the_served_model_of_all_clusters_knows_digits_that_no_learner_had(world, project):

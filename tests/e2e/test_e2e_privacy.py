@@ -41,11 +41,11 @@ def project(world, tmp_path_factory):
 def test_it_ends_well_when_the_budget_is_spent(project):
     assert (project.stage, project.failure) == (Stage.COMPLETED, None)
     assert len(project.rounds) == 2
-    assert any("privacy budget is spent" in one for one in project.document["notices"])
+    assert any("privacy budget is spent" in notice for notice in project.document["notices"])
 
 
 def test_every_cycle_tells_what_was_spent(project):
-    spent = [one.epsilon for one in project.rounds]
+    spent = [round_.epsilon for round_ in project.rounds]
 
     assert spent == pytest.approx([epsilon_after(2, PRIVATE), epsilon_after(3, PRIVATE)])
     assert privacy(project) == f"epsilon {spent[-1]:.4g} spent of {BUDGET:g}, delta 1e-05"
@@ -59,4 +59,4 @@ def test_mlflow_has_it_as_steps(project, world):
         timeout=120,
     )
 
-    assert [one["step"] for one in answer.json()["metrics"]] == [1, 2]
+    assert [metric["step"] for metric in answer.json()["metrics"]] == [1, 2]

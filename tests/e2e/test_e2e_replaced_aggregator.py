@@ -18,7 +18,7 @@ WAITING_FIT = f"""{FIT}        self.fits = getattr(self, "fits", 0) + 1
 
 
 def instances_of(project, role):
-    return [one["instance"] for one in project.document["actors"] if one["role"] == role]
+    return [actor["instance"] for actor in project.document["actors"] if actor["role"] == role]
 
 
 def test_a_killed_cluster_aggregator_is_replaced_and_joins_again(world, tmp_path):
@@ -37,7 +37,7 @@ def test_a_killed_cluster_aggregator_is_replaced_and_joins_again(world, tmp_path
     )
     until(
         lambda: (
-            {one.cluster for one in world.client.project(project_id).cluster_rounds}
+            {round_.cluster for round_ in world.client.project(project_id).cluster_rounds}
             == {"east", "west"}
         ),
         240,
@@ -55,19 +55,19 @@ def test_a_killed_cluster_aggregator_is_replaced_and_joins_again(world, tmp_path
     new = instances_of(world.client.project(project_id), Role.CLUSTER_AGGREGATOR)[-1]
     joined = until(
         lambda: [
-            one.event
-            for one in world.client.events(project_id)
-            if one.event.kind == "learner_joined" and one.event.payload.learner == new
+            event.event
+            for event in world.client.events(project_id)
+            if event.event.kind == "learner_joined" and event.event.payload.learner == new
         ],
         180,
         "it joined the root",
     )
     gate.touch()
     project = world.finished(project_id)
-    assert [one.actor.role for one in joined] == [Role.AGGREGATOR]
+    assert [item.actor.role for item in joined] == [Role.AGGREGATOR]
     assert (project.stage, project.failure) == (Stage.COMPLETED, None)
-    assert [one.round for one in project.rounds] == [1, 2, 3]
-    last = {one.cluster for one in project.cluster_rounds if one.cycle == 3}
+    assert [round_.round for round_ in project.rounds] == [1, 2, 3]
+    last = {round_.cluster for round_ in project.cluster_rounds if round_.cycle == 3}
     assert last == {"east", "west"}
     (lost,) = project.document["learner_failures"]
     assert (lost["instance"], lost["is_replaced"]) == (killed, True)

@@ -17,10 +17,12 @@ def test_the_api_refuses_strangers(world):
 
 def test_no_secret_is_in_an_argument_or_a_log(world):
     below = psutil.Process(world.suite.pid).children(recursive=True)
-    arguments = [Path(f"/proc/{one.pid}/cmdline") for one in below]
+    arguments = [Path(f"/proc/{item.pid}/cmdline") for item in below]
     logs = [*(world.state / "logs").iterdir()]
 
-    text = "".join(one.read_text(errors="replace") for one in [*arguments, *logs] if one.exists())
+    text = "".join(
+        item.read_text(errors="replace") for item in [*arguments, *logs] if item.exists()
+    )
 
     assert len(below) > 5
     assert len(logs) > 4

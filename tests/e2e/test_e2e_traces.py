@@ -44,10 +44,10 @@ def project(world, tmp_path_factory):
 def trace(world, collector, project):
     """Return the id of the project's trace, when everybody has sent what belongs to it."""
     assert (project.stage, project.failure) == (Stage.COMPLETED, None)
-    first = next(one for one in collector.spans() if one.name == "POST /api/flops/projects")
+    first = next(span for span in collector.spans() if span.name == "POST /api/flops/projects")
     late = {(MODEL_SERVER, "load the model"), (WORKER, "Locate"), (WORKER, "event model_serving")}
     until(
-        lambda: late <= {(one.service, one.name) for one in collector.spans(first.trace)},
+        lambda: late <= {(span.service, span.name) for span in collector.spans(first.trace)},
         what="the last spans",
     )
     return first.trace
@@ -75,7 +75,7 @@ def test_everybody_who_took_part_is_in_the_trace(collector, trace):
         ("flops-learner", {"learner", "load the model", "load the data", "fit", "evaluate"}),
         ("flops-ml-data-server", {"claim", "read"}),
     ],
-    ids=lambda one: one if isinstance(one, str) else "",
+    ids=lambda item: item if isinstance(item, str) else "",
 )
 def test_a_service_tells_its_part(collector, trace, service, names):
     assert collector.names(service, trace) >= names
@@ -83,11 +83,11 @@ def test_a_service_tells_its_part(collector, trace, service, names):
 
 def test_the_trace_is_one_tree(collector, trace):
     spans = collector.spans(trace)
-    known = {one.id for one in spans}
+    known = {span.id for span in spans}
 
-    assert [one.name for one in spans if not one.parent] == ["POST /api/flops/projects"]
+    assert [span.name for span in spans if not span.parent] == ["POST /api/flops/projects"]
     # What still runs, the model server, sends its own span when it ends.
-    assert len({one.parent for one in spans if one.parent} - known) == 1
+    assert len({span.parent for span in spans if span.parent} - known) == 1
 
 
 @pytest.mark.parametrize(
@@ -95,19 +95,19 @@ def test_the_trace_is_one_tree(collector, trace):
     [("fit", {"round 1", "round 2"}), ("evaluate", {"round 1", "round 2"})],
 )
 def test_a_learners_work_is_part_of_the_aggregators_round(collector, trace, child, parents):
-    spans = {one.id: one for one in collector.spans(trace)}
-    above = [spans[one.parent] for one in spans.values() if one.name == child]
+    spans = {span.id: span for span in collector.spans(trace)}
+    above = [spans[span.parent] for span in spans.values() if span.name == child]
 
-    assert {(one.service, one.name) for one in above} == {
+    assert {(item.service, item.name) for item in above} == {
         ("flops-aggregator", name) for name in parents
     }
 
 
 def test_what_a_data_server_does_is_part_of_a_learners_loading(collector, trace):
-    spans = {one.id: one for one in collector.spans(trace)}
-    above = [spans[one.parent] for one in spans.values() if one.name in {"claim", "read"}]
+    spans = {span.id: span for span in collector.spans(trace)}
+    above = [spans[span.parent] for span in spans.values() if span.name in {"claim", "read"}]
 
-    assert {(one.service, one.name) for one in above} == {("flops-learner", "load the data")}
+    assert {(item.service, item.name) for item in above} == {("flops-learner", "load the data")}
 
 
 @pytest.mark.parametrize("name", ["manager-worker", "learner", "aggregator"])
@@ -121,7 +121,7 @@ def test_log_lines_name_the_trace(world, trace, name):
 
 def test_mock_data_have_a_trace_of_their_own(collector, project):
     spans = collector.spans()
-    (first,) = (one for one in spans if one.name == "POST /api/flops/mocks")
+    (first,) = (span for span in spans if span.name == "POST /api/flops/mocks")
 
     assert collector.services(first.trace) >= {"flops-mock_data_provider", "flops-ml-data-server"}
     assert "store" in collector.names("flops-ml-data-server", first.trace)
@@ -130,13 +130,13 @@ def test_mock_data_have_a_trace_of_their_own(collector, project):
 def test_a_prediction_is_part_of_the_callers_trace_and_of_no_other(collector, world, project):
     samples = fetch_samples(world.suite.network.data_server(1), "mnist")
     url = f"{project.model_url}/invocations"
-    document = {"inputs": [list(map(float, one)) for one in samples.inputs[:3]]}
+    document = {"inputs": [list(map(float, input_)) for input_ in samples.inputs[:3]]}
 
     for headers in ({}, {"traceparent": PARENT}):
         answer = requests.post(url, json=document, headers=headers, timeout=120)
         assert answer.ok, answer.text
 
     until(lambda: collector.names(MODEL_SERVER, TRACE), what="the prediction's span")
-    assert [one.parent for one in collector.spans() if one.name == "predict"] == [
+    assert [span.parent for span in collector.spans() if span.name == "predict"] == [
         "00f067aa0ba902b7"
     ]

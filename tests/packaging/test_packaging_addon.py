@@ -13,14 +13,14 @@ from marshmallow import Schema, fields
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = json.loads((ROOT / "addon" / "manifest.json").read_text())
-SERVICES = {one["service_name"]: one for one in MANIFEST["services"]}
+SERVICES = {service["service_name"]: service for service in MANIFEST["services"]}
 COMPOSE = {
-    name: one
-    for name, one in yaml.safe_load((ROOT / "compose" / "management.yml").read_text())[
+    name: item
+    for name, item in yaml.safe_load((ROOT / "compose" / "management.yml").read_text())[
         "services"
     ].items()
     # What is in a profile runs only where somebody asks for it.
-    if not one.get("profiles")
+    if not item.get("profiles")
 }
 
 # How the parts are called in compose's network, and in the one of a root's addons.
@@ -125,7 +125,7 @@ def test_a_part_is_told_the_same_as_in_compose(name):
 
 @pytest.mark.parametrize("name", OF_COMPOSE)
 def test_a_part_has_the_same_ports_as_in_compose(name):
-    published = [as_in_the_addon(one).split(":")[-2:] for one in COMPOSE[name].get("ports", ())]
+    published = [as_in_the_addon(port).split(":")[-2:] for port in COMPOSE[name].get("ports", ())]
 
     ports = SERVICES[OF_COMPOSE[name]].get("ports", {})
     assert ports == {f"{inside}/tcp": outside for outside, inside in published}
@@ -133,12 +133,12 @@ def test_a_part_has_the_same_ports_as_in_compose(name):
 
 @pytest.mark.parametrize("name", OF_COMPOSE)
 def test_a_part_keeps_its_data_where_compose_keeps_them(name):
-    kept = [one for one in COMPOSE[name].get("volumes", ()) if not one.startswith("./")]
+    kept = [volume for volume in COMPOSE[name].get("volumes", ()) if not volume.startswith("./")]
 
     volumes = SERVICES[OF_COMPOSE[name]].get("volumes", [])
-    assert volumes == [f"flops_{one}" for one in kept]
-    assert {one.partition(":")[0] for one in volumes} <= {
-        one["name"] for one in MANIFEST["volumes"]
+    assert volumes == [f"flops_{item}" for item in kept]
+    assert {volume.partition(":")[0] for volume in volumes} <= {
+        volume["name"] for volume in MANIFEST["volumes"]
     }
 
 

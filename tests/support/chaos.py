@@ -22,9 +22,9 @@ TRAININGS = {
 def actors(module, project_id):
     """Return the processes of a project that run ``module``."""
     return [
-        one
-        for one in psutil.process_iter()
-        if runs(one, module) and _environment(one).get("FLOPS_PROJECT_ID") == project_id
+        item
+        for item in psutil.process_iter()
+        if runs(item, module) and _environment(item).get("FLOPS_PROJECT_ID") == project_id
     ]
 
 
@@ -69,4 +69,4 @@ def tracked(world, project):
             return None
         return answer.json()["metrics"] if answer.ok else None
 
-    return {one["step"]: one["value"] for one in until(history, 60, "MLflow answers")}
+    return {item["step"]: item["value"] for item in until(history, 60, "MLflow answers")}

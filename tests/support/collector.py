@@ -58,19 +58,22 @@ class Collector:
     def spans(self, trace: str = "") -> list[Collected]:
         """Return all spans so far, or those of one trace."""
         with self._lock:
-            return [one for one in self._spans if trace in {"", one.trace}]
+            return [span for span in self._spans if trace in {"", span.trace}]
 
     def services(self, trace: str) -> set[str]:
         """Return who sent spans of a trace."""
-        return {one.service for one in self.spans(trace)}
+        return {span.service for span in self.spans(trace)}
 
     def names(self, service: str, trace: str = "") -> set[str]:
         """Return how a service's spans are called."""
-        return {one.name for one in self.spans(trace) if one.service == service}
+        return {span.name for span in self.spans(trace) if span.service == service}
 
 
 def _attributes(owner: Any) -> dict[str, Any]:
-    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in owner.attributes}
+    return {
+        attribute.key: getattr(attribute.value, attribute.value.WhichOneof("value"))
+        for attribute in owner.attributes
+    }
 
 
 @contextmanager

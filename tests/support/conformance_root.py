@@ -96,7 +96,7 @@ class Root:
         """Return the name of an active cluster, and what its resource API says of its workers."""
         self.require_workers()
         clusters = self.ask("GET", "/api/clusters/active", token="").json()
-        cluster = next(one for one in clusters if one.get("active_nodes"))
+        cluster = next(cluster for cluster in clusters if cluster.get("active_nodes"))
         url = f"http://{cluster['ip']}:11012/api/v1/resources/?active=true"
         return cluster["candidate_name"], self._reach(url).json()
 
@@ -113,7 +113,7 @@ class Root:
         """Create an application with a name that nobody has; return its id."""
         name = f"conf{secrets.token_hex(6)}"
         answer = self.ask("POST", "/api/application/", json=an_sla(name, *microservices))
-        found = [one for one in json.loads(answer.json()) if one["application_name"] == name]
+        found = [item for item in json.loads(answer.json()) if item["application_name"] == name]
         return found[0]["applicationID"]
 
     def create_services(self, application_id: str, *microservices: Any) -> requests.Response:
@@ -160,7 +160,7 @@ class Root:
 
         def look() -> dict[str, Any] | None:
             instances = self.service(service_id)["instance_list"]
-            found = [one for one in instances if one["status"] in statuses]
+            found = [instance for instance in instances if instance["status"] in statuses]
             return found[0] if found else None
 
         return self.until(look, f"{service_id} is {' or '.join(statuses)}")
@@ -168,7 +168,7 @@ class Root:
     def require_workers(self) -> None:
         """Skip the test unless something can run here."""
         clusters = self.ask("GET", "/api/clusters/active", token="").json()
-        if not any(one.get("active_nodes") for one in clusters):
+        if not any(cluster.get("active_nodes") for cluster in clusters):
             pytest.skip("this root has no active cluster with a worker")
 
     def tidy(self) -> None:
@@ -183,9 +183,9 @@ class Root:
     def _inventory(self) -> dict[str, list[str]]:
         """Return the services of each application with the checks' namespace."""
         return {
-            one["applicationID"]: one["microservices"]
-            for one in self.applications()
-            if one["application_namespace"] == NAMESPACE
+            application["applicationID"]: application["microservices"]
+            for application in self.applications()
+            if application["application_namespace"] == NAMESPACE
         }
 
     def _delete(self, application_id: str) -> None:

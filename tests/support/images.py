@@ -97,7 +97,7 @@ class ImageRegistry:
     def image(self, reference: str, architecture: str) -> dict:
         """Return the manifest of one platform of an image."""
         entries = self.manifest(reference)["manifests"]
-        digests = {one["platform"]["architecture"]: one["digest"] for one in entries}
+        digests = {entry["platform"]["architecture"]: entry["digest"] for entry in entries}
         return self.manifest(f"{reference.rpartition(':')[0]}@{digests[architecture]}")
 
     def layers(self, reference: str, architecture: str = "amd64") -> list[str]:

@@ -125,17 +125,17 @@ class World:
 
     def has(self, *subjects: Project | Mock) -> "World":
         """Store projects and mocks, in place of those with the same id."""
-        for one in subjects:
-            store = self.projects if isinstance(one, Project) else self.mocks
-            store.remove(one.id)
-            store.add(Record(one))
+        for subject in subjects:
+            store = self.projects if isinstance(subject, Project) else self.mocks
+            store.remove(subject.id)
+            store.add(Record(subject))
         return self
 
     def tells(self, *events: Event) -> "World":
         """Go on with the history of the sample project."""
-        for one in events:
+        for event in events:
             number = len(self.history.after(PROJECT_ID, 0, 10_000)) + 1
-            self.history.append(PROJECT_ID, replace(one, event_id=f"event-{number}"))
+            self.history.append(PROJECT_ID, replace(event, event_id=f"event-{number}"))
         return self
 
     def stored(self) -> Sequence[Project]:

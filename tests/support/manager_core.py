@@ -117,7 +117,7 @@ def two_clusters(rows=None):
         a_node("node-3", "west"),
         a_node("node-4", "west"),
     )
-    return a_landscape(nodes, rows or {one.name: {"mnist": 1000} for one in nodes})
+    return a_landscape(nodes, rows or {node.name: {"mnist": 1000} for node in nodes})
 
 
 def a_project(project_id="0123456789ab", **changes):
@@ -201,7 +201,7 @@ def walked(project, *events):
 
 def an_event(project, instance, kind, payload=None, **changes):
     """Return what the service ``instance`` of a project (or mock) says."""
-    service = next(one for one in services_of(project) if one.instance == instance)
+    service = next(item for item in services_of(project) if item.instance == instance)
     event = Event(
         event_id=uuid4().hex,
         project_id=project.id,
@@ -251,7 +251,7 @@ class Core:
         self.clock = MovableClock()
         landscape = landscape or a_landscape()
         self.orchestrator = MemoryOrchestrator(landscape.nodes)
-        addresses = {one.label: one.data_address for one in landscape.nodes}
+        addresses = {node.label: node.data_address for node in landscape.nodes}
         self.data_servers = MemoryDataServers(
             {addresses[label]: stats for label, stats in landscape.data.items()}
         )
@@ -316,7 +316,7 @@ class Core:
         ]
 
     def running(self):
-        return {one.split("x")[0] for one in self.orchestrator.running()}
+        return {item.split("x")[0] for item in self.orchestrator.running()}
 
     def until_stage(self, project_id, stage):
         return until(
@@ -328,8 +328,8 @@ class Core:
         """Wait until the project's services of ``role`` are deployed; return their names."""
 
         def deployed():
-            there = [one for one in self.project(project_id).present(role) if one.job_id]
-            return [one.instance for one in there] if len(there) >= count else []
+            there = [item for item in self.project(project_id).present(role) if item.job_id]
+            return [item.instance for item in there] if len(there) >= count else []
 
         return until(deployed, what=f"{count} {role} run")
 

@@ -95,7 +95,7 @@ class World:
 
     def children(self) -> list[psutil.Process]:
         """Return everything that the orchestrator of this world started."""
-        root = next(one for one in self.suite.children if one.name == "local-oakestra")
+        root = next(child for child in self.suite.children if child.name == "local-oakestra")
         return psutil.Process(root.pid).children(recursive=True)
 
     def process_of(self, instance: str) -> psutil.Process:
@@ -135,9 +135,9 @@ class World:
         services = requests.get(f"{root}/api/services/", headers=headers, timeout=120).json()
         name = project_application(project_id)
         return [
-            one["microservice_name"]
-            for one in requests.models.complexjson.loads(services)
-            if one["app_name"] == name
+            item["microservice_name"]
+            for item in requests.models.complexjson.loads(services)
+            if item["app_name"] == name
         ]
 
 

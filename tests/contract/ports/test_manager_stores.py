@@ -109,14 +109,14 @@ class ProjectStoreContract:
 
         items, total = store.list(None, None, 1, 1)
 
-        assert ([one.id for one in items], total) == (["p2"], 3)
+        assert ([item.id for item in items], total) == (["p2"], 3)
 
     def test_an_owner_sees_their_own_of_the_stage_they_ask_for(self, store):
         store.add(Record(a_project("p1", customer_id="anna", stage=Stage.FAILED)))
         store.add(Record(a_project("p2", customer_id="anna", stage=Stage.TRAINING)))
         store.add(Record(a_project("p3", customer_id="ben", stage=Stage.FAILED)))
 
-        assert [one.id for one in store.list("anna", Stage.FAILED, 0, 9)[0]] == ["p1"]
+        assert [item.id for item in store.list("anna", Stage.FAILED, 0, 9)[0]] == ["p1"]
         assert store.list("anna", None, 0, 9)[1] == 2
         assert store.list(None, Stage.FAILED, 0, 9)[1] == 2
 
@@ -137,8 +137,8 @@ class ProjectStoreContract:
         store.add(Record(a_project("p2", stage=Stage.COMPLETED, updated_at=then)))
         store.add(Record(a_project("p3", stage=Stage.COMPLETED)))
 
-        assert {one.id for one in store.active(NOW)} == {"p1"}
-        assert {one.id for one in store.active(NOW - timedelta(seconds=30))} == {"p1", "p3"}
+        assert {item.id for item in store.active(NOW)} == {"p1"}
+        assert {item.id for item in store.active(NOW - timedelta(seconds=30))} == {"p1", "p3"}
 
 
 class TestMemoryProjectStore(ProjectStoreContract):
@@ -174,8 +174,8 @@ class TestMongoProjectStore(ProjectStoreContract):
         store.add(Record(a_project("p1"), 0, (Pending(Place()),)))
         database["projects"].insert_one({"_id": "odd", "stage": "training", "is_deleted": False})
 
-        assert [one.id for one in store.active(NOW)] == ["p1"]
-        assert [one.id for one in store.list(None, None, 0, 10)[0]] == ["p1"]
+        assert [item.id for item in store.active(NOW)] == ["p1"]
+        assert [item.id for item in store.list(None, None, 0, 10)[0]] == ["p1"]
         assert "What is stored as odd cannot be read" in caplog.text
         with pytest.raises(UnreadableRecordError):
             store.get("odd")
@@ -199,7 +199,7 @@ class MockStoreContract:
         store.add(Record(a_mock("m1", stage=MockStage.PROVIDING)))
         store.add(Record(a_mock("m2", stage=MockStage.FAILED)))
 
-        assert [one.id for one in store.active(NOW)] == ["m1"]
+        assert [item.id for item in store.active(NOW)] == ["m1"]
 
 
 class TestMemoryMockStore(MockStoreContract):
@@ -244,7 +244,7 @@ class EventStoreContract:
         for number in range(5):
             store.append("p1", a_notice(str(number), f"e{number}"))
 
-        assert [one.seq for one in store.after("p1", 2, 2)] == [3, 4]
+        assert [item.seq for item in store.after("p1", 2, 2)] == [3, 4]
         assert list(store.after("p1", 5, 2)) == []
 
     def test_an_event_comes_back_as_the_document_that_was_sent(self, store):

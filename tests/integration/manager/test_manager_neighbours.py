@@ -93,14 +93,14 @@ def test_a_confirmed_result_is_told_to_its_actor_and_taken_off_the_broker(broker
 
     actor.publish(TOPICS.result(OBSERVER), encode(event), retain=True)
 
-    until(lambda: event.event_id in {one.payload.event_id for one in orders})
+    until(lambda: event.event_id in {order.payload.event_id for order in orders})
     retained = []
     with MqttConnection(settings_for(broker), "whoever comes later") as later:
         later.subscribe(TOPICS.result(OBSERVER), lambda _, data: retained.append(data))
         later.subscribe(TOPICS.events, lambda _, data: retained.append(data))
         later.publish(TOPICS.events, b"the end")
         until(lambda: b"the end" in retained)
-    assert [one for one in retained if one] == [b"the end"]
+    assert [item for item in retained if item] == [b"the end"]
 
 
 def test_a_result_that_nobody_confirmed_comes_again(broker, bus, actor):
@@ -160,7 +160,7 @@ def test_nonsense_and_lies_are_dropped(bus, actor):
     actor.publish(TOPICS.events, encode(a_notice("the truth")))
 
     until(lambda: heard)
-    assert [one.payload.message for one in heard] == ["the truth"]
+    assert [message.payload.message for message in heard] == ["the truth"]
 
 
 def test_the_managers_own_announcements_are_not_heard_by_itself(bus, actor):
@@ -175,7 +175,7 @@ def test_the_managers_own_announcements_are_not_heard_by_itself(bus, actor):
     bus.publish(a_notice("an actor's"), "project")
 
     until(lambda: len(seen) == 2 and heard)
-    assert [one.payload.message for one in heard] == ["an actor's"]
+    assert [message.payload.message for message in heard] == ["an actor's"]
 
 
 def test_a_broker_that_is_away_is_said_to_be():

@@ -76,8 +76,8 @@ class Manager:
     def is_served_by_the_last_started(self):
         process = psutil.Process(self.processes["api"].pid)
         return any(
-            one.status == psutil.CONN_LISTEN and one.laddr.port == self.port
-            for one in process.net_connections()
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == self.port
+            for connection in process.net_connections()
         )
 
     def call(self, method, path, **kwargs):
@@ -146,7 +146,7 @@ def services(manager):
         listed = client.request("GET", f"/api/services/{application['applicationID']}")
         # The manager may have removed the application since it was listed.
         if listed.status_code != HTTPStatus.NOT_FOUND:
-            found += [one["microservice_name"][:3] for one in _decoded(listed)]
+            found += [item["microservice_name"][:3] for item in _decoded(listed)]
     return sorted(found)
 
 

@@ -94,7 +94,9 @@ def race(core, project_id, verbs):
         thread.start()
     cast = Cast(core)
     until(
-        lambda: cast.act() or not any(one.is_alive() for one in threads), 60, "all have had answers"
+        lambda: cast.act() or not any(thread.is_alive() for thread in threads),
+        60,
+        "all have had answers",
     )
     return errors, cast
 

@@ -37,7 +37,7 @@ def traced(collector):
 
     def spans():
         tracing.stop()
-        return {one.name: one for one in collector.spans()}
+        return {span.name: span for span in collector.spans()}
 
     yield spans
     tracing.stop()
@@ -70,8 +70,8 @@ def test_what_has_nothing_above_belongs_to_the_process(collector):
         pass
     tracing.stop()
 
-    spans = {one.name: one for one in collector.spans()}
-    assert {one.trace for one in spans.values()} == {TRACE}
+    spans = {span.name: span for span in collector.spans()}
+    assert {span.trace for span in spans.values()} == {TRACE}
     assert spans["learner"].parent == "00f067aa0ba902b7"
     assert spans["round"].parent == spans["later"].parent == spans["learner"].id
 
@@ -178,7 +178,7 @@ def test_a_request_that_only_looks_is_a_span_where_its_caller_traces(traced, col
     client.get(PROJECTS, headers=by("ada's", traceparent=PARENT))
 
     traced()
-    assert [(one.name, one.trace) for one in collector.spans()] == [(f"GET {PROJECTS}", TRACE)]
+    assert [(span.name, span.trace) for span in collector.spans()] == [(f"GET {PROJECTS}", TRACE)]
 
 
 def test_without_traces_a_project_has_none():
@@ -186,7 +186,7 @@ def test_without_traces_a_project_has_none():
 
     world.api().test_client().post(PROJECTS, json=SLA, headers=by("ada's"))
 
-    assert [one.trace for one in world.stored()] == [""]
+    assert [item.trace for item in world.stored()] == [""]
 
 
 def test_a_request_to_an_application_is_part_of_the_callers_trace(traced):
@@ -202,4 +202,4 @@ def test_a_request_to_an_application_is_part_of_the_callers_trace(traced):
         scope = {"type": "http", "path": path, "headers": headers}
         asyncio.run(watched(scope, nothing, nothing))
 
-    assert {name: one.trace for name, one in traced().items()} == {"/one": TRACE}
+    assert {name: item.trace for name, item in traced().items()} == {"/one": TRACE}

@@ -183,7 +183,7 @@ class World:
     def train(self) -> None:
         """Train to the end and keep the exit codes."""
         aggregator, *learners = self.start_training()
-        self.codes = [aggregator.wait(300), *[one.wait(300) for one in learners]]
+        self.codes = [aggregator.wait(300), *[learner.wait(300) for learner in learners]]
 
     def environment(self, instance: str) -> dict[str, str]:
         return {

@@ -45,7 +45,7 @@ def clustered_world(new_world):
     doomed.wait(300)
     (world.folder / "go").touch()
     replacement = world.start_cluster(2, "cag2again")
-    world.codes = [one.wait(300) for one in (root, first, replacement, *learners)]
+    world.codes = [item.wait(300) for item in (root, first, replacement, *learners)]
     return world
 
 
@@ -74,7 +74,7 @@ def test_the_root_tells_its_cycles_with_a_row_for_each_cluster(clustered_world):
         if event.actor.role is Role.AGGREGATOR
     ]
 
-    assert [(one.round, one.cycle, one.is_cycle) for one in cycles] == [
+    assert [(cycle.round, cycle.cycle, cycle.is_cycle) for cycle in cycles] == [
         (1, 1, True),
         (2, 2, True),
         (3, 3, True),
@@ -86,13 +86,13 @@ def test_the_root_tells_its_cycles_with_a_row_for_each_cluster(clustered_world):
 
 
 def test_a_cluster_tells_its_rounds_in_each_cycle(clustered_world):
-    told = [(one.cycle, one.round) for one in told_in(clustered_world, "cluster1")]
+    told = [(item.cycle, item.round) for item in told_in(clustered_world, "cluster1")]
 
     assert told == [(cycle, number) for cycle in (1, 2, 3) for number in (1, 2)]
 
 
 def test_a_replaced_aggregator_joins_again(clustered_world):
-    told = [(one.cycle, one.round) for one in told_in(clustered_world, "cluster2")]
+    told = [(item.cycle, item.round) for item in told_in(clustered_world, "cluster2")]
 
     assert told[-2:] == [(3, 1), (3, 2)]
 

@@ -183,5 +183,5 @@ def test_spoilt_frames_are_the_message_itself_or_a_wire_error(spoilt):
         for data in spoil(list(message_frames(message)), *spoilt):
             found.append(assembler.feed(*read_frame(data)))  # noqa: PERF401 - until one raises
 
-    for one in filter(None, found):
-        np.testing.assert_array_equal(one.content["arrays"].to_numpy_ndarrays()[0], FLOATS)
+    for item in filter(None, found):
+        np.testing.assert_array_equal(item.content["arrays"].to_numpy_ndarrays()[0], FLOATS)

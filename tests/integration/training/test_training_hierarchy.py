@@ -157,7 +157,7 @@ def test_three_levels_train_together_and_end_with_the_root(tree):
     np.testing.assert_allclose(result, 2 * 2 * 3)
     assert middle.end.result(300) == Ended("")
     assert [leaf.end.result(300), learner.result(300)] == [Ended("the parent has ended")] * 2
-    until(lambda: not [one for one in threading.enumerate() if one.name.startswith("grid")])
+    until(lambda: not [item for item in threading.enumerate() if item.name.startswith("grid")])
 
 
 def test_a_cluster_that_is_cut_off_costs_its_cycle_and_joins_again(tree):
@@ -185,7 +185,7 @@ def test_a_cluster_that_is_cut_off_costs_its_cycle_and_joins_again(tree):
     line.close()
 
     np.testing.assert_allclose([result[0], again[0]], [1.0, 3.0])
-    rows = [{row.learner: row.error for row in one.learners} for one in root.watch.completed]
+    rows = [{row.learner: row.error for row in item.learners} for item in root.watch.completed]
     assert "south is gone" in rows[0]["south"]
     assert rows[1] == {"north": "", "south": ""}
 

@@ -79,7 +79,7 @@ def test_a_learner_that_says_nothing_is_taken_for_frozen_but_not_while_it_works(
         until(lambda: len(presences) == 3, what="both came, one left")
         release.set()
 
-    assert [(one.learner, one.is_present) for one in presences[:3]] == [
+    assert [(presence.learner, presence.is_present) for presence in presences[:3]] == [
         ("b", True),
         ("s", True),
         ("s", False),

@@ -33,7 +33,9 @@ def test_the_result_names_the_registered_model(trained_world):
 def test_every_round_is_told_with_a_row_for_each_learner(trained_world):
     rounds = [event.payload for event in trained_world.manager.heard(Kind.ROUND_COMPLETED)]
 
-    told = [(one.round, [(row.learner, row.samples) for row in one.learners]) for one in rounds]
+    told = [
+        (round_.round, [(row.learner, row.samples) for row in round_.learners]) for round_ in rounds
+    ]
     rows = [("learner1", 100), ("learner2", 100)]
     assert told == [(1, rows), (2, rows)]
 
@@ -41,7 +43,7 @@ def test_every_round_is_told_with_a_row_for_each_learner(trained_world):
 def test_learners_tell_what_they_trained(trained_world):
     finished = [event.payload for event in trained_world.manager.heard(Kind.FINISHED)]
 
-    assert [(one.rounds, one.samples) for one in finished] == [(2, 100)] * 2
+    assert [(item.rounds, item.samples) for item in finished] == [(2, 100)] * 2
 
 
 def test_the_model_can_be_loaded_and_predicts(trained_world, monkeypatch):
@@ -175,15 +177,18 @@ def test_an_aggregator_that_is_killed_goes_on_after_its_checkpoint(world, traine
     aggregator.wait(300)
     (world.folder / "go").touch()
     again = world.start("aggregator", "aggregator")
-    codes = [again.wait(300), *[one.wait(300) for one in learners]]
+    codes = [again.wait(300), *[learner.wait(300) for learner in learners]]
 
     url = world.mlflow_url
     client = mlflow.MlflowClient(url, registry_uri=url)
     (event,) = world.manager.heard(Kind.TRAINED)
     (same,) = trained_world.manager.heard(Kind.TRAINED)
-    steps = [one.step for one in client.get_metric_history(event.payload.run_id, "accuracy")]
+    steps = [item.step for item in client.get_metric_history(event.payload.run_id, "accuracy")]
     assert codes == [ExitCode.DONE] * 3
-    assert [one.payload.round for one in world.manager.heard(Kind.ROUND_COMPLETED)] == [1, 2]
+    assert [message.payload.round for message in world.manager.heard(Kind.ROUND_COMPLETED)] == [
+        1,
+        2,
+    ]
     assert steps == [1, 2]
     assert len(client.search_runs([event.payload.experiment_id])) == 1
     assert parameters_of(world) == parameters_of(trained_world)

@@ -31,7 +31,7 @@ def test_projects_that_end_at_once_each_have_a_version_of_the_model(url):
         for name in (f"model-{number}" for number in range(MODELS)):
             trained = list(pool.map(publish, [name] * PROJECTS, timeout=120))
 
-            versions = {one.model_version for one in trained}
+            versions = {item.model_version for item in trained}
             assert versions == {str(1 + number) for number in range(PROJECTS)}
             champion = client.get_model_version_by_alias(name, ALIAS)
-            assert champion.run_id in {one.run_id for one in trained}
+            assert champion.run_id in {item.run_id for item in trained}

@@ -28,8 +28,8 @@ class MemoryLogStore:
         identity = (batch.project_id, batch.run, batch.lines[0].number)
         with self._lock:
             known = {
-                (one.stored.batch.project_id, one.stored.batch.run, _first(one.stored))
-                for one in self._kept
+                (item.stored.batch.project_id, item.stored.batch.run, _first(item.stored))
+                for item in self._kept
             }
             if identity in known:
                 return False
@@ -43,7 +43,7 @@ class MemoryLogStore:
     ) -> Sequence[StoredBatch]:
         """See the port."""
         found = self._found(subject_id, actor, node)
-        return [one for one in found if one.seq > seq][:limit]
+        return [item for item in found if item.seq > seq][:limit]
 
     def newest(
         self, subject_id: str, limit: int, actor: str = "", node: str = ""
@@ -54,7 +54,7 @@ class MemoryLogStore:
     def last_number(self, subject_id: str, run: str, before: int) -> int | None:
         """See the port."""
         found = self._found(subject_id, "", "")
-        numbers = [one.batch.lines[-1].number for one in found if _is_before(one, run, before)]
+        numbers = [item.batch.lines[-1].number for item in found if _is_before(item, run, before)]
         return max(numbers, default=None)
 
     def trim(self, subject_id: str, most_characters: int) -> None:
@@ -62,31 +62,33 @@ class MemoryLogStore:
         left = most_characters
         with self._lock:
             gone = []
-            for one in reversed(self._kept):
-                if one.stored.batch.project_id == subject_id:
-                    left -= characters(one.stored.batch)
+            for item in reversed(self._kept):
+                if item.stored.batch.project_id == subject_id:
+                    left -= characters(item.stored.batch)
                     if left < 0:
-                        gone.append(one)
-            self._kept = [one for one in self._kept if one not in gone]
+                        gone.append(item)
+            self._kept = [item for item in self._kept if item not in gone]
 
     def remove(self, subject_id: str) -> None:
         """See the port."""
         with self._lock:
-            self._kept = [one for one in self._kept if one.stored.batch.project_id != subject_id]
+            self._kept = [item for item in self._kept if item.stored.batch.project_id != subject_id]
 
     def remove_before(self, at: datetime) -> None:
         """See the port."""
         with self._lock:
-            self._kept = [one for one in self._kept if one.at >= at]
+            self._kept = [item for item in self._kept if item.at >= at]
 
     def _found(self, subject_id: str, actor: str, node: str) -> list[StoredBatch]:
         with self._lock:
-            kept = [one.stored for one in self._kept if one.stored.batch.project_id == subject_id]
+            kept = [
+                item.stored for item in self._kept if item.stored.batch.project_id == subject_id
+            ]
         return [
-            one
-            for one in kept
-            if actor in {"", one.batch.actor.instance, one.batch.actor.role}
-            and node in {"", one.batch.actor.node}
+            item
+            for item in kept
+            if actor in {"", item.batch.actor.instance, item.batch.actor.role}
+            and node in {"", item.batch.actor.node}
         ]
 
 

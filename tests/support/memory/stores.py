@@ -63,31 +63,35 @@ class MemoryRecords(Generic[T]):
     ) -> tuple[Sequence[T], int]:
         """Return a part of what is stored, newest first."""
         found = [
-            one.subject
-            for one in self._all()
-            if not one.subject.is_deleted
-            and customer_id in {None, one.subject.customer_id}
-            and stage in {None, one.subject.stage}
+            item.subject
+            for item in self._all()
+            if not item.subject.is_deleted
+            and customer_id in {None, item.subject.customer_id}
+            and stage in {None, item.subject.stage}
         ]
-        found.sort(key=lambda one: (one.created_at, one.id), reverse=True)
+        found.sort(key=lambda item: (item.created_at, item.id), reverse=True)
         return found[skip : skip + limit], len(found)
 
     def busy(self) -> Sequence[str]:
         """Return the ids of those whose outbox is not empty."""
-        return [one.subject.id for one in self._all() if one.todo]
+        return [item.subject.id for item in self._all() if item.todo]
 
     def active(self, ended_after: datetime) -> Sequence[T]:
         """Return those that are in no final stage, or only just."""
-        subjects = (one.subject for one in self._all())
-        return [one for one in subjects if not one.stage.is_final or one.updated_at > ended_after]
+        subjects = (item.subject for item in self._all())
+        return [
+            subject
+            for subject in subjects
+            if not subject.stage.is_final or subject.updated_at > ended_after
+        ]
 
     def unfinished(self) -> Sequence[Brief]:
         """Return those that are in no final stage, in brief."""
-        subjects = (one.subject for one in self._all())
+        subjects = (item.subject for item in self._all())
         return [
-            Brief(one.id, one.customer_id, one.stage, one.created_at)
-            for one in subjects
-            if not one.stage.is_final and not one.is_deleted
+            Brief(subject.id, subject.customer_id, subject.stage, subject.created_at)
+            for subject in subjects
+            if not subject.stage.is_final and not subject.is_deleted
         ]
 
     def _all(self) -> tuple[Record[Any], ...]:
@@ -125,7 +129,7 @@ class MemoryEventStore:
         """Return later events in order."""
         with self._lock:
             events = list(self._events.get(subject_id, ()))
-        return [StoredEvent(at + 1, one) for at, one in enumerate(events)][seq : seq + limit]
+        return [StoredEvent(at + 1, event) for at, event in enumerate(events)][seq : seq + limit]
 
     def last(self, subject_id: str) -> int:
         """Return the highest number."""

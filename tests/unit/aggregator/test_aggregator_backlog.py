@@ -43,8 +43,8 @@ class Server:
 
     def log_batch(self, _run_id, metrics):
         self._may_fail("log_batch")
-        self.steps += [one.step for one in metrics if one.key == "round_seconds"]
-        self.samples += [one.step for one in metrics if one.key.startswith("system/")]
+        self.steps += [metric.step for metric in metrics if metric.key == "round_seconds"]
+        self.samples += [metric.step for metric in metrics if metric.key.startswith("system/")]
 
     def get_run(self, _run_id):
         return None
@@ -175,7 +175,7 @@ def test_what_waits_for_its_pause_is_not_done_after_the_end():
     background.close()
 
     assert done == ["once"]
-    until(lambda: not [one for one in threading.enumerate() if isinstance(one, threading.Timer)])
+    until(lambda: not [item for item in threading.enumerate() if isinstance(item, threading.Timer)])
 
 
 def test_the_rounds_that_wait_are_written_when_a_training_fails():

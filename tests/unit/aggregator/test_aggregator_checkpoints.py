@@ -57,7 +57,9 @@ def test_going_on_after_any_round_gives_the_same_parameters(name, tmp_path):
     folders = [tmp_path / str(number) for number in range(ROUNDS)]
     stores = [CheckpointStore(FolderArtifacts(folder)) for folder in folders]
     [folder.mkdir() for folder in folders]
-    undisturbed, first, _ = train(name, Memory(keep=lambda one: stores[one.number - 1].save(one)))
+    undisturbed, first, _ = train(
+        name, Memory(keep=lambda item: stores[item.number - 1].save(item))
+    )
 
     resumed = [train(name, Memory(since=store.latest(pytest.fail))) for store in stores]
 
@@ -67,7 +69,7 @@ def test_going_on_after_any_round_gives_the_same_parameters(name, tmp_path):
         np.testing.assert_array_equal(
             strategy.best.arrays.to_numpy_ndarrays()[0], first.best.arrays.to_numpy_ndarrays()[0]
         )
-    assert [[one.round for one in watch.completed] for _, _, watch in resumed] == [
+    assert [[item.round for item in watch.completed] for _, _, watch in resumed] == [
         [2, 3, 4],
         [3, 4],
         [4],
@@ -151,4 +153,4 @@ def test_not_every_round_needs_one():
 
     run(learners(), memory=Memory(keep=kept.append), rounds=5, checkpoint_every_rounds=2)
 
-    assert [one.round for one in kept] == [2, 4, 5]
+    assert [item.round for item in kept] == [2, 4, 5]

@@ -26,7 +26,9 @@ def _identity():
 
 def towards(target, rate=0.5):
     """Return a fit that moves parameters some way to ``target``: where it begins matters."""
-    return lambda arrays: [np.asarray(one + rate * (target - one), one.dtype) for one in arrays]
+    return lambda arrays: [
+        np.asarray(array + rate * (target - array), array.dtype) for array in arrays
+    ]
 
 
 def three_learners():
@@ -45,8 +47,8 @@ def test_one_cluster_gives_what_classic_mode_gives_in_as_many_rounds(cycles, rou
     cluster = MemoryCluster(three_learners(), rounds=rounds)
     hierarchical, _, _ = run({"cluster": cluster}, first, rounds=cycles)
 
-    for one, other in zip(hierarchical, classic, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+    for item, other in zip(hierarchical, classic, strict=True):
+        np.testing.assert_allclose(item, other, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"QFedAvg"}))
@@ -130,13 +132,15 @@ def test_the_root_counts_cycles_and_its_clusters_rounds_within_them():
 
     _, _, root = run({"cluster": cluster}, rounds=2)
 
-    assert [(one.cycle, one.round, one.is_cycle) for one in root.completed] == [
+    assert [(item.cycle, item.round, item.is_cycle) for item in root.completed] == [
         (1, 1, True),
         (2, 2, True),
     ]
-    told = [(one.cycle, one.round, one.is_cycle) for one in cluster.watch.completed]
+    told = [(item.cycle, item.round, item.is_cycle) for item in cluster.watch.completed]
     assert told == [(1, 1, False), (1, 2, False), (2, 1, False), (2, 2, False)]
-    assert [(one.cycle, one.round) for one in cluster.watch.started] == [one[:2] for one in told]
+    assert [(item.cycle, item.round) for item in cluster.watch.started] == [
+        item[:2] for item in told
+    ]
 
 
 def test_three_levels_give_what_classic_mode_gives_over_the_same_learners():
@@ -161,7 +165,7 @@ def test_in_three_levels_each_counts_the_exchanges_of_the_one_above():
 
     run({"middle": middle}, rounds=2)
 
-    cycles = [one.cycle for one in leaf.watch.completed]
+    cycles = [item.cycle for item in leaf.watch.completed]
     assert cycles == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
     assert {*middle.runs.parents} == {"run of the root"}
     assert {*leaf.runs.parents} == {"run of middle"}
@@ -174,7 +178,10 @@ def test_what_the_roots_strategy_tells_reaches_every_learner():
     run({"cluster": cluster}, strategy=Parametrised("FedProx", {"proximal_mu": 0.25}))
 
     trained = [config for config in learner.seen if "proximal-mu" in config]
-    assert [(one["server-round"], one["proximal-mu"]) for one in trained] == [(1, 0.25), (2, 0.25)]
+    assert [(item["server-round"], item["proximal-mu"]) for item in trained] == [
+        (1, 0.25),
+        (2, 0.25),
+    ]
 
 
 @pytest.mark.parametrize("name", ["FedAdam", "FedAvgM", "FedMedian", "QFedAvg"])
@@ -184,7 +191,7 @@ def test_the_roots_strategy_treats_clusters_as_classic_mode_treats_learners(name
     learners = three_learners()
 
     classic, _, _ = run(learners, rounds=2, strategy=asked)
-    clusters = {letter: MemoryCluster({letter: one}) for letter, one in learners.items()}
+    clusters = {letter: MemoryCluster({letter: item}) for letter, item in learners.items()}
     result, _, _ = run(clusters, rounds=2, strategy=asked)
 
     np.testing.assert_allclose(result[0], classic[0], rtol=1e-5)
@@ -235,7 +242,7 @@ def test_a_cluster_that_can_train_again_counts_again_in_the_next_cycle():
 
     _, _, watch = run({"lonely": lonely, "whole": whole}, rounds=2)
 
-    assert [one.metrics["learners"] for one in watch.completed] == [1, 2]
+    assert [item.metrics["learners"] for item in watch.completed] == [1, 2]
 
 
 def test_too_few_clusters_end_the_project_with_what_each_of_them_said():
@@ -327,4 +334,4 @@ def test_a_cluster_does_not_keep_a_best_model():
 
     run({"c": MemoryCluster(three_learners(), runs=runs, rounds=2)}, rounds=1)
 
-    assert [one.best for one in runs.kept] == [None, None]
+    assert [item.best for item in runs.kept] == [None, None]

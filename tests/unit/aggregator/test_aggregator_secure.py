@@ -22,7 +22,7 @@ from support.walking_model import walking
 
 SECRET = Privacy(secure_aggregation=SecureAggregation(threshold=0.51))
 FIRST = [np.zeros((2, 3), np.float32), np.ones(4), np.array([5, 6])]
-SHARE, MASK, OPEN = (f"query.{one}" for one in ("share_keys", "mask_update", "open_shares"))
+SHARE, MASK, OPEN = (f"query.{item}" for item in ("share_keys", "mask_update", "open_shares"))
 
 
 class Noticing(Nobody):
@@ -90,9 +90,9 @@ def test_the_sum_gives_the_mean_that_all_updates_would_have_given():
     expected = 2 * weighted(steps, samples)
     np.testing.assert_allclose(found[0], FIRST[0] + expected, rtol=1e-6)
     np.testing.assert_allclose(found[1], FIRST[1] + expected, rtol=1e-8)
-    assert [one.dtype for one in found] == [one.dtype for one in FIRST]
+    assert [item.dtype for item in found] == [item.dtype for item in FIRST]
     assert watch.notices == []
-    assert [one.error for one in watch.completed[1].learners] == [""] * 4
+    assert [learner.error for learner in watch.completed[1].learners] == [""] * 4
 
 
 def test_whole_numbers_do_not_leave():
@@ -146,7 +146,12 @@ def test_who_is_lost_before_its_update_came_is_left_out_of_the_mean(step, fail):
     np.testing.assert_allclose(found[0], expected, rtol=1e-6)
     notice = "round 1: dropped out while the secure sum was unmasked. learner2: "
     assert watch.notices[0].startswith(notice)
-    assert [bool(one.error) for one in watch.completed[0].learners] == [False, False, True, False]
+    assert [bool(learner.error) for learner in watch.completed[0].learners] == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_who_is_lost_afterwards_is_in_it():
@@ -251,7 +256,7 @@ def test_noise_of_the_aggregator_hides_one_learner_in_the_sum():
     assert found[0].std() == pytest.approx(1.5 * 2.0 / 4, rel=0.02)
     assert abs(found[0].mean()) < 0.02
     assert watch.completed[0].metrics["epsilon"] == epsilon_after(1, private)
-    assert all("within-norm" not in dict(one.replies)["train"].content for one in crowd.values())
+    assert all("within-norm" not in dict(item.replies)["train"].content for item in crowd.values())
 
 
 def test_in_clusters_each_aggregator_sees_the_sum_of_its_own_learners():

@@ -107,7 +107,7 @@ def test_each_round_is_told_with_its_metrics():
 
     _, strategy, watch = run(learners, rounds=2)
 
-    assert [one.round for one in watch.started] == [1, 2]
+    assert [item.round for item in watch.started] == [1, 2]
     completed = watch.completed[0]
     assert completed.loss == pytest.approx(1.75)
     assert completed.accuracy == pytest.approx(0.5)
@@ -122,9 +122,9 @@ def test_a_round_tells_how_many_bytes_went_down_and_came_up():
     _, _, watch = run({"a": Learner(), "b": Learner()}, model, rounds=2)
 
     # To each of two learners for training and for evaluation, and back after training.
-    for one in watch.completed:
-        assert one.metrics["bytes_down"] == pytest.approx(4 * 400_000, rel=0.02)
-        assert one.metrics["bytes_up"] == pytest.approx(2 * 400_000, rel=0.02)
+    for item in watch.completed:
+        assert item.metrics["bytes_down"] == pytest.approx(4 * 400_000, rel=0.02)
+        assert item.metrics["bytes_up"] == pytest.approx(2 * 400_000, rel=0.02)
 
 
 def test_a_loss_that_is_no_number_is_told_as_none_and_with_who_has_it():

@@ -18,7 +18,7 @@ def names_of_mlflow():
     """Return what MLflow's own monitors measure, by their code: no GPU is needed for that."""
     folder = Path(mlflow.__file__).parent / "system_metrics" / "metrics"
     texts = [
-        (folder / f"{one}_monitor.py").read_text("utf-8") for one in ("cpu", "disk", "network")
+        (folder / f"{item}_monitor.py").read_text("utf-8") for item in ("cpu", "disk", "network")
     ]
     return {
         f"system/{node.slice.value}"

@@ -22,7 +22,7 @@ LOCAL = DifferentialPrivacy(2.0, 0.5, DpModel.LOCAL)
 
 
 def record(arrays):
-    return ArrayRecord([np.asarray(one) for one in arrays])
+    return ArrayRecord([np.asarray(array) for array in arrays])
 
 
 def answered(updates, steps, config=None, sent=SENT):
@@ -33,7 +33,9 @@ def answered(updates, steps, config=None, sent=SENT):
 
     def train(message, _context):
         before = message.content["arrays"].to_numpy_ndarrays()
-        after = [np.asarray(one + step, one.dtype) for one, step in zip(before, steps, strict=True)]
+        after = [
+            np.asarray(item + step, item.dtype) for item, step in zip(before, steps, strict=True)
+        ]
         metrics = MetricRecord({"num-examples": 1})
         return Message(RecordDict({"arrays": record(after), "metrics": metrics}), reply_to=message)
 
@@ -60,8 +62,8 @@ def test_an_update_keeps_its_direction_and_gets_the_norm_that_the_aggregator_ask
 
     found = arrays_in(reply)
     assert update_norm(record(found), record(SENT)) == pytest.approx(0.7, rel=1e-5)
-    steps = [one - before for one, before in zip(found[:2], SENT, strict=False)]
-    assert np.ptp(np.concatenate([one.ravel() for one in steps])) < 1e-6
+    steps = [item - before for item, before in zip(found[:2], SENT, strict=False)]
+    assert np.ptp(np.concatenate([step.ravel() for step in steps])) < 1e-6
     assert reply.content["metrics"][WITHIN] == 0
 
 
@@ -76,7 +78,7 @@ def test_whole_numbers_stay_what_they_were_and_types_are_kept():
     found = arrays_in(answered(PrivateUpdates(LOCAL), [1.0, 1.0, 5]))
 
     np.testing.assert_array_equal(found[2], SENT[2])
-    assert [one.dtype for one in found] == [one.dtype for one in SENT]
+    assert [item.dtype for item in found] == [item.dtype for item in SENT]
 
 
 def test_without_privacy_nothing_changes():
@@ -172,5 +174,5 @@ def test_many_numbers_are_moved_like_few():
 
     found = moved(record([before, before]), record([after, after]), 0.25, 0.0, rng)
 
-    for one in found.to_numpy_ndarrays():
-        np.testing.assert_allclose(one, before + 0.25 * (after - before), rtol=1e-5, atol=1e-6)
+    for ndarray in found.to_numpy_ndarrays():
+        np.testing.assert_allclose(ndarray, before + 0.25 * (after - before), rtol=1e-5, atol=1e-6)

@@ -51,7 +51,7 @@ def test_a_good_one_passes_every_step(tried):
 
     assert [item.is_ok for item in found] == [True] * 5
     assert "7 samples" in found[2].message
-    assert json.loads(trial.told(found))[0]["check"] == "methods"
+    assert json.loads(trial.as_json(found))[0]["check"] == "methods"
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_a_project_with_its_outbox_survives_the_way_into_a_document_and_back(
 )
 def test_a_mock_survives_the_way_into_a_document_and_back(services, stage, error, labels):
     fragments = (Fragment("mnist.0a.parquet", 1, 2, labels, 0, "local/node-1"),)
-    done = tuple(one.instance for one in services)
+    done = tuple(service.instance for service in services)
     mock = a_mock(services=services, provided=done, stage=stage, error=error, fragments=fragments)
     record = Record(mock, 4, (Pending(Place()),))
 
@@ -137,7 +137,7 @@ def test_a_mock_survives_the_way_into_a_document_and_back(services, stage, error
 
 
 def test_every_command_can_be_stored():
-    commands = {one.__name__ for one in COMMANDS.values()}
+    commands = {command.__name__ for command in COMMANDS.values()}
 
     assert commands == {
         "Announce",

@@ -36,7 +36,7 @@ def test_no_data_with_the_tag_fails_before_anything_is_built(core):
 
     assert "'cifar10'" in error.reason
     assert "'mnist' (4500 rows on local/node-1)" in error.reason
-    assert "bld" not in {one.name[:3] for one in core.orchestrator.deployed}
+    assert "bld" not in {item.name[:3] for item in core.orchestrator.deployed}
 
 
 def test_a_lost_learner_costs_nothing_while_the_minima_can_be_met(core):
@@ -64,8 +64,8 @@ def test_a_learner_that_dies_is_started_again_at_most_twice(core):
 
 def the_other_first_learner(core, project_id, gone):
     """Return who runs in the place of the first learner now."""
-    there = [one for one in core.project(project_id).present(Role.LEARNER) if one.index == 0]
-    names = [one.instance for one in there if one.job_id and one.instance != gone]
+    there = [item for item in core.project(project_id).present(Role.LEARNER) if item.index == 0]
+    names = [item.instance for item in there if item.job_id and item.instance != gone]
     return names[0] if names else None
 
 

@@ -44,7 +44,7 @@ class Tree:
         return self.core.project(self.id)
 
     def names(self, role):
-        return [one.instance for one in self.project.present(role)]
+        return [item.instance for item in self.project.present(role)]
 
     def told(self, instance):
         return self.core.orchestrator.running()[instance].environment
@@ -131,14 +131,14 @@ def test_learners_dial_their_own_clusters_aggregator_only(tree):
 
 
 def test_each_grid_has_a_token_of_its_own(tree):
-    tokens = [tree.told(one)["FLOPS_GRID_TOKEN"] for one in (tree.root, tree.east, tree.west)]
+    tokens = [tree.told(item)["FLOPS_GRID_TOKEN"] for item in (tree.root, tree.east, tree.west)]
 
     assert len(set(tokens)) == 3
-    assert {tree.told(one)["FLOPS_GRID_TOKEN"] for one in tree.learners} == set(tokens[1:])
+    assert {tree.told(learner)["FLOPS_GRID_TOKEN"] for learner in tree.learners} == set(tokens[1:])
 
 
 def test_every_aggregator_has_an_address_of_its_own(tree):
-    addresses = {tree.project.service(one).address for one in (tree.root, tree.east, tree.west)}
+    addresses = {tree.project.service(item).address for item in (tree.root, tree.east, tree.west)}
 
     assert len(addresses) == 3
     assert "" not in addresses
@@ -155,7 +155,8 @@ def test_the_project_knows_cycles_and_the_rounds_of_each_cluster(tree):
     project = tree.project
     assert project.rounds == (a_cycle(1),)
     assert [
-        (one.cluster, one.completed.cycle, one.completed.round) for one in project.cluster_rounds
+        (round_.cluster, round_.completed.cycle, round_.completed.round)
+        for round_ in project.cluster_rounds
     ] == [("east", 1, 1), ("east", 1, 2), ("west", 1, 1), ("east", 2, 1)]
 
 
@@ -172,7 +173,7 @@ def test_a_clusters_round_that_is_told_again_replaces_none_of_another_cycle_or_c
     )
 
     assert with_message(project, again, NOW, False).cluster_rounds == project.cluster_rounds
-    assert later in [one.completed for one in project.cluster_rounds]
+    assert later in [round_.completed for round_ in project.cluster_rounds]
 
 
 def test_a_cycle_that_went_on_without_a_cluster_says_so(tree):
@@ -215,8 +216,8 @@ def test_nothing_is_left_in_any_cluster_when_it_is_cancelled(tree):
 
 
 def test_a_clusters_aggregator_that_ends_well_is_no_loss(tree):
-    for one in (tree.east, tree.west):
-        tree.core.orchestrator.change_state(one, health=Health.ENDED, status="COMPLETED")
+    for item in (tree.east, tree.west):
+        tree.core.orchestrator.change_state(item, health=Health.ENDED, status="COMPLETED")
     tree.core.until_looked_at()
 
     assert tree.project.learner_failures == ()
@@ -342,7 +343,7 @@ def test_a_dry_run_names_the_clusters_that_take_no_part():
 
     findings = core.app.projects.check(a_hierarchical_sla(), ANNA)
 
-    told = {one.check: one for one in findings}
+    told = {finding.check: finding for finding in findings}
     assert "The cluster west is left out." in told["clusters"].message
     assert told["placement"].is_ok
 

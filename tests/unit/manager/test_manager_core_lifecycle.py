@@ -89,13 +89,13 @@ def test_a_new_project_announces_itself_and_prepares():
     project, commands = PROJECTS.submitted(a_project())
 
     assert commands == (Announce(Stage.SUBMITTED, ""), *PREPARE)
-    assert {one.role for one in project.services} == FOR_GOOD
+    assert {service.role for service in project.services} == FOR_GOOD
 
 
 def test_the_whole_way_to_a_served_model():
     project, _ = walked(a_project(), *PATH)
 
-    assert [one.stage for one in project.stage_history] == [
+    assert [item.stage for item in project.stage_history] == [
         Stage.SUBMITTED,
         Stage.BUILDING_ACTORS,
         Stage.TRAINING,
@@ -117,7 +117,7 @@ def test_every_service_is_on_record_before_it_is_deployed():
 def test_what_ran_is_stopped_before_the_next_stage_starts():
     _, commands = walked(a_project(), PLACED, ACTORS_BUILT)
 
-    effects = [one for one in commands if isinstance(one, Deploy | Undeploy)]
+    effects = [command for command in commands if isinstance(command, Deploy | Undeploy)]
     assert effects.index(Undeploy(Role.BUILDER, Stage.BUILDING_ACTORS)) < effects.index(
         Deploy(Role.AGGREGATOR, Stage.TRAINING)
     )
@@ -152,7 +152,7 @@ def test_a_retry_of_a_training_looks_again_where_learners_can_go():
     placed, commands = walked(retried, elsewhere)
 
     assert (retried.stage, retried.error, retried.attempt) == (Stage.TRAINING, None, 1)
-    assert [one.node for one in placed.present(Role.LEARNER) if one.attempt == 1] == ["n"]
+    assert [item.node for item in placed.present(Role.LEARNER) if item.attempt == 1] == ["n"]
     assert Deploy(Role.LEARNER, Stage.TRAINING, 1) in commands
 
 
@@ -172,7 +172,7 @@ def test_services_of_a_new_attempt_have_names_of_their_own():
 
     retried, _ = walked(failed, RetryRequested(), PLACED)
 
-    names = {one.instance for one in retried.present(Role.BUILDER)}
+    names = {item.instance for item in retried.present(Role.BUILDER)}
     assert len(names) == 2
     assert all(name.isalnum() and len(name) <= 30 for name in names)
 
@@ -235,7 +235,9 @@ class Loss:
     error: ProjectError
 
     def of(self, project):
-        there = [one.instance for one in project.services if one.role in REPLACEABLE] or ["nobody"]
+        there = [
+            service.instance for service in project.services if service.role in REPLACEABLE
+        ] or ["nobody"]
         return LearnerFailed(there[self.number % len(there)], self.error)
 
 
@@ -263,22 +265,26 @@ class Machine:
                 self._undeploy(command)
             if isinstance(command, UndeployLost):
                 self._remove(
-                    [one for one in self.project.services if is_left_out(self.project, one)]
+                    [
+                        service
+                        for service in self.project.services
+                        if is_left_out(self.project, service)
+                    ]
                 )
 
     def _deploy(self, command):
-        for one in self.project.present(command.role, command.stage):
-            if one.attempt == command.attempt or one.role in FOR_GOOD:
-                self.running[one.instance] = one.role
+        for item in self.project.present(command.role, command.stage):
+            if item.attempt == command.attempt or item.role in FOR_GOOD:
+                self.running[item.instance] = item.role
 
     def _undeploy(self, command):
         there = self.project.present(command.role, command.stage)
-        self._remove([one for one in there if one.attempt == command.attempt])
+        self._remove([item for item in there if item.attempt == command.attempt])
 
     def _remove(self, services):
-        for one in services:
-            self.running.pop(one.instance, None)
-            self.project = self.project.with_service(replace(one, status=REMOVED))
+        for service in services:
+            self.running.pop(service.instance, None)
+            self.project = self.project.with_service(replace(service, status=REMOVED))
 
 
 EVENTS = st.one_of(
@@ -345,11 +351,11 @@ def test_a_mock_on_two_nodes_is_completed_when_both_are_done():
     fragments = tuple(Fragment(f"mnist.{at}.parquet", 5, 9, partition=at) for _, at in nodes)
 
     providing, _ = MOCKS.transition(a_mock(), placed, NOW)
-    first, second = (one.instance for one in providing.services)
+    first, second = (service.instance for service in providing.services)
     half, _ = MOCKS.transition(providing, DataStored(second, fragments[1:]), NOW)
     whole, commands = MOCKS.transition(half, DataStored(first, fragments[:1]), NOW)
 
-    assert [one.node for one in providing.services] == ["node-1", "node-2"]
+    assert [service.node for service in providing.services] == ["node-1", "node-2"]
     assert (half.stage, half.fragments) == (MockStage.PROVIDING, fragments[1:])
     assert (whole.stage, whole.fragments) == (MockStage.COMPLETED, fragments)
     assert Undeploy(Role.MOCK_DATA_PROVIDER, MockStage.PROVIDING) in commands

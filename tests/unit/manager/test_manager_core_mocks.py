@@ -75,18 +75,18 @@ def test_a_mock_that_fails_says_why(core):
 
 def test_a_mock_on_two_nodes_has_a_provider_on_each_until_both_are_done():
     nodes = (a_node("node-1"), a_node("node-2"))
-    core = Core(landscape=a_landscape(nodes, {one.name: {} for one in nodes}))
+    core = Core(landscape=a_landscape(nodes, {node.name: {} for node in nodes}))
     with core.working():
         mock = core.app.mocks.submit(a_mock_sla(nodes=2), ANNA)
         running = until(
             lambda: (
                 (found := core.app.mocks.get(mock.id, ANNA)).services
-                and all(one.job_id for one in found.services)
+                and all(service.job_id for service in found.services)
                 and found
             )
         )
         deployed = core.orchestrator.running()
-        first, second = (one.instance for one in running.services)
+        first, second = (service.instance for service in running.services)
         for instance, partition in ((first, 0), (second, 1)):
             stored = DataProvided("mnist", (Fragment(f"{partition}", 5, 9, partition=partition),))
             core.bus.say(an_event(running, instance, Kind.DATA_PROVIDED, stored))
@@ -98,8 +98,8 @@ def test_a_mock_on_two_nodes_has_a_provider_on_each_until_both_are_done():
         until(lambda: core.running() == set(), what="the providers are gone")
 
     places = [
-        (deployed[one].node, deployed[one].environment["FLOPS_NODE_INDEX"])
-        for one in (first, second)
+        (deployed[item].node, deployed[item].environment["FLOPS_NODE_INDEX"])
+        for item in (first, second)
     ]
     assert places == [("node-1", "0"), ("node-2", "1")]
-    assert [one.partition for one in done.fragments] == [0, 1]
+    assert [fragment.partition for fragment in done.fragments] == [0, 1]

@@ -134,7 +134,7 @@ def test_a_list_shows_ones_own_and_an_admins_all(core):
 def test_a_check_says_what_is_fine_and_creates_nothing(core):
     findings = core.app.projects.check(a_sla(), ANNA)
 
-    assert [(one.check, one.is_ok) for one in findings] == [
+    assert [(finding.check, finding.is_ok) for finding in findings] == [
         ("nodes", True),
         ("data", True),
         ("placement", True),

@@ -79,7 +79,9 @@ def test_deleting_removes_the_served_model_the_observer_and_the_project(core):
         core.project(project_id)
     until(lambda: core.running() == {"trk"}, what="only the customer's tracking server is left")
     until(lambda: not core.adapters.history.after(project_id, 0, 10), what="history is gone")
-    assert f"proj{project_id}" not in {one.name for one in core.orchestrator.applications}
+    assert f"proj{project_id}" not in {
+        application.name for application in core.orchestrator.applications
+    }
 
 
 def test_what_is_in_mlflow_is_deleted_only_if_asked_for(core):

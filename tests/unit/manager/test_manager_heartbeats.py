@@ -43,7 +43,7 @@ def core():
 def calls_of(core, *events):
     """Return the calls of stores with which a manager takes ``events``."""
     calls = {}
-    ports = {one.name: getattr(core.adapters, one.name) for one in fields(Adapters)}
+    ports = {field.name: getattr(core.adapters, field.name) for field in fields(Adapters)}
     ports |= {name: Counted(ports[name], name, calls) for name in STORES}
     options = Options(INSTALLATION, core.limits, core.rhythm, "worker-2", core.placement)
     app = wire(Adapters(**ports), options, core.clock)

@@ -36,7 +36,7 @@ def kept(store, projects, clock):
 
 
 def messages(page):
-    return [one.line.message for one in page.lines]
+    return [line.line.message for line in page.lines]
 
 
 def test_lines_are_found_by_who_where_how_severe_when_and_what(kept):
@@ -73,7 +73,7 @@ def test_lines_that_were_too_many_are_counted(kept):
 
     page = kept.read("p1", LogQuery(after=0))
 
-    assert [one.left_out for one in page.lines] == [0, 499]
+    assert [line.left_out for line in page.lines] == [0, 499]
     assert "... 499 lines are left out" in tail(page.lines)
 
 

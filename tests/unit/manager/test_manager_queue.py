@@ -184,7 +184,7 @@ def test_fifty_projects_at_once_all_end():
 
         until(lambda: not core.adapters.projects.busy(), what="nothing is left to do")
         assert core.running() == {"obs", "trk"}
-        assert all(one.health is Health.RUNNING for one in states_of(core).values())
+        assert all(item.health is Health.RUNNING for item in states_of(core).values())
 
 
 def states_of(core):

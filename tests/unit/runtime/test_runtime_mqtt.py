@@ -56,4 +56,4 @@ def test_nothing_begins_after_the_end(connection):
 
 
 def _loops():
-    return [one.name for one in threading.enumerate() if "in-two-threads" in one.name]
+    return [item.name for item in threading.enumerate() if "in-two-threads" in item.name]

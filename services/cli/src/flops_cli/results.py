@@ -1,4 +1,4 @@
-"""What the manager answers, as values. ``document`` is the whole answer, for what has no name."""
+"""The manager's responses as values; ``document`` is the whole response."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ class ProjectFailure:
 
     @property
     def origin(self) -> str:
-        """Who failed, where and when, in words."""
+        """The actor that failed, with place and time, as text."""
         parts = [
             self.role,
             self.instance,
@@ -139,9 +139,9 @@ class Project:
             stage=Stage(document["stage"]),
             owner=str(document.get("owner", "")),
             created_at=str(document.get("created_at", "")),
-            rounds=tuple(_round(one) for one in document.get("rounds") or ()),
-            cluster_rounds=tuple(_round(one) for one in document.get("cluster_rounds") or ()),
-            stages=tuple(_entry(one) for one in document.get("stage_history") or ()),
+            rounds=tuple(_round(round_) for round_ in document.get("rounds") or ()),
+            cluster_rounds=tuple(_round(round_) for round_ in document.get("cluster_rounds") or ()),
+            stages=tuple(_entry(item) for item in document.get("stage_history") or ()),
             model_url=_url(document.get("model_address")),
             story_url=_story_url(document),
             failure=_failure(document.get("error")),
@@ -249,9 +249,9 @@ def _url(address: Any) -> str:
 
 
 def _story_url(document: Document) -> str:
-    for one in document.get("actors") or ():
-        address = one.get("public_address")
-        if one.get("role") == Role.OBSERVER and one.get("status") == "RUNNING" and address:
+    for actor in document.get("actors") or ():
+        address = actor.get("public_address")
+        if actor.get("role") == Role.OBSERVER and actor.get("status") == "RUNNING" and address:
             return f"http://{address}:{STORY_PORT}"
     return ""
 

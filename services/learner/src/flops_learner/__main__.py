@@ -60,9 +60,9 @@ def attempt() -> ExitCode:
             rows = Path(folder) / "rows.parquet"
             pq.write_table(made_up_rows.digits(), rows)
             data_source.use(data_source.FileSource(rows))
-        found = trial.findings("".join(sys.argv[2:3]))
-    print("\n" + trial.told(found))  # noqa: T201 - the answer of this command
-    return ExitCode.DONE if all(one.is_ok for one in found) else ExitCode.USER_CODE_FAILED
+        results = trial.findings("".join(sys.argv[2:3]))
+    print("\n" + trial.as_json(results))  # noqa: T201 - the answer of this command
+    return ExitCode.DONE if all(finding.is_ok for finding in results) else ExitCode.USER_CODE_FAILED
 
 
 def _quieten() -> None:

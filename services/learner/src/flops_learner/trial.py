@@ -32,7 +32,7 @@ OBJECTS: Final = {
 
 @dataclass(frozen=True)
 class Finding:
-    """What one step showed; ``where`` is file and line."""
+    """The result of a step; ``where`` is file and line."""
 
     is_ok: bool
     message: str
@@ -42,7 +42,7 @@ class Finding:
 
 
 class _WrongError(FlopsError):
-    """What a method did is not what the guide asks for."""
+    """A method does not do what the guide requires."""
 
 
 def limit() -> None:
@@ -60,17 +60,17 @@ def limit() -> None:
 
 def findings(flavor: str = "", module: str = MODULE) -> list[Finding]:
     """Try everything that learner and aggregator call; what needs a failed step is left out."""
-    found: list[Finding] = []
+    results: list[Finding] = []
     try:
-        found.extend(_steps(flavor, module))
+        results.extend(_steps(flavor, module))
     except FlopsError as error:
-        found.append(Finding(False, error.reason, error.hint, error.where))
-    return found
+        results.append(Finding(False, error.reason, error.hint, error.where))
+    return results
 
 
-def told(found: list[Finding]) -> str:
+def as_json(results: list[Finding]) -> str:
     """Return the findings as one line of JSON."""
-    return json.dumps([asdict(one) for one in found])
+    return json.dumps([asdict(finding) for finding in results])
 
 
 def _steps(flavor: str, module: str) -> Iterator[Finding]:
@@ -98,7 +98,7 @@ def _steps(flavor: str, module: str) -> Iterator[Finding]:
 
 
 def _some(parameters: Parameters) -> list[np.ndarray]:
-    arrays = [np.array(one, copy=True) for one in parameters]
+    arrays = [np.array(parameter, copy=True) for parameter in parameters]
     if not arrays:
         raise _WrongError(
             "get_model_parameters returns no arrays",
@@ -108,7 +108,7 @@ def _some(parameters: Parameters) -> list[np.ndarray]:
 
 
 def _same_shapes(first: Parameters, second: Parameters, culprit: str) -> None:
-    if [np.shape(one) for one in first] != [np.shape(one) for one in second]:
+    if [np.shape(item) for item in first] != [np.shape(item) for item in second]:
         raise _WrongError(
             f"the parameters have other shapes after {culprit}: {_shapes(second)}, not "
             f"{_shapes(first)}",
@@ -118,8 +118,8 @@ def _same_shapes(first: Parameters, second: Parameters, culprit: str) -> None:
 
 
 def _round_trip(model: UserModel, before: list[np.ndarray]) -> None:
-    others = [one * 0.5 + 0.25 if one.dtype.kind == "f" else one.copy() for one in before]
-    model.set_parameters([one.copy() for one in others])
+    others = [item * 0.5 + 0.25 if item.dtype.kind == "f" else item.copy() for item in before]
+    model.set_parameters([other.copy() for other in others])
     for position, (given, got) in enumerate(zip(others, model.parameters(), strict=True)):
         if not np.array_equal(given, got, equal_nan=given.dtype.kind in "fc"):
             raise _WrongError(
@@ -127,11 +127,14 @@ def _round_trip(model: UserModel, before: list[np.ndarray]) -> None:
                 "get_model_parameters returns",
                 "Set and get the same arrays, in the same order.",
             )
-    model.set_parameters([one.copy() for one in before])
+    model.set_parameters([item.copy() for item in before])
 
 
 def _finite(parameters: Parameters) -> None:
-    if any(one.dtype.kind in "fc" and not np.isfinite(one).all() for one in parameters):
+    if any(
+        parameter.dtype.kind in "fc" and not np.isfinite(parameter).all()
+        for parameter in parameters
+    ):
         raise _WrongError(
             "after fit_model there are parameters that are infinite or not a number",
             "Lower the learning rate, or scale the input.",
@@ -161,5 +164,7 @@ def _timed(work: Callable[[], int]) -> tuple[int, float]:
 
 
 def _shapes(parameters: Parameters) -> str:
-    shown = [" x ".join(map(str, np.shape(one))) or "a number" for one in parameters[:4]]
+    shown = [
+        " x ".join(map(str, np.shape(parameter))) or "a number" for parameter in parameters[:4]
+    ]
     return ", ".join(shown) + (", ..." if len(parameters) > len(shown) else "")

@@ -26,8 +26,8 @@ def main() -> ExitCode:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def tell(kind: str, told: dict[str, Any]) -> None:
-        answers.write(json.dumps({"kind": kind, **told}) + "\n")
+    def tell(kind: str, content: dict[str, Any]) -> None:
+        answers.write(json.dumps({"kind": kind, **content}) + "\n")
         answers.flush()
 
     give_memory_back()

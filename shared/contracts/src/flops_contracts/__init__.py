@@ -1,1 +1,1 @@
-"""What crosses a wire between FLOps services. It decides nothing and imports no service."""
+"""The contracts between FLOps services. This package decides nothing and imports no service."""

@@ -1,4 +1,4 @@
-"""What a builder notes beside its images, so that a report that got lost costs no second build.
+"""A builder's notes beside its images, so that a lost report costs no second build.
 
 A note has a name that follows from the project alone. In a registry it is a tag of ``REPOSITORY``
 whose image holds nothing but the label ``LABEL``; in an image store it is a file in ``FOLDER``. It

@@ -25,7 +25,7 @@ LAST_LINES = 40
 
 @unique
 class Kind(StrEnum):
-    """What an event says. ``RESULTS`` are the last events of an actor."""
+    """The kind of an event. ``RESULTS`` are the last events of an actor."""
 
     # Any actor.
     STARTED = "started"
@@ -71,7 +71,7 @@ PASSING = frozenset({Kind.HEARTBEAT, Kind.PROGRESS})
 
 @dataclass(frozen=True)
 class Actor:
-    """Who speaks. ``instance`` is the Oakestra service name; cluster and node may be unknown."""
+    """The sender. ``instance`` is the Oakestra service name; cluster and node may be unknown."""
 
     role: Role
     instance: str
@@ -213,7 +213,7 @@ class RoundStarted:
 
 @dataclass(frozen=True)
 class LearnerRound:
-    """What one learner did in a round: samples trained on, seconds of its own work, or an error.
+    """A learner's part in a round: samples trained on, seconds of its own work, or an error.
 
     ``upload_seconds`` are from the first byte of its parameters to the last, as they arrived.
     ``is_surplus``: it was asked, but others had answered before it, and they were enough.

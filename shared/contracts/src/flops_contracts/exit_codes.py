@@ -5,7 +5,7 @@ from enum import IntEnum, unique
 
 @unique
 class ExitCode(IntEnum):
-    """What a process of FLOps ends with; ``EXPLANATIONS`` has a sentence for each."""
+    """Exit codes of FLOps processes; ``EXPLANATIONS`` has a sentence for each."""
 
     DONE = 0
     BUG = 1

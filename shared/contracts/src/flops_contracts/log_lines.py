@@ -1,6 +1,6 @@
-"""What an actor logs, as it travels to the manager: batches of lines, written and read only here.
+"""An actor's log lines on their way to the manager: batches, written and read only here.
 
-Batches are no events: they may be late or lost, and say so by the numbers of their lines.
+Batches are not events: they may be late or lost, and say so by the numbers of their lines.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The partitioners of Flower Datasets, and what each takes: checked before anything is deployed.
 
 ``number_of_partitions`` and ``seed`` of the SLA fill a partitioner's own ``num_partitions`` and
-``seed``, so these two are no parameters here.
+``seed``, so these two are not parameters here.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True)
 class Kind:
-    """What a parameter may be: in words, and as a test."""
+    """The valid values of a parameter: in words, and as a test."""
 
     words: str
     admits: Callable[[Any], bool]
@@ -86,7 +86,7 @@ _PARTIES: Final = {
 
 @dataclass(frozen=True)
 class Partitioner:
-    """What a partitioner must be told and may be told.
+    """The required and optional parameters of a partitioner.
 
     ``needs_one_of`` are optional ones that cannot all be missing. ``counts`` says that it makes
     as many partitions as ``number_of_partitions`` says; the others find out from the data or
@@ -171,10 +171,12 @@ def partitioner_problem(name: str) -> str:
     if name in PARTITIONERS:
         return ""
     # Without what all of them end with, which would make every name look like every other.
-    known = {one.lower().removesuffix("partitioner"): one for one in PARTITIONERS}
-    near = get_close_matches(name.lower().removesuffix("partitioner"), known, n=1)
+    names = {
+        partitioner.lower().removesuffix("partitioner"): partitioner for partitioner in PARTITIONERS
+    }
+    near = get_close_matches(name.lower().removesuffix("partitioner"), names, n=1)
     if near:
-        return f"There is no partitioner '{name}'. Did you mean '{known[near[0]]}'?"
+        return f"There is no partitioner '{name}'. Did you mean '{names[near[0]]}'?"
     return f"There is no partitioner '{name}'. There are: {', '.join(PARTITIONERS)}."
 
 
@@ -182,8 +184,8 @@ def parameter_problems(name: str, parameters: Mapping[str, Any]) -> dict[str, li
     """Return what is wrong with the parameters of a known partitioner, by parameter."""
     partitioner = PARTITIONERS[name]
     takes = partitioner.takes
-    missing = [one for one in partitioner.required if one not in parameters]
-    problems = {one: [f"{name} needs it: {takes[one].words}."] for one in missing}
+    missing = [item for item in partitioner.required if item not in parameters]
+    problems = {item: [f"{name} needs it: {takes[item].words}."] for item in missing}
     needed = partitioner.needs_one_of
     if needed and not set(needed) & set(parameters):
         problems[needed[0]] = [f"{name} needs {' or '.join(needed)}."]

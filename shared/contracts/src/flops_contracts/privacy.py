@@ -1,4 +1,4 @@
-"""What a project may promise about the data of its learners, and what the promise takes.
+"""Privacy that a project may promise for its learners' data, and its requirements.
 
 Differential privacy is a learner's: of its whole data set, in the model that each round releases.
 Two runs are neighbours when they differ by what one learner answered, which may be nothing ("zero
@@ -21,7 +21,7 @@ that, and the bound of an update's norm in this round."""
 
 @unique
 class DpModel(StrEnum):
-    """Who adds noise: the aggregator to the mean, or each learner to its own update."""
+    """The place of the noise: the aggregator's mean, or each learner's own update."""
 
     CENTRAL = "central"
     LOCAL = "local"
@@ -29,7 +29,7 @@ class DpModel(StrEnum):
 
 @unique
 class Clipper(StrEnum):
-    """Who shortens updates."""
+    """The actor that clips updates."""
 
     SERVER = "server"
     LEARNER = "learner"
@@ -78,12 +78,12 @@ class DifferentialPrivacy:
 
     @property
     def is_local(self) -> bool:
-        """Whether nobody but the learner itself sees what it learnt."""
+        """True if only the learner itself sees its update."""
         return self.model is DpModel.LOCAL
 
     @property
     def is_clipped_by_learners(self) -> bool:
-        """Whether learners shorten their updates themselves."""
+        """True if learners clip their own updates."""
         return self.is_local or self.clipping is Clipper.LEARNER
 
     @property

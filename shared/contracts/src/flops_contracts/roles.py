@@ -1,4 +1,4 @@
-"""Who takes part in a project, and the stages that a project passes through."""
+"""The roles in a project, and the stages that a project passes through."""
 
 from enum import StrEnum, unique
 
@@ -33,7 +33,7 @@ class Stage(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Say whether nothing follows this stage unless a person retries."""
+        """Return whether nothing follows this stage unless a user retries."""
         return self in {Stage.COMPLETED, Stage.FAILED, Stage.CANCELLED}
 
 
@@ -49,5 +49,5 @@ class MockStage(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Say whether nothing follows this stage."""
+        """Return whether nothing follows this stage."""
         return self in {MockStage.COMPLETED, MockStage.FAILED, MockStage.CANCELLED}

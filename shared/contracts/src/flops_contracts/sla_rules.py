@@ -1,4 +1,4 @@
-"""What in an SLA goes together: rules over several of its parts, each with its reason.
+"""Rules over several parts of an SLA, each with its reason.
 
 They hold for what is submitted. A project that was accepted before there was a rule stays readable.
 """
@@ -30,7 +30,7 @@ def broken_rules(sla: ProjectSla) -> dict[str, list[str]]:
 
 def _problems(sla: ProjectSla) -> Iterator[Problem]:
     foreign = parameter_problems(sla.strategy.name, sla.strategy.parameters)
-    yield from (Problem("strategy.parameters", one) for one in foreign)
+    yield from (Problem("strategy.parameters", item) for item in foreign)
     if not foreign:
         yield from _of_strategy(sla)
     if private := sla.privacy.differential_privacy:
@@ -145,4 +145,4 @@ def _of_privacy(sla: ProjectSla, private: DifferentialPrivacy) -> Iterator[Probl
 
 def _means() -> str:
     """Return the strategies that need the mean of the answers only."""
-    return ", ".join(one for one, facts in STRATEGIES.items() if facts.is_mean)
+    return ", ".join(item for item, facts in STRATEGIES.items() if facts.is_mean)

@@ -27,7 +27,7 @@ class Parameter:
     is_whole: bool = False
 
     def admits(self, value: Any) -> bool:
-        """Say whether ``value`` may be given."""
+        """Return whether ``value`` is valid."""
         if (
             not isinstance(value, int | float)
             or isinstance(value, bool)
@@ -40,7 +40,7 @@ class Parameter:
 
     @property
     def words(self) -> str:
-        """What it may be."""
+        """The valid values as text."""
         number = "a whole number" if self.is_whole else "a number"
         low = f"greater than {self.low:g}" if self.is_low_open else f"of at least {self.low:g}"
         if self.high == math.inf:
@@ -59,7 +59,7 @@ def _three(_parameters: Mapping[str, float]) -> int:
 
 @dataclass(frozen=True)
 class StrategyFacts:
-    """What there is to know of a strategy.
+    """The facts about a strategy.
 
     ``least_clients`` are how many answers a round needs for what its ``source`` promises;
     ``needs_train_loss``: learners tell the loss of the parameters that they were sent;
@@ -79,11 +79,11 @@ class StrategyFacts:
     @property
     def required(self) -> frozenset[str]:
         """The parameters that have to be told."""
-        return frozenset(name for name, one in self.parameters.items() if one.default is None)
+        return frozenset(name for name, item in self.parameters.items() if item.default is None)
 
     def with_defaults(self, parameters: Mapping[str, float]) -> dict[str, float]:
         """Return all parameters, of which ``parameters`` are told."""
-        defaults = {name: one.default or 0.0 for name, one in self.parameters.items()}
+        defaults = {name: item.default or 0.0 for name, item in self.parameters.items()}
         return {**defaults, **parameters}
 
 
@@ -228,15 +228,17 @@ STRATEGIES: Final[Mapping[str, StrategyFacts]] = {
 def parameter_problems(name: str, parameters: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with the parameters of a strategy that there is."""
     takes = STRATEGIES[name].parameters
-    problems = [_foreign(name, one) for one in parameters if one not in takes]
+    problems = [_foreign(name, parameter) for parameter in parameters if parameter not in takes]
     missing = sorted(STRATEGIES[name].required - set(parameters))
     if missing:
-        told = ", ".join(f"{one} ({takes[one].meaning}: {takes[one].words})" for one in missing)
-        problems.append(f"{name} needs {told}.")
+        needs = ", ".join(
+            f"{item} ({takes[item].meaning}: {takes[item].words})" for item in missing
+        )
+        problems.append(f"{name} needs {needs}.")
     return problems + [
-        f"{one} must be {takes[one].words}, not {value!r}."
-        for one, value in parameters.items()
-        if one in takes and not takes[one].admits(value)
+        f"{item} must be {takes[item].words}, not {value!r}."
+        for item, value in parameters.items()
+        if item in takes and not takes[item].admits(value)
     ]
 
 

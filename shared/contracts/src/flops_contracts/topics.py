@@ -35,7 +35,7 @@ class Topics:
 
     @property
     def all_events(self) -> str:
-        """What to subscribe to for every event, results included."""
+        """The topic to subscribe to for every event, results included."""
         return f"{self.subject}/events/#"
 
     @property

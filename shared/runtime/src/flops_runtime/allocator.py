@@ -12,7 +12,7 @@ LARGE_BYTES: Final = 4 * 1024 * 1024
 
 
 def give_memory_back() -> None:
-    """Let what is large leave the process when it is freed; call it before there are any threads.
+    """Return large blocks to the system when they are freed; call it before starting threads.
 
     By default there are eight arenas for each processor, and each keeps what was freed in it: a
     grid's threads would hold a model's worth of buffers that are done with, and touch new pages

@@ -1,4 +1,4 @@
-"""What every process says of an address that it cannot listen on."""
+"""The error of an address that a process cannot listen on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ class PortTakenError(FlopsError):
 
 @contextmanager
 def listening_on(address: tuple[str, int], setting: str) -> Iterator[None]:
-    """Let the block bind ``address``, whose port ``setting`` is for.
+    """Run a block that binds ``address``, whose port is set by ``setting``.
 
     An ``OSError`` of the block becomes a ``PortTakenError`` that names both.
     """

@@ -1,6 +1,6 @@
 """Sends what an actor logs to the manager, beside its work and within bounds.
 
-A thread sends a batch a second; whoever logs never waits. What does not fit is left out, which the
+A thread sends a batch a second; logging never waits. What does not fit is left out, which the
 numbers of the lines tell.
 """
 
@@ -61,7 +61,7 @@ class LogShipper(logging.Handler):
         """Keep a line until it is sent."""
         if not self._is_open or record.name.startswith(_IGNORED):
             return
-        told = self._context.values()
+        context = self._context.values()
         message = record.getMessage()
         if record.exc_info:
             message += "\n" + _TRACEBACKS.formatException(record.exc_info)
@@ -75,8 +75,8 @@ class LogShipper(logging.Handler):
                 level=record.levelname[:20],
                 logger=record.name[:200],
                 message=message[:LONGEST_MESSAGE],
-                round=told.get("round"),
-                trace_id=str(told.get("trace_id", "")),
+                round=context.get("round"),
+                trace_id=str(context.get("trace_id", "")),
             )
         )
 

@@ -34,7 +34,7 @@ _COLOURS: Final = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31;1", "DEBUG": 
 
 
 class LogContext:
-    """What every line of this process says besides its message; read and written by all threads.
+    """The fields of every log line besides its message; read and written by all threads.
 
     It is the process's and no thread's, because a service works for one project, in one round.
     ``secrets`` are what no line says.
@@ -49,7 +49,7 @@ class LogContext:
         """Set some of it, such as ``round`` or ``trace_id``; None takes a value away."""
         with self._lock:
             merged = {**self._values, **values}
-            self._values = {key: one for key, one in merged.items() if one not in (None, "")}
+            self._values = {key: item for key, item in merged.items() if item not in (None, "")}
 
     def values(self) -> dict[str, Any]:
         """Return all of it."""
@@ -127,7 +127,7 @@ class LastLines(logging.Handler):
 
     @contextmanager
     def _kept_still(self) -> Iterator[None]:
-        """Let no thread log meanwhile: ``emit`` is called with the handler's own lock held."""
+        """Hold the handler's own lock, with which ``emit`` is called."""
         self.acquire()
         try:
             yield
@@ -166,11 +166,11 @@ class PrintedLines(io.TextIOBase):
         self._rest = ""
 
     def writable(self) -> bool:
-        """Say that it is."""
+        """Return True."""
         return True
 
     def write(self, text: str) -> int:
-        """Log every line that is complete; a carriage return begins a line anew."""
+        """Log every line that is complete; a carriage return starts a line again."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             if shown := line.rpartition("\r")[2].rstrip():

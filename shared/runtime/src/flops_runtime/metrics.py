@@ -1,4 +1,4 @@
-"""What /metrics says of every process: its connections to the broker. Buckets for the others.
+"""Metrics of every process: its connections to the broker, and buckets for the others.
 
 The objects are module level, as is the client library's custom: a process has one of each, and
 ``StatusServer`` shows them. What a service says beyond it is in its own ``metrics.py``.
@@ -45,7 +45,7 @@ class MqttLine:
         self._was_up = False
 
     def is_now(self, state: str) -> None:
-        """Hear that it is ``UP``, ``DOWN``, or ``CLOSED`` for good."""
+        """Called when it is ``UP``, ``DOWN``, or ``CLOSED`` for good."""
         with self._lock:
             if self._state in {state, CLOSED}:
                 return
@@ -63,14 +63,14 @@ class MqttLine:
             self._state = state
 
     def handed_over(self) -> None:
-        """Hear that a message waits to be sent."""
+        """Called when a message is queued."""
         with self._lock:
             if self._state != CLOSED:
                 self._unsent += 1
                 MQTT_UNSENT.inc()
 
     def confirmed(self) -> None:
-        """Hear that the broker has a message."""
+        """Called when the broker has a message."""
         with self._lock:
             MQTT_SENT.inc()
             if self._unsent:

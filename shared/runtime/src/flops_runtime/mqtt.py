@@ -75,7 +75,7 @@ class MqttConnection:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the broker is in reach right now."""
+        """True while the broker is connected."""
         return self._connected.is_set() and not self._is_closing
 
     @property
@@ -161,7 +161,7 @@ class MqttConnection:
         return self._line.is_empty(timeout_seconds)
 
     def close(self) -> None:
-        """Say goodbye to the broker for good; safe to call twice."""
+        """Disconnect from the broker for good; safe to call twice."""
         self._is_closing = True
         self._connected.set()  # for who waits in ``connect``
         with self._begin_and_end:

@@ -184,9 +184,12 @@ def _heartbeats(reporter: Reporter, seconds: float) -> Iterator[None]:
 
 def heartbeat_of(status: Status) -> Heartbeat:
     """Return the sign of life of a process that does what ``status`` says."""
-    told = status.document()
+    document = status.document()
     return Heartbeat(
-        str(told["state"]), round=told["round"], memory_mb=_memory(), rows=told["rows"]
+        str(document["state"]),
+        round=document["round"],
+        memory_mb=_memory(),
+        rows=document["rows"],
     )
 
 

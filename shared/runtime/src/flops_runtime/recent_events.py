@@ -1,4 +1,4 @@
-"""What an actor told last, to be told again to a manager that may have missed it."""
+"""An actor's last events, to be repeated to a manager that may have missed them."""
 
 import threading
 from collections import deque

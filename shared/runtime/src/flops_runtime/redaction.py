@@ -1,4 +1,4 @@
-"""What may not be read in any log: the secrets that this process was given, also if users print it.
+"""Redaction of this process's secrets in all logs, also if user code prints them.
 
 Known are the values of variables by their names, what the files hold that ``..._FILE`` names, and
 the passwords of URLs. What was derived from them, such as a header in base64, is not recognised.
@@ -22,9 +22,9 @@ class Secrets:
     """Values that are hidden wherever they stand."""
 
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
-        found = {one for one in _secrets_in(variables or {}) if len(one) >= SHORTEST}
-        # One may be a part of another.
-        self._values = sorted(found, key=len, reverse=True)
+        values = {item for item in _secrets_in(variables or {}) if len(item) >= SHORTEST}
+        # A value may be a part of another.
+        self._values = sorted(values, key=len, reverse=True)
 
     def hide(self, text: str) -> str:
         """Return ``text`` without them."""

@@ -80,13 +80,13 @@ class Reporter:
     def progress(
         self, message: str, done: float = 0, total: float | None = None, unit: str = ""
     ) -> None:
-        """Say how far a long step is, to the log, the status API and everybody who watches."""
+        """Report the progress of a long step to the log, the status API and observers."""
         logger.info("%s", message if total is None else f"{message}: {done:g}/{total:g} {unit}")
         self.status.doing(message, done, total)
         self.report(Kind.PROGRESS, Progress(message, done, total, unit))
 
     def notice(self, message: str) -> None:
-        """Tell the user something that is no failure, but that they should know."""
+        """Publish a notice for the user."""
         logger.warning("%s", message)
         self.report(Kind.NOTICE, Notice(message))
 
@@ -104,7 +104,7 @@ class Reporter:
         return event.event_id
 
     def decide_on_logs(self, *, may_leave: bool) -> None:
-        """Let what is logged leave this node, or keep it here, also from a failure's last lines."""
+        """Set whether log lines, including a failure's last lines, may leave this node."""
         self.lines_may_leave = may_leave
         self.logs.decide(may_leave=may_leave)
         if not may_leave:
@@ -130,7 +130,7 @@ class Reporter:
         return False
 
     def finish(self) -> None:
-        """Let the broker have all that was said, before the connection ends."""
+        """Send all queued messages to the broker before the connection ends."""
         if not self._connection.is_connected:
             return
         if self._connected_times > 1:

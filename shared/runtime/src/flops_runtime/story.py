@@ -111,4 +111,4 @@ _TELLERS: Final[dict[Kind, Callable[[Any], str]]] = {
     Kind.DATA_PROVIDED: lambda data: f"{len(data.fragments)} fragments of {data.data_tag}",
     Kind.STAGE_CHANGED: _tell_stage,
 }
-"""How each kind is told; heartbeats and acknowledgements are no news."""
+"""The sentence of each kind; heartbeats and acknowledgements have none."""

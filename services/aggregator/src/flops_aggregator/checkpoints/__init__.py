@@ -1,1 +1,1 @@
-"""What an aggregator needs to continue a training, and where it is stored."""
+"""The state that an aggregator needs to continue a training, and its storage."""

@@ -1,1 +1,1 @@
-"""What a client does to its update before it leaves: clipping, noise, compression."""
+"""Processing of a client's update before it leaves: clipping, noise, compression."""

@@ -1,1 +1,1 @@
-"""What both ends of a connection share: frames, transfer, liveness, TLS."""
+"""Shared by both ends of a connection: frames, transfer, liveness, TLS."""
