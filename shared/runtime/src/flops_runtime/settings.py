@@ -8,7 +8,7 @@ from flops_contracts.declared import declared
 from flops_contracts.events import Actor
 from flops_contracts.orders import MOCK_ID, Assignment
 from flops_contracts.roles import Role
-from flops_contracts.topics import Topics, mock_topics, project_topics
+from flops_contracts.topics import Topics, actor_topics
 from flops_runtime.tracing import TraceSettings
 
 STATUS_PORT = 5080
@@ -98,11 +98,6 @@ class ActorSettings(Assignment):
         return Actor(self.role, self.instance, self.cluster, self.node)
 
     @property
-    def is_mock(self) -> bool:
-        """Whether it works for a mock, not for a project."""
-        return self.role is Role.MOCK_DATA_PROVIDER
-
-    @property
     def holds_logs(self) -> bool:
         """Whether its logs stay here until the owner of its node's data allows sending them."""
         return self.role is Role.LEARNER
@@ -110,7 +105,7 @@ class ActorSettings(Assignment):
     @property
     def topics(self) -> Topics:
         """The topics of this actor's project or mock."""
-        return mock_topics(self.subject_id) if self.is_mock else project_topics(self.subject_id)
+        return actor_topics(self.role, self.subject_id)
 
 
 @dataclass(frozen=True, kw_only=True)
