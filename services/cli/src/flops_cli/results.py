@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from flops_contracts.declared import load
 from flops_contracts.envelope import event_from_document
 from flops_contracts.events import BYTES_DOWN, BYTES_UP, Event
 from flops_contracts.privacy import EPSILON
@@ -141,7 +142,7 @@ class Project:
             created_at=str(document.get("created_at", "")),
             rounds=tuple(_round(round_) for round_ in document.get("rounds") or ()),
             cluster_rounds=tuple(_round(round_) for round_ in document.get("cluster_rounds") or ()),
-            stages=tuple(_entry(item) for item in document.get("stage_history") or ()),
+            stages=tuple(load(StageEntry, item) for item in document.get("stage_history") or ()),
             model_url=_url(document.get("model_address")),
             story_url=_story_url(document),
             failure=_failure(document.get("error")),
@@ -212,13 +213,7 @@ class Finding:
     @classmethod
     def from_document(cls, document: Document) -> "Finding":
         """Read one item of ``findings``."""
-        return cls(
-            check=str(document.get("check", "")),
-            is_ok=bool(document.get("is_ok")),
-            message=str(document.get("message", "")),
-            hint=str(document.get("hint") or ""),
-            where=str(document.get("where") or ""),
-        )
+        return load(cls, _without_nulls(document))
 
 
 @dataclass(frozen=True)
@@ -271,24 +266,10 @@ def _round(document: Document) -> Round:
     )
 
 
-def _entry(document: Document) -> StageEntry:
-    return StageEntry(document["stage"], datetime.fromisoformat(document["entered_at"]))
-
-
 def _failure(document: Document | None) -> ProjectFailure | None:
-    if not document:
-        return None
-    return ProjectFailure(
-        reason=str(document.get("reason") or ""),
-        hint=str(document.get("hint") or ""),
-        where=str(document.get("where") or ""),
-        stage=str(document.get("stage") or ""),
-        instance=str(document.get("instance") or ""),
-        role=str(document.get("role") or ""),
-        node=str(document.get("node") or ""),
-        cluster=str(document.get("cluster") or ""),
-        round=document.get("round"),
-        cycle=document.get("cycle"),
-        exit_code=document.get("exit_code"),
-        last_lines=tuple(document.get("last_lines") or ()),
-    )
+    return load(ProjectFailure, _without_nulls(document)) if document else None
+
+
+def _without_nulls(document: Document) -> Document:
+    """Return what the manager knows; its nulls are our defaults."""
+    return {key: value for key, value in document.items() if value is not None}
