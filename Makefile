@@ -20,6 +20,9 @@ ifneq ($(PIP_FIND_LINKS),)
 export UV_FIND_LINKS ?= $(subst $(space),$(comma),$(PIP_FIND_LINKS))
 endif
 
+# Not by its name: make would run such a line even when it shall only print it.
+SUBMAKE := $(MAKE) --no-print-directory
+
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-containers bases up install test coverage test-browser test-docs docs-site screenshots conformance dist release pin test-flavors test-chaos test-slow test-containers bench-checkpoints bench-hierarchy bench-training images env bench-data check lint format lock docs clean
 
@@ -36,8 +39,16 @@ install: $(CLI)/.installed ## Install every service's environment
 	@$(CLI)/bin/python -m flops_cli local install
 
 test: $(DEV)/.installed install ## Lint, type-check and run every test (WHAT=path narrows it down, WORKERS=3)
+ifeq ($(WHAT),)
+	@# Beside the tests, which leave cores idle now and then.
+	@$(SUBMAKE) lint > $(HOME_DIR)/lint.log 2>&1 & lint=$$!; code=0; \
+	  $(DEV)/bin/python -m pytest -n $(or $(WORKERS),auto) || code=$$?; \
+	  wait $$lint || { code=$$?; cat $(HOME_DIR)/lint.log; echo "make lint failed; see above."; }; \
+	  exit $$code
+else
 	@$(MAKE) --no-print-directory lint
-	@$(DEV)/bin/python -m pytest -n $(or $(WORKERS),$(if $(WHAT),0,auto)) $(WHAT)
+	@$(DEV)/bin/python -m pytest -n $(or $(WORKERS),0) $(WHAT)
+endif
 
 coverage: $(DEV)/.installed install ## Run every test and tell which lines no process executed (WHAT=path narrows it down)
 	@$(DEV)/bin/python tests/measure_coverage.py -n $(or $(WORKERS),auto) $(WHAT)
