@@ -23,7 +23,7 @@ BUNDLES: Final = "bundles"
 
 @dataclass(frozen=True)
 class Tools:
-    """What every build and every inspection uses."""
+    """The settings of every build and every inspection."""
 
     git: GitSettings
     uv: UvSettings
@@ -66,12 +66,12 @@ class Settings:
 
     @property
     def actors(self) -> ActorsBuild | None:
-        """What to build of a repository, if that is the order."""
+        """The build of a repository, if that is the order."""
         return actors_of(self.order) if self.order.build == ACTORS else None
 
     @property
     def model(self) -> ModelBuild | None:
-        """What to build of a trained model, if that is the order."""
+        """The build of a trained model, if that is the order."""
         order, model = self.order, self.model_order
         if order.build != MODEL or model is None:
             return None
@@ -120,5 +120,5 @@ class InspectionSettings:
 
     @property
     def inspection(self) -> Inspection:
-        """What to inspect."""
+        """The inspection to carry out."""
         return Inspection(actors_of(self.order), self.rows)

@@ -44,7 +44,7 @@ def _clients(text: str) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True)
 class Tokens:
-    """What callers have to show; without any token, all calls are allowed."""
+    """The tokens of callers; without any, all calls are allowed."""
 
     operator: str = declared(
         "",
@@ -112,12 +112,12 @@ class Settings:
 
     @property
     def rules(self) -> TagRules:
-        """The rules of tags that have none of their own."""
+        """The rules of tags without rules of their own."""
         return TagRules(quota_mb=self.tag_quota_mb, retention_days=self.retention_days)
 
     @property
     def doorkeeper(self) -> Doorkeeper:
-        """Who checks the tokens of callers."""
+        """The doorkeeper that checks the tokens of callers."""
         return Doorkeeper(self.tokens.operator, dict(self.tokens.clients))
 
 

@@ -42,6 +42,6 @@ def actor_image(registry: str, url: str, role: str, tag: str) -> str:
     return f"{registry}/{repository_path(url)}/{image_component(role)}:{tag}"
 
 
-def model_image(registry: str, customer: str, run_id: str) -> str:
+def model_image(registry: str, customer_id: str, run_id: str) -> str:
     """Return the reference of the inference server of a training run's model."""
-    return f"{registry}/{image_component(customer)}/trained_model:{image_component(run_id)}"
+    return f"{registry}/{image_component(customer_id)}/trained_model:{image_component(run_id)}"
