@@ -92,7 +92,7 @@ def test_the_actions_are_listed(client):
     ],
 )
 def test_a_name_that_could_leave_the_volume_is_refused(client, node, name):
-    with pytest.raises(pa.ArrowException, match="no name of a fragment"):
+    with pytest.raises(pa.ArrowException, match="not the name of a fragment"):
         put(client, name, a_table())
 
     assert (node.visible(), node.unfinished()) == ([], [])
