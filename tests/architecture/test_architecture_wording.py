@@ -36,6 +36,7 @@ CLEAN_FOLDERS: tuple[str, ...] = (
     "services/project-observer",
     "services/tracking-server",
     "shared/flight",
+    "shared/grid",
     "shared/ml-repo",
     "tests/integration/builds",
     "tests/integration/cli",

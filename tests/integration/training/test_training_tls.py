@@ -13,8 +13,8 @@ from cryptography.x509.oid import NameOID
 from flops_grid.errors import AggregatorUnreachableError
 from flops_grid.server.grid import StreamGrid
 from flops_grid.wire.tls import TlsFiles
-from flops_manager.domain.grid_keys import aggregator_name, learner_name, member
-from flops_runtime.environment import BadSettingsError, read
+from flops_manager.domain.grid_keys import aggregator_name, identity, learner_name
+from flops_runtime.environment import BadSettingsError, read, write
 from support.answers import answers
 from support.manager_core import a_project
 from support.peers import TOKEN, a_message, join
@@ -114,8 +114,7 @@ def test_a_key_that_is_no_base64_is_a_bad_setting():
 
 def of_project(name, expects="", project_id="0123456789ab"):
     """Return what an actor reads from the environment that the manager gives it."""
-    told = member(SECRET, a_project(project_id), name, expects).environment()
-    return read(TlsFiles, told)
+    return read(TlsFiles, write(identity(SECRET, a_project(project_id), name, expects)))
 
 
 @pytest.fixture
@@ -128,8 +127,8 @@ def names():
     }
 
 
-def a_grid_of(identity):
-    return StreamGrid("127.0.0.1:0", TOKEN, credentials=identity.server_credentials())
+def a_grid_of(files):
+    return StreamGrid("127.0.0.1:0", TOKEN, credentials=files.server_credentials())
 
 
 def test_actors_of_a_project_know_each_other_by_what_the_manager_gives_them(names, threads):

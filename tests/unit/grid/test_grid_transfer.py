@@ -94,7 +94,7 @@ def test_an_interrupted_message_that_names_arrays_goes_on_as_well():
 
     held = assembler.reconnected()
 
-    assert held.known == (0,)
+    assert held.reused == (0,)
     assert values(fed(assembler, Sender(held).frames(message))[-1])[0] == [0, 1, 2, 3]
 
 

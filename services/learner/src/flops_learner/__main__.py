@@ -1,6 +1,6 @@
 """Start a learner: ``python -m flops_learner``.
 
-``... check`` sees that it could start, ``... try [FLAVOR]`` that the repository's methods work.
+``... check`` tests that it can start, ``... try [FLAVOR]`` that the repository's methods work.
 """
 
 import os
@@ -28,7 +28,7 @@ def start() -> ExitCode:
     give_memory_back()
 
     def work(reporter: Reporter) -> tuple[Kind, Any]:
-        # Imported late: Flower takes a second, and the manager should hear of us before that.
+        # Imported late: Flower takes a second, and the first heartbeat should not wait for it.
         from flops_learner.bootstrap import learn  # noqa: PLC0415
 
         with what_is_printed_is_logged():
@@ -42,12 +42,12 @@ def check() -> ExitCode:
     _quieten()
     import flops_learner.bootstrap  # noqa: F401, PLC0415
 
-    print("ok")  # noqa: T201 - the answer of this command
+    print("ok")  # noqa: T201 - the output of this command
     return ExitCode.DONE
 
 
 def attempt() -> ExitCode:
-    """Try the repository in the working folder, and print what was found as the last line."""
+    """Try the repository in the working folder, and print the findings as the last line."""
     _quieten()
     import pyarrow.parquet as pq  # noqa: PLC0415
 

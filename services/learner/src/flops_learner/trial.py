@@ -1,7 +1,7 @@
-"""One round of a repository with itself: what its methods return is seen before anything is built.
+"""Tries one round of a repository alone, to check its methods before anything is built.
 
 ``python -m flops_learner try`` prints a JSON array of findings as the last line of its output. Rows
-come from the Parquet file ``FLOPS_DATASET_FILE``, else they are made up.
+come from the Parquet file ``FLOPS_DATASET_FILE``, else they are synthetic.
 """
 
 import json
@@ -46,7 +46,7 @@ class _WrongError(FlopsError):
 
 
 def limit() -> None:
-    """Bound what the user's code may take of this machine, for the rest of this process."""
+    """Limit the resources of the user's code, for the rest of this process."""
     for what, most in (
         (resource.RLIMIT_CPU, CPU_SECONDS),
         (resource.RLIMIT_FSIZE, FILE_BYTES),

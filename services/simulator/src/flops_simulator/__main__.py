@@ -22,7 +22,7 @@ def main() -> ExitCode:
         importlib.import_module("flops_simulator.simulation")
         print("ok")  # noqa: T201 - the answer of this command
         return ExitCode.DONE
-    # What user code prints is not for who reads the answers.
+    # The output of user code must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 

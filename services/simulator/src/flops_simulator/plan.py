@@ -1,4 +1,4 @@
-"""What to simulate, and where its parts lie."""
+"""The plan of a simulation: its SLA, data, clusters, processes and seed."""
 
 import json
 from dataclasses import dataclass

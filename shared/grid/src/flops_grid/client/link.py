@@ -118,7 +118,7 @@ class Link:
                 self._outbox.put(reply)
 
     def close(self, reason: str = "") -> None:
-        """Tell the aggregator that this client leaves for good, and disconnect."""
+        """Inform the aggregator that this client leaves for good, and disconnect."""
         self._stop.set()
         with self._lock:
             if self._outbox:

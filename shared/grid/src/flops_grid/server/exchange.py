@@ -263,7 +263,7 @@ class Exchange:
             return sorted(node.name for node in self._nodes.values() if node.seat)
 
     def say_goodbye(self, reason: str, timeout_seconds: float) -> None:
-        """Say goodbye to all clients, and wait until they have left or the time is over."""
+        """Send a goodbye to all clients, and wait until they have left or the time is over."""
         with self._changed:
             self._is_closed = True
             self._intake.close()

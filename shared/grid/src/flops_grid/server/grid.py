@@ -97,7 +97,7 @@ class StreamGrid(Grid):
         self._server = server
 
     def close(self, reason: str = "") -> None:
-        """Say goodbye to every client and stop; bounded in time, and safe to call twice.
+        """Send a goodbye to every client and stop; bounded in time, and safe to call twice.
 
         Two threads may call it at once: one of them ends the server.
         """

@@ -62,7 +62,7 @@ def update_norm(after: ArrayRecord, before: ArrayRecord) -> float:
     for key, array in before.items():
         if is_clipped(array):
             both = zip(pieces(array_view(after[key])), pieces(array_view(array)), strict=True)
-            squares += math.fsum(float(np.square(_difference(*one)).sum()) for one in both)
+            squares += math.fsum(float(np.square(_difference(*pair)).sum()) for pair in both)
     return math.sqrt(squares)
 
 
@@ -141,11 +141,11 @@ class PrivateUpdates:
     def _bound(self, message: Message) -> float | None:
         if self._local:
             return self._local.clipping_norm
-        asked = config_in(message.content).get(NORM)
-        return asked if isinstance(asked, float) else None
+        norm = config_in(message.content).get(NORM)
+        return norm if isinstance(norm, float) else None
 
     def _spend(self, local: DifferentialPrivacy) -> None:
-        """Count an update with noise; so many of them are like one with less: see the ledger."""
+        """Count an update with noise; n releases equal one with less noise (see ``accounting``)."""
         self._releases += 1
         multiplier = local.sensitivity_multiplier / math.sqrt(self._releases)
         if local.epsilon_budget > 0 and (

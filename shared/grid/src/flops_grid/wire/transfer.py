@@ -36,17 +36,17 @@ _OFFSET: Final = struct.Struct(">Q")
 class Held:
     """The part of the message ``key`` that a receiver has after an interruption.
 
-    ``known`` are the buffers that it took from the previous message, ``received`` is how many bytes
+    ``reused`` are the buffers that it took from the previous message, ``received`` is how many bytes
     of the others have arrived.
     """
 
     key: str
-    known: tuple[int, ...]
+    reused: tuple[int, ...]
     received: int
 
     def to_document(self) -> dict[str, Any]:
         """Return it for a greeting."""
-        return {"key": self.key, "known": list(self.known), "received": self.received}
+        return {"key": self.key, "known": list(self.reused), "received": self.received}
 
     @classmethod
     def from_document(cls, document: Any) -> Self | None:
@@ -54,17 +54,17 @@ class Held:
         if document is None:
             return None
         match document:
-            case {"key": str(key), "known": list(known), "received": int(received)}:
-                if received >= 0 and all(type(i) is int and i >= 0 for i in known):
-                    return cls(key, tuple(known), received)
+            case {"key": str(key), "known": list(reused), "received": int(received)}:
+                if received >= 0 and all(type(i) is int and i >= 0 for i in reused):
+                    return cls(key, tuple(reused), received)
             case _:
                 pass
         raise WireError("a greeting has no valid description of what is held")
 
     def fits(self, sizes: Sequence[int]) -> bool:
         """Return whether this can be a part of a message with buffers of these sizes."""
-        missing = sum(size for i, size in enumerate(sizes) if i not in self.known)
-        return all(i < len(sizes) for i in self.known) and self.received <= missing
+        missing = sum(size for i, size in enumerate(sizes) if i not in self.reused)
+        return all(i < len(sizes) for i in self.reused) and self.received <= missing
 
 
 class Checksums:
@@ -77,7 +77,7 @@ class Checksums:
         self._last: tuple[list[bytes], dict[int, int]] = ([], {})
 
     def of(self, buffers: list[bytes]) -> dict[int, int]:
-        """Return the known checksums of these buffers' frames, by where in the body they begin."""
+        """Return the reused checksums of these buffers' frames, by where in the body they begin."""
         last, checksums = self._last
         if len(last) != len(buffers) or any(a is not b for a, b in zip(last, buffers, strict=True)):
             checksums = {}
@@ -104,13 +104,13 @@ class Sender:
         # An interrupted message continues as the first message of a connection, or never.
         held, self._held = self._held, None
         if held and held.key == key_of(head) and held.fits(sizes):
-            known, skip = dict.fromkeys(held.known, -1), held.received
+            reused, skip = dict.fromkeys(held.reused, -1), held.received
         else:
-            known, skip = self._known(buffers), 0
-        head["known"], head["skip"] = list(known.items()), skip
+            reused, skip = self._known(buffers), 0
+        head["known"], head["skip"] = list(reused.items()), skip
         if self._checksums:
             self._last = buffers
-        body = [buffer for i, buffer in enumerate(buffers) if i not in known]
+        body = [buffer for i, buffer in enumerate(buffers) if i not in reused]
         yield from _frames(head, body, skip, self._checksums.of(body) if self._checksums else {})
 
     def _known(self, buffers: list[bytes]) -> dict[int, int]:
@@ -179,7 +179,7 @@ class _Incoming:
     key: str
     head: dict[str, Any]
     sizes: list[int]
-    known: tuple[int, ...]
+    reused: tuple[int, ...]
     buffers: list[bytes | None]
     received: int = 0
     current: BytesIO = field(default_factory=BytesIO)
@@ -236,7 +236,7 @@ class Assembler:
         self._interrupted, self._incoming = self._incoming or self._interrupted, None
         self._last = ()
         last = self._interrupted
-        return Held(last.key, last.known, last.received) if last else None
+        return Held(last.key, last.reused, last.received) if last else None
 
     def feed(self, kind: FrameKind, payload: memoryview) -> Message | None:
         """Take a ``HEAD`` or ``BODY`` frame; return the message that it completes, if any."""
@@ -280,15 +280,15 @@ class Assembler:
             raise WireError("a message's head has no sizes")
         if sum(sizes) > self._max_message_bytes:
             raise WireError(f"a message of {sum(sizes)} bytes is too large")
-        known = self._known(head.get("known"), sizes)
-        buffers = [known.get(i) for i in range(len(sizes))]
-        return _Incoming(key_of(head), head, sizes, tuple(known), buffers)
+        reused = self._known(head.get("known"), sizes)
+        buffers = [reused.get(i) for i in range(len(sizes))]
+        return _Incoming(key_of(head), head, sizes, tuple(reused), buffers)
 
     def _known(self, listed: Any, sizes: list[int]) -> dict[int, bytes]:
         try:
-            known = {i: self._last[place] for i, place in listed or () if i >= 0 and place >= 0}
-            if all(sizes[i] == len(buffer) for i, buffer in known.items()):
-                return known
+            reused = {i: self._last[place] for i, place in listed or () if i >= 0 and place >= 0}
+            if all(sizes[i] == len(buffer) for i, buffer in reused.items()):
+                return reused
         except (TypeError, ValueError, IndexError) as error:
             raise WireError(f"a message refers to missing arrays: {error}") from error
         raise WireError("a message refers to arrays of other sizes")
@@ -301,7 +301,7 @@ def _resumed(head: dict[str, Any], interrupted: _Incoming | None) -> _Incoming:
         last is None
         or key_of(head) != last.key
         or (head.get("sizes"), head.get("skip")) != (last.sizes, last.received)
-        or head.get("known") != [[i, -1] for i in last.known]
+        or head.get("known") != [[i, -1] for i in last.reused]
     ):
         raise WireError("a message continues that never began")
     return last
