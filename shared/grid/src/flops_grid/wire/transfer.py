@@ -36,8 +36,8 @@ _OFFSET: Final = struct.Struct(">Q")
 class Held:
     """The part of the message ``key`` that a receiver has after an interruption.
 
-    ``reused`` are the buffers that it took from the previous message, ``received`` is how many bytes
-    of the others have arrived.
+    ``reused`` are the buffers that it took from the previous message, ``received`` is the number of
+    bytes of the others that have arrived.
     """
 
     key: str
