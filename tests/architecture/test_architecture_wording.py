@@ -16,48 +16,37 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CLEAN_FOLDERS: tuple[str, ...] = (
-    "*.md",
-    ".ci",
-    ".github",
-    "Makefile",
-    "addon",
-    "compose",
-    "docs",
-    "services/aggregator",
-    "services/image-builder",
-    "services/learner",
-    "services/manager/src/flops_manager/adapters",
-    "services/manager/src/flops_manager/domain",
-    "services/manager/src/flops_manager/entrypoints",
-    "services/manager/src/flops_manager/ports",
-    "services/manager/src/flops_manager/usecases",
-    "services/ml-data-server",
-    "services/mock-data-provider",
-    "services/model-server",
-    "services/project-observer",
-    "services/simulator",
-    "services/tracking-server",
-    "shared/flight",
-    "shared/grid",
-    "shared/ml-repo",
-    "tests/integration/builds",
-    "tests/integration/cli",
-    "tests/integration/data",
-    "tests/integration/local_oakestra",
-    "tests/integration/observatory",
-    "tests/slow",
-    "tests/unit/cli",
-    "tests/unit/flight",
-    "tests/unit/image_builder",
-    "tests/unit/local_oakestra",
-    "tests/unit/ml_data_server",
-    "tests/unit/ml_repo",
-    "tests/unit/mock_data_provider",
-    "tests/unit/model_server",
-    "tests/unit/project_observer",
-    "tests/unit/tracking_server",
+FOLDERS = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in (
+        "services/*",
+        "shared/*",
+        "tests/*",
+        ".ci",
+        ".github",
+        "addon",
+        "compose",
+        "docs",
+        "Makefile",
+        "*.md",
+    )
+    for path in ROOT.glob(pattern)
+    if path.name != "__pycache__"
 )
+LEFT = {
+    "tests/architecture": 10,
+    "tests/bench": 20,
+    "tests/chaos": 5,
+    "tests/conformance": 5,
+    "tests/containers": 26,
+    "tests/contract": 22,
+    "tests/e2e": 4,
+    "tests/integration": 62,
+    "tests/packaging": 4,
+    "tests/support": 71,
+    "tests/unit": 223,
+}
+"""Hits that are left in a folder: this number may only fall. All other folders have none."""
 TEXTS = {".css", ".html", ".js", ".md", ".sh", ".toml", ".yaml", ".yml"}
 LONGEST_LINE = 200
 
@@ -92,7 +81,10 @@ WORDINGS = {
 }
 PATTERNS = {re.compile(pattern, re.IGNORECASE): better for pattern, better in WORDINGS.items()}
 # Where a wording stays: (path, what is written there), with the reason.
-EXCEPTIONS: set[tuple[str, str]] = set()
+EXCEPTIONS = {
+    # The key of the wire format.
+    ("shared/grid/src/flops_grid/wire/transfer.py", "known"),
+}
 
 
 class Hit(NamedTuple):
@@ -164,9 +156,11 @@ def hits(*folders: str) -> Iterator[Hit]:
         yield from (hit for hit in in_file if (path, hit.written) not in EXCEPTIONS)
 
 
-@pytest.mark.parametrize("folder", CLEAN_FOLDERS)
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_wordings_are_plain(folder: str) -> None:
-    assert "\n".join(map(str, hits(folder))) == ""
+    left = list(hits(folder))
+
+    assert len(left) <= LEFT.get(folder, 0), "\n".join(map(str, left))
 
 
 def test_hard_wordings_are_noticed() -> None:

@@ -44,7 +44,7 @@ def _port(default: int, help: str, env: str) -> Any:
 
 @dataclass(frozen=True)
 class ContainerSettings:
-    """What the runtime ``containers`` needs; ``engines`` are tried in their order."""
+    """Settings of the runtime ``containers``; ``engines`` are tried in their order."""
 
     engines: tuple[str, ...]
     publish_address: str
@@ -104,7 +104,7 @@ class World:
 
     @property
     def is_bridge(self) -> bool:
-        """Whether services are containers."""
+        """True if services are containers."""
         return self.runtime == CONTAINERS
 
     @cached_property
@@ -202,7 +202,7 @@ class Settings:
 
     @property
     def is_old(self) -> bool:
-        """Whether it behaves like a root of 2024."""
+        """True if it behaves like a root of 2024."""
         return self.constraints == "all"
 
     @property

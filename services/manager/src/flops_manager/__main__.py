@@ -15,7 +15,7 @@ def check() -> None:
     for module in ("entrypoints.server", "entrypoints.worker", "adapters.data_servers"):
         importlib.import_module(f"flops_manager.{module}")
     importlib.import_module("flops_flight.client")
-    print("ok")  # noqa: T201 - what whoever checks an image reads
+    print("ok")  # noqa: T201 - for checks of the image
 
 
 def run(process: str) -> None:

@@ -197,7 +197,7 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
     queue = Queue(adapters.projects, survey, options.limits)
     kinds: Kinds = ((PROJECTS, adapters.projects), (MOCKS, adapters.mocks))
     stores = {role: store for life, store in kinds for role in life.roles}
-    kept = KeptLogs(adapters.logs, stores, options.logs, now)
+    kept_logs = KeptLogs(adapters.logs, stores, options.logs, now)
     liveness = Liveness(adapters.heartbeats, now)
     projects = Projects(
         adapters.projects,
@@ -205,14 +205,16 @@ def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> A
         adapters.orchestrator,
         survey,
         queue,
-        kept,
+        kept_logs,
         liveness,
         now,
     )
-    mocks = Mocks(adapters.mocks, adapters.history, kept, liveness, now)
+    mocks = Mocks(adapters.mocks, adapters.history, kept_logs, liveness, now)
     subjects: tuple[Subjects[Any], ...] = (projects, mocks)
-    inbox = Inbox({role: one for one in subjects for role in one.life.roles}, adapters.bus)
-    subscriptions = Subscriptions(inbox, adapters.bus, LogIntake(adapters.log_feed, kept))
+    inbox = Inbox(
+        {role: subject for subject in subjects for role in subject.life.roles}, adapters.bus
+    )
+    subscriptions = Subscriptions(inbox, adapters.bus, LogIntake(adapters.log_feed, kept_logs))
     tools = Tools(
         adapters.orchestrator,
         Announcements(adapters.history, adapters.bus, now),

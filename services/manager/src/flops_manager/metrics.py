@@ -1,4 +1,4 @@
-"""What the manager says at /metrics beyond the broker's lines and the API's own requests.
+"""The manager's metrics beyond the broker's lines and the API's own requests.
 
 Both processes load all of this code, so what only the worker does is in a registry that only the
 worker shows. What the API counts of each of its apps is in ``entrypoints/api/telemetry.py``.
@@ -92,7 +92,7 @@ LOOK_SECONDS: Final = Histogram(
 
 
 def stand_by() -> None:
-    """Say no more of what only the active worker knows."""
+    """Reset the gauges of the active worker."""
     for gauge in (LEASE_HELD, HEARING, BUSY_OUTBOXES, RESTING_OUTBOXES):
         gauge.set(0)
     PROJECTS.clear()

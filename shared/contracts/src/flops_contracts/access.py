@@ -1,4 +1,4 @@
-"""What actors show to others and whom they trust: the secrets that stay apart from orders."""
+"""Credentials and trust of actors: the secrets that stay apart from orders."""
 
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ class BrokerAccess:
 
 @dataclass(frozen=True)
 class GridAccess:
-    """What clients show at their aggregator, which has the same token."""
+    """The token of clients and their aggregator."""
 
     token: str = field(
         repr=False, metadata=about("Token for joining the aggregator.", "FLOPS_GRID_TOKEN")
@@ -59,7 +59,7 @@ class GridIdentity:
 
 @dataclass(frozen=True)
 class DataServerAccess:
-    """What clients of data servers show and trust; no TLS without ``ca``."""
+    """Credentials of data servers' clients; no TLS without ``ca``."""
 
     token: str = declared(
         "", "Token that data servers require, if any.", "FLOPS_DATA_SERVER_TOKEN", secret=True

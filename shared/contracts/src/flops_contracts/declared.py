@@ -40,7 +40,7 @@ _STRICT: Final = "__strict__"
 
 @dataclass(frozen=True)
 class About:
-    """What the type of a field does not say.
+    """Facts about a field besides its type and default.
 
     ``env`` is its environment variable and ``key`` its JSON key where that has another name.
     ``above`` and ``below`` are bounds that are not part of the range. ``shortest`` and ``longest``
@@ -87,9 +87,9 @@ def declared(
 
 
 def about_of(declaration: dataclasses.Field[Any]) -> About:
-    """Return what a field says about itself."""
-    found: About = declaration.metadata.get(_ABOUT) or About()
-    return found
+    """Return the facts that a field declares about itself."""
+    about_: About = declaration.metadata.get(_ABOUT) or About()
+    return about_
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ class StrictSchema(DataclassSchema):
         """Report every key that no field has."""
         if not isinstance(original, dict):
             return
-        known = sorted(inner.data_key or name for name, inner in self.fields.items())
-        problems = {str(key): [_unknown(str(key), known)] for key in original if key not in known}
+        keys = sorted(inner.data_key or name for name, inner in self.fields.items())
+        problems = {str(key): [_unknown(str(key), keys)] for key in original if key not in keys}
         if problems:
             raise ValidationError(problems)
 
@@ -165,17 +165,17 @@ class StrictSchema(DataclassSchema):
         problems: Any = {}
         for rule in self.rules:
             for name, problem in rule(data):
-                found = [problem] if isinstance(problem, str) else problem
-                problems = merge_errors(problems, {name: found})  # type: ignore[no-untyped-call]
+                texts = [problem] if isinstance(problem, str) else problem
+                problems = merge_errors(problems, {name: texts})  # type: ignore[no-untyped-call]
         if problems:
             raise ValidationError(problems)
 
 
-def _unknown(key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
+def _unknown(key: str, keys: list[str]) -> str:
+    near = difflib.get_close_matches(key, keys, n=1)
     if near:
         return f"Unknown key. Did you mean '{near[0]}'?"
-    return f"Unknown key. Known: {', '.join(known)}."
+    return f"Unknown key. Known: {', '.join(keys)}."
 
 
 class TupleOf(fields.List[Any]):
@@ -195,14 +195,14 @@ def schema_of(cls: type[Any]) -> type[DataclassSchema]:
 def _new_schema(cls: type[Any]) -> type[DataclassSchema]:
     strictness: _Strictness | None = vars(cls).get(_STRICT)
     types_of = typing.get_type_hints(cls)
-    declarations = {one.name: one for one in dataclasses.fields(cls)}
+    declarations = {field_.name: field_ for field_ in dataclasses.fields(cls)}
     attributes: dict[str, Any] = {
         name: field_of(types_of[name], declaration, is_strict=strictness is not None)
         for name, declaration in declarations.items()
     }
     attributes["builds"] = cls
     attributes["derived"] = {
-        name: derive for name, one in declarations.items() if (derive := about_of(one).derive)
+        name: derive for name, item in declarations.items() if (derive := about_of(item).derive)
     }
     attributes["__doc__"] = cls.__doc__
     name = f"{(strictness and strictness.name) or cls.__name__}Schema"

@@ -1,4 +1,4 @@
-"""What is said over MQTT: the envelope, its kinds, and what each kind carries.
+"""The events sent over MQTT: the envelope, its kinds, and the payload of each kind.
 
 Actors send events, the manager answers with orders on ``control``; both travel in one envelope.
 ``PAYLOADS`` says which kind carries what. A payload is never large: the longest text is a log tail.

@@ -1,4 +1,4 @@
-"""What actors are told: an order for each role, written by the manager and read by the actor.
+"""The actors' orders: one for each role, written by the manager and read by the actor.
 
 Both ends use the same class, as environment variables (``flops_runtime.environment``). Tokens and
 passwords are not part of an order; ``access.py`` has them.
@@ -167,7 +167,7 @@ MODEL = "model"
 
 @dataclass(frozen=True)
 class BuildOrder:
-    """What the image-builder makes of which repository: images of actors, or of a model."""
+    """The image-builder's order: images of a repository's actors, or of a model."""
 
     registry: str = field(
         metadata=about(

@@ -50,7 +50,7 @@ class Platform(StrEnum):
 
 @unique
 class PostTrainingStep(StrEnum):
-    """What may follow training."""
+    """Steps that may follow training."""
 
     BUILD = "build_image_for_trained_model"
     DEPLOY = "deploy_trained_model_image"
@@ -58,7 +58,7 @@ class PostTrainingStep(StrEnum):
 
 @unique
 class DataSplit(StrEnum):
-    """Whether the learners of one node get disjoint shares of its data, or all of it each."""
+    """How a node's data are given to its learners: disjoint shares, or all data to each."""
 
     EXCLUSIVE = "exclusive"
     SHARED = "shared"
@@ -84,7 +84,7 @@ class Parametrised:
 
 @unique
 class Metric(StrEnum):
-    """What a round is measured by: means over its learners, weighted by samples."""
+    """The metric of a round: a mean over its learners, weighted by samples."""
 
     ACCURACY = "accuracy"
     LOSS = "loss"
@@ -175,7 +175,7 @@ class TrainingConfiguration:
 
     @property
     def is_hierarchical(self) -> bool:
-        """Whether each cluster has an aggregator of its own."""
+        """True if each cluster has its own aggregator."""
         return self.mode is Mode.HIERARCHICAL
 
     @property
@@ -187,7 +187,7 @@ class TrainingConfiguration:
 @strict()
 @dataclass(frozen=True)
 class ResourceConstraints:
-    """What one learner needs; 0 is no demand."""
+    """Resources that a learner needs; 0 means no requirement."""
 
     memory: int = declared(0, "Memory in MB.", minimum=0)
     vcpus: int = declared(0, "Virtual CPUs.", minimum=0)

@@ -115,7 +115,7 @@ def _is_empty(value: Any) -> bool:
 
 def variable_of(cls: type[Any], name: str) -> str:
     """Return the variable of a field."""
-    return next(about_of(one).env for one in dataclasses.fields(cls) if one.name == name)
+    return next(about_of(field).env for field in dataclasses.fields(cls) if field.name == name)
 
 
 def _problems(value: Any) -> list[str]:

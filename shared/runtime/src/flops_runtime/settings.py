@@ -42,7 +42,7 @@ class MqttSettings(BrokerAccess):
 
     @property
     def is_tls(self) -> bool:
-        """Whether the connection is encrypted."""
+        """True if the connection is encrypted."""
         return urlsplit(self.url).scheme == "mqtts"
 
 
@@ -99,7 +99,7 @@ class ActorSettings(Assignment):
 
     @property
     def holds_logs(self) -> bool:
-        """Whether its logs stay here until the owner of its node's data allows sending them."""
+        """True if its logs stay here until the owner of its node's data allows sending them."""
         return self.role is Role.LEARNER
 
     @property

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class Status:
-    """What the process does, since when, and how far it is; written and read by many threads."""
+    """The state and progress of a process; written and read by many threads."""
 
     def __init__(
         self, service: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -47,33 +47,35 @@ class Status:
         self._is_ready = False
 
     def doing(self, state: str, done: float = 0, total: float | None = None) -> None:
-        """Say what is being done; the time changes only with the state."""
+        """Set the current activity; the time changes only with the state."""
         with self._lock:
             if state != self._document["state"]:
                 self._document["since"] = self._now().isoformat()
             self._document.update(state=state, done=done, total=total)
 
     def training(self, *, round_: int | None = None, rows: int | None = None) -> None:
-        """Say which round it is, or how many rows of data are loaded; the other stays."""
+        """Set the round or the number of loaded rows; the other stays."""
         CONTEXT.update(**({} if round_ is None else {"round": round_}))
-        told = {"round": round_, "rows": rows}
+        changes = {"round": round_, "rows": rows}
         with self._lock:
-            self._document.update({key: one for key, one in told.items() if one is not None})
+            self._document.update(
+                {key: value for key, value in changes.items() if value is not None}
+            )
 
     def ready(self, *, is_ready: bool = True) -> None:
-        """Say whether the process can do what it is for."""
+        """Set whether the process is ready."""
         with self._lock:
             self._is_ready = is_ready
 
     @property
     def is_ready(self) -> bool:
-        """Whether the process can do what it is for."""
+        """True if the process is ready."""
         with self._lock:
             return self._is_ready
 
     @property
     def state(self) -> str:
-        """What is being done, in a few words."""
+        """The current activity, in a few words."""
         with self._lock:
             return str(self._document["state"])
 
@@ -85,7 +87,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Request:
-    """What a service's own pages are asked. ``peer`` is the address that the call comes from."""
+    """A request to a service's own pages; ``peer`` is the caller's address."""
 
     method: str
     path: str

@@ -140,7 +140,7 @@ class _TraceOfLine(logging.Filter):
     """Lets every line say the trace of its thread; it is ``CONTEXT`` that says a process' own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let the line through."""
+        """Add the trace and return True."""
         if trace_id := trace_id_of(current()):
             record.trace_id = trace_id
         return True
@@ -167,7 +167,7 @@ def start(settings: TraceSettings, service: str, **attributes: Attribute) -> Non
 
 
 def show_in(handler: logging.Handler) -> None:
-    """Let the lines of ``handler`` say the trace of their thread."""
+    """Add the trace of their thread to the lines of ``handler``."""
     handler.addFilter(_TraceOfLine())
 
 
@@ -188,7 +188,7 @@ def continued(parent: str, name: str, **attributes: Attribute) -> AbstractContex
 
 
 def begin(name: str, parent: str = "", **attributes: Attribute) -> Span:
-    """Begin a span that is ended by ``end``; for what is no block of code."""
+    """Begin a span that is ended by ``end``, for work that is not a block of code."""
     return _active[-1].begin(name, parent, attributes) if _active else NO_SPAN
 
 
