@@ -17,7 +17,7 @@ from flops_cli.commands.simulate import simulate
 from flops_cli.local.demo import Demo, DemoWorld
 from flops_cli.local.demo_plans import PLANS
 from flops_cli.local.detached import start_detached
-from flops_cli.local.network import Network, find_network
+from flops_cli.local.network import Network, reserved_network
 from flops_cli.local.places import find_places
 from flops_cli.local.processes import InterruptedByUserError
 from flops_cli.local.running import announce_ready, announced, end, require_none, suites_in
@@ -127,8 +127,9 @@ def _suite(
     def announce(text: str) -> None:
         machine.screen.bar("suite", text)
 
-    network, variables = find_network(), machine.context.variables
+    variables = machine.context.variables
     with (
+        reserved_network() as network,
         announced(state, network) as mine,
         Suite(machine.places, network, state, variables, announce, topology) as suite,
     ):

@@ -1,7 +1,8 @@
 """The suite's loopback network: a /16 of 127.0.0.0/8 in which all of its ports are free."""
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,17 +58,35 @@ class Network:
         return f"{self.prefix}.1.{node}:{DATA_PORT}"
 
 
-def find_network(candidates: tuple[str, ...] = CANDIDATES) -> Network:
-    """Return the first unused network; raise ``LocalSuiteError`` if all are taken."""
+@contextmanager
+def reserved_network(candidates: tuple[str, ...] = CANDIDATES) -> Iterator[Network]:
+    """Yield the first unused network and reserve it meanwhile; raise ``LocalSuiteError`` if none.
+
+    Two suites that start at the same moment get two networks, although neither listens yet.
+    """
+    with socket.socket(socket.AF_UNIX) as reservation:
+        yield _first_unused(candidates, reservation)
+
+
+def _first_unused(candidates: tuple[str, ...], reservation: socket.socket) -> Network:
     for prefix in candidates:
         network = Network(prefix)
         ports = (OAKESTRA_PORT, API_PORT, BROKER_PORT, STORE_PORT)
-        if all(_is_free(network.address, port) for port in ports):
+        if all(_is_free(network.address, port) for port in ports) and _reserve(prefix, reservation):
             return network
     raise LocalSuiteError(
         f"no free network on the loopback between {candidates[0]} and {candidates[-1]}",
         hint=f"Other suites may be running; see who listens on {candidates[0]}.0.1:{API_PORT}.",
     )
+
+
+def _reserve(prefix: str, reservation: socket.socket) -> bool:
+    """Bind a name without a file, which disappears with the process, like the network's ports."""
+    try:
+        reservation.bind(f"\0flops-network-{prefix}")
+    except OSError:
+        return False
+    return True
 
 
 def _is_free(address: str, port: int) -> bool:
