@@ -9,6 +9,7 @@ from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role
 from flops_runtime.environment import read
 from flops_runtime.one_shot import exit_with, reporting, run_one_shot
+from flops_contracts.version import VERSION
 from flops_runtime.settings import ActorSettings, MockActorSettings
 
 env = os.environ
@@ -23,8 +24,10 @@ def one_shot(role, work):
 BUILDER = """
 def work(reporter):
     if env["FLOPS_BUILD"] == "model":
-        return Kind.MODEL_BUILT, ModelBuilt("images.test/trained_model:latest")
-    images = ActorImages("images.test/learner-built:latest", "images.test/aggregator-built:latest")
+        return Kind.MODEL_BUILT, ModelBuilt(f"images.test/trained_model:{VERSION}")
+    images = ActorImages(
+        f"images.test/learner-built:{VERSION}", f"images.test/aggregator-built:{VERSION}"
+    )
     return Kind.ACTORS_BUILT, ActorsBuilt(images, "c0ffee", "3.11", "lock")
 
 one_shot(Role.BUILDER, work)
