@@ -52,7 +52,7 @@ def prometheus(suite: Suite) -> Iterator[Prometheus]:
 def test_it_finds_the_suite_by_name(prometheus: Prometheus) -> None:
     jobs = {"prometheus", "manager-api", "manager-worker", "local-oakestra"}
 
-    until(lambda: prometheus.up() == jobs, SCRAPED_SECONDS, f"{jobs} are scraped", 1)
+    until(lambda: prometheus.up() == jobs, SCRAPED_SECONDS, f"{jobs} are scraped")
 
     assert prometheus.value("sum(flops_manager_lease_held)") == ["1"]
 
@@ -64,6 +64,6 @@ def test_it_evaluates_every_rule(prometheus: Prometheus) -> None:
         groups = (prometheus.ask("rules") or {"groups": []})["groups"]
         return [rule for group in groups for rule in group["rules"]]
 
-    until(lambda: {rule["health"] for rule in rules()} == {"ok"}, SCRAPED_SECONDS, "all are ok", 1)
+    until(lambda: {rule["health"] for rule in rules()} == {"ok"}, SCRAPED_SECONDS, "all are ok")
 
     assert sorted(rule["name"] for rule in rules()) == sorted(written)

@@ -37,7 +37,7 @@ PATTERN = np.arange(10_000, dtype=np.float32)
 
 def lead(learners: int, floats: int, rounds: int) -> None:
     """Train over ``learners``, which know the port from the first line."""
-    minima = dict.fromkeys(("learners", "min_available", "min_fit", "min_evaluate"), learners)
+    minima = dict.fromkeys(("clients", "min_available", "min_fit", "min_evaluate"), learners)
     training = a_training(rounds=rounds, round_timeout_seconds=300.0, **minima)
     with StreamGrid("127.0.0.1:0", TOKEN, GridSettings.for_learners(learners)) as grid:
         tell(str(grid.port))
