@@ -55,7 +55,8 @@ def kept(broker):
     """Return a manager's kept logs, which hear the broker."""
     projects = memory_projects()
     projects.add(Record(a_project("p1")))
-    kept = KeptLogs(MemoryLogStore(), {Role.AGGREGATOR: projects}, LogLimits(), lambda: NOW)
+    stores = dict.fromkeys((Role.AGGREGATOR, Role.BUILDER), projects)
+    kept = KeptLogs(MemoryLogStore(), stores, LogLimits(), lambda: NOW)
     intake = LogIntake(MqttLogFeed(MqttSettings(broker.url, PASSWORD)), kept)
     intake.open()
     yield kept
