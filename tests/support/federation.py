@@ -190,6 +190,7 @@ def a_training(**changes: Any) -> TrainOrder:
 
 def run(
     clients: Mapping[str, Client],
+    /,
     first: Arrays | None = None,
     memory: Memory = NO_MEMORY,
     book: MemoryRuns | None = None,

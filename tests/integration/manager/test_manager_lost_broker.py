@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from threading import Event
 
 import pytest
 
@@ -60,12 +61,16 @@ def an_actor(port, stack) -> Reporter:
 
 
 def a_listener(port, stack):
-    """Return what is heard from now on by somebody who asks for nothing."""
-    heard = []
+    """Return what a client hears that asks for nothing, once the broker has its subscriptions."""
+    heard, echo = [], Event()
     listener = MqttConnection(settings_for(port), "a-listener")
     for topic in ALL_EVENTS:
         listener.subscribe(topic, lambda _, data: heard.append(decode(data)))
+    listener.subscribe("echo", lambda *_: echo.set())
     stack.enter_context(listener)
+    # The broker takes a connection's packets in order; the subscriptions come first.
+    listener.publish("echo", b"")
+    assert echo.wait(300)
     return heard
 
 

@@ -16,7 +16,7 @@ from flops_grid.client.app import run_app
 from flops_grid.errors import UserCodeError
 from flops_grid.messages.flower_internals import LEARNER_RAISED, take_identity
 from flops_grid.secure.server import TooFewClientsError
-from flops_learner.training import Nobody
+from flops_learner.training import NullListener
 from support.federation import MemoryCluster, run
 from support.walking_model import walking
 
@@ -25,7 +25,7 @@ FIRST = [np.zeros((2, 3), np.float32), np.ones(4), np.array([5, 6])]
 SHARE, MASK, OPEN = (f"query.{item}" for item in ("share_keys", "mask_update", "open_shares"))
 
 
-class Noticing(Nobody):
+class Noticing(NullListener):
     def __init__(self):
         self.notices = []
 

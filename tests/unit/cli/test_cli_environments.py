@@ -67,6 +67,15 @@ def test_data_are_installed_without_their_dependencies(installation):
     assert {"--target", "--no-deps", "--require-hashes"} <= set(step)
 
 
+def test_a_link_to_the_same_interpreter_installs_nothing_again(installation, tmp_path):
+    interpreter, link = tmp_path / "python3.11", tmp_path / "venv-python"
+    interpreter.touch()
+    link.symlink_to(interpreter)
+    installation.stamp.write_text(installation.fingerprint(str(interpreter)))
+
+    assert installation.is_current(str(link))
+
+
 def test_a_failed_installation_shows_its_log_and_leaves_no_stamp(installation, tmp_path):
     installer = Installer(Places(tmp_path, tmp_path), "/bin/false", PYTHON, {})
 

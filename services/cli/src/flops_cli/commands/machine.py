@@ -48,9 +48,7 @@ def tidied(context: Context) -> Iterator[Machine]:
 def install_services(machine: Machine, only: Collection[str] = ()) -> list[str]:
     """Install the outdated environments of all services or of ``only`` some; return their names."""
     uv = _find_uv(machine.context)
-    # Without links, so that environments stay current whichever virtual environment runs this.
-    python = str(Path(sys.executable).resolve())
-    installer = Installer(machine.places, uv, python, machine.context.variables)
+    installer = Installer(machine.places, uv, sys.executable, machine.context.variables)
     planned = installations(machine.places)
     outdated = installer.outdated(item for item in planned if not only or item.name in only)
 

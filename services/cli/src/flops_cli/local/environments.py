@@ -59,8 +59,12 @@ class Installation:
         return self.folder / ".installed"
 
     def fingerprint(self, python: str) -> str:
-        """Return the stamp's content, which changes with the lock, Python and the sources."""
-        parts = (self.lock.read_bytes(), python.encode(), *map(bytes, self.sources))
+        """Return the stamp's content, which changes with the lock, Python and the sources.
+
+        Links to one interpreter count as one: each virtual environment's is such a link.
+        """
+        interpreter = bytes(Path(python).resolve())
+        parts = (self.lock.read_bytes(), interpreter, *map(bytes, self.sources))
         return sha256(b"\0".join(parts)).hexdigest()
 
     def is_current(self, python: str) -> bool:
