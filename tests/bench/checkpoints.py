@@ -1,4 +1,4 @@
-"""What checkpoints cost the rounds: a training with and without, MLflow on SQLite and a folder.
+"""The cost of checkpoints: a training with and without them, MLflow on SQLite and a folder.
 
 ``make bench-checkpoints`` runs it. Two learners answer in memory, over the wire's encoding.
 """

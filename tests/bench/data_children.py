@@ -1,4 +1,4 @@
-"""What the data plane's bench runs in processes of their own, so that memory is each one's."""
+"""The child processes of the data plane's bench, so that the memory of each can be measured."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def peak_mb(process: str = "self") -> float:
 
 
 def tell(text: str) -> None:
-    """Say a line to whoever started this."""
+    """Print a line for the parent process."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
@@ -75,14 +75,14 @@ def send(sample: str, senders: str, rounds: str, *addresses: str) -> None:
     for turn in range(int(rounds)):
         for kind, address in zip(seconds, addresses, strict=True):
             seconds[kind].append(_sent(SENDING[kind], address, turn, parts))
-    told = {kind: min(taken) for kind, taken in seconds.items()}
-    tell(json.dumps({**told, "bytes": table.nbytes, "sender_mb": peak_mb() - before}))
+    best = {kind: min(taken) for kind, taken in seconds.items()}
+    tell(json.dumps({**best, "bytes": table.nbytes, "sender_mb": peak_mb() - before}))
 
 
-def _sent(one: Callable[..., None], address: str, turn: int, parts: list[pa.Table]) -> float:
+def _sent(upload: Callable[..., None], address: str, turn: int, parts: list[pa.Table]) -> float:
     began = time.perf_counter()
     with ThreadPoolExecutor(len(parts)) as pool:
-        list(pool.map(lambda part: one(address, f"{turn}-{part[0]}", part[1]), enumerate(parts)))
+        list(pool.map(lambda part: upload(address, f"{turn}-{part[0]}", part[1]), enumerate(parts)))
     return time.perf_counter() - began
 
 
@@ -128,7 +128,7 @@ def load(address: str, sample: str) -> None:
     loaded, worked_loading, mb = time.perf_counter(), time.process_time(), peak_mb()
     dataset.set_format("numpy")
     array = dataset[SAMPLES[sample][2]]
-    told = {
+    measurements = {
         "load_seconds": loaded - began,
         "load_cpu_seconds": worked_loading - worked,
         "array_seconds": time.perf_counter() - loaded,
@@ -140,7 +140,7 @@ def load(address: str, sample: str) -> None:
         "array_mb": peak_mb(),
         "shape": list(array.shape),
     }
-    tell(json.dumps(told))
+    tell(json.dumps(measurements))
 
 
 if __name__ == "__main__":

@@ -30,10 +30,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.data_plane", description=__doc__)
     parser.add_argument("--senders", type=int, nargs="*", default=[1, 10, 100])
     parser.add_argument("--samples", nargs="*", choices=list(SAMPLES), default=list(SAMPLES))
-    asked = parser.parse_args()
+    options = parser.parse_args()
     lines: list[dict[str, Any]] = []
-    for sample in asked.samples:
-        lines += [measured_upload(sample, senders) for senders in asked.senders]
+    for sample in options.samples:
+        lines += [measured_upload(sample, senders) for senders in options.senders]
         lines.append(measured_load(sample))
     tell(_as_text(lines))
 
@@ -42,13 +42,13 @@ def measured_upload(sample: str, senders: int) -> dict[str, Any]:
     """Send the same parts to both servers."""
     with bare_server() as (bare, bare_pid), data_server() as (ours, our_pid):
         pids = {"bare": bare_pid, "ours": our_pid}
-        # What a server took to start is no part of its uploads.
+        # The start of a server does not count as part of its uploads.
         before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
         sent = child("send", sample, str(senders), str(ROUNDS[sample]), bare, ours)
         peaks = {kind: peak_mb(str(pid)) for kind, pid in pids.items()}
         cpu = {kind: cpu_seconds(pid) - before[kind] for kind, pid in pids.items()}
     mb = sent["bytes"] / 1e6
-    told = {
+    row = {
         "what": "upload",
         "data": sample,
         "senders": senders,
@@ -62,8 +62,8 @@ def measured_upload(sample: str, senders: int) -> dict[str, Any]:
         "bare_server_peak_mb": round(peaks["bare"]),
         "sender_mb": round(sent["sender_mb"]),
     }
-    tell(json.dumps(told))
-    return told
+    tell(json.dumps(row))
+    return row
 
 
 def measured_load(sample: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def measured_load(sample: str) -> dict[str, Any]:
         loaded = child("load", address, sample)
         loaded["server_cpu_seconds"] = cpu_seconds(pid) - before
     data_mb = loaded["bytes"] / 1e6
-    told = {
+    row = {
         "what": "load",
         "data": sample,
         "mb": round(data_mb),
@@ -89,16 +89,16 @@ def measured_load(sample: str) -> dict[str, Any]:
         "fixed_mb": round(loaded["fixed_mb"]),
         "of_2024": LOAD_2024[sample],
     }
-    tell(json.dumps(told))
-    return told
+    tell(json.dumps(row))
+    return row
 
 
 def child(*arguments: str) -> dict[str, Any]:
-    """Run a child to its end and return what it told."""
+    """Run a child to its end and return what it printed last."""
     command = [sys.executable, "-m", "bench.data_children", *arguments]
     answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=1800)
-    told: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
-    return told
+    result: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return result
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class TrivialModel:
         return 100
 
     def evaluate(self) -> Evaluation:
-        """Say something."""
+        """Return a fixed evaluation."""
         return Evaluation(0.5, 0.5, 100)
 
 

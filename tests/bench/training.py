@@ -36,9 +36,9 @@ def measured(kind: str, learners: int, rounds: int, floats: int) -> dict[str, An
         for _ in range(learners):
             _started(stack, "learn", kind, port, learners, rounds, floats, size)
         out, _ = lead.communicate(timeout=WAIT_SECONDS)
-    found = json.loads(out.splitlines()[-1])
-    counted = found["seconds"][1:]
-    grown = found["peak_mb"] - found["before_mb"]
+    result = json.loads(out.splitlines()[-1])
+    counted = result["seconds"][1:]
+    grown = result["peak_mb"] - result["before_mb"]
     return {
         "kind": kind,
         "learners": learners,
@@ -46,7 +46,7 @@ def measured(kind: str, learners: int, rounds: int, floats: int) -> dict[str, An
         "rounds": len(counted),
         "median_ms": round(statistics.median(counted) * 1000, 1),
         "worst_ms": round(max(counted) * 1000, 1),
-        "leader_peak_mb": round(found["peak_mb"]),
+        "leader_peak_mb": round(result["peak_mb"]),
         "leader_grown_mb": round(grown),
         "models_in_memory": round(grown / (size / 1e6), 1) if size > 1e6 else None,
     }
@@ -89,13 +89,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30, help="of the small model")
     parser.add_argument("--large-rounds", type=int, default=4)
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
-    asked = parser.parse_args()
-    sizes = ((SMALL_FLOATS, asked.rounds), (asked.megabytes * 250_000, asked.large_rounds))
+    options = parser.parse_args()
+    sizes = ((SMALL_FLOATS, options.rounds), (options.megabytes * 250_000, options.large_rounds))
     rows = [
-        measured(kind, asked.learners, rounds + 2, floats)
+        measured(kind, options.learners, rounds + 2, floats)
         for floats, rounds in sizes
         if floats
-        for kind in asked.kinds
+        for kind in options.kinds
     ]
     world = {
         "load_average": os.getloadavg()[0],

@@ -142,7 +142,7 @@ class LegacyClient(flower_client.NumPyClient):
         return [parameter + 1 for parameter in parameters], 100, {}
 
     def evaluate(self, _parameters: Any, _config: Any) -> Any:
-        """Say something."""
+        """Return a fixed evaluation."""
         return 0.5, 100, {"accuracy": 0.5}
 
 
@@ -191,8 +191,8 @@ def lead_grpc(  # noqa: C901 - three small loops that share their queues
         mine: SimpleQueue[int | None] = SimpleQueue()
         orders.append(mine)
         threading.Thread(target=count, args=(frames,), daemon=True).start()
-        while (wanted := mine.get()) is not None:
-            yield from _chunks(chunk, wanted)
+        while (wanted_size := mine.get()) is not None:
+            yield from _chunks(chunk, wanted_size)
 
     def count(frames: Iterator[bytes]) -> None:
         got = 0
@@ -213,9 +213,9 @@ def lead_grpc(  # noqa: C901 - three small loops that share their queues
     seconds, before = [], _memory_mb("VmRSS")
     for _ in range(rounds):
         began = time.monotonic()
-        for wanted in (size, 1):
+        for wanted_size in (size, 1):
             for mine in orders:
-                mine.put(wanted)
+                mine.put(wanted_size)
             for _learner in orders:
                 arrived.get()
         seconds.append(time.monotonic() - began)
@@ -271,16 +271,16 @@ def main() -> None:
     for name in ("port", "learners", "rounds", "floats"):
         parser.add_argument(f"--{name}", type=int, default=1)
     parser.add_argument("size", type=int)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     route_logs()
-    if asked.kind in OURS:
+    if options.kind in OURS:
         give_memory_back()
-    if asked.role == "learn":
-        LEARNERS[asked.kind](asked.port, f"learner{os.getpid()}")
+    if options.role == "learn":
+        LEARNERS[options.kind](options.port, f"learner{os.getpid()}")
         return
-    led = LEADERS[asked.kind](asked.port, asked.learners, asked.rounds, asked.floats)
-    found = {"seconds": led.seconds, "before_mb": led.before_mb, "peak_mb": _memory_mb("VmHWM")}
-    print(json.dumps(found), flush=True)  # noqa: T201 - the answer
+    led = LEADERS[options.kind](options.port, options.learners, options.rounds, options.floats)
+    result = {"seconds": led.seconds, "before_mb": led.before_mb, "peak_mb": _memory_mb("VmHWM")}
+    print(json.dumps(result), flush=True)  # noqa: T201 - the answer
 
 
 if __name__ == "__main__":

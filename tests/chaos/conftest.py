@@ -27,15 +27,15 @@ def repository(tmp_path_factory):
 @pytest.fixture(scope="session")
 def undisturbed(world, repository):
     """Return what gives an undisturbed project of a mode, and how many seconds it took."""
-    known = {}
+    finished = {}
 
     def undisturbed(mode):
-        if mode not in known:
+        if mode not in finished:
             sla = a_project_sla(repository, training_configuration=TRAININGS[mode], learners=2)
             begun = time.monotonic()
             project = finish(world, world.client.submit_project(sla))
             assert project.stage is Stage.COMPLETED, project.failure
-            known[mode] = project, time.monotonic() - begun
-        return known[mode]
+            finished[mode] = project, time.monotonic() - begun
+        return finished[mode]
 
     return undisturbed

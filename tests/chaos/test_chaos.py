@@ -48,7 +48,7 @@ CANCELLED_WITHIN_SECONDS = 20
 
 @dataclass(frozen=True)
 class Blow:
-    """What happens to whom, and when: after the submission, or after the actor has begun."""
+    """A signal to an actor, some seconds after the submission or after the actor has begun."""
 
     victim: str
     number: signal.Signals
@@ -105,7 +105,7 @@ def with_rounds(world, project_id, count):
 
 
 def pass_seconds(seconds):
-    """Let time pass: when it happens is what the seed draws."""
+    """Wait, because the seed draws the moment of a blow."""
     end = time.monotonic() + seconds
     until(lambda: time.monotonic() >= end, 2 * seconds + 5, "the moment has come")
 

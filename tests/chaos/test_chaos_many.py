@@ -28,11 +28,11 @@ class Usage:
     """The most that the processes of the management used at any look."""
 
     def __init__(self, world):
-        wanted = ("manager-api", "manager-worker", "broker", "store")
+        measured = ("manager-api", "manager-worker", "broker", "store")
         self._processes = {
             child.name: psutil.Process(child.pid)
             for child in world.suite.children
-            if child.name in wanted
+            if child.name in measured
         }
         self.megabytes = dict.fromkeys(self._processes, 0.0)
         self.connections = dict.fromkeys(self._processes, 0)
@@ -66,9 +66,11 @@ def test_fifty_projects_at_once_all_end(small_world, repository):
 
     def are_over():
         usage.look()
-        found = [client.project(item) for item in ids]
-        positions.update(item.document["waiting"] for item in found if item.document.get("waiting"))
-        return all(item.stage.is_final for item in found)
+        projects = [client.project(item) for item in ids]
+        positions.update(
+            item.document["waiting"] for item in projects if item.document.get("waiting")
+        )
+        return all(item.stage.is_final for item in projects)
 
     until(are_over, ENDS_WITHIN_SECONDS, "all of them end")
 

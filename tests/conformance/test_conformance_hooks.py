@@ -38,10 +38,10 @@ def test_a_hook_is_registered_listed_and_deleted(root: Root, hooks: str):
     created = root.ask("POST", hooks, token="", json=hook)
 
     listed = root.ask("GET", hooks, token="").json()
-    (found,) = [item for item in listed if item["hook_name"] == hook["hook_name"]]
+    (registered,) = [item for item in listed if item["hook_name"] == hook["hook_name"]]
     assert created.status_code == 201
-    assert found.items() >= hook.items()
-    assert root.ask("DELETE", hooks + found["_id"], token="").status_code == 204
+    assert registered.items() >= hook.items()
+    assert root.ask("DELETE", hooks + registered["_id"], token="").status_code == 204
 
 
 def test_the_name_of_a_hook_is_unique(root: Root, hooks: str):

@@ -1,4 +1,4 @@
-"""Who one is at a root: logging in, tokens, roles."""
+"""Identity at a root: logging in, tokens, roles."""
 
 import jwt
 import pytest

@@ -1,4 +1,4 @@
-"""What runs below a root: deployed, observed, undeployed."""
+"""Instances below a root: deployed, observed, undeployed."""
 
 import pytest
 
@@ -95,8 +95,8 @@ def test_a_cluster_that_is_not_there_is_a_status_of_the_service(root: Root):
     service = root.create_service(constraints=[direct])
     root.deploy(service)
 
-    wanted = {"TargetClusterNotActive", "TargetClusterNotFound"}
-    root.until(lambda: root.service(service)["status"] in wanted, " or ".join(wanted))
+    statuses = {"TargetClusterNotActive", "TargetClusterNotFound"}
+    root.until(lambda: root.service(service)["status"] in statuses, " or ".join(statuses))
     assert root.service(service)["instance_list"] == []
 
 
@@ -104,8 +104,8 @@ def test_more_memory_than_there_is_is_a_status_of_the_service(busy: Root):
     service = busy.create_service(memory=100_000_000)
     busy.deploy(service)
 
-    wanted = {"NoActiveClusterWithCapacity", "NO_WORKER_CAPACITY"}
-    busy.until(lambda: busy.service(service)["status"] in wanted, " or ".join(wanted))
+    statuses = {"NoActiveClusterWithCapacity", "NO_WORKER_CAPACITY"}
+    busy.until(lambda: busy.service(service)["status"] in statuses, " or ".join(statuses))
 
 
 def test_an_instance_goes_to_the_node_that_was_named(busy: Root):

@@ -58,6 +58,6 @@ def platforms(bench: Bench, suite: Suite) -> Iterator[Platforms]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell how long the parts took."""
+    """Report how long each part took."""
     for what, seconds in TIMES.items():
         terminalreporter.write_line(f"{seconds:7.1f} s  {what}")

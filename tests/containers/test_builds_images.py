@@ -96,12 +96,12 @@ def registry(bench: Bench, tmp_path_factory):
 @pytest.fixture(scope="module")
 def builder(tmp_path_factory, registry):
     folder = tmp_path_factory.mktemp("images")
-    found = Builder(folder, registry)
-    push_base(found.storage, folder, "learner", "iniconfig\n", "import iniconfig\n")
-    push_base(found.storage, folder, "aggregator", "iniconfig\npackaging\n", "import packaging\n")
-    push_base(found.storage, folder, "model-server", "packaging\n", "import packaging\n")
-    yield found
-    found.storage.remove()
+    builder = Builder(folder, registry)
+    push_base(builder.storage, folder, "learner", "iniconfig\n", "import iniconfig\n")
+    push_base(builder.storage, folder, "aggregator", "iniconfig\npackaging\n", "import packaging\n")
+    push_base(builder.storage, folder, "model-server", "packaging\n", "import packaging\n")
+    yield builder
+    builder.storage.remove()
 
 
 @pytest.fixture(scope="module")
@@ -117,16 +117,16 @@ def built(builder, repository):
 @pytest.fixture
 def empty_builder(tmp_path, registry):
     """A builder as Oakestra starts it: its storage holds nothing."""
-    found = Builder(tmp_path, registry)
-    yield found
-    found.storage.remove()
+    builder = Builder(tmp_path, registry)
+    yield builder
+    builder.storage.remove()
 
 
 def test_an_image_is_there_for_each_platform(built, registry):
     entries = registry.manifest(built[0].images.learner)["manifests"]
 
-    found = {one["platform"]["architecture"] for one in entries}
-    assert found == {"amd64", "arm64"}
+    architectures = {entry["platform"]["architecture"] for entry in entries}
+    assert architectures == {"amd64", "arm64"}
 
 
 def test_each_platform_has_its_own_wheels(built, registry, tmp_path):
@@ -199,13 +199,13 @@ def test_a_change_of_code_is_one_layer_even_for_a_builder_that_starts_empty(
     assert not any(step.startswith(("Installing", "Pushing the")) for step in reports.steps)
     # Nothing was pulled: there is no storage yet.
     assert not empty_builder.storage.folder.exists()
-    before, after = (registry.layers(one.images.learner) for one in (built[0], result))
+    before, after = (registry.layers(actors.images.learner) for actors in (built[0], result))
     assert before[:-1] == after[:-1]
     assert before[-1] != after[-1]
 
 
 def test_the_same_build_somewhere_else_makes_the_same_layers(built, registry, tmp_path):
-    """What the registry lost is not made anew with other contents."""
+    """An image that the registry lost is built again with the same contents."""
     other = ImageRegistry(tmp_path / "other")
     other.start()
     builder = Builder(tmp_path, other)
@@ -266,7 +266,9 @@ def test_an_import_that_breaks_is_found_when_the_dependencies_are_new(builder, r
     assert registry.tags("local/breaks/learner") == []
 
 
-def test_a_push_that_breaks_is_told_and_the_next_project_builds_anew(builder, registry, tmp_path):
+def test_a_push_that_breaks_is_reported_and_the_next_project_builds_again(
+    builder, registry, tmp_path
+):
     repository = a_repository(tmp_path / "broken", {"large.bin": os.urandom(200_000).hex()})
     registry.stop()
     registry.start(largest_file="60000")

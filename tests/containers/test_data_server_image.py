@@ -62,7 +62,7 @@ def test_it_keeps_what_edge_devices_send_over_a_restart(
     engine.docker(*command)
     await_("the data server", lambda: answers(client), 60)
 
-    assert [found.total_records for found in client.list_flights(TAGS)] == [3]
+    assert [flight_info.total_records for flight_info in client.list_flights(TAGS)] == [3]
 
 
 def test_it_ends_when_it_is_asked_to(

@@ -1,4 +1,4 @@
-"""What every image of FLOps promises."""
+"""The promises of every image of FLOps."""
 
 import json
 from typing import Any
@@ -58,11 +58,11 @@ def test_an_image_says_how_it_is_and_what_it_is(engine: Engine, name: str) -> No
 def test_an_image_holds_no_build_tools(engine: Engine, name: str) -> None:
     look = "; ".join(f"command -v {tool}" for tool in TOOLS)
 
-    found = engine.docker(
+    output = engine.docker(
         *("run", "--rm", "--entrypoint", "sh", image(name), "-c", f"{look}; true")
     )
 
-    assert found == ""
+    assert output == ""
 
 
 @pytest.mark.parametrize("name", BASES)

@@ -35,7 +35,7 @@ SENT = {"Success", "No matching subscribers"}
 
 
 def answer_to(host: str, topic: str, account: tuple[str, str] | None = None) -> str:
-    """Return what the broker says to a message, or to whoever would send it."""
+    """Return the broker's answer to a message, or to the client that tries to send it."""
     answers: Queue[str] = Queue()
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     if account:
@@ -133,7 +133,7 @@ class TestBroker:
 
 
 class TestConfiguration:
-    """What compose makes of the files; nothing is started."""
+    """The configuration that compose makes of the files; nothing is started."""
 
     @pytest.fixture
     def copy(self, tmp_path: Path) -> Path:

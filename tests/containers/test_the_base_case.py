@@ -28,14 +28,14 @@ CONTAINERS = ("ps", "--all", "--filter", "label=flops.world", "--format", "{{.Na
 
 @dataclass(frozen=True)
 class Demo:
-    """What one run of compose/demo.py told."""
+    """The result that one run of compose/demo.py wrote."""
 
-    told: dict[str, Any]
+    result: dict[str, Any]
 
     @property
     def images(self) -> dict[str, str]:
         """The references of the actors' images."""
-        images: dict[str, str] = self.told["project"]["images"]
+        images: dict[str, str] = self.result["project"]["images"]
         return images
 
     def repository(self, role: str) -> str:
@@ -45,17 +45,17 @@ class Demo:
 
 def run_demo(suite: Suite, folder: Path, what: str, *more: str | Path) -> Demo:
     script = ROOT / "compose" / "demo.py"
-    result = folder / "result.json"
+    file = folder / "result.json"
     with timed(what):
         run(
-            [sys.executable, script, "--env-file", suite.env_file, "--result", result, *more],
+            [sys.executable, script, "--env-file", suite.env_file, "--result", file, *more],
             seconds=DEMO_SECONDS,
             env=suite.engine.environment,
         )
-    told = json.loads(result.read_text())
-    for stage, seconds in told["stage_seconds"].items():
+    result = json.loads(file.read_text())
+    for stage, seconds in result["stage_seconds"].items():
         TIMES[f"{what}: {stage}"] = seconds
-    return Demo(told)
+    return Demo(result)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def world(engine: Engine) -> list[str]:
 
 
 def test_the_trained_model_tells_digits(demo: Demo) -> None:
-    assert demo.told["accuracy"] > 0.8
+    assert demo.result["accuracy"] > 0.8
 
 
 @pytest.mark.parametrize("role", ["learner", "aggregator"])

@@ -42,14 +42,14 @@ def demo(tmp_path):
 
 def processes_in(folder):
     """Return the processes that were told to keep their temporary files in ``folder``."""
-    found = []
+    command_lines = []
     for process in psutil.process_iter():
         try:
             if process.environ().get("TMPDIR") == str(folder):
-                found.append(" ".join(process.cmdline()))
+                command_lines.append(" ".join(process.cmdline()))
         except psutil.Error:
             continue
-    return found
+    return command_lines
 
 
 def test_the_demo_tells_the_whole_story_and_leaves_nothing(demo, tmp_path):

@@ -1,4 +1,4 @@
-"""What cannot work ends in ``failed`` with its origin, a reason and a hint, and leaves nothing."""
+"""Projects that cannot work fail with their origin, a reason and a hint, and leave nothing."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -83,11 +83,11 @@ def test_a_service_tells_its_part(collector, trace, service, names):
 
 def test_the_trace_is_one_tree(collector, trace):
     spans = collector.spans(trace)
-    known = {span.id for span in spans}
+    span_ids = {span.id for span in spans}
 
     assert [span.name for span in spans if not span.parent] == ["POST /api/flops/projects"]
     # What still runs, the model server, sends its own span when it ends.
-    assert len({span.parent for span in spans if span.parent} - known) == 1
+    assert len({span.parent for span in spans if span.parent} - span_ids) == 1
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ def test_what_a_data_server_does_is_part_of_a_learners_loading(collector, trace)
 def test_log_lines_name_the_trace(world, trace, name):
     logs = [path.read_text() for path in world.state.rglob("*.log*") if path.is_file()]
 
-    told = [text for text in logs if f'"trace_id": "{trace}"' in text]
+    matching = [text for text in logs if f'"trace_id": "{trace}"' in text]
 
-    assert any(f"flops_{name.partition('-')[0]}" in text for text in told)
+    assert any(f"flops_{name.partition('-')[0]}" in text for text in matching)
 
 
 def test_mock_data_have_a_trace_of_their_own(collector, project):

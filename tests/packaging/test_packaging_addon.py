@@ -114,13 +114,13 @@ def test_it_is_the_whole_suite_of_compose():
 
 @pytest.mark.parametrize("name", OF_COMPOSE)
 def test_a_part_is_told_the_same_as_in_compose(name):
-    told = {
+    expected = {
         key: as_in_the_addon(value)
         for key, value in COMPOSE[name]["environment"].items()
         if key not in OPTIONAL
     }
 
-    assert SERVICES[OF_COMPOSE[name]]["environment"] == told
+    assert SERVICES[OF_COMPOSE[name]]["environment"] == expected
 
 
 @pytest.mark.parametrize("name", OF_COMPOSE)
@@ -133,10 +133,12 @@ def test_a_part_has_the_same_ports_as_in_compose(name):
 
 @pytest.mark.parametrize("name", OF_COMPOSE)
 def test_a_part_keeps_its_data_where_compose_keeps_them(name):
-    kept = [volume for volume in COMPOSE[name].get("volumes", ()) if not volume.startswith("./")]
+    in_compose = [
+        volume for volume in COMPOSE[name].get("volumes", ()) if not volume.startswith("./")
+    ]
 
     volumes = SERVICES[OF_COMPOSE[name]].get("volumes", [])
-    assert volumes == [f"flops_{item}" for item in kept]
+    assert volumes == [f"flops_{item}" for item in in_compose]
     assert {volume.partition(":")[0] for volume in volumes} <= {
         volume["name"] for volume in MANIFEST["volumes"]
     }

@@ -62,12 +62,12 @@ def test_an_image_has_the_code_of_all_local_packages_of_its_service(dockerfile):
 def test_an_image_of_others_has_the_same_digest_everywhere():
     pin = script("pin")
 
-    found = [
+    digests = [
         reference for file in pin.FILES for reference in pin.digests_in(file.read_text()).items()
     ]
 
-    assert {tag for tag, digest in found if not digest} <= {UNPINNED}
-    assert len(dict(found)) == len(set(found))
+    assert {tag for tag, digest in digests if not digest} <= {UNPINNED}
+    assert len(dict(digests)) == len(set(digests))
 
 
 def test_pinning_replaces_digests_and_adds_them():

@@ -70,7 +70,7 @@ def test_a_service_installs_from_its_lock_and_answers_check(service, wheels, tmp
 
 
 def test_the_command_line_and_the_client_install_from_the_wheels_alone(wheels, tmp_path):
-    """What a stranger does after `make dist`, in an empty environment and outside a checkout."""
+    """The steps of a user after `make dist`, in an empty environment and outside a checkout."""
     environment = tmp_path / "environment"
     run(UV, "venv", "--quiet", "--python", sys.executable, environment)
     where = ("--quiet", "--python", environment, "--find-links", wheels)

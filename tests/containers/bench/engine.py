@@ -44,11 +44,11 @@ class Engine:
         return run(["docker", *words], seconds=seconds, env=self.environment)
 
     def has(self, reference: str) -> bool:
-        """Say whether an image is there."""
+        """Return whether an image is there."""
         return self.succeeds("image", "inspect", reference)
 
     def succeeds(self, *words: str, seconds: float = 30) -> bool:
-        """Say whether docker ends with 0."""
+        """Return whether docker ends with 0."""
         return succeeds(["docker", *words], seconds=seconds, env=self.environment)
 
     def start(self) -> None:

@@ -29,7 +29,7 @@ def ensure_packages() -> None:
     if not missing:
         return
     if not shutil.which("apt-get"):
-        raise BenchError(f"missing here, and this is no Debian: {', '.join(missing)}")
+        raise BenchError(f"missing here, and this is not Debian: {', '.join(missing)}")
     say(f"installing {', '.join(missing)}")
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "update", "-qq"], seconds=300, env=quiet)

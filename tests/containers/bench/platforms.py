@@ -52,7 +52,7 @@ class Platforms:
             )
 
     def stop(self) -> None:
-        """Let go of what is mounted in ``folder``, or nobody could remove that."""
+        """Unmount everything in ``folder``, so that it can be removed."""
         # buildah 1.28 forgets containers of builds in several stages.
         self.run("buildah", "rm", "--all")
         self.run("umount", f"{self._folder}/storage/overlay", can_fail=True)
@@ -96,8 +96,8 @@ class Platforms:
     def layers(self, repository: str) -> list[str]:
         """Return the digests of the layers of an image for amd64."""
         where = ("--override-os", "linux", "--override-arch", "amd64", "inspect")
-        found = self.run("skopeo", *where, PLAIN, f"docker://{self.pull}/{repository}")
-        layers: list[str] = json.loads(found)["Layers"]
+        description = self.run("skopeo", *where, PLAIN, f"docker://{self.pull}/{repository}")
+        layers: list[str] = json.loads(description)["Layers"]
         return layers
 
     def file(self, repository: str, architecture: str, path: str) -> bytes:

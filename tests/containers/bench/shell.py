@@ -18,13 +18,13 @@ class BenchError(Exception):
 
 
 def say(line: str) -> None:
-    """Tell whoever waits."""
+    """Print a line of progress."""
     print(f"containers: {line}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Say what is done, and remember how long it takes."""
+    """Print what is being done, and remember how long it takes."""
     say(what)
     began = time.monotonic()
     try:
@@ -63,7 +63,7 @@ def run(
 
 
 def succeeds(argv: Sequence[str | Path], *, seconds: float = 30, **more: Mapping[str, str]) -> bool:
-    """Say whether ``argv`` can be run and ends with 0."""
+    """Return whether ``argv`` can be run and ends with 0."""
     try:
         run(argv, seconds=seconds, **more)  # type: ignore[arg-type]
     except (BenchError, OSError):
