@@ -47,9 +47,9 @@ SERIES = {
 
 def parts_of(query, kind):
     """Return the parts of a query that are of this kind."""
-    found = []
-    promql_parser.walk(promql_parser.parse(query), found.append)
-    return [item for item in found if isinstance(item, kind)]
+    expressions = []
+    promql_parser.walk(promql_parser.parse(query), expressions.append)
+    return [item for item in expressions if isinstance(item, kind)]
 
 
 def selectors_of(query):
@@ -79,14 +79,14 @@ def test_every_query_asks_for_labels_that_the_metrics_have(name):
 @pytest.mark.parametrize("name", QUERIES)
 def test_every_query_groups_by_labels_that_the_metrics_have(name):
     has = OF_TARGETS.union(*(SERIES[item.name].labels for item in selectors_of(QUERIES[name])))
-    asked = {
+    grouping_labels = {
         label
         for item in parts_of(QUERIES[name], promql_parser.AggregateExpr)
         if item.modifier is not None
         for label in item.modifier.labels
     }
 
-    assert asked <= has | {"le"}
+    assert grouping_labels <= has | {"le"}
 
 
 def test_every_alert_has_a_name_of_its_own():
@@ -116,11 +116,11 @@ def test_every_alert_is_explained_and_no_other():
     ids=lambda check: f"{check[0]} {check[1]}",
 )
 def test_prometheus_own_tool_agrees(check):
-    told = subprocess.run(
+    result = subprocess.run(
         ["promtool", *check], capture_output=True, text=True, check=False, timeout=120
     )
 
-    assert told.returncode == 0, told.stdout + told.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_panels_have_their_own_ids_and_places():
@@ -138,15 +138,15 @@ def test_panels_have_their_own_ids_and_places():
 
 def test_panels_ask_a_source_that_is_provisioned():
     sources = yaml.safe_load((FOLDER / "grafana/provisioning/datasources/flops.yml").read_text())
-    there = {(datasource["type"], datasource["uid"]) for datasource in sources["datasources"]}
-    asked = {
+    provisioned = {(datasource["type"], datasource["uid"]) for datasource in sources["datasources"]}
+    used = {
         (item["datasource"]["type"], item["datasource"]["uid"])
         for panel in PANELS
         for item in (panel, *panel.get("targets", ()))
         if "datasource" in item
     }
 
-    assert asked <= there
+    assert used <= provisioned
 
 
 def test_what_is_scraped_runs_in_the_suite():
@@ -154,8 +154,8 @@ def test_what_is_scraped_runs_in_the_suite():
     scraped = {
         name
         for job in config["scrape_configs"]
-        for found in job.get("dns_sd_configs", ())
-        for name in found["names"]
+        for discovery in job.get("dns_sd_configs", ())
+        for name in discovery["names"]
     }
     local = yaml.safe_load((ROOT / "compose" / "local.yml").read_text())["services"]
 

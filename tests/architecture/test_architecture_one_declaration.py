@@ -37,7 +37,7 @@ def order_from(sla: NextSla) -> NextOrder:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a project's document has of it."""
+    """The part of a project's document that holds it."""
 
     sla: NextSla = field()
 
@@ -88,6 +88,6 @@ def test_it_is_in_the_reference_and_in_openapi():
 
 
 def test_it_is_among_the_settings_of_the_learner():
-    (setting,) = (one for one in documented(NextOrder) if one.name == "FLOPS_BATCH_ROWS")
+    (setting,) = (item for item in documented(NextOrder) if item.name == "FLOPS_BATCH_ROWS")
 
     assert (setting.kind, setting.default, setting.help) == ("whole number", "32", HELP)

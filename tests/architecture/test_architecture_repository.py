@@ -142,7 +142,7 @@ def test_nothing_is_patched():
     assert [path for path in python_files() if patching.search(path.read_text())] == []
 
 
-def test_pydantic_is_no_dependency_of_ours():
+def test_no_project_depends_on_pydantic():
     named = [path for path in ROOT.glob("*/*/pyproject.toml") if "pydantic" in path.read_text()]
 
     assert named == []

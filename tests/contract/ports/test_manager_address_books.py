@@ -1,4 +1,4 @@
-"""What the manager's address books promise, in memory and over a real connection."""
+"""The promises of the manager's address books, in memory and over a real connection."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +14,7 @@ from support.memory.addresses import MemoryAddressBook
 
 
 class AddressBookContract:
-    """What every address book promises. Subclasses supply ``book``."""
+    """The promises of every address book. Subclasses supply ``book``."""
 
     def test_a_key_keeps_its_address(self, book):
         first = book.address_for("aggx1")
@@ -32,10 +32,10 @@ class AddressBookContract:
         book.give_up("aggx1", book.address_for("aggx1"))
         names = [f"aggx{number}" for number in range(2, 40)]
 
-        found = {book.address_for(name) for name in names}
+        addresses = {book.address_for(name) for name in names}
 
-        assert service_address("aggx1", 0) not in found
-        assert len(found) == len(names)
+        assert service_address("aggx1", 0) not in addresses
+        assert len(addresses) == len(names)
 
     def test_nobody_gives_up_the_address_of_somebody_else(self, book):
         first = book.address_for("aggx1")
@@ -47,15 +47,15 @@ class AddressBookContract:
     def test_of_many_at_once_each_gets_an_address_of_its_own(self, book):
         names = [f"aggx{number}" for number in range(60)]
         with ThreadPoolExecutor(12) as pool:
-            found = list(pool.map(book.address_for, names))
+            addresses = list(pool.map(book.address_for, names))
 
-        assert len(set(found)) == len(names)
+        assert len(set(addresses)) == len(names)
 
     def test_of_many_who_ask_for_one_key_all_get_the_same(self, book):
         with ThreadPoolExecutor(12) as pool:
-            found = set(pool.map(book.address_for, ["aggx1"] * 24))
+            addresses = set(pool.map(book.address_for, ["aggx1"] * 24))
 
-        assert found == {service_address("aggx1", 0)}
+        assert addresses == {service_address("aggx1", 0)}
 
     def test_the_address_that_rested_longest_comes_again_when_all_are_used(self, tiny_book):
         first = tiny_book.address_for("aggx1")

@@ -1,4 +1,4 @@
-"""What the stores of logs promise, in memory and over a real connection."""
+"""The promises of the stores of logs, in memory and over a real connection."""
 
 from datetime import timedelta
 
@@ -17,12 +17,12 @@ class LogStoreContract:
         assert store.append(second, NOW)
         store.append(a_batch("p2", 1, "another project"), NOW)
 
-        found = store.after("p1", 0, 10)
+        stored = store.after("p1", 0, 10)
 
-        assert [item.batch for item in found] == [first, second]
-        assert store.after("p1", found[0].seq, 10) == found[1:]
-        assert store.after("p1", 0, 1) == found[:1]
-        assert store.newest("p1", 1) == found[1:]
+        assert [item.batch for item in stored] == [first, second]
+        assert store.after("p1", stored[0].seq, 10) == stored[1:]
+        assert store.after("p1", 0, 1) == stored[:1]
+        assert store.newest("p1", 1) == stored[1:]
 
     def test_a_batch_that_comes_twice_is_kept_once(self, store):
         batch = a_batch("p1", 1, "one")
@@ -32,18 +32,18 @@ class LogStoreContract:
 
         assert len(store.after("p1", 0, 10)) == 1
 
-    def test_another_process_of_the_actor_counts_anew(self, store):
+    def test_another_process_of_the_actor_counts_from_one_again(self, store):
         assert store.append(a_batch("p1", 1, "one", run="a"), NOW)
         assert store.append(a_batch("p1", 1, "one", run="b"), NOW)
 
-    def test_actors_and_nodes_are_told_apart(self, store):
-        here = a_batch("p1", 1, "here", instance="lrn0", node="n1")
-        there = a_batch("p1", 1, "there", instance="lrn1", node="n2", run="another")
-        for batch in (here, there):
+    def test_actors_and_nodes_are_distinguished(self, store):
+        first = a_batch("p1", 1, "here", instance="lrn0", node="n1")
+        second = a_batch("p1", 1, "there", instance="lrn1", node="n2", run="another")
+        for batch in (first, second):
             store.append(batch, NOW)
 
-        assert [item.batch for item in store.after("p1", 0, 10, actor="lrn1")] == [there]
-        assert [item.batch for item in store.newest("p1", 10, node="n1")] == [here]
+        assert [item.batch for item in store.after("p1", 0, 10, actor="lrn1")] == [second]
+        assert [item.batch for item in store.newest("p1", 10, node="n1")] == [first]
         assert len(store.after("p1", 0, 10, actor="learner")) == 2
 
     def test_the_last_number_of_a_process_is_that_of_the_batches_before(self, store):

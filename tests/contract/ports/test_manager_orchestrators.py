@@ -1,4 +1,4 @@
-"""What the manager's orchestrators promise: in memory, and over Oakestra's API."""
+"""The promises of the manager's orchestrators: in memory, and over Oakestra's API."""
 
 import pytest
 
@@ -24,7 +24,7 @@ SLEEP = "import threading; print('here I am', flush=True); threading.Event().wai
 
 
 class OrchestratorContract:
-    """What every orchestrator promises. Subclasses supply ``orchestrator`` and ``image``."""
+    """The promises of every orchestrator. Subclasses supply ``orchestrator`` and ``image``."""
 
     def deployment(self, image, name="svc1", application=PROJECT, **changes):
         return Deployment(**{"application": application, "name": name, "image": image, **changes})
@@ -159,7 +159,7 @@ class TestOakestra(OrchestratorContract):
         orchestrator.deploy(self.deployment(image))
 
         state = until(
-            lambda: (found := orchestrator.states(PROJECT)["svc1"]).health is Health.DEAD and found
+            lambda: (state := orchestrator.states(PROJECT)["svc1"]).health is Health.DEAD and state
         )
         assert "what a pity" in state.logs
         assert "3" in state.detail

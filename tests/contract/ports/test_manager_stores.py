@@ -1,4 +1,4 @@
-"""What the manager's stores and leases promise, in memory and over a real connection."""
+"""The promises of the manager's stores and leases, in memory and over a real connection."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -36,7 +36,7 @@ from support.memory.stores import MemoryEventStore, MemoryLeases, memory_mocks, 
 
 
 class ProjectStoreContract:
-    """What every project store promises. Subclasses supply the ``store`` fixture."""
+    """The promises of every project store. Subclasses supply the ``store`` fixture."""
 
     def test_what_is_added_is_found_again(self, store):
         record = Record(a_project("p1"), 0, (Pending(Announce("submitted", ""), 2),))
@@ -170,7 +170,7 @@ class TestMongoProjectStore(ProjectStoreContract):
 
         assert store.get("p1") == record
 
-    def test_what_cannot_be_read_is_left_out_aloud(self, store, database, caplog):
+    def test_unreadable_documents_are_skipped_with_a_warning(self, store, database, caplog):
         store.add(Record(a_project("p1"), 0, (Pending(Place()),)))
         database["projects"].insert_one({"_id": "odd", "stage": "training", "is_deleted": False})
 
@@ -182,7 +182,7 @@ class TestMongoProjectStore(ProjectStoreContract):
 
 
 class MockStoreContract:
-    """What every mock store promises beyond what project stores do."""
+    """The promises of every mock store beyond those of project stores."""
 
     def test_what_is_added_is_found_again(self, store):
         record = Record(a_mock("m1"), 0, (Pending(Place()),))
@@ -221,16 +221,16 @@ def a_notice(text, event_id):
 
 
 class EventStoreContract:
-    """What every history promises."""
+    """The promises of every history."""
 
     def test_events_are_numbered_from_one_for_each_subject(self, store):
         store.append("p1", a_notice("one", "e1"))
         store.append("p2", a_notice("other", "e1"))
         store.append("p1", a_notice("two", "e2"))
 
-        found = store.after("p1", 0, 9)
+        stored = store.after("p1", 0, 9)
 
-        messages = [(event.seq, event.document["payload"]["message"]) for event in found]
+        messages = [(event.seq, event.document["payload"]["message"]) for event in stored]
         assert messages == [(1, "one"), (2, "two")]
 
     def test_an_event_is_stored_once(self, store):
@@ -285,7 +285,7 @@ class TestMongoEventStore(EventStoreContract):
 
 
 class LeasesContract:
-    """What every keeper of leases promises."""
+    """The promises of every store of leases."""
 
     def test_one_holder_at_a_time(self, leases):
         assert leases.acquire("worker", "a", 10)
@@ -347,7 +347,7 @@ def a_heartbeat(instance="agg1", state="training", seconds=0, **more):
 
 
 class HeartbeatsContract:
-    """What every store of heartbeats promises."""
+    """The promises of every store of heartbeats."""
 
     def test_the_last_heartbeat_of_each_actor_stays(self, heartbeats):
         heartbeats.add("p1", a_heartbeat("agg1"))

@@ -1,4 +1,4 @@
-"""What crosses a wire is as the goldens say: producers write them, consumers read them."""
+"""Messages on a wire equal the goldens: producers write them, consumers read them."""
 
 import json
 
@@ -122,9 +122,9 @@ def test_the_command_line_reads_the_golden_model():
 
 
 def test_the_command_line_reads_the_golden_findings():
-    found = [
+    findings = [
         results.Finding.from_document(finding)
         for finding in golden("answer-project-checked")["findings"]
     ]
 
-    assert [(item.check, item.is_ok) for item in found] == [("capacity", True), ("data", False)]
+    assert [(item.check, item.is_ok) for item in findings] == [("capacity", True), ("data", False)]
