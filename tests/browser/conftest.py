@@ -35,4 +35,4 @@ def page(world, browser):
     sign_in(page, world)
     yield page
     context.close()
-    assert complaints.told == []
+    assert complaints.messages == []

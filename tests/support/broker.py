@@ -49,7 +49,7 @@ class Broker:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What an actor is told about it."""
+        """The environment of an actor that uses it."""
         return {"FLOPS_MQTT_URL": self.url, "FLOPS_MQTT_PASSWORD": PASSWORD}
 
 

@@ -41,25 +41,25 @@ def sign_in(page: Page, world) -> None:
 
 def violations(page: Page) -> list[str]:
     """Return what axe finds wrong with the page as it is."""
-    found = Axe().run(page).response["violations"]
-    return [f"{item['id']}: {node['html'][:200]}" for item in found for node in item["nodes"]]
+    problems = Axe().run(page).response["violations"]
+    return [f"{item['id']}: {node['html'][:200]}" for item in problems for node in item["nodes"]]
 
 
 class Complaints:
-    """What a page should never do: ask another host, raise an error, break its own policy."""
+    """A page's faults: asking another host, raising an error, breaking its own policy."""
 
     def __init__(self, page: Page) -> None:
-        self.told: list[str] = []
-        page.on("pageerror", lambda error: self.told.append(f"error: {error}"))
+        self.messages: list[str] = []
+        page.on("pageerror", lambda error: self.messages.append(f"error: {error}"))
         page.on("console", self._listen)
         page.on("request", self._look)
         self._page = page
 
     def _listen(self, message) -> None:
         if "Content Security Policy" in message.text:
-            self.told.append(message.text)
+            self.messages.append(message.text)
 
     def _look(self, request) -> None:
         page = urlsplit(self._page.url).netloc
         if page and urlsplit(request.url).netloc not in {page, ""}:
-            self.told.append(f"asked {request.url}")
+            self.messages.append(f"asked {request.url}")

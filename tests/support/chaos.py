@@ -29,7 +29,7 @@ def actors(module, project_id):
 
 
 def runs(process, module):
-    """Say whether a process runs ``module``; its keeper, which names it, too, does not."""
+    """Return whether a process runs ``module``; its keeper, which also names it, does not."""
     try:
         words = process.cmdline()
     except psutil.Error:
@@ -45,7 +45,7 @@ def _environment(process):
 
 
 def is_over(world, project_id):
-    """Say whether it has ended; the API may be away for a moment."""
+    """Return whether it has ended; the API may be away for a moment."""
     try:
         return world.client.project(project_id).stage.is_final
     except Exception:  # noqa: BLE001 - whatever a client of a killed API raises

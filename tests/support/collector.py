@@ -26,7 +26,7 @@ class Collected:
 
 
 class Collector:
-    """What arrived, and the address to send to."""
+    """The spans that arrived, and the address to send to."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,7 +36,7 @@ class Collector:
 
     def take(self, body: bytes) -> None:
         """Keep the spans of one request."""
-        found = [
+        spans = [
             Collected(
                 service=_attributes(resource.resource)["service.name"],
                 name=span.name,
@@ -52,7 +52,7 @@ class Collector:
             for span in scope.spans
         ]
         with self._lock:
-            self._spans += found
+            self._spans += spans
             self.bodies.append(body)
 
     def spans(self, trace: str = "") -> list[Collected]:
@@ -90,7 +90,7 @@ def running_collector() -> Iterator[Collector]:
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receive)
     collector.endpoint = f"http://127.0.0.1:{server.server_address[1]}"

@@ -12,7 +12,7 @@ from support.local_oakestra import World
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Say where the root is."""
+    """Yield the place of the root."""
     named = place_from(os.environ)
     if named is not None:
         yield named

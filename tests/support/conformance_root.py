@@ -2,7 +2,7 @@
 
 What is expected of a root is written down in the tests of this suite, one sentence each. Nothing
 here knows which root it is: the addresses of its parts follow from the ports that every root
-publishes, and what cannot be reached from here is skipped aloud.
+publishes, and unreachable parts are skipped with a message.
 """
 
 import json
@@ -113,8 +113,8 @@ class Root:
         """Create an application with a name that nobody has; return its id."""
         name = f"conf{secrets.token_hex(6)}"
         answer = self.ask("POST", "/api/application/", json=an_sla(name, *microservices))
-        found = [item for item in json.loads(answer.json()) if item["application_name"] == name]
-        return found[0]["applicationID"]
+        matching = [item for item in json.loads(answer.json()) if item["application_name"] == name]
+        return matching[0]["applicationID"]
 
     def create_services(self, application_id: str, *microservices: Any) -> requests.Response:
         sla = an_sla("any", *microservices)
@@ -160,8 +160,8 @@ class Root:
 
         def look() -> dict[str, Any] | None:
             instances = self.service(service_id)["instance_list"]
-            found = [instance for instance in instances if instance["status"] in statuses]
-            return found[0] if found else None
+            matching = [instance for instance in instances if instance["status"] in statuses]
+            return matching[0] if matching else None
 
         return self.until(look, f"{service_id} is {' or '.join(statuses)}")
 
@@ -220,5 +220,5 @@ def a_free_address() -> str:
 
 
 def refused(answer: requests.Response, status: int) -> bool:
-    """Say whether it is a refusal with this status; they never carry a reason."""
+    """Return whether it is a refusal with this status; they never carry a reason."""
     return answer.status_code == status and set(answer.json()) == {"code", "status"}

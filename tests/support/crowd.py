@@ -54,13 +54,13 @@ def lead(learners: int, floats: int, rounds: int) -> None:
 
 
 def is_unchanged(array: Array) -> bool:
-    """Say whether these are the parameters that the training began with."""
+    """Return whether these are the parameters that the training began with."""
     values = array_view(array).reshape(-1, PATTERN.size)
     return all(np.allclose(row, PATTERN, rtol=1e-6, atol=0) for row in values)
 
 
 def forget_peak() -> int:
-    """Let ``VmHWM`` begin with what is in memory now; return that."""
+    """Reset ``VmHWM`` to the memory that is in use now; return that."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return memory_bytes("VmRSS")
 
@@ -112,16 +112,16 @@ def a_process(*arguments: object) -> subprocess.Popen[str]:
 
 
 def led(learners: int, floats: int, rounds: int) -> dict[str, Any]:
-    """Run a training; return what its leader tells at the end."""
+    """Run a training; return what its leader prints at the end."""
     size = ("--learners", learners, "--floats", floats, "--rounds", rounds)
     with ExitStack() as stack:
         lead = stack.enter_context(a_process("lead", *size))
         stack.callback(lead.kill)
         learn = stack.enter_context(a_process("learn", *size, "--port", lead.stdout.readline()))
         stack.callback(learn.kill)
-        told: dict[str, Any] = json.loads(lead.stdout.readline())
+        result: dict[str, Any] = json.loads(lead.stdout.readline())
         assert (lead.wait(300), learn.wait(300)) == (0, 0)
-    return told
+    return result
 
 
 def main() -> None:
@@ -129,14 +129,14 @@ def main() -> None:
     parser.add_argument("role", choices=["lead", "learn"])
     for name in ("port", "learners", "floats", "rounds"):
         parser.add_argument(f"--{name}", type=int, default=1)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     route_logs()
     give_memory_back()
     gc.freeze()
-    if asked.role == "lead":
-        lead(asked.learners, asked.floats, asked.rounds)
+    if options.role == "lead":
+        lead(options.learners, options.floats, options.rounds)
     else:
-        learn(asked.port, asked.learners)
+        learn(options.port, options.learners)
 
 
 if __name__ == "__main__":

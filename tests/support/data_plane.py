@@ -60,7 +60,7 @@ class World:
         return sorted(path.name for path in self.volume.iterdir() if path.name[0] != ".")
 
     def unfinished(self) -> list[str]:
-        """What uploads have not finished, or have left behind."""
+        """Return the files of uploads that have not finished, or were left behind."""
         return [path.name for path in self.volume.iterdir() if path.name.startswith(".upload-")]
 
 
@@ -109,7 +109,7 @@ def _nested(leaf):
             (
                 pa.map_(pa.string(), kind),
                 st.dictionaries(st.text(max_size=3), values, max_size=3).map(
-                    lambda one: list(one.items())
+                    lambda entries: list(entries.items())
                 ),
             ),
         ]

@@ -42,7 +42,7 @@ class DocBlock:
 
     @property
     def runs(self) -> bool:
-        """Whether the tests of the documentation run it."""
+        """True if the tests of the documentation run it."""
         return self.language == "sh" and self.mark in {"", "world"}
 
 
@@ -50,13 +50,13 @@ def blocks() -> Iterator[DocBlock]:
     """Yield all blocks of all pages."""
     for path in PAGES:
         text = path.read_text(encoding="utf-8")
-        for found in BLOCK.finditer(text):
-            line = text.count("\n", 0, found.start("language")) + 1
+        for match in BLOCK.finditer(text):
+            line = text.count("\n", 0, match.start("language")) + 1
             yield DocBlock(
                 path.relative_to(ROOT).as_posix(),
                 line,
-                found["language"],
-                found["text"],
-                found["key"] or "",
-                found["value"] or "",
+                match["language"],
+                match["text"],
+                match["key"] or "",
+                match["value"] or "",
             )

@@ -40,10 +40,10 @@ def e2e_suite(folder: Path) -> Iterator[dict[str, str | int]]:
 @contextmanager
 def shared_world() -> Iterator[World]:
     """Return what a user and an operator can do with it."""
-    found = shared("support.e2e_suite:e2e_suite")
-    secrets = Secrets(broker_password=found["broker_password"])
+    suite = shared("support.e2e_suite:e2e_suite")
+    secrets = Secrets(broker_password=suite["broker_password"])
     world = World(
-        SharedSuite(Network(found["network"]), secrets, found["pid"]), Path(found["state"])
+        SharedSuite(Network(suite["network"]), secrets, suite["pid"]), Path(suite["state"])
     )
     with world.client:
         yield world

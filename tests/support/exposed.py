@@ -1,4 +1,4 @@
-"""What /metrics says, and what docs/metrics.md says of it."""
+"""The metrics at /metrics, and their descriptions in docs/metrics.md."""
 
 import re
 import urllib.request
@@ -15,7 +15,7 @@ WITHOUT_MQTT = re.compile(r"Of every service but (.+)\.")
 
 @dataclass(frozen=True)
 class Documented:
-    """What docs/metrics.md says of a metric."""
+    """The description of a metric in docs/metrics.md."""
 
     kind: str
     labels: frozenset[str]

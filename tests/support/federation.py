@@ -28,7 +28,7 @@ Arrays = list[np.ndarray[Any, Any]]
 
 
 class Client(Protocol):
-    """What a grid asks: a learner, or a cluster of them."""
+    """A client of a grid: a learner, or a cluster of them."""
 
     def answer(self, message: Message) -> Message | None:
         """Return the reply, or None for silence."""
@@ -36,7 +36,7 @@ class Client(Protocol):
 
 @dataclass
 class Learner:
-    """What one learner answers; ``fit`` is what is added, the arrays, or makes them."""
+    """The answers of one learner; ``fit`` is added to the arrays, is them, or makes them."""
 
     fit: float | ArrayRecord | Callable[[Arrays], Arrays] = 1.0
     samples: float = 10
@@ -101,7 +101,7 @@ class MemoryGrid:
     def send_and_receive(self, messages: list[Message], **_: Any) -> list[Message]:
         replies = []
         # Strategies draw their clients by chance; here they answer in the order of their names.
-        in_order = sorted(messages, key=lambda one: one.metadata.dst_node_id)
+        in_order = sorted(messages, key=lambda message: message.metadata.dst_node_id)
         for number, message in enumerate(in_order):
             set_message_id(message, str(number))
             client = self.clients[self.name_of(message.metadata.dst_node_id)]
@@ -142,7 +142,7 @@ class MemoryRuns:
 
     own: str = ""
     parents: list[str] = field(default_factory=list)
-    kept: list[Checkpoint] = field(default_factory=list)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
     noted: int = 0
 
     def nest_in(self, parent_run_id: str) -> None:
@@ -152,10 +152,10 @@ class MemoryRuns:
         return self.own
 
     def latest_checkpoint(self) -> Checkpoint | None:
-        return self.kept[-1] if self.kept else None
+        return self.checkpoints[-1] if self.checkpoints else None
 
     def save_soon(self, checkpoint: Checkpoint) -> None:
-        self.kept.append(checkpoint)
+        self.checkpoints.append(checkpoint)
 
     def releases(self) -> int:
         return self.noted
@@ -222,7 +222,7 @@ def size_on_the_wire(message: Message) -> int:
 def over_the_wire(message: Message) -> Message:
     """Return ``message`` as it arrives at the other end."""
     assembler = Assembler()
-    found = [assembler.feed(*read_frame(data)) for data in message_frames(message)]
-    arrived = found[-1]
+    fed = [assembler.feed(*read_frame(data)) for data in message_frames(message)]
+    arrived = fed[-1]
     assert arrived is not None
     return arrived

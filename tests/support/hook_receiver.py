@@ -25,7 +25,7 @@ def hearing() -> Iterator[Heard]:
             self.end_headers()
 
         def log_message(self, *_):
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hear)
     heard.url = f"http://127.0.0.1:{server.server_address[1]}/hook"

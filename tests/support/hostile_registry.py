@@ -37,7 +37,7 @@ class HostileRegistry:
         self.address = f"127.0.0.1:{self._server.server_port}"
 
     def on(self, call: str, *answers: Answer) -> None:
-        """Say how calls are answered; what nobody told is not found."""
+        """Set the answers to a call; calls without answers get 404."""
         self._answers[call] = list(answers)
 
     def count(self, call: str) -> int:
@@ -57,8 +57,8 @@ class HostileRegistry:
 
     def _answer(self, made: str) -> Answer:
         self.calls.append(made)
-        told = max((call for call in self._answers if self._is(call, made)), key=len, default="")
-        answers = self._answers.get(told, [Answer(404, "not found")])
+        pattern = max((call for call in self._answers if self._is(call, made)), key=len, default="")
+        answers = self._answers.get(pattern, [Answer(404, "not found")])
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     @staticmethod
@@ -87,6 +87,6 @@ class HostileRegistry:
             do_GET = do_HEAD = do_POST = do_PUT = _do  # noqa: N815 - asked for
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler

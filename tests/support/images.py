@@ -193,7 +193,7 @@ def _copy_python(root: Path) -> Path:
 
 def _libraries(binary: Path) -> list[Path]:
     said = subprocess.run(["ldd", binary], capture_output=True, text=True, timeout=120, check=False)
-    return [Path(found) for found in re.findall(r"(/\S+) \(0x", said.stdout)]
+    return [Path(path) for path in re.findall(r"(/\S+) \(0x", said.stdout)]
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -97,12 +97,12 @@ class World:
         """Return the use cases over this world."""
         survey = Survey(self.orchestrator, MemoryDataServers())
         queue = Queue(self.projects, survey, Limits())
-        kept = KeptLogs(self.logs, {}, LogLimits(), _now)
+        logs = KeptLogs(self.logs, {}, LogLimits(), _now)
         liveness = Liveness(self.heartbeats, _now)
         projects = Projects(
-            self.projects, self.history, self.orchestrator, survey, queue, kept, liveness, _now
+            self.projects, self.history, self.orchestrator, survey, queue, logs, liveness, _now
         )
-        mocks = Mocks(self.mocks, self.history, kept, liveness, _now)
+        mocks = Mocks(self.mocks, self.history, logs, liveness, _now)
         return UseCases(
             projects,
             mocks,

@@ -328,8 +328,8 @@ class Core:
         """Wait until the project's services of ``role`` are deployed; return their names."""
 
         def deployed():
-            there = [item for item in self.project(project_id).present(role) if item.job_id]
-            return [item.instance for item in there] if len(there) >= count else []
+            services = [item for item in self.project(project_id).present(role) if item.job_id]
+            return [item.instance for item in services] if len(services) >= count else []
 
         return until(deployed, what=f"{count} {role} run")
 

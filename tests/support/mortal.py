@@ -75,7 +75,7 @@ class Fate:
         self.at = at
         self.when = when
         self.calls = 0
-        self.told = ""
+        self.description = ""
         self.is_dead = False
         self.left = OUTAGE_CALLS
         self.port = ""
@@ -84,13 +84,13 @@ class Fate:
     def meet(self, name, act):
         if self.is_dead:
             # Python still leaves its blocks; a killed process would not.
-            raise Killed(self.told)
+            raise Killed(self.description)
         number, self.calls = self.calls, self.calls + 1
         if self.when == "away":
             return self._fail(number, name, act)
         if number != self.at:
             return act()
-        self.told = f"{self.when} call {number}, {name}"
+        self.description = f"{self.when} call {number}, {name}"
         if self.when == "meanwhile":
             self.meanwhile()
             return act()
@@ -98,12 +98,12 @@ class Fate:
             with suppress(FlopsError):
                 act()
         self.is_dead = True
-        raise Killed(self.told)
+        raise Killed(self.description)
 
     def _fail(self, number, name, act):
         port = name.partition(".")[0]
         if number == self.at:
-            self.port, self.told = port, f"away from call {number}, {name}"
+            self.port, self.description = port, f"away from call {number}, {name}"
         if port == self.port and self.left and port in _AWAY:
             self.left -= 1
             raise _AWAY[port]
@@ -118,11 +118,11 @@ class Mortal:
         self._fate = fate
 
     def __getattr__(self, name):
-        found = getattr(self._port, name)
-        if not callable(found):
-            return found
+        attribute = getattr(self._port, name)
+        if not callable(attribute):
+            return attribute
         label = f"{type(self._port).__name__}.{name}"
-        return lambda *args, **more: self._fate.meet(label, lambda: found(*args, **more))
+        return lambda *args, **more: self._fate.meet(label, lambda: attribute(*args, **more))
 
 
 class Inline(Executor):
@@ -151,7 +151,7 @@ class Cast:
                 self._play(name, deployment.environment, state.job_id)
 
     def lose_patience(self):
-        """End whoever waits for a confirmation that will not come."""
+        """End the actors that wait for a confirmation that will not come."""
         for name, event_id in self._said.items():
             if event_id not in self._core.bus.acknowledged and self._is_running(name):
                 self._core.orchestrator.change_state(name, health=Health.DEAD, status="DEAD")
@@ -159,35 +159,41 @@ class Cast:
     def _is_running(self, name):
         return name in self._core.orchestrator.running()
 
-    def _play(self, name, told, job_id):
+    def _play(self, name, environment, job_id):
         match name[:3]:
-            case "bld" if told["FLOPS_BUILD"] == "actors":
-                self._core.images.notes[actors_note(told["FLOPS_PROJECT_ID"])] = ACTORS_BUILT
-                self._deliver(name, Role.BUILDER, told, job_id, Kind.ACTORS_BUILT, ACTORS_BUILT)
+            case "bld" if environment["FLOPS_BUILD"] == "actors":
+                self._core.images.notes[actors_note(environment["FLOPS_PROJECT_ID"])] = ACTORS_BUILT
+                self._deliver(
+                    name, Role.BUILDER, environment, job_id, Kind.ACTORS_BUILT, ACTORS_BUILT
+                )
             case "bld":
-                note = model_note(told["FLOPS_PROJECT_ID"], told["FLOPS_RUN_ID"])
+                note = model_note(environment["FLOPS_PROJECT_ID"], environment["FLOPS_RUN_ID"])
                 self._core.images.notes[note] = MODEL_BUILT
-                self._deliver(name, Role.BUILDER, told, job_id, Kind.MODEL_BUILT, MODEL_BUILT)
+                self._deliver(
+                    name, Role.BUILDER, environment, job_id, Kind.MODEL_BUILT, MODEL_BUILT
+                )
             case "agg":
                 done = a_round(1)
-                self._say(name, Role.AGGREGATOR, told, job_id, Kind.ROUND_COMPLETED, done)
-                self._deliver(name, Role.AGGREGATOR, told, job_id, Kind.TRAINED, TRAINED)
+                self._say(name, Role.AGGREGATOR, environment, job_id, Kind.ROUND_COMPLETED, done)
+                self._deliver(name, Role.AGGREGATOR, environment, job_id, Kind.TRAINED, TRAINED)
             case "mdl" if f"{job_id}-{Kind.MODEL_SERVING}" not in self._said.values():
                 self._said[name] = f"{job_id}-{Kind.MODEL_SERVING}"
-                self._say(name, Role.MODEL_SERVER, told, job_id, Kind.MODEL_SERVING, SERVING)
+                self._say(name, Role.MODEL_SERVER, environment, job_id, Kind.MODEL_SERVING, SERVING)
             case "mdl":
                 beat = Heartbeat("serving")
-                self._say(name, Role.MODEL_SERVER, told, job_id, Kind.HEARTBEAT, beat)
+                self._say(name, Role.MODEL_SERVER, environment, job_id, Kind.HEARTBEAT, beat)
 
-    def _deliver(self, name, role, told, job_id, kind, payload):
+    def _deliver(self, name, role, environment, job_id, kind, payload):
         event_id = f"{job_id}-{kind}"
         if self._said.get(name) != event_id:
             self._said[name] = event_id
-            self._say(name, role, told, job_id, kind, payload)
+            self._say(name, role, environment, job_id, kind, payload)
 
-    def _say(self, name, role, told, job_id, kind, payload):
-        actor = Actor(role, name, told.get("FLOPS_CLUSTER", ""), told.get("FLOPS_NODE", ""))
-        stage, project_id = told["FLOPS_STAGE"], told["FLOPS_PROJECT_ID"]
+    def _say(self, name, role, environment, job_id, kind, payload):
+        actor = Actor(
+            role, name, environment.get("FLOPS_CLUSTER", ""), environment.get("FLOPS_NODE", "")
+        )
+        stage, project_id = environment["FLOPS_STAGE"], environment["FLOPS_PROJECT_ID"]
         event_id = f"{job_id}-{kind}"
         self._core.bus.say(Event(event_id, project_id, actor, stage, kind, NOW, payload or Empty()))
 
@@ -211,30 +217,30 @@ class Story:
         self.managers += 1
         self.fate.is_dead = False
         ports = {
-            one.name: Mortal(getattr(self.core.adapters, one.name), self.fate)
-            for one in fields(Adapters)
+            field.name: Mortal(getattr(self.core.adapters, field.name), self.fate)
+            for field in fields(Adapters)
         }
         holder = f"worker-{self.managers}"
         options = Options(INSTALLATION, self.core.limits, self.rhythm, holder)
         return wire(Adapters(**ports), options, self.core.clock)
 
     def run(self, **sla):
-        """Tell it until nothing is left to do; return the project."""
+        """Run managers until nothing is left to do; return the project."""
         for _ in range(MOST_TURNS):
             try:
                 self._turn(**sla)
             except Killed:
-                self._begin_anew()
+                self._restart()
             except FlopsError:
                 # The API answers 503, and its client asks again.
                 continue
             if self.is_over:
                 return self.core.project(self.project_id)
-        raise AssertionError(f"no end after {MOST_TURNS} turns; killed {self.fate.told}")
+        raise AssertionError(f"no end after {MOST_TURNS} turns; killed {self.fate.description}")
 
     @property
     def is_over(self):
-        """Whether the project has ended, and nothing waits to be done for it."""
+        """True if the project has ended, and nothing waits to be done for it."""
         try:
             project = self.core.project(self.project_id)
         except SubjectNotFoundError:
@@ -247,7 +253,7 @@ class Story:
         self.app.worker.turn(Inline())
         self.cast.act()
 
-    def _begin_anew(self):
+    def _restart(self):
         self.core.clock.pass_seconds(LEASE_SECONDS + 1)
         self.core.bus.close()
         if self.loses_messages:

@@ -1,4 +1,4 @@
-"""What both command lines of Oakestra send, byte for byte."""
+"""The requests of both command lines of Oakestra, byte for byte."""
 
 import http.client
 import json

@@ -42,6 +42,6 @@ def join(
     tls: TlsFiles | None = None,
     app: ClientApp | None = None,
 ) -> Future[Ended]:
-    """Let a learner dial ``port``."""
+    """Start a learner that dials ``port``."""
     address = f"127.0.0.1:{port}"
     return threads.submit(serve_client_app, app or an_echo(), address, name, TOKEN, QUICK, tls)

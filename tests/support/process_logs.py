@@ -1,4 +1,4 @@
-"""What the processes of a test printed, for the report of a test that fails.
+"""The output of a test's processes, for the report of a test that fails.
 
 Tests have processes print to files called ``*.log`` in their temporary folders, or in the one that
 all processes of the run share. Whatever has changed since the test's file began is shown.

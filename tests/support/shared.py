@@ -1,4 +1,4 @@
-"""What all processes of a test run share: started by the first that needs it, ended with the run.
+"""Things that all processes of a test run share: begun by the first user, ended with the run.
 
 A keeper, a process of its own, holds it: ``python -m support.shared module:function folder``. The
 function is a context manager that is given the folder and yields what JSON can hold.

@@ -102,8 +102,8 @@ class World:
         """Return the process of a service, by its name."""
         for process in psutil.process_iter():
             try:
-                told = process.environ().get("FLOPS_INSTANCE") == instance
-                if told and any(word.startswith("flops_") for word in process.cmdline()):
+                runs_instance = process.environ().get("FLOPS_INSTANCE") == instance
+                if runs_instance and any(word.startswith("flops_") for word in process.cmdline()):
                     return process
             except psutil.Error:
                 continue
@@ -111,17 +111,17 @@ class World:
 
     def processes_of(self, project_id: str) -> list[str]:
         """Return the roles of the processes that work for a project, as their module names."""
-        found = []
+        modules = []
         for process in psutil.process_iter():
             try:
                 if process.environ().get("FLOPS_PROJECT_ID") == project_id:
-                    found.append(next(w for w in process.cmdline() if w.startswith("flops_")))
+                    modules.append(next(w for w in process.cmdline() if w.startswith("flops_")))
             except (psutil.Error, StopIteration):
                 continue
-        return sorted(set(found))
+        return sorted(set(modules))
 
     def is_gone(self, project_id: str, *but: str) -> bool:
-        """Say whether nothing works for a project any more, except these modules."""
+        """Return whether nothing works for a project any more, except these modules."""
         running = set(self.processes_of(project_id))
         return not self.services_of(project_id) and running <= set(but)
 

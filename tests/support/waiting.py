@@ -17,7 +17,7 @@ def until(
 ) -> T:
     """Return the first truthy result of ``condition``; fail when none comes in time.
 
-    The pauses grow with what was waited: asking costs whoever is asked as much as us.
+    The pauses grow with what was waited: asking costs the other side as much as us.
     """
     pause = threading.Event()
     begun = time.monotonic()

@@ -1,7 +1,7 @@
 """The goldens: each message as it crosses a wire, one file each.
 
 After a change of a contract that is meant, ``cd tests && python -m support.wire_goldens`` writes
-them anew; the difference is then part of the commit, for all who read those messages to see.
+them again; commit the difference, so that all who read those messages can see it.
 """
 
 import json

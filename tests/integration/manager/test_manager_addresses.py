@@ -1,4 +1,4 @@
-"""Service addresses at a real root: unique, kept, and found anew when a stranger has them."""
+"""Service addresses at a real root: unique, kept, and replaced when another service has them."""
 
 from concurrent.futures import ThreadPoolExecutor
 

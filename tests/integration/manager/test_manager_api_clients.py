@@ -1,4 +1,4 @@
-"""What both command lines of Oakestra send, byte for byte, over a real connection."""
+"""The requests of both command lines of Oakestra, byte for byte, over a real connection."""
 
 import socket
 import threading

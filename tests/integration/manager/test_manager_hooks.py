@@ -38,15 +38,15 @@ class Hearing:
 
     def __init__(self, url, port=0):
         self.port = port or free_port()
-        self.told = 0
+        self.calls = 0
         self.hooks = OakestraHooks(url, f"http://127.0.0.1:{self.port}", "127.0.0.1", self.port)
 
     def hear(self):
-        self.hooks.hear(self.tell)
+        self.hooks.hear(self.count_call)
         return self
 
-    def tell(self):
-        self.told += 1
+    def count_call(self):
+        self.calls += 1
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_change_at_the_root_is_told(world, hearing):
 
     service = client.run("no such image")
 
-    until(lambda: hearing.told)
+    until(lambda: hearing.calls)
     client.request("DELETE", f"/api/service/{service}")
 
 
@@ -115,7 +115,7 @@ def test_stopping_leaves_nothing_at_the_root(world):
 
 def test_a_good_call_counts(world, hearing):
     assert call(world) == 204
-    until(lambda: hearing.told == 1)
+    until(lambda: hearing.calls == 1)
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,12 @@ def test_a_good_call_counts(world, hearing):
     ids=["nonsense", "list", "nested", "entity", "event", "large"],
 )
 def test_what_no_root_sends_counts_for_nothing(world, hearing, document, status):
-    assert (call(world, document), hearing.told) == (status, 0)
+    assert (call(world, document), hearing.calls) == (status, 0)
 
 
 def test_without_the_secret_path_nothing_counts(world, hearing):
     assert call(world, url=f"http://127.0.0.1:{hearing.port}/guessed") == 404
-    assert hearing.told == 0
+    assert hearing.calls == 0
 
 
 def test_a_call_without_a_length_is_refused(world, hearing):
@@ -145,7 +145,7 @@ def test_a_call_without_a_length_is_refused(world, hearing):
     connection.putrequest("POST", "/" + hook["webhook_url"].rpartition("/")[2])
     connection.endheaders()
 
-    assert (connection.getresponse().status, hearing.told) == (411, 0)
+    assert (connection.getresponse().status, hearing.calls) == (411, 0)
     connection.close()
 
 

@@ -1,4 +1,4 @@
-"""What the manager learns about built images: from a registry's API, and from an image store."""
+"""The manager's knowledge of built images: from a registry's API, and from an image store."""
 
 import json
 from pathlib import Path

@@ -75,10 +75,10 @@ def a_listener(port, stack):
 
 
 def notices(heard):
-    return [one.payload.message for one in heard if one.kind is Kind.NOTICE]
+    return [event.payload.message for event in heard if event.kind is Kind.NOTICE]
 
 
-def told(actor, message):
+def report_notice(actor, message):
     actor.report(Kind.NOTICE, Notice(message))
     assert actor.flush(FLUSH_SECONDS)
 
@@ -86,28 +86,28 @@ def told(actor, message):
 def test_what_was_said_to_a_broker_without_the_managers_session_is_said_again(port, stack):
     stack.enter_context(running_broker(port))
     actor, heard = an_actor(port, stack), []
-    told(actor, "first")
+    report_notice(actor, "first")
     actor.progress("passing", 1, 2)
-    told(actor, "second")
+    report_notice(actor, "second")
 
     a_bus(port, stack).open(heard.append)
 
     until(lambda: notices(heard) == ["first", "second"])
-    assert Kind.PROGRESS not in {one.kind for one in heard}
+    assert Kind.PROGRESS not in {event.kind for event in heard}
 
 
 def test_a_manager_whose_session_was_kept_asks_for_nothing(port, stack):
     stack.enter_context(running_broker(port))
     actor, heard = an_actor(port, stack), []
-    told(actor, "first")
+    report_notice(actor, "first")
     bus = a_bus(port, stack)
     bus.open(heard.append)
     until(lambda: notices(heard) == ["first"])
     bus.close()
-    told(actor, "while it was away")
+    report_notice(actor, "while it was away")
 
     bus.open(heard.append)
-    told(actor, "last")
+    report_notice(actor, "last")
 
     until(lambda: "last" in notices(heard))
     assert notices(heard) == ["first", "while it was away", "last"]
@@ -119,7 +119,7 @@ def test_an_actor_that_comes_after_the_manager_repeats_what_the_dead_broker_had(
     stack.callback(line.close)
     with running_broker(port):
         actor = an_actor(line.port, stack)
-        told(actor, "to a broker that dies")
+        report_notice(actor, "to a broker that dies")
         result = actor.deliver(Kind.MODEL_BUILT, ModelBuilt("image"))
         line.is_down = True
         line.cut()
@@ -128,13 +128,13 @@ def test_an_actor_that_comes_after_the_manager_repeats_what_the_dead_broker_had(
 
     line.is_down = False
 
-    until(lambda: result in {one.event_id for one in heard}, 30)
+    until(lambda: result in {event.event_id for event in heard}, 30)
     assert notices(heard) == ["to a broker that dies"]
 
 
 def test_what_is_published_waits_for_a_broker_that_is_away(port, stack):
     with running_broker(port):
-        connection = stack.enter_context(MqttConnection(settings_for(port), "whoever-publishes"))
+        connection = stack.enter_context(MqttConnection(settings_for(port), "a-publisher"))
     until(lambda: not connection.is_connected)
     with ThreadPoolExecutor() as pool:
         published = pool.submit(connection.publish, "flops/v1/kept", b"a result", retain=True)
@@ -143,7 +143,7 @@ def test_what_is_published_waits_for_a_broker_that_is_away(port, stack):
 
         published.result(300)
     heard = []
-    with MqttConnection(settings_for(port), "whoever-comes-later") as later:
+    with MqttConnection(settings_for(port), "a-later-client") as later:
         later.subscribe("flops/v1/kept", lambda _, data: heard.append(data))
         until(lambda: heard == [b"a result"])
 
@@ -152,9 +152,9 @@ def test_an_actor_that_ends_repeats_what_nobody_may_have_heard(port, stack):
     with ExitStack() as life:
         with running_broker(port):
             actor = an_actor(port, life)
-            told(actor, "to a broker that dies")
+            report_notice(actor, "to a broker that dies")
         stack.enter_context(running_broker(port))
-        told(actor, "to nobody")
+        report_notice(actor, "to nobody")
         heard = a_listener(port, stack)
 
     until(lambda: notices(heard) == ["to a broker that dies", "to nobody"])
@@ -165,8 +165,8 @@ def test_an_actor_ends_after_what_it_repeats_has_left(port, stack):
     stack.enter_context(running_broker(port))
     with ExitStack() as life:
         actor, heard = an_actor(port, life), []
-        for one in said:
-            actor.report(Kind.NOTICE, Notice(one))
+        for message in said:
+            actor.report(Kind.NOTICE, Notice(message))
         event_id = actor.deliver(Kind.MODEL_BUILT, ModelBuilt("image"))
         bus = a_bus(port, stack)
 

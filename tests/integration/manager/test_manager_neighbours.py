@@ -95,7 +95,7 @@ def test_a_confirmed_result_is_told_to_its_actor_and_taken_off_the_broker(broker
 
     until(lambda: event.event_id in {order.payload.event_id for order in orders})
     retained = []
-    with MqttConnection(settings_for(broker), "whoever comes later") as later:
+    with MqttConnection(settings_for(broker), "a later client") as later:
         later.subscribe(TOPICS.result(OBSERVER), lambda _, data: retained.append(data))
         later.subscribe(TOPICS.events, lambda _, data: retained.append(data))
         later.publish(TOPICS.events, b"the end")
@@ -169,9 +169,9 @@ def test_the_managers_own_announcements_are_not_heard_by_itself(bus, actor):
     actor.subscribe(TOPICS.events, lambda _, data: seen.append(data))
     # The broker takes one client's packets in order, so the subscription stands after this.
     actor.publish(TOPICS.control, b"anything")
-    told = a_notice("the manager's own")
+    notice = a_notice("the manager's own")
 
-    bus.publish(replace(told, actor=Actor(Role.MANAGER, "manager")), "project")
+    bus.publish(replace(notice, actor=Actor(Role.MANAGER, "manager")), "project")
     bus.publish(a_notice("an actor's"), "project")
 
     until(lambda: len(seen) == 2 and heard)

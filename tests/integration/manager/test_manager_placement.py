@@ -1,4 +1,4 @@
-"""What cannot be placed fails in time, with the reason and a hint: a manager at a real API."""
+"""Projects without a place fail in time, with the reason and a hint: a manager at a real API."""
 
 import json
 import sys
@@ -36,8 +36,8 @@ RUNNABLE = [
 def a_topology(*addons, memory_mb=8000):
     """Return a cluster with a node for each set of addons."""
     nodes = [
-        {"name": f"w{number}", "vcpus": 4, "memory_mb": memory_mb, "addons": list(one)}
-        for number, one in enumerate(addons, 1)
+        {"name": f"w{number}", "vcpus": 4, "memory_mb": memory_mb, "addons": list(node_addons)}
+        for number, node_addons in enumerate(addons, 1)
     ]
     return [{"cluster": "west", "nodes": nodes}]
 
@@ -64,7 +64,9 @@ class Manager(Core):
     def placed(self, project_id):
         """Return where the project's learners go, once that is decided."""
         project = until(lambda: self.if_placed(project_id), what="it is placed")
-        return [one.node for one in project.placements if one.role is Role.LEARNER]
+        return [
+            placement.node for placement in project.placements if placement.role is Role.LEARNER
+        ]
 
     def if_placed(self, project_id):
         project = self.project(project_id)
@@ -77,7 +79,7 @@ class Manager(Core):
 
     def with_job(self, project_id, role):
         project = self.project(project_id)
-        return project if any(one.job_id for one in project.present(role)) else None
+        return project if any(service.job_id for service in project.present(role)) else None
 
 
 class Patient(Core):
@@ -101,7 +103,7 @@ class Forgetful(Oakestra):
     """Believes in a node that left its cluster a moment ago."""
 
     def nodes(self):
-        return tuple(replace(one, name="w9") for one in super().nodes())
+        return tuple(replace(node, name="w9") for node in super().nodes())
 
 
 @contextmanager

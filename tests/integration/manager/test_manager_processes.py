@@ -101,15 +101,11 @@ class Manager:
         return self.call("POST", "/api/flops/projects", json=sla)["project_id"]
 
     def until_stage(self, project_id, stage):
-        return until(
-            lambda: (
-                (found := self.call("GET", f"/api/flops/projects/{project_id}")["project"])["stage"]
-                == stage
-                and found
-            ),
-            30,
-            f"{project_id} is {stage}",
-        )
+        def in_stage():
+            project = self.call("GET", f"/api/flops/projects/{project_id}")["project"]
+            return project if project["stage"] == stage else None
+
+        return until(in_stage, 30, f"{project_id} is {stage}")
 
 
 @pytest.fixture(scope="module")
@@ -141,13 +137,13 @@ def manager(neighbours, tmp_path):
 def services(manager):
     """Return what the root knows, by the first letters of the services' names."""
     client = Client(manager.world)
-    found = []
+    prefixes = []
     for application in client.request("GET", "/api/applications/").json() and _applications(client):
         listed = client.request("GET", f"/api/services/{application['applicationID']}")
         # The manager may have removed the application since it was listed.
         if listed.status_code != HTTPStatus.NOT_FOUND:
-            found += [item["microservice_name"][:3] for item in _decoded(listed)]
-    return sorted(found)
+            prefixes += [item["microservice_name"][:3] for item in _decoded(listed)]
+    return sorted(prefixes)
 
 
 def _applications(client):
@@ -246,12 +242,12 @@ def test_a_worker_that_waits_for_its_database_ends_when_it_is_told_to(tmp_path):
         "FLOPS_STATUS_PORT": str(free_port()),
         "FLOPS_BIND_ADDRESS": "127.0.0.1",
     }
-    told = tmp_path / "worker.log"
-    with told.open("ab") as log:
+    log_file = tmp_path / "worker.log"
+    with log_file.open("ab") as log:
         command = [sys.executable, "-m", "flops_manager", "worker"]
         worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        until(lambda: "waiting for the database" in told.read_text(), 20, "it waits")
+        until(lambda: "waiting for the database" in log_file.read_text(), 20, "it waits")
     finally:
         worker.terminate()
 

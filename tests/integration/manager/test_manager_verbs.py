@@ -80,16 +80,16 @@ def steer(core, project_id, seed, verbs):
 
 
 def race(core, project_id, verbs):
-    """Let all clients ask at once while the actors act; return the errors nobody expected."""
+    """Have all clients ask at once while the actors act; return unexpected errors and the cast."""
     errors = []
 
-    def one(seed):
+    def call(seed):
         try:
             steer(core, project_id, seed, verbs)
         except Exception as error:  # noqa: BLE001 - told by the test
             errors.append(error)
 
-    threads = [threading.Thread(target=one, args=(seed,)) for seed in range(CALLERS)]
+    threads = [threading.Thread(target=call, args=(seed,)) for seed in range(CALLERS)]
     for thread in threads:
         thread.start()
     cast = Cast(core)

@@ -1,4 +1,4 @@
-"""What each service's real process says at /metrics is what docs/metrics.md says of it."""
+"""The metrics of each service's real process are those that docs/metrics.md lists."""
 
 import os
 import subprocess

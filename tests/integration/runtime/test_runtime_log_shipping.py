@@ -1,4 +1,4 @@
-"""What an actor logs reaches the manager's store: real broker, real processes."""
+"""The log lines of an actor reach the manager's store: real broker, real processes."""
 
 import logging
 import os
@@ -51,15 +51,15 @@ def broker():
 
 
 @pytest.fixture
-def kept(broker):
-    """Return a manager's kept logs, which hear the broker."""
+def logs(broker):
+    """Return a manager's logs, which it receives from the broker."""
     projects = memory_projects()
     projects.add(Record(a_project("p1")))
     stores = dict.fromkeys((Role.AGGREGATOR, Role.BUILDER), projects)
-    kept = KeptLogs(MemoryLogStore(), stores, LogLimits(), lambda: NOW)
-    intake = LogIntake(MqttLogFeed(MqttSettings(broker.url, PASSWORD)), kept)
+    logs = KeptLogs(MemoryLogStore(), stores, LogLimits(), lambda: NOW)
+    intake = LogIntake(MqttLogFeed(MqttSettings(broker.url, PASSWORD)), logs)
     intake.open()
-    yield kept
+    yield logs
     intake.close()
 
 
@@ -79,11 +79,11 @@ def shipper(broker):
             yield shipper
 
 
-def lines(kept, **query):
-    return kept.read("p1", LogQuery(**{"after": 0, "limit": 1000, **query})).lines
+def lines(logs, **query):
+    return logs.read("p1", LogQuery(**{"after": 0, "limit": 1000, **query})).lines
 
 
-def test_the_lines_of_an_actor_that_is_killed_are_there(kept, broker):
+def test_the_lines_of_an_actor_that_is_killed_are_there(logs, broker):
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -97,16 +97,16 @@ def test_the_lines_of_an_actor_that_is_killed_are_there(kept, broker):
     }
     actor = subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment)
     try:
-        until(lambda: lines(kept, text="about to be killed"), 30, "the line")
+        until(lambda: lines(logs, text="about to be killed"), 30, "the line")
     finally:
         actor.send_signal(signal.SIGKILL)
         actor.wait(300)
 
-    (line,) = lines(kept, actor="agg1", level="WARNING", round=3)
+    (line,) = lines(logs, actor="agg1", level="WARNING", round=3)
     assert line.actor == Actor(Role.AGGREGATOR, "agg1", "", "n1")
 
 
-def test_a_flood_is_bounded_holds_nobody_up_and_says_what_is_missing(kept, shipper):
+def test_a_flood_is_bounded_holds_nobody_up_and_says_what_is_missing(logs, shipper):
     shipper.start()
     logger = logging.getLogger("flood")
     logger.setLevel(logging.INFO)
@@ -116,26 +116,26 @@ def test_a_flood_is_bounded_holds_nobody_up_and_says_what_is_missing(kept, shipp
     assert len(shipper._lines) <= WAITING_LINES
     shipper.flush_to_manager(10)
 
-    until(lambda: lines(kept, text="line 99999"), 20, "the last line")
-    found = lines(kept, limit=100_000, actor="bld1")
-    left_out = sum(one.left_out for one in found)
-    assert len(found) + left_out + found[0].line.number - 1 == found[-1].line.number
-    assert len(found) > MOST_LINES
+    until(lambda: lines(logs, text="line 99999"), 20, "the last line")
+    arrived = lines(logs, limit=100_000, actor="bld1")
+    left_out = sum(shown.left_out for shown in arrived)
+    assert len(arrived) + left_out + arrived[0].line.number - 1 == arrived[-1].line.number
+    assert len(arrived) > MOST_LINES
 
 
-def test_what_is_held_leaves_when_that_is_decided(kept, shipper):
+def test_what_is_held_leaves_when_that_is_decided(logs, shipper):
     shipper._is_held = True
     shipper.start()
     logging.getLogger("held").warning("a row of data")
     shipper.flush_to_manager(2)
-    assert lines(kept, text="a row") == ()
+    assert lines(logs, text="a row") == ()
 
     shipper.decide(may_leave=True)
     shipper.flush_to_manager(5)
-    until(lambda: lines(kept, text="a row"), 10, "the line")
+    until(lambda: lines(logs, text="a row"), 10, "the line")
 
 
-def test_what_may_not_leave_never_does(kept, shipper):
+def test_what_may_not_leave_never_does(logs, shipper):
     shipper._is_held = True
     shipper.start()
     logging.getLogger("held").warning("a secret row")
@@ -143,11 +143,11 @@ def test_what_may_not_leave_never_does(kept, shipper):
     logging.getLogger("held").warning("another secret row")
     shipper.flush_to_manager(2)
 
-    assert lines(kept, text="secret") == ()
+    assert lines(logs, text="secret") == ()
     assert list(shipper._lines) == []
 
 
-def test_nothing_leaves_while_it_is_being_decided(kept, shipper):
+def test_nothing_leaves_while_it_is_being_decided(logs, shipper):
     shipper._is_held = True
     shipper.start()
     logger = logging.getLogger("race")
@@ -166,10 +166,10 @@ def test_nothing_leaves_while_it_is_being_decided(kept, shipper):
     stop.set()
     sender.join()
 
-    assert lines(kept, text="private") == ()
+    assert lines(logs, text="private") == ()
 
 
-def test_logging_from_many_threads_numbers_each_line_once(kept, shipper):
+def test_logging_from_many_threads_numbers_each_line_once(logs, shipper):
     shipper.start()
     logger = logging.getLogger("many")
 
@@ -184,6 +184,6 @@ def test_logging_from_many_threads_numbers_each_line_once(kept, shipper):
         thread.join()
     shipper.flush_to_manager(10)
 
-    until(lambda: len(lines(kept, text="many")) == 400, 20, "all lines")
-    numbers = [one.line.number for one in lines(kept, text="many")]
+    until(lambda: len(lines(logs, text="many")) == 400, 20, "all lines")
+    numbers = [shown.line.number for shown in lines(logs, text="many")]
     assert len(set(numbers)) == 400

@@ -132,8 +132,8 @@ def test_lines_name_the_trace_of_their_thread(traced):
         log.warning("inside")
     log.warning("outside")
 
-    told = [json.loads(line).get("trace_id", "") for line in written.getvalue().splitlines()]
-    assert told == [traced()["work"].trace, ""]
+    trace_ids = [json.loads(line).get("trace_id", "") for line in written.getvalue().splitlines()]
+    assert trace_ids == [traced()["work"].trace, ""]
 
 
 def test_a_collector_that_is_away_costs_the_spans_only():

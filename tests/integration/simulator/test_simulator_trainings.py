@@ -125,11 +125,11 @@ class Simulated:
         return ended.returncode, [json.loads(line) for line in ended.stdout.splitlines()]
 
     def rounds(self, **changes):
-        code, told = self.ends(**changes)
-        assert code == ExitCode.DONE, told
+        code, messages = self.ends(**changes)
+        assert code == ExitCode.DONE, messages
         return [
             (item["cluster"], item["round"], item["loss"])
-            for item in told
+            for item in messages
             if item["kind"] == "round_completed"
         ]
 
@@ -176,18 +176,18 @@ def test_privacy_is_as_it_would_be(simulated):
         "secure_aggregation": {},
     }
 
-    code, told = simulated.ends(privacy=privacy, training={"min_fit_clients": 3}, learners=6)
+    code, messages = simulated.ends(privacy=privacy, training={"min_fit_clients": 3}, learners=6)
 
-    spent = [item["epsilon"] for item in told if item["kind"] == "round_completed"]
+    spent = [item["epsilon"] for item in messages if item["kind"] == "round_completed"]
     assert code == ExitCode.DONE
     assert len(spent) == 3
     assert spent == sorted(spent)
 
 
 def test_what_it_costs_is_told_at_the_end(simulated):
-    _, told = simulated.ends()
+    _, messages = simulated.ends()
 
-    done = told[-1]
+    done = messages[-1]
     assert (done["kind"], done["learners"], done["best"]["round"]) == ("done", 6, 3)
     assert done["memory_bytes"] > 50e6
     assert done["train_seconds"] > 0
@@ -196,39 +196,39 @@ def test_what_it_costs_is_told_at_the_end(simulated):
 def test_learners_that_cannot_begin_are_named_and_done_without(tmp_path):
     some = Simulated(tmp_path, fails="len(self.x) == 21").with_learners(3)
 
-    code, told = some.ends()
+    code, messages = some.ends()
 
-    notices = [item["message"] for item in told if item["kind"] == "notice"]
+    notices = [item["message"] for item in messages if item["kind"] == "notice"]
     assert code == ExitCode.DONE
-    assert told[-1]["learners"] == 2
+    assert messages[-1]["learners"] == 2
     assert notices[0].startswith("learner 2 cannot begin: set_model_data raised ValueError: these")
     assert "model_manager.py" in notices[0]
 
 
 def test_without_any_the_first_reason_is_the_reason(tmp_path):
-    code, told = Simulated(tmp_path, fails="True").with_learners(2).ends()
+    code, messages = Simulated(tmp_path, fails="True").with_learners(2).ends()
 
     assert code == ExitCode.TOO_FEW_LEARNERS
-    assert told[-1]["kind"] == "failed"
-    assert "these rows are wrong" in told[-1]["reason"]
+    assert messages[-1]["kind"] == "failed"
+    assert "these rows are wrong" in messages[-1]["reason"]
 
 
 def test_a_process_that_dies_is_told(tmp_path):
     dying = Simulated(tmp_path, fit="import os; os._exit(9)").with_learners(2)
 
-    code, told = dying.ends()
+    code, messages = dying.ends()
 
     assert code == ExitCode.USER_CODE_FAILED
-    assert told[-1]["reason"] == "a process with learners ended with exit code 9"
+    assert messages[-1]["reason"] == "a process with learners ended with exit code 9"
 
 
 def test_a_learner_that_takes_too_long_ends_it(tmp_path):
     slow = Simulated(tmp_path, fit="import threading; threading.Event().wait(60)").with_learners(2)
 
-    code, told = slow.ends(round_timeout_seconds=1)
+    code, messages = slow.ends(round_timeout_seconds=1)
 
     assert code == ExitCode.USER_CODE_FAILED
-    assert "took longer than" in told[-1]["reason"]
+    assert "took longer than" in messages[-1]["reason"]
 
 
 def test_a_real_grid_gives_the_same_to_the_last_bit(tmp_path):

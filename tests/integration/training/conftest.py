@@ -174,11 +174,11 @@ class World:
             "FLOPS_GRID_TOKEN": f"the-token-of-cluster-{number}",
         }
 
-    def tell(self) -> None:
-        """Print what the actors printed, for whoever reads why a test failed."""
+    def print_logs(self) -> None:
+        """Print the actors' output, which explains why a test failed."""
         for log in sorted(self.folder.glob("*.log")):
-            told = log.read_text(errors="replace")[-4000:]
-            print(f"--- {log.name}", told, sep="\n")  # noqa: T201 - pytest shows it then
+            tail = log.read_text(errors="replace")[-4000:]
+            print(f"--- {log.name}", tail, sep="\n")  # noqa: T201 - pytest shows it then
 
     def train(self) -> None:
         """Train to the end and keep the exit codes."""
@@ -223,7 +223,7 @@ def running_world(folder: Path) -> Iterator[World]:
         stack.enter_context(connection)
         world = World(folder, broker, manager, stack)
         yield world
-        world.tell()
+        world.print_logs()
 
 
 @pytest.fixture

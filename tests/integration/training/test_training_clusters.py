@@ -40,7 +40,7 @@ def clustered_world(new_world):
     root = world.start("aggregator", "root", **ROOT)
     first, doomed = world.start_cluster(1), world.start_cluster(2)
     learners = [world.start_clusters_learner(number) for number in (1, 2)]
-    until(lambda: told_in(world, "cluster2", Kind.ROUND_STARTED), 240, "cluster 2 trains")
+    until(lambda: payloads_of(world, "cluster2", Kind.ROUND_STARTED), 240, "cluster 2 trains")
     doomed.kill()
     doomed.wait(300)
     (world.folder / "go").touch()
@@ -49,7 +49,7 @@ def clustered_world(new_world):
     return world
 
 
-def told_in(world, cluster, kind=Kind.ROUND_COMPLETED):
+def payloads_of(world, cluster, kind=Kind.ROUND_COMPLETED):
     return [event.payload for event in world.manager.heard(kind) if event.actor.cluster == cluster]
 
 
@@ -86,19 +86,19 @@ def test_the_root_tells_its_cycles_with_a_row_for_each_cluster(clustered_world):
 
 
 def test_a_cluster_tells_its_rounds_in_each_cycle(clustered_world):
-    told = [(item.cycle, item.round) for item in told_in(clustered_world, "cluster1")]
+    rounds = [(item.cycle, item.round) for item in payloads_of(clustered_world, "cluster1")]
 
-    assert told == [(cycle, number) for cycle in (1, 2, 3) for number in (1, 2)]
+    assert rounds == [(cycle, number) for cycle in (1, 2, 3) for number in (1, 2)]
 
 
 def test_a_replaced_aggregator_joins_again(clustered_world):
-    told = [(item.cycle, item.round) for item in told_in(clustered_world, "cluster2")]
+    rounds = [(item.cycle, item.round) for item in payloads_of(clustered_world, "cluster2")]
 
-    assert told[-2:] == [(3, 1), (3, 2)]
+    assert rounds[-2:] == [(3, 1), (3, 2)]
 
 
 def test_clusters_tell_what_was_trained_below_them(clustered_world):
-    (finished,) = told_in(clustered_world, "cluster1", Kind.FINISHED)
+    (finished,) = payloads_of(clustered_world, "cluster1", Kind.FINISHED)
 
     assert (finished.rounds, finished.samples) == (6, 100)
 
@@ -122,6 +122,6 @@ def test_only_the_root_keeps_a_model(clustered_world):
     client, runs = runs_of(clustered_world)
     root = runs["0123456789ab"].info
 
-    found = client.search_logged_models([root.experiment_id])
+    models = client.search_logged_models([root.experiment_id])
 
-    assert [model.source_run_id for model in found] == [root.run_id]
+    assert [model.source_run_id for model in models] == [root.run_id]

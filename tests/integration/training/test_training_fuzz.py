@@ -34,7 +34,7 @@ LIES = st.one_of(
     st.integers(9, 255).map(lambda kind: bytes([kind]) + bytes(12)),
     st.sampled_from([-1, 2**31, 2**63, 10**30]).map(lambda size: a_head(sizes=[size])),
     st.sampled_from([[[0, 0]], [[-1, 0]], [[0, -1]], [[5, 5]], "x", [1]]).map(
-        lambda known: a_head(sizes=[4], known=known)
+        lambda pairs: a_head(sizes=[4], known=pairs)
     ),
     st.integers(1, 2**40).map(lambda skip: a_head(sizes=[4], skip=skip)),
     st.just(frame(FrameKind.HEAD, b"\xff\xff\xff\xff")),
@@ -57,21 +57,21 @@ def a_head(**changes):
 def spoil(frames, how, where, bit):
     """Return the frames with one of them spoilt."""
     i = where % len(frames)
-    one, before, after = frames[i], frames[:i], frames[i + 1 :]
+    chosen, before, after = frames[i], frames[:i], frames[i + 1 :]
     match how:
         case "truncated":
-            return [*before, one[: bit % len(one)], *after]
+            return [*before, chosen[: bit % len(chosen)], *after]
         case "flipped":
-            at = bit % (8 * len(one))
-            changed = bytearray(one)
+            at = bit % (8 * len(chosen))
+            changed = bytearray(chosen)
             changed[at // 8] ^= 1 << at % 8
             return [*before, bytes(changed), *after]
         case "twice":
-            return [*before, one, one, *after]
+            return [*before, chosen, chosen, *after]
         case "dropped":
             return [*before, *after]
         case "swapped":
-            return [*before, *after[:1], one, *after[1:]]
+            return [*before, *after[:1], chosen, *after[1:]]
         case _:
             return [*before, b"", *after]
 
@@ -115,13 +115,13 @@ def the_work(call):
     assembler = Assembler()
     for data in call:
         kind, payload = read_frame(data)
-        if kind in (FrameKind.HEAD, FrameKind.BODY) and (found := assembler.feed(kind, payload)):
-            return found
+        if kind in (FrameKind.HEAD, FrameKind.BODY) and (message := assembler.feed(kind, payload)):
+            return message
     raise AssertionError("the stream ended")
 
 
 def answered(grid, spoilt):
-    """Let a peer answer with spoilt frames and end; return the reply that the grid gives."""
+    """Answer with spoilt frames as a peer, and end; return the reply that the grid gives."""
     with a_stream(grid) as (outbox, call):
         outbox.put(note(FrameKind.HELLO, HELLO))
         next(call)
@@ -178,10 +178,10 @@ def test_whatever_a_greeting_says_nobody_else_is_harmed(grid, good, changes):
 @given(spoilt=SPOILT)
 def test_spoilt_frames_are_the_message_itself_or_a_wire_error(spoilt):
     message = Message(RecordDict({"arrays": ArrayRecord([FLOATS])}), 5, "train")
-    assembler, found = Assembler(), []
+    assembler, messages = Assembler(), []
     with contextlib.suppress(WireError):
         for data in spoil(list(message_frames(message)), *spoilt):
-            found.append(assembler.feed(*read_frame(data)))  # noqa: PERF401 - until one raises
+            messages.append(assembler.feed(*read_frame(data)))  # noqa: PERF401 - until one raises
 
-    for item in filter(None, found):
+    for item in filter(None, messages):
         np.testing.assert_array_equal(item.content["arrays"].to_numpy_ndarrays()[0], FLOATS)

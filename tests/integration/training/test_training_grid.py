@@ -265,7 +265,9 @@ def test_a_reply_to_somebody_elses_message_is_dropped(grid, threads):
     with raw_stream(grid, a_hello()) as (outbox, call):
         next(call)
         outbox.put(_forged_reply(message_id))
-        kind, payload = next(one for data in call if (one := read_frame(data))[0] != FrameKind.BEAT)
+        kind, payload = next(
+            read for data in call if (read := read_frame(data))[0] != FrameKind.BEAT
+        )
     release.set()
 
     assert (kind, json.loads(bytes(payload))) == (

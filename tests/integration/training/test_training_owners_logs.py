@@ -12,8 +12,8 @@ from support.certificates import a_certificate
 from support.data_plane import a_data_server
 
 
-class Told:
-    """Stands where a learner's ``Reporter`` does, and keeps what it is told."""
+class RecordingReporter:
+    """Replaces a learner's ``Reporter`` and remembers its calls."""
 
     def __init__(self):
         self.decisions = []
@@ -45,31 +45,31 @@ def settings_for(address, **more):
 
 @pytest.mark.parametrize("may_leave", [True, False])
 def test_the_owner_of_the_node_decides(tmp_path, may_leave):
-    told = Told()
-    teller = ReportingListener(told)
+    reporter = RecordingReporter()
+    listener = ReportingListener(reporter)
 
     with a_data_server(tmp_path, logs_may_leave=may_leave) as server:
-        ask_owner(settings_for(server.address), teller)
-    teller.raised("Traceback: row 17 is 36.6 degrees")
+        ask_owner(settings_for(server.address), listener)
+    listener.raised("Traceback: row 17 is 36.6 degrees")
 
-    assert told.decisions == [may_leave]
-    assert any("row 17" in notice for notice in told.notices) is may_leave
-    assert any("owner" in notice for notice in told.notices) is not may_leave
+    assert reporter.decisions == [may_leave]
+    assert any("row 17" in notice for notice in reporter.notices) is may_leave
+    assert any("owner" in notice for notice in reporter.notices) is not may_leave
 
 
 def test_without_an_answer_logs_stay():
-    told = Told()
+    reporter = RecordingReporter()
 
     ask_owner(
-        settings_for(f"127.0.0.1:{free_port()}"), ReportingListener(told), patience_seconds=0.2
+        settings_for(f"127.0.0.1:{free_port()}"), ReportingListener(reporter), patience_seconds=0.2
     )
 
-    assert told.decisions == []
+    assert reporter.decisions == []
 
 
 def test_a_server_with_tls_is_asked_by_who_trusts_its_authority(tmp_path):
     certificate, key = a_certificate()
-    trusting, others = Told(), Told()
+    trusting, others = RecordingReporter(), RecordingReporter()
 
     with a_data_server(
         tmp_path, logs_may_leave=True, tls_certificate=certificate, tls_key=key

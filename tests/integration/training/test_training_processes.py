@@ -33,11 +33,11 @@ def test_the_result_names_the_registered_model(trained_world):
 def test_every_round_is_told_with_a_row_for_each_learner(trained_world):
     rounds = [event.payload for event in trained_world.manager.heard(Kind.ROUND_COMPLETED)]
 
-    told = [
+    rows_by_round = [
         (round_.round, [(row.learner, row.samples) for row in round_.learners]) for round_ in rounds
     ]
     rows = [("learner1", 100), ("learner2", 100)]
-    assert told == [(1, rows), (2, rows)]
+    assert rows_by_round == [(1, rows), (2, rows)]
 
 
 def test_learners_tell_what_they_trained(trained_world):
@@ -108,7 +108,7 @@ def test_a_learner_without_a_model_manager_says_so(world):
 
 def test_data_that_cannot_be_loaded_fail_the_learner_with_file_and_line(world):
     world.write_model()
-    learner = world.start("learner", "learner1", SEED="no number")
+    learner = world.start("learner", "learner1", SEED="letters")
 
     assert learner.wait(300) == ExitCode.USER_CODE_FAILED
     failure = world.manager.heard(Kind.FAILED)[0].payload

@@ -62,6 +62,6 @@ def test_a_learner_that_dies_after_its_shares_is_not_in_the_sum(threads):
         arrays = strategy.run(grid, first, ConfigRecord())
 
     np.testing.assert_allclose(arrays.to_numpy_ndarrays()[0], 2 * 0.5, rtol=1e-6)
-    assert [one.metrics["learners"] for one in watch.completed] == [4, 3]
+    assert [completed.metrics["learners"] for completed in watch.completed] == [4, 3]
     assert isinstance(learners["learner4"].exception(10), Death)
     assert all(learners[name].exception(10) is None for name in STEPS if name != "learner4")

@@ -1,4 +1,4 @@
-"""Who is who between aggregators and learners: certificates of files, and those of a project."""
+"""Identities of aggregators and learners: certificates of files, and those of a project."""
 
 import datetime as dt
 import ipaddress
@@ -107,7 +107,7 @@ def test_files_that_are_missing_are_bad_settings(files):
         files.server_credentials()
 
 
-def test_a_key_that_is_no_base64_is_a_bad_setting():
+def test_a_key_that_is_not_base64_is_a_bad_setting():
     with pytest.raises(BadSettingsError):
         TlsFiles("pem:!", "pem:!").server_credentials()
 

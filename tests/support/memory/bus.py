@@ -22,7 +22,7 @@ class MemoryEventBus:
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody listens."""
+        """True while somebody listens."""
         return self._receive is not None
 
     def say(self, event: Event) -> None:
@@ -33,12 +33,12 @@ class MemoryEventBus:
         self._deliver()
 
     def forget(self) -> None:
-        """Lose everything that was kept for whoever is to hear it."""
+        """Lose all events that were kept for a later listener."""
         self._retained.clear()
         self._waiting.clear()
 
     def hearing_since(self) -> datetime | None:
-        """Say that it was always heard, while somebody listens."""
+        """Return the earliest time while somebody listens, as if the bus was always heard."""
         return datetime.min.replace(tzinfo=UTC) if self.is_open else None
 
     def publish(self, event: Event, noun: str) -> None:
@@ -57,13 +57,13 @@ class MemoryEventBus:
         self.ask_again()
 
     def ask_again(self) -> None:
-        """Tell the results that nobody confirmed."""
+        """Deliver again the results that nobody confirmed."""
         if self._receive is not None:
             for event in tuple(self._retained.values()):
                 self._receive(event)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._receive = None
 
     def _deliver(self) -> None:

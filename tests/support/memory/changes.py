@@ -1,4 +1,4 @@
-"""State changes for an orchestrator that tells nothing by itself; a test may do it instead."""
+"""State changes for an orchestrator that reports nothing itself; a test may do it instead."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ class MemoryStateChanges:
 
     @property
     def is_heard(self) -> bool:
-        """Whether somebody listens to an orchestrator that offers it."""
+        """True while somebody listens to an orchestrator that offers it."""
         return self._tell is not None
 
     def hear(self, tell: Callable[[], None]) -> None:
@@ -25,5 +25,5 @@ class MemoryStateChanges:
             self._tell()
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._tell = None

@@ -27,11 +27,11 @@ class MemoryLogStore:
         """See the port."""
         identity = (batch.project_id, batch.run, batch.lines[0].number)
         with self._lock:
-            known = {
+            stored_identities = {
                 (item.stored.batch.project_id, item.stored.batch.run, _first(item.stored))
                 for item in self._kept
             }
-            if identity in known:
+            if identity in stored_identities:
                 return False
             seq = self._numbers.get(batch.project_id, 0) + 1
             self._numbers[batch.project_id] = seq
@@ -42,19 +42,19 @@ class MemoryLogStore:
         self, subject_id: str, seq: int, limit: int, actor: str = "", node: str = ""
     ) -> Sequence[StoredBatch]:
         """See the port."""
-        found = self._found(subject_id, actor, node)
-        return [item for item in found if item.seq > seq][:limit]
+        stored = self._stored(subject_id, actor, node)
+        return [item for item in stored if item.seq > seq][:limit]
 
     def newest(
         self, subject_id: str, limit: int, actor: str = "", node: str = ""
     ) -> Sequence[StoredBatch]:
         """See the port."""
-        return self._found(subject_id, actor, node)[-limit:]
+        return self._stored(subject_id, actor, node)[-limit:]
 
     def last_number(self, subject_id: str, run: str, before: int) -> int | None:
         """See the port."""
-        found = self._found(subject_id, "", "")
-        numbers = [item.batch.lines[-1].number for item in found if _is_before(item, run, before)]
+        stored = self._stored(subject_id, "", "")
+        numbers = [item.batch.lines[-1].number for item in stored if _is_before(item, run, before)]
         return max(numbers, default=None)
 
     def trim(self, subject_id: str, most_characters: int) -> None:
@@ -79,14 +79,14 @@ class MemoryLogStore:
         with self._lock:
             self._kept = [item for item in self._kept if item.at >= at]
 
-    def _found(self, subject_id: str, actor: str, node: str) -> list[StoredBatch]:
+    def _stored(self, subject_id: str, actor: str, node: str) -> list[StoredBatch]:
         with self._lock:
-            kept = [
+            stored = [
                 item.stored for item in self._kept if item.stored.batch.project_id == subject_id
             ]
         return [
             item
-            for item in kept
+            for item in stored
             if actor in {"", item.batch.actor.instance, item.batch.actor.role}
             and node in {"", item.batch.actor.node}
         ]

@@ -61,7 +61,7 @@ class MemoryOrchestrator:
             running.state = replace(running.state, **changes)
 
     def destine(self, name: str, **fate: Any) -> None:
-        """Make a service look different from now on, also if it is deployed anew."""
+        """Make a service look different from now on, also if it is deployed again."""
         with self._lock:
             self.fates[name] = fate
             self.change_state(name, **fate)
@@ -80,8 +80,8 @@ class MemoryOrchestrator:
         """Run it, in words."""
         self._fail_if_told()
         with self._lock:
-            there = self._services.get(deployment.name)
-            if there is None:
+            running = self._services.get(deployment.name)
+            if running is None:
                 others = {service.deployment.address for service in self._services.values()}
                 if deployment.address and deployment.address in others | self.taken_addresses:
                     raise ServiceAddressTakenError(f"{deployment.address} is taken.")
@@ -95,8 +95,8 @@ class MemoryOrchestrator:
                     public_address=f"192.0.2.{number % 250}",
                 )
                 state = replace(state, **self.fates.get(deployment.name, {}))
-                there = self._services[deployment.name] = _Running(deployment, state)
-            return Deployed(there.state.job_id, there.deployment.address)
+                running = self._services[deployment.name] = _Running(deployment, state)
+            return Deployed(running.state.job_id, running.deployment.address)
 
     def undeploy(self, application: ApplicationKey, name: str, job_id: str = "") -> None:
         """Run it no more."""

@@ -62,15 +62,15 @@ class MemoryRecords(Generic[T]):
         self, customer_id: str | None, stage: str | None, skip: int, limit: int
     ) -> tuple[Sequence[T], int]:
         """Return a part of what is stored, newest first."""
-        found = [
+        matching = [
             item.subject
             for item in self._all()
             if not item.subject.is_deleted
             and customer_id in {None, item.subject.customer_id}
             and stage in {None, item.subject.stage}
         ]
-        found.sort(key=lambda item: (item.created_at, item.id), reverse=True)
-        return found[skip : skip + limit], len(found)
+        matching.sort(key=lambda item: (item.created_at, item.id), reverse=True)
+        return matching[skip : skip + limit], len(matching)
 
     def busy(self) -> Sequence[str]:
         """Return the ids of those whose outbox is not empty."""

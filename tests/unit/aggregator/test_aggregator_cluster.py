@@ -334,4 +334,4 @@ def test_a_cluster_does_not_keep_a_best_model():
 
     run({"c": MemoryCluster(three_learners(), runs=runs, rounds=2)}, rounds=1)
 
-    assert [item.best for item in runs.kept] == [None, None]
+    assert [item.best for item in runs.checkpoints] == [None, None]

@@ -37,13 +37,13 @@ def test_killed_anywhere_the_project_completes_and_nothing_is_done_twice(when):
 
         project = story.run()
 
-        assert project.stage is Stage.COMPLETED, story.fate.told
-        assert project.model_address, story.fate.told
-        assert told_stages(story) == TOLD, story.fate.told
-        assert story.core.running() == {*OBSERVATORY, "mdl"}, story.fate.told
+        assert project.stage is Stage.COMPLETED, story.fate.description
+        assert project.model_address, story.fate.description
+        assert told_stages(story) == TOLD, story.fate.description
+        assert story.core.running() == {*OBSERVATORY, "mdl"}, story.fate.description
         names = deployed_names(story)
-        assert len(names) == len(set(names)), story.fate.told
-        assert story.managers == 2, story.fate.told
+        assert len(names) == len(set(names)), story.fate.description
+        assert story.managers == 2, story.fate.description
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -53,8 +53,8 @@ def test_killed_anywhere_together_with_the_broker_and_all_it_kept(when):
 
         project = story.run()
 
-        assert project.stage is Stage.COMPLETED, (story.fate.told, project.error)
-        assert story.core.running() == {*OBSERVATORY, "mdl"}, story.fate.told
+        assert project.stage is Stage.COMPLETED, (story.fate.description, project.error)
+        assert story.core.running() == {*OBSERVATORY, "mdl"}, story.fate.description
 
 
 def test_whatever_is_away_for_a_while_the_project_completes_and_nothing_is_done_twice():
@@ -63,10 +63,10 @@ def test_whatever_is_away_for_a_while_the_project_completes_and_nothing_is_done_
 
         project = story.run()
 
-        assert project.stage is Stage.COMPLETED, (story.fate.told, project.error)
-        assert told_stages(story) == TOLD, story.fate.told
+        assert project.stage is Stage.COMPLETED, (story.fate.description, project.error)
+        assert told_stages(story) == TOLD, story.fate.description
         names = deployed_names(story)
-        assert len(names) == len(set(names)), story.fate.told
+        assert len(names) == len(set(names)), story.fate.description
 
 
 class Generous:
@@ -94,7 +94,7 @@ def test_two_workers_at_once_do_nothing_twice():
 
         project = story.run()
 
-        assert project.stage is Stage.COMPLETED, (fate.told, project.error)
-        assert told_stages(story) == TOLD, fate.told
+        assert project.stage is Stage.COMPLETED, (fate.description, project.error)
+        assert told_stages(story) == TOLD, fate.description
         names = deployed_names(story)
-        assert len(names) == len(set(names)), fate.told
+        assert len(names) == len(set(names)), fate.description
