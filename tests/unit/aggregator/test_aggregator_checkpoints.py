@@ -47,9 +47,9 @@ def train(name, memory):
 
 
 def a_checkpoint(number: int) -> Checkpoint:
-    kept: list[Checkpoint] = []
-    run(learners(), memory=Memory(keep=kept.append), rounds=number)
-    return kept[-1]
+    checkpoints: list[Checkpoint] = []
+    run(learners(), memory=Memory(keep=checkpoints.append), rounds=number)
+    return checkpoints[-1]
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
@@ -123,15 +123,15 @@ def lose_the_data(folder: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [tear_the_data, corrupt_the_data, tear_the_manifest, lose_the_data]
 )
-def test_a_damaged_checkpoint_is_told_and_the_one_before_it_is_used(store, tmp_path, damage):
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_is_used(store, tmp_path, damage):
     notices: list[str] = []
     store.save(a_checkpoint(1))
     store.save(a_checkpoint(2))
     damage(tmp_path)
 
-    found = store.latest(notices.append)
+    checkpoint = store.latest(notices.append)
 
-    assert found.number == 1
+    assert checkpoint.number == 1
     assert len(notices) == 1
     assert notices[0].startswith("Checkpoint 00000002-")
 
@@ -149,8 +149,8 @@ def test_none_is_none(store):
 
 
 def test_not_every_round_needs_one():
-    kept: list[Checkpoint] = []
+    checkpoints: list[Checkpoint] = []
 
-    run(learners(), memory=Memory(keep=kept.append), rounds=5, checkpoint_every_rounds=2)
+    run(learners(), memory=Memory(keep=checkpoints.append), rounds=5, checkpoint_every_rounds=2)
 
-    assert [item.round for item in kept] == [2, 4, 5]
+    assert [item.round for item in checkpoints] == [2, 4, 5]

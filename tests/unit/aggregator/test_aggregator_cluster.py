@@ -53,11 +53,11 @@ def test_one_cluster_gives_what_classic_mode_gives_in_as_many_rounds(cycles, rou
 
 @pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"QFedAvg"}))
 def test_one_cluster_gives_what_classic_mode_gives_with_any_strategy(name):
-    asked = Parametrised(name, dict.fromkeys(STRATEGIES[name].required, 0.25))
+    chosen_strategy = Parametrised(name, dict.fromkeys(STRATEGIES[name].required, 0.25))
     learners = {letter: Learner(fit=towards(n**2)) for n, letter in enumerate("abcde")}
 
-    classic, _, _ = run(learners, rounds=6, strategy=asked)
-    cluster = MemoryCluster(learners, rounds=3, strategy=asked)
+    classic, _, _ = run(learners, rounds=6, strategy=chosen_strategy)
+    cluster = MemoryCluster(learners, rounds=3, strategy=chosen_strategy)
     hierarchical, _, _ = run({"cluster": cluster}, rounds=2)
 
     np.testing.assert_allclose(hierarchical[0], classic[0], rtol=1e-6)
@@ -122,8 +122,8 @@ def test_the_evaluation_is_that_of_all_learners_weighted_by_samples():
 
     loss = (10 * 1.0 + 30 * 2.0 + 60 * 4.0) / 100
     accuracy = (10 * 0.2 + 30 * 0.6 + 60 * 0.9) / 100
-    told = watch.completed[0]
-    assert (told.loss, told.accuracy) == pytest.approx((loss, accuracy))
+    first_round = watch.completed[0]
+    assert (first_round.loss, first_round.accuracy) == pytest.approx((loss, accuracy))
     assert strategy.best.accuracy == pytest.approx(accuracy)
 
 
@@ -136,10 +136,10 @@ def test_the_root_counts_cycles_and_its_clusters_rounds_within_them():
         (1, 1, True),
         (2, 2, True),
     ]
-    told = [(item.cycle, item.round, item.is_cycle) for item in cluster.watch.completed]
-    assert told == [(1, 1, False), (1, 2, False), (2, 1, False), (2, 2, False)]
+    rounds = [(item.cycle, item.round, item.is_cycle) for item in cluster.watch.completed]
+    assert rounds == [(1, 1, False), (1, 2, False), (2, 1, False), (2, 2, False)]
     assert [(item.cycle, item.round) for item in cluster.watch.started] == [
-        item[:2] for item in told
+        item[:2] for item in rounds
     ]
 
 
@@ -187,12 +187,12 @@ def test_what_the_roots_strategy_tells_reaches_every_learner():
 @pytest.mark.parametrize("name", ["FedAdam", "FedAvgM", "FedMedian", "QFedAvg"])
 def test_the_roots_strategy_treats_clusters_as_classic_mode_treats_learners(name):
     needed = {"QFedAvg": {"client_learning_rate": 0.1}}
-    asked = Parametrised(name, needed.get(name, {}))
+    chosen_strategy = Parametrised(name, needed.get(name, {}))
     learners = three_learners()
 
-    classic, _, _ = run(learners, rounds=2, strategy=asked)
+    classic, _, _ = run(learners, rounds=2, strategy=chosen_strategy)
     clusters = {letter: MemoryCluster({letter: item}) for letter, item in learners.items()}
-    result, _, _ = run(clusters, rounds=2, strategy=asked)
+    result, _, _ = run(clusters, rounds=2, strategy=chosen_strategy)
 
     np.testing.assert_allclose(result[0], classic[0], rtol=1e-5)
 
@@ -254,7 +254,7 @@ def test_too_few_clusters_end_the_project_with_what_each_of_them_said():
     assert (raised.value.origin, raised.value.origin_cluster) == ("a", "berlin")
 
 
-def test_a_clusters_loss_that_is_no_number_is_told_as_none():
+def test_a_clusters_loss_that_is_not_a_number_is_reported_as_none():
     _, _, watch = run({"cluster": MemoryCluster({"a": Learner(loss=math.nan)})})
 
     assert watch.completed[0].loss is None
@@ -320,11 +320,11 @@ def test_a_cluster_that_is_replaced_in_the_middle_of_a_cycle_goes_on_in_it():
 
 @pytest.mark.parametrize("lost", [1, 2])
 def test_a_root_that_goes_on_after_an_older_cycle_finds_the_cluster_as_it_was_then(lost):
-    kept = []
+    checkpoints = []
     cluster = MemoryCluster(three_learners(), rounds=2, strategy=ADAM)
-    run({"c": cluster}, memory=Memory(keep=kept.append), rounds=3)
+    run({"c": cluster}, memory=Memory(keep=checkpoints.append), rounds=3)
 
-    result, _, _ = run({"c": cluster}, memory=Memory(kept[-1 - lost]), rounds=3)
+    result, _, _ = run({"c": cluster}, memory=Memory(checkpoints[-1 - lost]), rounds=3)
 
     np.testing.assert_array_equal(result[0], undisturbed())
 

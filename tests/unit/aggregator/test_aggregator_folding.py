@@ -92,9 +92,9 @@ def test_half_precision_is_summed_in_single():
 def test_arrays_of_any_shape_and_order_are_added():
     column = np.asfortranarray(np.arange(6.0).reshape(2, 3))
 
-    found = mean_of([(1.0, [column, np.array(2.0), np.zeros((0, 3))])] * 2)
+    mean = mean_of([(1.0, [column, np.array(2.0), np.zeros((0, 3))])] * 2)
 
-    assert [item.tolist() for item in found] == [column.tolist(), 2.0, []]
+    assert [item.tolist() for item in mean] == [column.tolist(), 2.0, []]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from flops_aggregator.tracking.mlflow_server import ATTEMPTS_PAST_CONFLICTS, Mlf
 
 
 class RefusedError(Exception):
-    """What mlflow's client raises, as far as anybody looks at it."""
+    """The error of mlflow's client, with the attribute that is used."""
 
     def __init__(self, error_code):
         super().__init__(error_code)

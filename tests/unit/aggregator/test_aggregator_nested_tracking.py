@@ -72,22 +72,22 @@ def test_rounds_from_before_the_parent_knew_its_run_are_written_later_and_first(
     assert run.rounds == [1, 2, 3]
 
 
-def test_rounds_that_never_found_a_run_are_told(nested, run):
-    told = []
+def test_rounds_that_never_found_a_run_are_reported(nested, run):
+    warnings = []
     nested.record_round(a_round(1))
 
-    nested.finish(told.append)
+    nested.finish(warnings.append)
 
-    assert told == ["MLflow lacks the rounds of munich: the parent named no run."]
+    assert warnings == ["MLflow lacks the rounds of munich: the parent named no run."]
     assert not run.is_finished
 
 
-def test_a_cluster_that_was_never_asked_has_nothing_to_tell(nested):
-    told = []
+def test_a_cluster_that_was_never_asked_has_nothing_to_report(nested):
+    warnings = []
 
-    nested.finish(told.append)
+    nested.finish(warnings.append)
 
-    assert told == []
+    assert warnings == []
 
 
 @pytest.mark.parametrize(

@@ -50,36 +50,38 @@ def spent(rounds, multiplier, delta=1e-5):
 def test_long_updates_are_shortened_and_all_learners_count_alike():
     steps = [np.array([3.0, 4.0, 0.0]), np.array([0.0, 0.0, 0.5])]
 
-    found, _, _ = run(stepping(*steps, samples=(1, 1000)), [np.zeros(3)], privacy=promise(norm=1.0))
+    result, _, _ = run(
+        stepping(*steps, samples=(1, 1000)), [np.zeros(3)], privacy=promise(norm=1.0)
+    )
 
-    np.testing.assert_allclose(found[0], (steps[0] / 5 + steps[1]) / 2, atol=1e-6)
+    np.testing.assert_allclose(result[0], (steps[0] / 5 + steps[1]) / 2, atol=1e-6)
 
 
 def test_the_mean_has_the_noise_that_hides_one_learner():
     learners = stepping(*[0.0] * 4)
 
-    found, _, _ = run(learners, [np.zeros(200_000)], privacy=promise(2.0, 1.5))
+    result, _, _ = run(learners, [np.zeros(200_000)], privacy=promise(2.0, 1.5))
 
-    assert found[0].std() == pytest.approx(1.5 * 2.0 / 4, rel=0.02)
-    assert abs(found[0].mean()) < 0.02
+    assert result[0].std() == pytest.approx(1.5 * 2.0 / 4, rel=0.02)
+    assert abs(result[0].mean()) < 0.02
 
 
 def test_noise_differs_from_training_to_training_whatever_the_seed():
-    found = []
+    results = []
     for _ in range(2):
         np.random.seed(1)  # noqa: NPY002 - what user code does
-        found.append(run(stepping(0.0), [np.zeros(10)], privacy=promise(1.0, 1.0))[0][0])
+        results.append(run(stepping(0.0), [np.zeros(10)], privacy=promise(1.0, 1.0))[0][0])
 
-    assert not np.array_equal(*found)
+    assert not np.array_equal(*results)
 
 
 def test_counters_stay_what_they_were():
     learners = {"a": Learner(fit=lambda arrays: [arrays[0] + 0.1, arrays[1] + 5])}
 
-    found, _, _ = run(learners, [np.zeros(2), np.array([3, 4])], privacy=promise())
+    result, _, _ = run(learners, [np.zeros(2), np.array([3, 4])], privacy=promise())
 
-    np.testing.assert_array_equal(found[1], [3, 4])
-    assert found[1].dtype == np.int64
+    np.testing.assert_array_equal(result[1], [3, 4])
+    assert result[1].dtype == np.int64
 
 
 @pytest.mark.parametrize(
@@ -104,13 +106,13 @@ def test_a_strategy_that_takes_a_mean_takes_this_one(name, parameters):
     np.testing.assert_allclose(private[0], plain[0], rtol=1e-4)
 
 
-def test_every_round_tells_what_was_spent_by_then():
+def test_every_round_reports_what_was_spent_by_then():
     _, _, watch = run(stepping(0.1, 0.2), rounds=3, privacy=promise(1.0, 2.0))
 
-    told = [item.metrics for item in watch.completed]
-    assert [item["privacy_releases"] for item in told] == [1, 2, 3]
-    assert [item["clipping_norm"] for item in told] == [1, 1, 1]
-    for rounds, item in enumerate(told, 1):
+    metrics = [item.metrics for item in watch.completed]
+    assert [item["privacy_releases"] for item in metrics] == [1, 2, 3]
+    assert [item["clipping_norm"] for item in metrics] == [1, 1, 1]
+    for rounds, item in enumerate(metrics, 1):
         assert item["epsilon"] == pytest.approx(spent(rounds, 2.0), rel=1e-3)
 
 
@@ -150,10 +152,10 @@ def test_the_budget_ends_the_training_and_the_best_round_so_far_stays():
 
 def test_who_goes_on_knows_what_was_spent_even_after_the_last_checkpoint():
     privacy = promise(1.0, 2.0, epsilon_budget=spent(5, 2.0) + 0.01)
-    book, kept = MemoryRuns(), []
+    book, checkpoints = MemoryRuns(), []
     run(
         stepping(0.1, 0.2),
-        memory=Memory(keep=kept.append),
+        memory=Memory(keep=checkpoints.append),
         book=book,
         rounds=3,
         privacy=privacy,
@@ -162,7 +164,11 @@ def test_who_goes_on_knows_what_was_spent_even_after_the_last_checkpoint():
 
     # The last checkpoint was lost with the aggregator: its third mean had left it, though.
     _, _, watch = run(
-        stepping(0.1, 0.2), memory=Memory(since=kept[1]), book=book, rounds=20, privacy=privacy
+        stepping(0.1, 0.2),
+        memory=Memory(since=checkpoints[1]),
+        book=book,
+        rounds=20,
+        privacy=privacy,
     )
 
     assert [item.round for item in watch.completed] == [3, 4]
@@ -192,10 +198,10 @@ def test_real_learners_and_an_aggregator_agree(model, compression):
     privacy = promise(1.0, 1e-6, model=model, **more)
     learners = {f"learner{n}": WalkingLearner(float(n), privacy) for n in range(1, 4)}
 
-    found, _, watch = run(learners, [np.zeros(4)], privacy=privacy, compression=compression)
+    result, _, watch = run(learners, [np.zeros(4)], privacy=privacy, compression=compression)
 
     # Each update is of four equal numbers, the norm of which is 1.
-    np.testing.assert_allclose(found[0], np.full(4, 0.5), atol=2e-3)
+    np.testing.assert_allclose(result[0], np.full(4, 0.5), atol=2e-3)
     assert watch.notices == []
 
 
@@ -206,9 +212,9 @@ def test_a_learner_that_does_not_shorten_is_left_out_and_named():
         "liar": Longer(WalkingLearner(9.0, privacy)),
     }
 
-    found, _, watch = run(learners, [np.zeros(4)], privacy=privacy)
+    result, _, watch = run(learners, [np.zeros(4)], privacy=privacy)
 
-    np.testing.assert_allclose(found[0], np.full(4, 0.5), atol=1e-5)
+    np.testing.assert_allclose(result[0], np.full(4, 0.5), atol=1e-5)
     assert "liar: the update has the norm 10, above 1" in watch.notices[0]
 
 
@@ -244,23 +250,23 @@ def test_a_norm_that_follows_spends_no_more_and_adds_more_noise_for_that():
     adaptive = AdaptiveClipping(count_noise=1.0)
     learners = stepping(*[0.0] * 4)
 
-    found, _, watch = run(
+    result, _, watch = run(
         learners, [np.zeros(200_000)], privacy=promise(1.0, 1.5, adaptive=adaptive)
     )
 
     # Andrew et al. 2021, section 3.1: z = (z_update^-2 + (2 sigma_count)^-2)^(-1/2).
     multiplier = (1.5**-2 - 2.0**-2) ** -0.5
-    assert found[0].std() == pytest.approx(multiplier / 4, rel=0.02)
+    assert result[0].std() == pytest.approx(multiplier / 4, rel=0.02)
     assert watch.completed[0].metrics["epsilon"] == pytest.approx(spent(1, 1.5), rel=1e-3)
 
 
 def test_the_norm_goes_on_where_it_was():
     adaptive = AdaptiveClipping(learning_rate=0.3, count_noise=1e-8)
     privacy = promise(0.01, FAINT, adaptive=adaptive)
-    kept = []
-    run(stepping(5.0), memory=Memory(keep=kept.append), rounds=4, privacy=privacy)
+    checkpoints = []
+    run(stepping(5.0), memory=Memory(keep=checkpoints.append), rounds=4, privacy=privacy)
 
-    _, _, watch = run(stepping(5.0), memory=Memory(since=kept[2]), rounds=5, privacy=privacy)
+    _, _, watch = run(stepping(5.0), memory=Memory(since=checkpoints[2]), rounds=5, privacy=privacy)
 
     norms = [item.metrics["clipping_norm"] for item in watch.completed]
     np.testing.assert_allclose(norms, [0.01 * np.exp(0.15 * n) for n in (3, 4)], rtol=1e-6)
@@ -275,14 +281,14 @@ def clusters(privacy, rounds, **changes):
     }
 
 
-def test_a_root_tells_what_the_clusters_spent():
+def test_a_root_reports_what_the_clusters_spent():
     privacy = promise(1.0, 2.0)
 
     _, _, watch = run(clusters(privacy, 3), rounds=2, privacy=privacy, leads_clusters=True)
 
-    told = [item.metrics for item in watch.completed]
-    assert [item["privacy_releases"] for item in told] == [3, 6]
-    assert told[1]["epsilon"] == pytest.approx(spent(6, 2.0), rel=1e-3)
+    metrics = [item.metrics for item in watch.completed]
+    assert [item["privacy_releases"] for item in metrics] == [3, 6]
+    assert metrics[1]["epsilon"] == pytest.approx(spent(6, 2.0), rel=1e-3)
 
 
 def test_a_root_ends_when_its_clusters_have_spent_the_budget_in_the_middle_of_a_cycle():

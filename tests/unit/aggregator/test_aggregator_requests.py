@@ -1,4 +1,4 @@
-"""Who is asked again, who is left out, and what is told of it."""
+"""Asking learners again, leaving learners out, and the notices about it."""
 
 from dataclasses import dataclass
 
@@ -55,7 +55,7 @@ def test_who_is_not_needed_is_asked_again_in_the_next_round():
 
     _, _, watch = run({"a": Learner(), "b": clumsy}, rounds=2)
 
-    assert [bool(one.learners[1].error) for one in watch.completed] == [True, False]
+    assert [bool(completed.learners[1].error) for completed in watch.completed] == [True, False]
 
 
 def test_who_fails_three_times_in_a_row_is_left_out_and_named():
@@ -65,7 +65,7 @@ def test_who_fails_three_times_in_a_row_is_left_out_and_named():
 
     assert len(broken.seen) == 3
     assert watch.notices[0] == "round 1 goes on without some to train. b: fit_model raised"
-    assert [len(one.learners) for one in watch.completed] == [2, 2, 1, 1]
+    assert [len(completed.learners) for completed in watch.completed] == [2, 2, 1, 1]
 
 
 def test_a_failure_that_costs_the_minimum_ends_with_its_cause_after_three_attempts():
@@ -77,14 +77,16 @@ def test_a_failure_that_costs_the_minimum_ends_with_its_cause_after_three_attemp
     assert len(broken.seen) == 3
 
 
-def test_below_the_minima_the_reason_for_waiting_is_told():
-    told: list[str] = []
+def test_below_the_minima_the_reason_for_waiting_is_reported():
+    notices: list[str] = []
     training = a_training(clients=2, return_timeout_seconds=60.0)
 
-    present = Requests(training, MemoryGrid({"a": Learner()}), told.append).wait_for_enough(2, "it")
+    present = Requests(training, MemoryGrid({"a": Learner()}), notices.append).wait_for_enough(
+        2, "it"
+    )
 
     assert len(present) == 1
-    assert told == ["it needs 2 learners, 1 can: waiting up to 60 s"]
+    assert notices == ["it needs 2 learners, 1 can: waiting up to 60 s"]
 
 
 def test_too_few_in_the_end_fail_with_who_was_there():

@@ -29,8 +29,8 @@ class Noticing(NullListener):
     def __init__(self):
         self.notices = []
 
-    def noticed(self, told):
-        self.notices.append(told)
+    def noticed(self, notice):
+        self.notices.append(notice)
 
 
 class RealLearner:
@@ -85,20 +85,20 @@ def weighted(steps, samples):
 def test_the_sum_gives_the_mean_that_all_updates_would_have_given():
     steps, samples = (0.1, -0.4, 0.7, 2.0), (10, 30, 20, 40)
 
-    found, _, watch = run(learners(*steps, samples=samples), FIRST, rounds=2, privacy=SECRET)
+    result, _, watch = run(learners(*steps, samples=samples), FIRST, rounds=2, privacy=SECRET)
 
     expected = 2 * weighted(steps, samples)
-    np.testing.assert_allclose(found[0], FIRST[0] + expected, rtol=1e-6)
-    np.testing.assert_allclose(found[1], FIRST[1] + expected, rtol=1e-8)
-    assert [item.dtype for item in found] == [item.dtype for item in FIRST]
+    np.testing.assert_allclose(result[0], FIRST[0] + expected, rtol=1e-6)
+    np.testing.assert_allclose(result[1], FIRST[1] + expected, rtol=1e-8)
+    assert [item.dtype for item in result] == [item.dtype for item in FIRST]
     assert watch.notices == []
     assert [learner.error for learner in watch.completed[1].learners] == [""] * 4
 
 
 def test_whole_numbers_do_not_leave():
-    found, _, _ = run(learners(1.0, 2.0, 3.0), FIRST, privacy=SECRET)
+    result, _, _ = run(learners(1.0, 2.0, 3.0), FIRST, privacy=SECRET)
 
-    np.testing.assert_array_equal(found[2], FIRST[2])
+    np.testing.assert_array_equal(result[2], FIRST[2])
 
 
 @pytest.mark.parametrize(
@@ -140,10 +140,10 @@ def test_who_is_lost_before_its_update_came_is_left_out_of_the_mean(step, fail):
     crowd = learners(0.1, 0.2, 0.3, 0.4)
     crowd["learner2"].fails[step] = fail
 
-    found, _, watch = run(crowd, [np.zeros(3)], privacy=SECRET)
+    result, _, watch = run(crowd, [np.zeros(3)], privacy=SECRET)
 
     expected = weighted((0.1, 0.2, 0.4), (10, 30, 40))
-    np.testing.assert_allclose(found[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(result[0], expected, rtol=1e-6)
     notice = "round 1: dropped out while the secure sum was unmasked. learner2: "
     assert watch.notices[0].startswith(notice)
     assert [bool(learner.error) for learner in watch.completed[0].learners] == [
@@ -158,10 +158,10 @@ def test_who_is_lost_afterwards_is_in_it():
     crowd = learners(0.1, 0.2, 0.3, 0.4)
     crowd["learner2"].fails["open_shares"] = silence
 
-    found, _, _ = run(crowd, [np.zeros(3)], privacy=SECRET)
+    result, _, _ = run(crowd, [np.zeros(3)], privacy=SECRET)
 
     np.testing.assert_allclose(
-        found[0], weighted((0.1, 0.2, 0.3, 0.4), (10, 30, 20, 40)), rtol=1e-6
+        result[0], weighted((0.1, 0.2, 0.3, 0.4), (10, 30, 20, 40)), rtol=1e-6
     )
 
 
@@ -169,9 +169,9 @@ def test_who_is_lost_in_training_costs_nothing():
     crowd = learners(0.1, 0.2, 0.3, 0.4)
     crowd["learner2"].fails["train"] = an_error
 
-    found, _, watch = run(crowd, [np.zeros(3)], privacy=SECRET)
+    result, _, watch = run(crowd, [np.zeros(3)], privacy=SECRET)
 
-    np.testing.assert_allclose(found[0], weighted((0.1, 0.2, 0.4), (10, 30, 40)), rtol=1e-6)
+    np.testing.assert_allclose(result[0], weighted((0.1, 0.2, 0.4), (10, 30, 40)), rtol=1e-6)
     assert "learner2" in watch.notices[0]
 
 
@@ -188,9 +188,9 @@ def test_who_gives_no_shares_is_left_out(garbage):
     crowd = learners(0.1, 0.2, 0.3, 0.4)
     crowd["learner2"].fails["share_keys"] = with_content(**garbage)
 
-    found, _, _ = run(crowd, [np.zeros(3)], privacy=SECRET)
+    result, _, _ = run(crowd, [np.zeros(3)], privacy=SECRET)
 
-    np.testing.assert_allclose(found[0], weighted((0.1, 0.2, 0.4), (10, 30, 40)), rtol=1e-6)
+    np.testing.assert_allclose(result[0], weighted((0.1, 0.2, 0.4), (10, 30, 40)), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -206,9 +206,9 @@ def test_who_hides_something_else_is_left_out(arrays):
     crowd = learners(0.1, 0.2, 0.3, 0.4)
     crowd["learner2"].fails["mask_update"] = with_content(arrays=ArrayRecord(arrays))
 
-    found, _, _ = run(crowd, [np.zeros(3)], privacy=SECRET)
+    result, _, _ = run(crowd, [np.zeros(3)], privacy=SECRET)
 
-    np.testing.assert_allclose(found[0], weighted((0.1, 0.2, 0.4), (10, 30, 40)), rtol=1e-6)
+    np.testing.assert_allclose(result[0], weighted((0.1, 0.2, 0.4), (10, 30, 40)), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -234,15 +234,15 @@ def test_two_learners_that_are_left_open_nothing():
         run(crowd, [np.zeros(3)], privacy=SECRET, min_fit=2)
 
 
-def test_what_is_beyond_the_bound_is_cut_and_told():
+def test_values_beyond_the_bound_are_clipped_and_reported():
     privacy = Privacy(secure_aggregation=SecureAggregation(0.51, bound=1.0))
     crowd = learners(0.5, 3.0, 0.5, samples=(10, 10, 10), privacy=privacy)
 
-    found, _, _ = run(crowd, [np.zeros(3)], privacy=privacy)
+    result, _, _ = run(crowd, [np.zeros(3)], privacy=privacy)
 
-    np.testing.assert_allclose(found[0], (0.5 + 1.0 + 0.5) / 3, rtol=1e-6)
-    (told,) = crowd["learner1"].listener.notices
-    assert told.startswith("3 of 3 numbers of an update were clipped to the bound 1")
+    np.testing.assert_allclose(result[0], (0.5 + 1.0 + 0.5) / 3, rtol=1e-6)
+    (notice,) = crowd["learner1"].listener.notices
+    assert notice.startswith("3 of 3 numbers of an update were clipped to the bound 1")
 
 
 def test_noise_of_the_aggregator_hides_one_learner_in_the_sum():
@@ -250,11 +250,11 @@ def test_noise_of_the_aggregator_hides_one_learner_in_the_sum():
     privacy = Privacy(private, SecureAggregation(0.51))
     crowd = learners(100.0, 0.0, -100.0, 0.0, samples=(1, 1000, 1, 1), privacy=privacy)
 
-    found, _, watch = run(crowd, [np.zeros(200_000)], privacy=privacy)
+    result, _, watch = run(crowd, [np.zeros(200_000)], privacy=privacy)
 
     # Both long updates are shortened to 2, and all count alike: nothing but noise is left.
-    assert found[0].std() == pytest.approx(1.5 * 2.0 / 4, rel=0.02)
-    assert abs(found[0].mean()) < 0.02
+    assert result[0].std() == pytest.approx(1.5 * 2.0 / 4, rel=0.02)
+    assert abs(result[0].mean()) < 0.02
     assert watch.completed[0].metrics["epsilon"] == epsilon_after(1, private)
     assert all("within-norm" not in dict(item.replies)["train"].content for item in crowd.values())
 
@@ -267,18 +267,18 @@ def test_in_clusters_each_aggregator_sees_the_sum_of_its_own_learners():
         for number, steps in enumerate([(0.1, 0.2, 0.3), (0.5, 0.6, 0.7)])
     }
 
-    found, _, watch = run(below, [np.zeros(3)], rounds=2, privacy=SECRET, leads_clusters=True)
+    result, _, watch = run(below, [np.zeros(3)], rounds=2, privacy=SECRET, leads_clusters=True)
 
-    np.testing.assert_allclose(found[0], 2 * 0.4, rtol=1e-6)
+    np.testing.assert_allclose(result[0], 2 * 0.4, rtol=1e-6)
     assert watch.notices == []
 
 
-def test_other_shapes_and_what_is_no_number_do_not_leave():
+def test_other_shapes_and_values_that_are_not_numbers_do_not_leave():
     crowd = learners(0.1, 0.2, 0.3, np.nan)
 
-    found, _, watch = run(crowd, [np.zeros(3)], privacy=SECRET)
+    result, _, watch = run(crowd, [np.zeros(3)], privacy=SECRET)
 
-    np.testing.assert_allclose(found[0], weighted((0.1, 0.2, 0.3), (10, 30, 20)), rtol=1e-6)
+    np.testing.assert_allclose(result[0], weighted((0.1, 0.2, 0.3), (10, 30, 20)), rtol=1e-6)
     assert "learner3: the parameters contain NaN or infinity" in watch.notices[0]
 
 

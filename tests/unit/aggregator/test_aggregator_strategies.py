@@ -30,7 +30,7 @@ def asked(name, **parameters):
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_the_table_has_exactly_the_numbers_that_the_strategy_takes(name):
     taken = inspect.signature(getattr(flower, name)).parameters
-    numbers = {key for key, one in taken.items() if one.annotation in (int, float)}
+    numbers = {key for key, parameter in taken.items() if parameter.annotation in (int, float)}
 
     assert numbers - COMMON == set(STRATEGIES[name].parameters)
 
@@ -38,7 +38,9 @@ def test_the_table_has_exactly_the_numbers_that_the_strategy_takes(name):
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_the_required_parameters_are_those_without_a_default(name):
     taken = inspect.signature(getattr(flower, name)).parameters.values()
-    required = {one.name for one in taken if one.default is inspect.Parameter.empty}
+    required = {
+        parameter.name for parameter in taken if parameter.default is inspect.Parameter.empty
+    }
 
     # FedProx with Flower's default would be FedAvg, and nobody would know.
     assert STRATEGIES[name].required - required == ({"proximal_mu"} if name == "FedProx" else set())
@@ -56,8 +58,8 @@ def test_the_defaults_of_the_table_are_flowers_own(name):
 
 
 def test_the_table_has_every_strategy_of_flowers_that_averages_parameters():
-    classes = {one for one in flower.__all__ if isinstance(getattr(flower, one), type)}
-    wrappers = {one for one in classes if one.startswith("DifferentialPrivacy")}
+    classes = {name for name in flower.__all__ if isinstance(getattr(flower, name), type)}
+    wrappers = {name for name in classes if name.startswith("DifferentialPrivacy")}
     no_averages = {"FedXgbBagging", "FedXgbCyclic"}
     others = {"Result", "Strategy"}
 

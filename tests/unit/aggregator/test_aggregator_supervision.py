@@ -127,7 +127,7 @@ def test_a_round_tells_how_many_bytes_went_down_and_came_up():
         assert item.metrics["bytes_up"] == pytest.approx(2 * 400_000, rel=0.02)
 
 
-def test_a_loss_that_is_no_number_is_told_as_none_and_with_who_has_it():
+def test_a_loss_that_is_not_a_number_is_reported_as_none_and_with_its_learner():
     _, strategy, watch = run({"a": Learner(loss=math.nan), "b": Learner()})
 
     assert watch.completed[0].loss is None

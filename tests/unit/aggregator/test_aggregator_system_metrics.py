@@ -29,26 +29,26 @@ def names_of_mlflow():
 
 
 def test_a_sample_has_all_that_mlflow_measures():
-    found = sample(0, 0)
+    metrics = sample(0, 0)
 
-    assert set(found) == names_of_mlflow() | OWN
-    assert all(value >= 0 for value in found.values())
+    assert set(metrics) == names_of_mlflow() | OWN
+    assert all(value >= 0 for value in metrics.values())
 
 
 def test_only_what_was_carried_since_the_start_counts():
     carried = psutil.net_io_counters()
 
-    found = sample(carried.bytes_recv, carried.bytes_sent)
+    metrics = sample(carried.bytes_recv, carried.bytes_sent)
 
-    assert found["system/network_receive_megabytes"] < 1000
+    assert metrics["system/network_receive_megabytes"] < 1000
 
 
 def test_samples_come_until_it_is_stopped():
-    found = []
-    metrics = SystemMetrics(found.append, 0.01, 0.01)
+    samples = []
+    metrics = SystemMetrics(samples.append, 0.01, 0.01)
 
     metrics.start()
-    until(lambda: len(found) >= 3, 10, "three samples")
+    until(lambda: len(samples) >= 3, 10, "three samples")
     metrics.stop()
     metrics._thread.join(300)
 
@@ -56,14 +56,14 @@ def test_samples_come_until_it_is_stopped():
 
 
 def test_a_short_training_has_one_sample():
-    found = []
-    metrics = SystemMetrics(found.append, 60, 60)
+    samples = []
+    metrics = SystemMetrics(samples.append, 60, 60)
 
     metrics.start()
     metrics.stop()
     metrics.stop()
 
-    assert len(found) == 1
+    assert len(samples) == 1
 
 
 def test_what_never_started_can_be_stopped():

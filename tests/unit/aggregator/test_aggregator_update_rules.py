@@ -124,8 +124,8 @@ def bulyan(x, answers, state, liars):
     del x, state
     chosen = answers[np.argsort(krum_scores(answers, liars))[: len(answers) - 2 * liars]]
     nearest = np.argsort(np.abs(chosen - np.median(chosen, axis=0)), axis=0)
-    kept = np.take_along_axis(chosen, nearest[: len(chosen) - 2 * liars], axis=0)
-    return kept.mean(axis=0)
+    values = np.take_along_axis(chosen, nearest[: len(chosen) - 2 * liars], axis=0)
+    return values.mean(axis=0)
 
 
 RULES = [
@@ -134,7 +134,7 @@ RULES = [
     (
         "FedAvgM",
         {"server_learning_rate": 0.5, "server_momentum": 0.9},
-        lambda *told: fed_avg_m(*told, rate=0.5, momentum=0.9),
+        lambda *arguments: fed_avg_m(*arguments, rate=0.5, momentum=0.9),
     ),
     ("FedAdagrad", {"eta": 0.2, "tau": 0.01}, adaptive(adagrad, 0.0, 0.0, 0.2, 0.01)),
     (
@@ -150,17 +150,17 @@ RULES = [
     (
         "QFedAvg",
         {"client_learning_rate": 0.5, "q": 2.0},
-        lambda *told: q_fed_avg(*told, q=2.0, rate=0.5),
+        lambda *arguments: q_fed_avg(*arguments, q=2.0, rate=0.5),
     ),
     ("FedMedian", {}, median),
-    ("FedTrimmedAvg", {"beta": 0.2}, lambda *told: trimmed_mean(*told, beta=0.2)),
-    ("Krum", {"num_malicious_nodes": 2}, lambda *told: krum(*told, liars=2)),
+    ("FedTrimmedAvg", {"beta": 0.2}, lambda *arguments: trimmed_mean(*arguments, beta=0.2)),
+    ("Krum", {"num_malicious_nodes": 2}, lambda *arguments: krum(*arguments, liars=2)),
     (
         "MultiKrum",
         {"num_malicious_nodes": 2, "num_nodes_to_select": 3},
-        lambda *told: krum(*told, liars=2, chosen=3),
+        lambda *arguments: krum(*arguments, liars=2, chosen=3),
     ),
-    ("Bulyan", {"num_malicious_nodes": 1}, lambda *told: bulyan(*told, liars=1)),
+    ("Bulyan", {"num_malicious_nodes": 1}, lambda *arguments: bulyan(*arguments, liars=1)),
 ]
 
 
@@ -197,8 +197,8 @@ ROBUST = [
 def distance(name, parameters, poison):
     """Return how far three rounds with liars lead from where honest learners lead."""
     steps = np.concatenate([HONEST, POISONS[poison]])
-    found = trained(name, parameters, steps, rounds=3)
-    return float(np.abs(found - (FIRST + 3 * HONEST.mean(axis=0))).max())
+    result = trained(name, parameters, steps, rounds=3)
+    return float(np.abs(result - (FIRST + 3 * HONEST.mean(axis=0))).max())
 
 
 @pytest.mark.parametrize("poison", POISONS)

@@ -49,7 +49,7 @@ def test_unknown_keys_of_a_newer_sender_are_dropped():
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"{}", b"null", b"\xff\xfe"])
-def test_what_is_no_envelope_is_refused(data):
+def test_data_that_are_not_an_envelope_are_refused(data):
     with pytest.raises(MalformedMessageError):
         decode(data)
 

@@ -1,4 +1,4 @@
-"""What may be promised to learners, and what is refused because the promise would not hold."""
+"""Promises to learners, and those that are refused because they would not hold."""
 
 import pytest
 from dp_accounting import get_epsilon_gaussian

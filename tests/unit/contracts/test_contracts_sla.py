@@ -1,4 +1,4 @@
-"""What may be asked for, and how a wrong SLA is answered."""
+"""Valid SLAs, and the answers to wrong ones."""
 
 import json
 
@@ -125,7 +125,7 @@ def test_comments_with_percent_signs_are_refused_with_the_reason():
 
 
 @pytest.mark.parametrize("document", ["", "[]", "null", "3", b"\xff", '{"a": '])
-def test_what_is_no_object_is_refused(document):
+def test_a_document_that_is_not_an_object_is_refused(document):
     assert "(document)" in problems_of(read_project_sla, document)
 
 
@@ -194,7 +194,7 @@ def a_mock(**changes):
 
 
 @pytest.mark.parametrize(
-    ("partitioner", "path", "told"),
+    ("partitioner", "path", "problem"),
     [
         ({"name": "dirichlet"}, "name", "Did you mean 'DirichletPartitioner'?"),
         ({"name": "Shards"}, "name", "Did you mean 'ShardPartitioner'?"),
@@ -248,11 +248,11 @@ def a_mock(**changes):
         ),
     ],
 )
-def test_a_wrong_partitioner_is_refused_before_anything_is_deployed(partitioner, path, told):
+def test_a_wrong_partitioner_is_refused_before_anything_is_deployed(partitioner, path, problem):
     problems = problems_of(read_mock_sla, a_mock(partitioner=partitioner))
 
     (text,) = problems[f"mock_data_configuration.partitioner.{path}"]
-    assert told in text
+    assert problem in text
 
 
 def test_more_nodes_than_partitions_are_refused_where_the_partitions_are_counted():

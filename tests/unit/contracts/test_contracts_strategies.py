@@ -1,4 +1,4 @@
-"""What a strategy takes, and how many answers it needs: said before anything is deployed."""
+"""A strategy's parameters, and the answers that it needs: checked before anything is deployed."""
 
 import pytest
 
@@ -56,10 +56,10 @@ def test_every_strategy_is_accepted_with_its_defaults(name):
         ("QFedAvg", {"q": 1}, "QFedAvg needs client_learning_rate"),
     ],
 )
-def test_what_is_wrong_with_a_parameter_is_said_with_its_range(name, parameters, problem):
-    (told,) = problems({"name": name, "parameters": parameters})[PATH]
+def test_a_wrong_parameter_is_refused_with_its_range(name, parameters, problem):
+    (text,) = problems({"name": name, "parameters": parameters})[PATH]
 
-    assert problem in told
+    assert problem in text
 
 
 def test_all_problems_of_a_strategy_are_told_at_once():
@@ -87,13 +87,13 @@ def test_a_strategy_that_needs_more_answers_than_a_round_has_is_refused(name, pa
 
     assert read_project_sla(a_sla(enough, min_fit_clients=least))
     if least > 1:
-        (told,) = problems(enough, min_fit_clients=least - 1)["strategy"]
-        assert f"{name} needs {least} answers in each round" in told
-        assert f"min_fit_clients is {least - 1}" in told
+        (text,) = problems(enough, min_fit_clients=least - 1)["strategy"]
+        assert f"{name} needs {least} answers in each round" in text
+        assert f"min_fit_clients is {least - 1}" in text
 
 
 @pytest.mark.parametrize(
-    ("asked", "rule"),
+    ("best_by", "rule"),
     [
         ({}, BestBy(Metric.ACCURACY, Direction.MAX)),
         ({"metric": "loss"}, BestBy(Metric.LOSS, Direction.MIN)),
@@ -101,13 +101,13 @@ def test_a_strategy_that_needs_more_answers_than_a_round_has_is_refused(name, pa
         ({"direction": "min"}, BestBy(Metric.ACCURACY, Direction.MIN)),
     ],
 )
-def test_the_best_round_is_chosen_by_a_metric_in_its_usual_direction(asked, rule):
-    sla = read_project_sla(a_sla({"name": "FedAvg", "best_by": asked}))
+def test_the_best_round_is_chosen_by_a_metric_in_its_usual_direction(best_by, rule):
+    sla = read_project_sla(a_sla({"name": "FedAvg", "best_by": best_by}))
 
     assert sla.strategy.best_by == rule
 
 
 def test_a_rule_that_makes_no_sense_is_refused():
-    told = problems({"name": "FedAvg", "best_by": {"metric": "f1", "way": "up"}})
+    refused = problems({"name": "FedAvg", "best_by": {"metric": "f1", "way": "up"}})
 
-    assert set(told) == {"strategy.best_by.metric", "strategy.best_by.way"}
+    assert set(refused) == {"strategy.best_by.metric", "strategy.best_by.way"}

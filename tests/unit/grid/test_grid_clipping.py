@@ -60,9 +60,9 @@ def test_only_a_longer_update_is_shortened(norm, factor):
 def test_an_update_keeps_its_direction_and_gets_the_norm_that_the_aggregator_asks_for():
     reply = answered(PrivateUpdates(), [3.0, 3.0, 5], {NORM: 0.7, WANTS_WITHIN: True})
 
-    found = arrays_in(reply)
-    assert update_norm(record(found), record(SENT)) == pytest.approx(0.7, rel=1e-5)
-    steps = [item - before for item, before in zip(found[:2], SENT, strict=False)]
+    arrays = arrays_in(reply)
+    assert update_norm(record(arrays), record(SENT)) == pytest.approx(0.7, rel=1e-5)
+    steps = [item - before for item, before in zip(arrays[:2], SENT, strict=False)]
     assert np.ptp(np.concatenate([step.ravel() for step in steps])) < 1e-6
     assert reply.content["metrics"][WITHIN] == 0
 
@@ -75,10 +75,10 @@ def test_a_short_update_stays_and_says_so():
 
 
 def test_whole_numbers_stay_what_they_were_and_types_are_kept():
-    found = arrays_in(answered(PrivateUpdates(LOCAL), [1.0, 1.0, 5]))
+    arrays = arrays_in(answered(PrivateUpdates(LOCAL), [1.0, 1.0, 5]))
 
-    np.testing.assert_array_equal(found[2], SENT[2])
-    assert [item.dtype for item in found] == [item.dtype for item in SENT]
+    np.testing.assert_array_equal(arrays[2], SENT[2])
+    assert [item.dtype for item in arrays] == [item.dtype for item in SENT]
 
 
 def test_without_privacy_nothing_changes():
@@ -103,22 +103,22 @@ def test_noise_has_the_promised_deviation_and_hides_the_rest():
 def test_an_aggregator_cannot_talk_a_learner_out_of_its_noise():
     sent = [np.zeros(1000)]
 
-    (found,) = arrays_in(answered(PrivateUpdates(LOCAL), [1e6], {NORM: 1e9}, sent))
+    (noisy,) = arrays_in(answered(PrivateUpdates(LOCAL), [1e6], {NORM: 1e9}, sent))
 
-    assert np.abs(found).max() < 10
+    assert np.abs(noisy).max() < 10
 
 
 def test_a_users_seed_does_not_make_the_noise_known():
-    sent, found = [np.zeros(10)], []
+    sent, noisy = [np.zeros(10)], []
     for _ in range(2):
         np.random.seed(42)  # noqa: NPY002 - what user code does
-        found += arrays_in(answered(PrivateUpdates(LOCAL), [0.0], sent=sent))
+        noisy += arrays_in(answered(PrivateUpdates(LOCAL), [0.0], sent=sent))
 
-    assert not np.array_equal(*found)
+    assert not np.array_equal(*noisy)
 
 
 @pytest.mark.parametrize("step", [np.nan, np.inf])
-def test_what_is_no_number_does_not_leave(step):
+def test_values_that_are_not_numbers_do_not_leave(step):
     with pytest.raises(UserCodeError, match="NaN or infinity"):
         answered(PrivateUpdates(LOCAL), [step, 0.0, 0])
 
@@ -161,10 +161,10 @@ def test_a_learner_keeps_to_its_own_budget():
 def test_half_precision_is_reckoned_in_double():
     sent = [np.full(1000, 1000, np.float16)]
 
-    (found,) = arrays_in(answered(PrivateUpdates(), [100.0], {NORM: 31.7}, sent))
+    (clipped,) = arrays_in(answered(PrivateUpdates(), [100.0], {NORM: 31.7}, sent))
 
-    assert found.dtype == np.float16
-    np.testing.assert_allclose(found, 1001, rtol=1e-3)
+    assert clipped.dtype == np.float16
+    np.testing.assert_allclose(clipped, 1001, rtol=1e-3)
 
 
 def test_many_numbers_are_moved_like_few():
@@ -172,7 +172,7 @@ def test_many_numbers_are_moved_like_few():
     rng = np.random.default_rng(1)
     before, after = rng.normal(size=(2, 300_000)).astype(np.float32)
 
-    found = moved(record([before, before]), record([after, after]), 0.25, 0.0, rng)
+    result = moved(record([before, before]), record([after, after]), 0.25, 0.0, rng)
 
-    for ndarray in found.to_numpy_ndarrays():
+    for ndarray in result.to_numpy_ndarrays():
         np.testing.assert_allclose(ndarray, before + 0.25 * (after - before), rtol=1e-5, atol=1e-6)

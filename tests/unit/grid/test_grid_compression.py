@@ -56,26 +56,26 @@ def arrived(reply, sent):
 def test_what_arrives_is_as_near_as_a_step_of_the_type(kind, update):
     sent = [np.full_like(update, 3)]
 
-    (found,) = arrived(sent_back(Compression(), asked(kind, sent), [sent[0] + update]), sent)
+    (array,) = arrived(sent_back(Compression(), asked(kind, sent), [sent[0] + update]), sent)
 
     # A step of int8 is a 127th of the largest number, float16 has 11 bits.
     step = np.abs(update).max(initial=0) / (127 if kind == "int8" else 2**10)
-    assert found.dtype == update.dtype
-    np.testing.assert_allclose(found, sent[0] + update, rtol=1e-6, atol=0.51 * step + 1e-5)
+    assert array.dtype == update.dtype
+    np.testing.assert_allclose(array, sent[0] + update, rtol=1e-6, atol=0.51 * step + 1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_over_the_rounds_nothing_is_lost_but_the_last_rest(kind):
     random = np.random.default_rng(1)
-    sent, compression, moved, wanted = np.zeros(500), Compression(), np.zeros(500), np.zeros(500)
+    sent, compression, moved, expected = np.zeros(500), Compression(), np.zeros(500), np.zeros(500)
     for _ in range(50):
         update = random.uniform(-1, 1, 500)
         reply = sent_back(compression, asked(kind, [sent]), [sent + update])
         moved += arrived(reply, [sent])[0] - sent
-        wanted += update
+        expected += update
 
     # Half a step of the coarser type; without feedback, 50 roundings would add up to more.
-    assert np.abs(moved - wanted).max() <= 0.51 / STEPS["int8"]
+    assert np.abs(moved - expected).max() <= 0.51 / STEPS["int8"]
 
 
 @pytest.mark.parametrize(("kind", "times"), [("float16", 2), ("int8", 4)])
@@ -92,10 +92,10 @@ def test_whole_numbers_flags_and_small_types_travel_as_they_are(kind):
     sent = [np.zeros(3), np.arange(3), np.array([True, False]), np.zeros(2, np.float16)]
     trained = [np.ones(3), np.arange(3) + 1, np.array([False, False]), np.ones(2, np.float16)]
 
-    found = arrived(sent_back(Compression(), asked(kind, sent), trained), sent)
+    arrays = arrived(sent_back(Compression(), asked(kind, sent), trained), sent)
 
-    assert [item.tolist() for item in found] == [item.tolist() for item in trained]
-    assert [item.dtype for item in found] == [item.dtype for item in trained]
+    assert [item.tolist() for item in arrays] == [item.tolist() for item in trained]
+    assert [item.dtype for item in arrays] == [item.dtype for item in trained]
 
 
 @pytest.mark.parametrize(

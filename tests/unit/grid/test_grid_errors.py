@@ -18,5 +18,5 @@ def test_an_error_arrives_with_where_it_began():
 
 
 @pytest.mark.parametrize("text", [None, "", "in words", "[1]", '{"reason": "half a document"}'])
-def test_what_is_no_document_of_ours_becomes_the_reason(text):
+def test_text_that_is_not_a_document_of_ours_becomes_the_reason(text):
     assert LearnerError.from_text(text) == LearnerError(text or "no reason given")

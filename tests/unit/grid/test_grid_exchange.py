@@ -1,4 +1,4 @@
-"""Who is connected, what is pending, what came back: the grid's state without its network."""
+"""Connections, pending messages and replies: the grid's state without its network."""
 
 import pytest
 from flwr.app import Message, RecordDict
@@ -172,16 +172,16 @@ def test_forgotten_work_is_answered_in_vain(exchange):
     assert exchange.take(ids) == []
 
 
-def test_comings_and_goings_are_told_with_how_many_are_there(exchange, presences):
+def test_comings_and_goings_are_reported_with_how_many_are_present(exchange, presences):
     exchange.join("one", "s1")
     seat = exchange.join("two", "s2")
     exchange.leave(seat, "tired", for_good=True)
 
-    told = [
+    events = [
         (presence.learner, presence.is_present, presence.present, presence.reason)
         for presence in presences
     ]
-    assert told == [("one", True, 1, ""), ("two", True, 2, ""), ("two", False, 1, "tired")]
+    assert events == [("one", True, 1, ""), ("two", True, 2, ""), ("two", False, 1, "tired")]
 
 
 def test_after_the_goodbye_nobody_is_reported_missing(exchange, presences):

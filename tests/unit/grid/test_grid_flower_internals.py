@@ -41,9 +41,9 @@ def test_metadata_survive_being_taken_apart():
 
 
 def test_every_metadata_field_but_those_of_tasks_is_carried():
-    known = set(inspect.signature(Metadata).parameters)
+    parameters = set(inspect.signature(Metadata).parameters)
 
-    assert known - set(flower_internals.METADATA) == {"src_task_id", "dst_task_id"}
+    assert parameters - set(flower_internals.METADATA) == {"src_task_id", "dst_task_id"}
 
 
 def test_an_unknown_message_type_is_refused():

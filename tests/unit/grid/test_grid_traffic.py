@@ -1,4 +1,4 @@
-"""What lines carry is summed up, and told frame by frame."""
+"""The traffic of all lines is summed up, and reported frame by frame."""
 
 from flops_grid.server.traffic import Moved, Traffic
 

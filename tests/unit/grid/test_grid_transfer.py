@@ -84,11 +84,11 @@ def test_what_is_held_of_another_message_is_dropped():
 
 
 def test_an_interrupted_message_that_names_arrays_goes_on_as_well():
-    known = ArrayRecord([np.arange(4)])
+    held_record = ArrayRecord([np.arange(4)])
     mixed = ArrayRecord()
-    mixed["a"], mixed["b"] = known["0"], ArrayRecord([np.arange(200_000)])["0"]
+    mixed["a"], mixed["b"] = held_record["0"], ArrayRecord([np.arange(200_000)])["0"]
     sender, assembler = Sender(checksums=Checksums()), Assembler(remembers=True)
-    fed(assembler, sender.frames(a_message(record=known)))
+    fed(assembler, sender.frames(a_message(record=held_record)))
     message = a_message(record=mixed, message_id="m2")
     fed(assembler, list(sender.frames(message))[:2])
 
@@ -102,14 +102,14 @@ def test_one_body_is_read_once_for_the_checksums_of_all_learners():
     checksums = Checksums()
     message = a_message(np.arange(200_000))
     first = list(Sender(checksums=checksums).frames(message))
-    found = checksums._last[1]
-    known = dict(found)
+    computed = checksums._last[1]
+    before = dict(computed)
 
     second = list(Sender(checksums=checksums).frames(message))
 
     assert second == first
-    assert checksums._last[1] is found
-    assert found == known
+    assert checksums._last[1] is computed
+    assert computed == before
 
 
 def head_frame(**changes):

@@ -59,7 +59,7 @@ def test_fit_model_may_ask_for_the_config(load):
     assert model.fit({"rows": 7}) == 7
 
 
-def test_metrics_that_are_no_numbers_are_told_as_nan(load):
+def test_metrics_that_are_not_numbers_are_reported_as_nan(load):
     model = load(GOOD, "    def evaluate_model(self): return float('nan'), 0.5, 1\n")
 
     assert math.isnan(model.evaluate().loss)

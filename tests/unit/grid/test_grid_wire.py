@@ -172,7 +172,7 @@ def test_a_head_that_lies_is_a_wire_error(head):
         Assembler().feed(FrameKind.HEAD, memoryview(payload))
 
 
-def test_a_note_that_is_no_object_is_a_wire_error():
+def test_a_note_that_is_not_an_object_is_a_wire_error():
     with pytest.raises(WireError, match="a JSON object"):
         read_note(memoryview(b"[1]"))
 

@@ -151,14 +151,14 @@ class Heard:
     def training(self, round_):
         self.rounds.append(round_)
 
-    def raised(self, told):
-        self.raises.append(told)
+    def raised(self, traceback):
+        self.raises.append(traceback)
 
-    def noticed(self, told):
-        self.notices.append(told)
+    def noticed(self, notice):
+        self.notices.append(notice)
 
 
-def test_code_that_raises_is_told_with_its_traceback_and_still_an_error(manager):
+def test_code_that_raises_is_reported_with_its_traceback_and_still_an_error(manager):
     heard = Heard()
     training = Training(UserModel(manager, Path.cwd()), heard)
     manager.fit_model = lambda: 1 / 0
@@ -167,20 +167,20 @@ def test_code_that_raises_is_told_with_its_traceback_and_still_an_error(manager)
         ask(training, "train", [np.zeros(1)], **{"server-round": 7})
 
     assert heard.rounds == [7]
-    (told,) = heard.raises
-    assert told.startswith("fit_model raised ZeroDivisionError: division by zero")
-    assert "Traceback (most recent call last)" in told
+    (traceback,) = heard.raises
+    assert traceback.startswith("fit_model raised ZeroDivisionError: division by zero")
+    assert "Traceback (most recent call last)" in traceback
 
 
-def test_a_strategy_whose_help_nobody_gives_is_told_once(manager):
+def test_a_strategy_whose_parameter_is_ignored_is_reported_once(manager):
     heard = Heard()
     training = Training(UserModel(manager, Path.cwd()), heard)
 
     for number in (1, 2):
         ask(training, "train", [np.zeros(1)], **{"server-round": number, "proximal-mu": 0.1})
 
-    (told,) = heard.notices
-    assert told.startswith("The strategy sends proximal-mu to fit_model, which has no parameter")
+    (notice,) = heard.notices
+    assert notice.startswith("The strategy sends proximal-mu to fit_model, which has no parameter")
 
 
 class HelpfulManager(ModelManager):

@@ -47,11 +47,11 @@ def tried(tmp_path, monkeypatch):
 
 
 def test_a_good_one_passes_every_step(tried):
-    found = tried(flavor="sklearn")
+    findings = tried(flavor="sklearn")
 
-    assert [item.is_ok for item in found] == [True] * 5
-    assert "7 samples" in found[2].message
-    assert json.loads(trial.as_json(found))[0]["check"] == "methods"
+    assert [item.is_ok for item in findings] == [True] * 5
+    assert "7 samples" in findings[2].message
+    assert json.loads(trial.as_json(findings))[0]["check"] == "methods"
 
 
 @pytest.mark.parametrize(
@@ -69,18 +69,18 @@ def test_a_good_one_passes_every_step(tried):
     ],
 )
 def test_what_is_wrong_ends_the_trial_with_a_finding(tried, old, new, said):
-    found = tried(old, new)
+    findings = tried(old, new)
 
-    assert said in found[-1].message
-    assert not found[-1].is_ok
-    assert all(item.is_ok for item in found[:-1])
+    assert said in findings[-1].message
+    assert not findings[-1].is_ok
+    assert all(item.is_ok for item in findings[:-1])
 
 
 @pytest.mark.parametrize("flavor", ["pytorch", "keras", "tensorflow"])
-def test_a_model_of_another_library_is_told_apart(tried, flavor):
-    found = tried(flavor=flavor)
+def test_a_model_of_another_library_is_recognised(tried, flavor):
+    findings = tried(flavor=flavor)
 
-    assert f"the flavor {flavor} needs" in found[-1].message
+    assert f"the flavor {flavor} needs" in findings[-1].message
 
 
 def test_made_up_rows_look_like_mnist():

@@ -38,7 +38,7 @@ def test_without_authentication_nothing_else_is_bound(address):
         senders_for(settings(FLOPS_AUTH="off", FLOPS_BIND_ADDRESS=address))
 
 
-def test_it_is_said_aloud_that_authentication_is_off(caplog):
+def test_a_warning_says_that_authentication_is_off(caplog):
     senders_for(settings(FLOPS_AUTH="off", FLOPS_BIND_ADDRESS="127.0.0.1"))
 
     assert "FLOPS_AUTH is off" in caplog.text

@@ -1,4 +1,4 @@
-"""Who may do what: owner, other, Admin, no token, expired token, bad token; and FLOPS_AUTH=off."""
+"""Permissions: owner, other, Admin, no token, expired token, bad token; and FLOPS_AUTH=off."""
 
 import re
 
@@ -22,8 +22,8 @@ ROUTES = sorted(
 
 
 def path_of(rule):
-    """Return the path with ids of things that are there; a new kind of id has to be added."""
-    return re.sub(r"<(\w+)>", lambda found: IDS[found[1]], rule)
+    """Return the path with ids of things that exist; a new kind of id has to be added."""
+    return re.sub(r"<(\w+)>", lambda match: IDS[match[1]], rule)
 
 
 GUARDED = [(method, path_of(rule)) for method, rule in ROUTES if rule.startswith("/api/")]

@@ -44,13 +44,13 @@ def test_every_error_of_the_manager_has_a_status(error):
 
 @pytest.mark.parametrize("error", DOMAIN_ERRORS)
 def test_every_error_is_answered_with_its_reason_and_hint(world, client, error):
-    world.projects.error = error("It broke.", hint="Mend it.")
+    world.projects.error = error("It broke.", hint="Repair it.")
 
     answer = client.get(ONE, headers=by("ada's"))
 
     assert (answer.status_code, answer.json) == (
         STATUS[error],
-        {"message": "It broke. Mend it."},
+        {"message": "It broke. Repair it."},
     )
 
 

@@ -124,7 +124,7 @@ def test_what_no_database_can_hold_is_refused(client, value):
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 100_000, b'"ada"'])
 @pytest.mark.parametrize("path", [PROJECTS, "/api/flops/mocks"])
-def test_what_is_no_json_object_is_refused(client, path, body):
+def test_a_body_that_is_not_a_json_object_is_refused(client, path, body):
     answer = client.post(path, data=body)
 
     assert (answer.status_code, "(document)" in answer.json["errors"]) == (400, True)
@@ -223,11 +223,11 @@ def test_the_history_is_the_golden_one(client, world):
     assert client.get(f"{ONE}/events").json["events"] == golden("answer-events")["events"]
 
 
-@pytest.mark.parametrize(("actor", "found"), [("", 1), (LEARNER, 1), ("agg", 0)])
-def test_logs_are_told_by_actor(client, world, actor, found):
+@pytest.mark.parametrize(("actor", "count"), [("", 1), (LEARNER, 1), ("agg", 0)])
+def test_logs_are_filtered_by_actor(client, world, actor, count):
     world.has(a_project())
 
-    assert len(client.get(f"{ONE}/logs?actor={actor}").json["logs"]) == found
+    assert len(client.get(f"{ONE}/logs?actor={actor}").json["logs"]) == count
 
 
 def test_a_submitted_mock_is_stored_and_its_id_answered(client, world):
@@ -248,13 +248,18 @@ def test_a_dry_run_for_another_customer_is_refused_too(client):
     assert client.post(path, json=sla).status_code == 403
 
 
-def test_a_mock_is_listed_told_and_deleted(client, world):
+def test_a_mock_is_listed_shown_and_deleted(client, world):
     world.has(a_mock())
-    one = f"/api/flops/mocks/{a_mock().id}"
+    path = f"/api/flops/mocks/{a_mock().id}"
 
-    listed, told, deleted = client.get("/api/flops/mocks"), client.get(one), client.delete(one)
+    listed, shown, deleted = client.get("/api/flops/mocks"), client.get(path), client.delete(path)
 
-    assert (listed.json["total"], told.json["mock"], deleted.status_code, world.stored_mocks()) == (
+    assert (
+        listed.json["total"],
+        shown.json["mock"],
+        deleted.status_code,
+        world.stored_mocks(),
+    ) == (
         1,
         golden("answer-mock")["mock"],
         200,
@@ -274,13 +279,13 @@ def test_the_labels_of_a_mocks_partitions_are_drawn(client, world):
     assert "style-src" in answer.headers["Content-Security-Policy"]
 
 
-def test_models_are_listed_and_told(client, world):
+def test_models_are_listed_and_shown(client, world):
     world.has(a_project())
 
     listed = client.get("/api/flops/models").json["models"]
-    told = client.get(f"/api/flops/models/{PROJECT_ID}").json["model"]
+    shown = client.get(f"/api/flops/models/{PROJECT_ID}").json["model"]
 
-    assert [listed, [told]] == [golden("answer-models")["models"]] * 2
+    assert [listed, [shown]] == [golden("answer-models")["models"]] * 2
 
 
 def test_the_tracking_server_is_the_callers_own(client, world):
@@ -292,7 +297,7 @@ def test_the_tracking_server_is_the_callers_own(client, world):
     )
 
 
-def test_a_body_that_is_no_json_is_refused_where_only_the_customer_is_asked(client):
+def test_a_body_that_is_not_json_is_refused_where_only_the_customer_is_needed(client):
     answer = client.get("/api/flops/tracking", data=b"customerID=ada")
 
     assert (answer.status_code, "(body)" in answer.json["errors"]) == (400, True)

@@ -191,7 +191,7 @@ def test_a_root_that_is_down_says_nothing_about_the_token(issuer, clock):
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "é"])
-def test_what_is_no_token_does_not_bother_the_root(clock, token):
+def test_text_that_is_not_a_token_does_not_bother_the_root(clock, token):
     root = Root({"roles": ["Admin"]})
 
     with pytest.raises(NotAuthenticatedError):
@@ -205,7 +205,7 @@ def test_an_expired_token_is_refused_though_it_was_good_a_moment_ago(issuer, clo
         asking(Root({"roles": []}), clock).verify(issuer.token(seconds=-60))
 
 
-def test_a_refresh_token_is_no_access_token(issuer, clock):
+def test_a_refresh_token_is_not_accepted_as_an_access_token(issuer, clock):
     with pytest.raises(NotAuthenticatedError):
         asking(Root({"roles": []}), clock).verify(issuer.token(kind="refresh"))
 

@@ -43,7 +43,7 @@ def test_who_works_without_rest_is_behind(clock):
     assert backlog.seconds_in_time() == 0
 
 
-def test_time_counts_anew_from_the_end_of_the_queue(clock):
+def test_time_is_counted_from_the_end_of_the_queue(clock):
     backlog = Backlog(clock)
     take(backlog, clock, count=100, work=0.2, rest=0.001)
 

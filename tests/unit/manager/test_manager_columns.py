@@ -20,7 +20,7 @@ def held(node, columns, tag="mnist", rows=10, **more):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         (pa.float32(), pa.float64()),
         (pa.int64(), pa.uint8()),
@@ -36,12 +36,12 @@ def held(node, columns, tag="mnist", rows=10, **more):
     ],
     ids=str,
 )
-def test_what_differs_in_storage_only_is_alike(one, other):
-    require_alike([held("a/1", {"x": str(one)}), held("b/2", {"x": str(other)})])
+def test_what_differs_in_storage_only_is_alike(first, second):
+    require_alike([held("a/1", {"x": str(first)}), held("b/2", {"x": str(second)})])
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         (pa.float32(), pa.int32()),
         (pa.string(), pa.binary()),
@@ -51,13 +51,13 @@ def test_what_differs_in_storage_only_is_alike(one, other):
     ],
     ids=str,
 )
-def test_kinds_that_differ_are_named_with_node_and_tag(one, other):
+def test_kinds_that_differ_are_named_with_node_and_tag(first, second):
     with pytest.raises(NotPlaceableError) as caught:
-        require_alike([held("a/1", {"x": str(one)}), held("b/2", {"x": str(other)}, tag="more")])
+        require_alike([held("a/1", {"x": str(first)}), held("b/2", {"x": str(second)}, tag="more")])
 
     assert caught.value.reason == (
-        f"The data do not fit together: 'x' is {one} in 'mnist' on a/1, "
-        f"but {other} in 'more' on b/2."
+        f"The data do not fit together: 'x' is {first} in 'mnist' on a/1, "
+        f"but {second} in 'more' on b/2."
     )
 
 

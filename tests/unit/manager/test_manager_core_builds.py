@@ -1,4 +1,4 @@
-"""What was built is not built again, whether or not its builder could tell."""
+"""Images are not built again, whether or not their builder could report them."""
 
 import pytest
 

@@ -84,17 +84,22 @@ def test_one_cluster_is_enough():
     assert len(of(placements, Role.LEARNER)) == 2
 
 
-def test_a_scheduler_that_places_itself_is_told_the_clusters():
+def test_a_scheduler_that_places_itself_is_given_the_clusters():
     landscape = two_clusters()
     free = Landscape(landscape.nodes, landscape.data, PlacementMode.ADDONS)
 
     placements = place_project(a_hierarchical_sla(), free)
 
-    told = [
+    placed = [
         (item.cluster, item.node, item.node_index, item.node_learners)
         for item in of(placements, Role.LEARNER)
     ]
-    assert told == [("east", "", 0, 2), ("east", "", 1, 2), ("west", "", 0, 2), ("west", "", 1, 2)]
+    assert placed == [
+        ("east", "", 0, 2),
+        ("east", "", 1, 2),
+        ("west", "", 0, 2),
+        ("west", "", 1, 2),
+    ]
     assert [item.cluster for item in of(placements, Role.CLUSTER_AGGREGATOR)] == ["east", "west"]
 
 

@@ -1,4 +1,4 @@
-"""What each service is told: golden environments, names, addresses, resources."""
+"""The deployment of each service: golden environments, names, addresses, resources."""
 
 import json
 from dataclasses import replace
@@ -40,7 +40,9 @@ def at_stage(count, **sla):
     for event in (placed, ACTORS_BUILT, TRAINED, MODEL_BUILT)[:count]:
         project, _ = PROJECTS.transition(project, event, NOW)
     addresses = {Role.TRACKING_SERVER: TRACKING, Role.AGGREGATOR: AGGREGATOR}
-    services = tuple(replace(one, address=addresses.get(one.role, "")) for one in project.services)
+    services = tuple(
+        replace(service, address=addresses.get(service.role, "")) for service in project.services
+    )
     return replace(project, services=services)
 
 
@@ -86,11 +88,12 @@ def test_with_tls_an_actor_gets_its_own_key_and_whom_to_expect(role, expects):
     project = at_stage(2)
     installation = replace(INSTALLATION, grid_tls_secret="random")
 
-    told = describe(project, project.present(role)[0], installation, AGGREGATOR).environment
+    environment = describe(project, project.present(role)[0], installation, AGGREGATOR).environment
 
-    assert told.get("FLOPS_GRID_TLS_NAME", "") == expects
+    assert environment.get("FLOPS_GRID_TLS_NAME", "") == expects
     assert all(
-        told[f"FLOPS_GRID_TLS_{one}"].startswith("pem:") for one in ("CERTIFICATE", "KEY", "CA")
+        environment[f"FLOPS_GRID_TLS_{part}"].startswith("pem:")
+        for part in ("CERTIFICATE", "KEY", "CA")
     )
 
 
@@ -176,8 +179,8 @@ def test_who_reads_and_writes_data_gets_into_the_data_servers():
     assert provided.environment["FLOPS_DATA_SERVER_TOKEN"] == "only-for-this-test"
     assert "only-for-this-test" not in repr(learner) + repr(provided) + repr(installation)
     assert "FLOPS_DATA_SERVER_TOKEN" not in aggregator.environment
-    for told in (learner, provided):
-        assert told.environment["FLOPS_DATA_SERVER_CA"] == "a certificate"
+    for deployment in (learner, provided):
+        assert deployment.environment["FLOPS_DATA_SERVER_CA"] == "a certificate"
     assert "FLOPS_DATA_SERVER_CA" not in aggregator.environment
 
 
@@ -312,9 +315,9 @@ def test_another_attempt_finds_another_address():
 def test_every_service_name_is_one_that_oakestra_takes():
     project = at_stage(4)
 
-    for one in project.services:
-        assert one.instance.isalnum()
-        assert len(one.instance) <= 30
+    for service in project.services:
+        assert service.instance.isalnum()
+        assert len(service.instance) <= 30
 
 
 def test_a_chosen_node_is_asked_for_directly():

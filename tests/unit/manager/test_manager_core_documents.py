@@ -1,4 +1,4 @@
-"""What is stored comes back as it was."""
+"""Stored projects come back as they were."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What fails a project, what does not, and whose fault it was."""
+"""Failures that end a project, failures that do not, and their causes."""
 
 from flops_contracts.events import Kind, Progress
 from flops_contracts.exit_codes import ExitCode
@@ -40,13 +40,13 @@ def test_no_data_with_the_tag_fails_before_anything_is_built(core):
 
 
 def test_a_lost_learner_costs_nothing_while_the_minima_can_be_met(core):
-    project_id, _, (lost, kept) = core.reach_training(learners=2, minimum=1)
+    project_id, _, (lost, other) = core.reach_training(learners=2, minimum=1)
 
     core.say(project_id, lost, Kind.FAILED, a_failure("its disk is full"))
 
     until(lambda: lost not in core.orchestrator.running(), what="the lost learner is removed")
     assert core.project(project_id).stage is Stage.TRAINING
-    assert kept in core.orchestrator.running()
+    assert other in core.orchestrator.running()
 
 
 def test_a_learner_that_dies_is_started_again_at_most_twice(core):
@@ -64,8 +64,10 @@ def test_a_learner_that_dies_is_started_again_at_most_twice(core):
 
 def the_other_first_learner(core, project_id, gone):
     """Return who runs in the place of the first learner now."""
-    there = [item for item in core.project(project_id).present(Role.LEARNER) if item.index == 0]
-    names = [item.instance for item in there if item.job_id and item.instance != gone]
+    first_learners = [
+        item for item in core.project(project_id).present(Role.LEARNER) if item.index == 0
+    ]
+    names = [item.instance for item in first_learners if item.job_id and item.instance != gone]
     return names[0] if names else None
 
 

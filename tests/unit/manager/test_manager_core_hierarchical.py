@@ -46,7 +46,7 @@ class Tree:
     def names(self, role):
         return [item.instance for item in self.project.present(role)]
 
-    def told(self, instance):
+    def environment_of(self, instance):
         return self.core.orchestrator.running()[instance].environment
 
     def say(self, instance, kind, payload=None):
@@ -64,9 +64,9 @@ class Tree:
         """Wait until ``count`` of ``role`` run without ``instance``; return who is new."""
         before = set(self.names(role))
         until(lambda: instance not in self.names(role), what=f"{instance} is removed")
-        there = set(self.core.until_running(self.id, role, count))
-        until(lambda: there <= set(self.core.orchestrator.running()))
-        return (there - before).pop() if there - before else (there - {instance}).pop()
+        present = set(self.core.until_running(self.id, role, count))
+        until(lambda: present <= set(self.core.orchestrator.running()))
+        return (present - before).pop() if present - before else (present - {instance}).pop()
 
 
 @pytest.fixture
@@ -90,30 +90,30 @@ def a_cycle(number, accuracy=0.5):
 
 
 def test_the_root_counts_cycles_and_clusters(tree):
-    told = tree.told(tree.root)
+    environment = tree.environment_of(tree.root)
 
-    assert told["FLOPS_TRAINING_ROUNDS"] == "2"
-    assert told["FLOPS_LEARNERS"] == "2"
-    assert told["FLOPS_MIN_FIT_CLIENTS"] == "1"
-    assert told["FLOPS_ROUND_TIMEOUT_SECONDS"] == str(3 * 2 * (3600 + 60))
-    assert told["FLOPS_SETTLE_SECONDS"] == "120"
-    assert "FLOPS_PARENT_ADDRESS" not in told
+    assert environment["FLOPS_TRAINING_ROUNDS"] == "2"
+    assert environment["FLOPS_LEARNERS"] == "2"
+    assert environment["FLOPS_MIN_FIT_CLIENTS"] == "1"
+    assert environment["FLOPS_ROUND_TIMEOUT_SECONDS"] == str(3 * 2 * (3600 + 60))
+    assert environment["FLOPS_SETTLE_SECONDS"] == "120"
+    assert "FLOPS_PARENT_ADDRESS" not in environment
 
 
 def test_a_clusters_aggregator_counts_rounds_and_its_own_learners(tree):
-    told = tree.told(tree.east)
+    environment = tree.environment_of(tree.east)
 
-    assert told["FLOPS_TRAINING_ROUNDS"] == "3"
-    assert told["FLOPS_LEARNERS"] == "2"
-    assert told["FLOPS_MIN_FIT_CLIENTS"] == "2"
-    assert told["FLOPS_CLUSTER"] == "east"
+    assert environment["FLOPS_TRAINING_ROUNDS"] == "3"
+    assert environment["FLOPS_LEARNERS"] == "2"
+    assert environment["FLOPS_MIN_FIT_CLIENTS"] == "2"
+    assert environment["FLOPS_CLUSTER"] == "east"
 
 
 def test_a_clusters_aggregator_dials_the_root(tree):
-    told, root = tree.told(tree.west), tree.project.service(tree.root)
+    environment, root = tree.environment_of(tree.west), tree.project.service(tree.root)
 
-    assert told["FLOPS_PARENT_ADDRESS"] == f"{root.address}:8080"
-    assert told["FLOPS_PARENT_TOKEN"] == tree.told(tree.root)["FLOPS_GRID_TOKEN"]
+    assert environment["FLOPS_PARENT_ADDRESS"] == f"{root.address}:8080"
+    assert environment["FLOPS_PARENT_TOKEN"] == tree.environment_of(tree.root)["FLOPS_GRID_TOKEN"]
 
 
 def test_learners_dial_their_own_clusters_aggregator_only(tree):
@@ -123,18 +123,22 @@ def test_learners_dial_their_own_clusters_aggregator_only(tree):
     }
 
     dialled = {
-        (told["FLOPS_CLUSTER"], told["FLOPS_AGGREGATOR_ADDRESS"])
-        for told in map(tree.told, tree.learners)
+        (environment["FLOPS_CLUSTER"], environment["FLOPS_AGGREGATOR_ADDRESS"])
+        for environment in map(tree.environment_of, tree.learners)
     }
 
     assert dialled == set(addresses.items())
 
 
 def test_each_grid_has_a_token_of_its_own(tree):
-    tokens = [tree.told(item)["FLOPS_GRID_TOKEN"] for item in (tree.root, tree.east, tree.west)]
+    tokens = [
+        tree.environment_of(item)["FLOPS_GRID_TOKEN"] for item in (tree.root, tree.east, tree.west)
+    ]
 
     assert len(set(tokens)) == 3
-    assert {tree.told(learner)["FLOPS_GRID_TOKEN"] for learner in tree.learners} == set(tokens[1:])
+    assert {tree.environment_of(learner)["FLOPS_GRID_TOKEN"] for learner in tree.learners} == set(
+        tokens[1:]
+    )
 
 
 def test_every_aggregator_has_an_address_of_its_own(tree):
@@ -215,7 +219,7 @@ def test_nothing_is_left_in_any_cluster_when_it_is_cancelled(tree):
     until(lambda: tree.core.running() == OBSERVATORY, what="all actors are gone")
 
 
-def test_a_clusters_aggregator_that_ends_well_is_no_loss(tree):
+def test_a_clusters_aggregator_that_ends_well_is_not_lost(tree):
     for item in (tree.east, tree.west):
         tree.core.orchestrator.change_state(item, health=Health.ENDED, status="COMPLETED")
     tree.core.until_looked_at()
@@ -230,7 +234,7 @@ def test_a_killed_cluster_aggregator_is_started_again_where_its_learners_look_fo
 
     new = tree.until_replaced(tree.east, Role.CLUSTER_AGGREGATOR, 2)
     until(lambda: tree.project.service(new).address == address, what="it has the address")
-    assert tree.told(new)["FLOPS_CLUSTER"] == "east"
+    assert tree.environment_of(new)["FLOPS_CLUSTER"] == "east"
     assert tree.core.orchestrator.running()[new].address == address
     assert tree.project.stage is Stage.TRAINING
     assert set(tree.learners) <= set(tree.core.orchestrator.running())
@@ -242,14 +246,14 @@ def test_a_killed_cluster_aggregator_is_started_again_where_its_learners_look_fo
 def test_a_killed_learner_is_started_again_with_the_same_share(tree):
     lost = tree.learners[1]
     share = {
-        key: tree.told(lost)[key]
+        key: tree.environment_of(lost)[key]
         for key in ("FLOPS_LEARNER_INDEX", "FLOPS_NODE_LEARNERS", "FLOPS_NODE", "FLOPS_CLUSTER")
     }
 
     tree.die(lost)
 
     new = tree.until_replaced(lost, Role.LEARNER, 4)
-    assert share.items() <= tree.told(new).items()
+    assert share.items() <= tree.environment_of(new).items()
 
 
 def test_who_dies_again_and_again_is_left_out_and_its_cluster_with_it(tree):
@@ -343,9 +347,9 @@ def test_a_dry_run_names_the_clusters_that_take_no_part():
 
     findings = core.app.projects.check(a_hierarchical_sla(), ANNA)
 
-    told = {finding.check: finding for finding in findings}
-    assert "The cluster west is left out." in told["clusters"].message
-    assert told["placement"].is_ok
+    by_check = {finding.check: finding for finding in findings}
+    assert "The cluster west is left out." in by_check["clusters"].message
+    assert by_check["placement"].is_ok
 
 
 def test_a_retry_begins_with_a_new_tree(tree):
@@ -359,7 +363,7 @@ def test_a_retry_begins_with_a_new_tree(tree):
     roots = tree.core.until_running(tree.id, Role.AGGREGATOR)
     address = tree.project.service(roots[0]).address
     (east, _) = tree.core.until_running(tree.id, Role.CLUSTER_AGGREGATOR, 2)
-    assert tree.told(east)["FLOPS_PARENT_ADDRESS"] == f"{address}:8080"
+    assert tree.environment_of(east)["FLOPS_PARENT_ADDRESS"] == f"{address}:8080"
 
 
 def test_a_hierarchical_training_has_time_for_all_its_cycles(tree):

@@ -98,7 +98,7 @@ def test_a_taken_service_address_is_replaced_by_the_next(core):
     assert other.project(project_id).present(Role.AGGREGATOR)[0].address != taken
 
 
-def test_learners_are_spread_and_told_their_share():
+def test_learners_are_spread_and_given_their_share():
     nodes = (a_node("node-1"), a_node("node-2"))
     core = Core(
         landscape=a_landscape(nodes, {"node-1": {"mnist": 3000}, "node-2": {"mnist": 1500}})
@@ -106,7 +106,7 @@ def test_learners_are_spread_and_told_their_share():
     with core.working():
         core.reach_training(learners=3)
 
-    told = sorted(
+    shares = sorted(
         (
             item.node,
             item.environment["FLOPS_LEARNER_INDEX"],
@@ -115,7 +115,7 @@ def test_learners_are_spread_and_told_their_share():
         for name, item in core.orchestrator.running().items()
         if name.startswith("lrn")
     )
-    assert told == [("node-1", "0", "2"), ("node-1", "1", "2"), ("node-2", "0", "1")]
+    assert shares == [("node-1", "0", "2"), ("node-1", "1", "2"), ("node-2", "0", "1")]
 
 
 def test_the_observer_of_a_project_that_failed_at_once_is_still_looked_at(core):

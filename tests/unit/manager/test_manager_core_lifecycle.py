@@ -56,10 +56,10 @@ def an_error(stage, reason="it broke", **more):
 
 
 def groups(rows):
-    found = defaultdict(list)
+    rows_by_key = defaultdict(list)
     for row in rows:
-        found[row.stage, row.event].append(row)
-    return found
+        rows_by_key[row.stage, row.event].append(row)
+    return rows_by_key
 
 
 def of_rows(part):
@@ -179,9 +179,9 @@ def test_services_of_a_new_attempt_have_names_of_their_own():
 
 @pytest.mark.parametrize("stage", RUNS_IN)
 def test_a_retry_starts_at_the_stage_that_failed(stage):
-    steps = {known: number for number, known in enumerate(RUNS_IN)}
-    there, _ = walked(a_project(), *PATH[: steps[stage]])
-    failed, _ = walked(there, StepFailed(stage, an_error(stage)))
+    steps = {item: number for number, item in enumerate(RUNS_IN)}
+    reached, _ = walked(a_project(), *PATH[: steps[stage]])
+    failed, _ = walked(reached, StepFailed(stage, an_error(stage)))
 
     retried, _ = walked(failed, RetryRequested())
 
@@ -235,10 +235,10 @@ class Loss:
     error: ProjectError
 
     def of(self, project):
-        there = [
+        learners = [
             service.instance for service in project.services if service.role in REPLACEABLE
         ] or ["nobody"]
-        return LearnerFailed(there[self.number % len(there)], self.error)
+        return LearnerFailed(learners[self.number % len(learners)], self.error)
 
 
 class Machine:
@@ -278,8 +278,8 @@ class Machine:
                 self.running[item.instance] = item.role
 
     def _undeploy(self, command):
-        there = self.project.present(command.role, command.stage)
-        self._remove([item for item in there if item.attempt == command.attempt])
+        services = self.project.present(command.role, command.stage)
+        self._remove([item for item in services if item.attempt == command.attempt])
 
     def _remove(self, services):
         for service in services:

@@ -1,4 +1,4 @@
-"""What the worker counts while it works; and that one that stands by says nothing of projects."""
+"""The metrics of a worker; one that stands by exposes nothing about projects."""
 
 import pytest
 

@@ -20,9 +20,9 @@ def test_a_provider_that_ends_well_without_a_result_is_found(core):
     mock = core.app.mocks.submit(a_mock_sla(), ANNA)
     service = until(
         lambda: (
-            (found := core.app.mocks.get(mock.id, ANNA)).services
-            and found.services[0].job_id
-            and found.services[0]
+            (current := core.app.mocks.get(mock.id, ANNA)).services
+            and current.services[0].job_id
+            and current.services[0]
         )
     )
 
@@ -35,16 +35,18 @@ def test_a_mock_is_provided_and_its_service_removed(core):
     mock = core.app.mocks.submit(a_mock_sla(), ANNA)
     running = until(
         lambda: (
-            (found := core.app.mocks.get(mock.id, ANNA)).services
-            and found.services[0].job_id
-            and found
+            (current := core.app.mocks.get(mock.id, ANNA)).services
+            and current.services[0].job_id
+            and current
         )
     )
 
     core.bus.say(an_event(running, running.services[0].instance, Kind.DATA_PROVIDED, PROVIDED))
 
     done = until(
-        lambda: (found := core.app.mocks.get(mock.id, ANNA)).stage is MockStage.COMPLETED and found
+        lambda: (
+            (current := core.app.mocks.get(mock.id, ANNA)).stage is MockStage.COMPLETED and current
+        )
     )
     assert done.fragments == PROVIDED.fragments
     until(lambda: core.running() == set(), what="the provider is gone")
@@ -54,9 +56,9 @@ def test_a_mock_that_fails_says_why(core):
     mock = core.app.mocks.submit(a_mock_sla(), ANNA)
     running = until(
         lambda: (
-            (found := core.app.mocks.get(mock.id, ANNA)).services
-            and found.services[0].job_id
-            and found
+            (current := core.app.mocks.get(mock.id, ANNA)).services
+            and current.services[0].job_id
+            and current
         )
     )
 
@@ -67,7 +69,7 @@ def test_a_mock_that_fails_says_why(core):
     )
 
     failed = until(
-        lambda: (found := core.app.mocks.get(mock.id, ANNA)).stage is MockStage.FAILED and found
+        lambda: (current := core.app.mocks.get(mock.id, ANNA)).stage is MockStage.FAILED and current
     )
     assert failed.error.reason == "no such dataset"
     until(lambda: core.running() == set(), what="the provider is gone")
@@ -80,9 +82,9 @@ def test_a_mock_on_two_nodes_has_a_provider_on_each_until_both_are_done():
         mock = core.app.mocks.submit(a_mock_sla(nodes=2), ANNA)
         running = until(
             lambda: (
-                (found := core.app.mocks.get(mock.id, ANNA)).services
-                and all(service.job_id for service in found.services)
-                and found
+                (current := core.app.mocks.get(mock.id, ANNA)).services
+                and all(service.job_id for service in current.services)
+                and current
             )
         )
         deployed = core.orchestrator.running()
@@ -92,7 +94,8 @@ def test_a_mock_on_two_nodes_has_a_provider_on_each_until_both_are_done():
             core.bus.say(an_event(running, instance, Kind.DATA_PROVIDED, stored))
         done = until(
             lambda: (
-                (found := core.app.mocks.get(mock.id, ANNA)).stage is MockStage.COMPLETED and found
+                (current := core.app.mocks.get(mock.id, ANNA)).stage is MockStage.COMPLETED
+                and current
             )
         )
         until(lambda: core.running() == set(), what="the providers are gone")

@@ -22,12 +22,12 @@ class Watch:
 
     def looks(self, seconds):
         """Return after how many seconds it looks, in steps of a half."""
-        began, found = self.seconds, []
+        began, moments = self.seconds, []
         for _ in range(seconds * 2):
             self.seconds += 0.5
             if self.lookout.is_due():
-                found.append(self.seconds - began)
-        return found
+                moments.append(self.seconds - began)
+        return moments
 
 
 def test_without_hooks_it_looks_every_five_seconds():
@@ -51,14 +51,14 @@ def test_a_change_is_looked_at_soon_and_wakes_the_worker():
 def test_a_storm_of_changes_leaves_a_second_between_two_looks():
     watch = Watch()
     watch.looks(3)
-    found = []
+    moments = []
 
     for _ in range(4):
         watch.changes.happen()
         watch.changes.happen()
-        found += watch.looks(1)
+        moments += watch.looks(1)
 
-    assert found == [0.5, 0.5, 0.5, 0.5]
+    assert moments == [0.5, 0.5, 0.5, 0.5]
     assert watch.woken == 8
 
 

@@ -1,4 +1,4 @@
-"""What callers can do and see, without a worker."""
+"""The use cases of callers, without a worker."""
 
 import threading
 
@@ -266,7 +266,7 @@ def test_refusals_are_written_for_people(core):
     assert missing.value.reason == "There is no project nope."
 
 
-def test_logs_are_live_or_what_was_kept(core):
+def test_logs_are_live_or_stored(core):
     with core.working():
         project_id = core.submit()
         builder = core.until_running(project_id, Role.BUILDER)[0]
@@ -275,7 +275,7 @@ def test_logs_are_live_or_what_was_kept(core):
         core.app.projects.cancel(project_id, ANNA)
         gone = core.until_stage(project_id, Stage.CANCELLED)
 
-    (kept,) = core.app.projects.logs(project_id, ANNA, builder)
+    (stored,) = core.app.projects.logs(project_id, ANNA, builder)
     assert gone.customer_id == "anna"
     assert (live.is_live, live.lines) == (True, ("cloning", "resolving"))
-    assert (kept.instance, kept.lines) == (builder, ("cloning", "resolving"))
+    assert (stored.instance, stored.lines) == (builder, ("cloning", "resolving"))

@@ -1,4 +1,4 @@
-"""What people may ask of a project that is there: cancel, retry, delete, and all at once."""
+"""Requests for an existing project: cancel, retry, delete, and all at once."""
 
 import pytest
 
@@ -41,8 +41,8 @@ def test_a_retry_brings_a_lost_tracking_server_back(core):
 
     core.app.projects.retry(project_id, ANNA)
 
-    found = until(lambda: core.orchestrator.states(observatory("anna")).get(lost))
-    until(lambda: core.project(project_id).service(lost).job_id == found.job_id)
+    state = until(lambda: core.orchestrator.states(observatory("anna")).get(lost))
+    until(lambda: core.project(project_id).service(lost).job_id == state.job_id)
 
 
 def test_what_an_earlier_attempt_still_says_is_dropped(core):
@@ -85,14 +85,14 @@ def test_deleting_removes_the_served_model_the_observer_and_the_project(core):
 
 
 def test_what_is_in_mlflow_is_deleted_only_if_asked_for(core):
-    kept, _, _ = core.reach_training()
-    taken, _, _ = core.reach_training()
+    without_runs, _, _ = core.reach_training()
+    with_runs, _, _ = core.reach_training()
 
-    core.app.projects.delete(kept, ANNA)
-    core.app.projects.delete(taken, ANNA, with_runs=True)
+    core.app.projects.delete(without_runs, ANNA)
+    core.app.projects.delete(with_runs, ANNA, with_runs=True)
 
     until(lambda: not core.adapters.projects.busy(), what="both are gone")
-    assert core.runs.forgotten == [f"mnist-sklearn-{taken}"]
+    assert core.runs.forgotten == [f"mnist-sklearn-{with_runs}"]
 
 
 def test_a_reset_deletes_all_projects_and_mocks(core):

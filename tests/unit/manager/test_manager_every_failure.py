@@ -29,7 +29,7 @@ TOLD = a_failure(
     ExitCode.MODEL_UNUSABLE,
     error="ThingError",
     where="m.py:3",
-    hint="Mend it.",
+    hint="Repair it.",
     last_lines=LAST_LINES,
 )
 KILLED = {"health": Health.DEAD, "status": "DEAD", "detail": "exit code 137"}
@@ -38,7 +38,7 @@ REFUSED = ("The root refused it: 507.", "Ask its operator.")
 
 
 class Refusing:
-    """What a root does that does not take services of some name."""
+    """A root that refuses services whose names begin with a prefix."""
 
     def __init__(self, orchestrator: Any, prefix: str) -> None:
         self._deploy = orchestrator.deploy
@@ -209,7 +209,7 @@ WAYS = (
 
 
 def run_until(core: Core, way: Way) -> tuple[str, str]:
-    """Let a project get to where ``way`` happens; return its id and the actor's name."""
+    """Bring a project to where ``way`` happens; return its id and the actor's name."""
     minimum = {"learners": 2, "minimum": 2}
     if way.stage is BUILDING:
         project_id = core.submit(**minimum)
@@ -232,17 +232,17 @@ def test_a_failure_names_its_actor_node_stage_and_cause(way):
         way.happens(core, project_id, name)
 
         project = core.until_stage(project_id, Stage.FAILED)
-    told = dump(project)["error"]
-    assert way.reason in told["reason"]
-    assert (told["stage"], told["role"]) == (way.stage, way.role)
-    assert told["instance"].startswith(name.split("x")[0])
-    assert told["hint"]
-    assert told["at"]
-    assert told["node"] == project.service(told["instance"]).node
-    assert (told["error"], told["exit_code"]) == (way.error, way.exit_code)
-    assert tuple(told["last_lines"]) == way.last_lines
+    error = dump(project)["error"]
+    assert way.reason in error["reason"]
+    assert (error["stage"], error["role"]) == (way.stage, way.role)
+    assert error["instance"].startswith(name.split("x")[0])
+    assert error["hint"]
+    assert error["at"]
+    assert error["node"] == project.service(error["instance"]).node
+    assert (error["error"], error["exit_code"]) == (way.error, way.exit_code)
+    assert tuple(error["last_lines"]) == way.last_lines
     if way.round:
-        assert told["round"] == way.round
+        assert error["round"] == way.round
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Certificates of a project's grids: the same again for whoever asks again."""
+"""Certificates of a project's grids: each request gets the same ones."""
 
 from base64 import b64decode
 
@@ -34,8 +34,8 @@ def _certificate(line):
 
 
 def test_the_authority_of_a_project_signed_each_certificate():
-    found = identity("secret", PROJECT, NAME, "")
-    own, authority = map(_certificate, (found.certificate, found.ca))
+    actor_identity = identity("secret", PROJECT, NAME, "")
+    own, authority = map(_certificate, (actor_identity.certificate, actor_identity.ca))
 
     own.verify_directly_issued_by(authority)
     assert own.not_valid_before_utc < PROJECT.created_at < own.not_valid_after_utc

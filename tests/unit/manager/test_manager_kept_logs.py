@@ -31,7 +31,7 @@ def store():
 
 
 @pytest.fixture
-def kept(store, projects, clock):
+def logs(store, projects, clock):
     return KeptLogs(store, {Role.LEARNER: projects}, LogLimits(), clock)
 
 
@@ -39,13 +39,13 @@ def messages(page):
     return [line.line.message for line in page.lines]
 
 
-def test_lines_are_found_by_who_where_how_severe_when_and_what(kept):
-    kept.take(a_batch("p1", 1, "loading", "fitting", round_=1))
-    kept.take(a_batch("p1", 3, "diverged", level="WARNING", round_=2))
-    kept.take(a_batch("p1", 1, "elsewhere", instance="lrn1", node="n2", run="b"))
+def test_lines_are_found_by_who_where_how_severe_when_and_what(logs):
+    logs.take(a_batch("p1", 1, "loading", "fitting", round_=1))
+    logs.take(a_batch("p1", 3, "diverged", level="WARNING", round_=2))
+    logs.take(a_batch("p1", 1, "elsewhere", instance="lrn1", node="n2", run="b"))
 
     def found(**query):
-        return messages(kept.read("p1", LogQuery(**query)))
+        return messages(logs.read("p1", LogQuery(**query)))
 
     assert found() == ["loading", "fitting", "diverged", "elsewhere"]
     assert found(actor="lrn0") == ["loading", "fitting", "diverged"]
@@ -56,73 +56,73 @@ def test_lines_are_found_by_who_where_how_severe_when_and_what(kept):
     assert found(limit=1) == ["elsewhere"]
 
 
-def test_who_follows_gets_each_line_once(kept):
-    kept.take(a_batch("p1", 1, "one"))
-    first = kept.read("p1", LogQuery(after=0))
-    kept.take(a_batch("p1", 2, "two"))
+def test_who_follows_gets_each_line_once(logs):
+    logs.take(a_batch("p1", 1, "one"))
+    first = logs.read("p1", LogQuery(after=0))
+    logs.take(a_batch("p1", 2, "two"))
 
-    second = kept.read("p1", LogQuery(after=first.last_seq))
+    second = logs.read("p1", LogQuery(after=first.last_seq))
 
     assert (messages(first), messages(second)) == (["one"], ["two"])
-    assert messages(kept.read("p1", LogQuery(after=second.last_seq))) == []
+    assert messages(logs.read("p1", LogQuery(after=second.last_seq))) == []
 
 
-def test_lines_that_were_too_many_are_counted(kept):
-    kept.take(a_batch("p1", 1, "one"))
-    kept.take(a_batch("p1", 501, "much later"))
+def test_lines_that_were_too_many_are_counted(logs):
+    logs.take(a_batch("p1", 1, "one"))
+    logs.take(a_batch("p1", 501, "much later"))
 
-    page = kept.read("p1", LogQuery(after=0))
+    page = logs.read("p1", LogQuery(after=0))
 
     assert [line.left_out for line in page.lines] == [0, 499]
     assert "... 499 lines are left out" in tail(page.lines)
 
 
-def test_lines_that_are_missing_between_two_pages_are_counted_too(kept):
-    kept.take(a_batch("p1", 1, "one"))
-    first = kept.read("p1", LogQuery(after=0))
-    kept.take(a_batch("p1", 501, "much later"))
+def test_lines_that_are_missing_between_two_pages_are_counted_too(logs):
+    logs.take(a_batch("p1", 1, "one"))
+    first = logs.read("p1", LogQuery(after=0))
+    logs.take(a_batch("p1", 501, "much later"))
 
-    (line,) = kept.read("p1", LogQuery(after=first.last_seq)).lines
+    (line,) = logs.read("p1", LogQuery(after=first.last_seq)).lines
 
     assert (line.line.message, line.left_out) == ("much later", 499)
 
 
-def test_a_project_that_nobody_knows_keeps_nothing(kept, store):
-    kept.take(a_batch("gone", 1, "one"))
+def test_a_project_that_nobody_knows_keeps_nothing(logs, store):
+    logs.take(a_batch("gone", 1, "one"))
 
     assert store.after("gone", 0, 10) == []
 
 
 def test_of_each_project_only_so_much_is_kept(store, projects, clock):
-    kept = KeptLogs(store, {Role.LEARNER: projects}, LogLimits(characters=50), clock)
+    logs = KeptLogs(store, {Role.LEARNER: projects}, LogLimits(characters=50), clock)
 
     for number in range(1, TRIM_EVERY + 1):
-        kept.take(a_batch("p1", number, "x" * 10))
+        logs.take(a_batch("p1", number, "x" * 10))
 
     assert len(store.after("p1", 0, 100)) == 5
 
 
-def test_days_are_counted(kept, store, clock):
-    kept.take(a_batch("p1", 1, "old"))
+def test_days_are_counted(logs, store, clock):
+    logs.take(a_batch("p1", 1, "old"))
     clock.pass_seconds(timedelta(days=15).total_seconds())
-    kept.take(a_batch("p1", 2, "new"))
+    logs.take(a_batch("p1", 2, "new"))
 
-    kept.sweep()
+    logs.sweep()
 
-    assert messages(kept.read("p1", LogQuery())) == ["new"]
+    assert messages(logs.read("p1", LogQuery())) == ["new"]
 
 
 def test_with_no_days_nothing_is_kept(store, projects, clock):
-    kept = KeptLogs(store, {Role.LEARNER: projects}, LogLimits(days=0), clock)
+    logs = KeptLogs(store, {Role.LEARNER: projects}, LogLimits(days=0), clock)
 
-    kept.take(a_batch("p1", 1, "one"))
+    logs.take(a_batch("p1", 1, "one"))
 
     assert store.after("p1", 0, 10) == []
 
 
-def test_an_old_error_is_found_behind_many_lines(kept):
-    kept.take(a_batch("p1", 1, "broke", level="ERROR"))
+def test_an_old_error_is_found_behind_many_lines(logs):
+    logs.take(a_batch("p1", 1, "broke", level="ERROR"))
     for number in range(2, 202):
-        kept.take(a_batch("p1", number, "fine"))
+        logs.take(a_batch("p1", number, "fine"))
 
-    assert messages(kept.read("p1", LogQuery(level="ERROR"))) == ["broke"]
+    assert messages(logs.read("p1", LogQuery(level="ERROR"))) == ["broke"]

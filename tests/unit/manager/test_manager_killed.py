@@ -10,7 +10,7 @@ from flops_manager.bootstrap import Options, wire
 from support.manager_core import INSTALLATION, OBSERVATORY
 from support.mortal import AT_ONCE, Fate, Inline, Story
 
-TOLD = ["submitted", "building_actors", "training", "building_model", "serving", "completed"]
+ANNOUNCED = ["submitted", "building_actors", "training", "building_model", "serving", "completed"]
 
 
 def calls_of_an_undisturbed_story():
@@ -22,7 +22,7 @@ def calls_of_an_undisturbed_story():
 CALLS = calls_of_an_undisturbed_story()
 
 
-def told_stages(story):
+def announced_stages(story):
     return story.core.announced_stages(story.project_id)
 
 
@@ -39,7 +39,7 @@ def test_killed_anywhere_the_project_completes_and_nothing_is_done_twice(when):
 
         assert project.stage is Stage.COMPLETED, story.fate.description
         assert project.model_address, story.fate.description
-        assert told_stages(story) == TOLD, story.fate.description
+        assert announced_stages(story) == ANNOUNCED, story.fate.description
         assert story.core.running() == {*OBSERVATORY, "mdl"}, story.fate.description
         names = deployed_names(story)
         assert len(names) == len(set(names)), story.fate.description
@@ -64,7 +64,7 @@ def test_whatever_is_away_for_a_while_the_project_completes_and_nothing_is_done_
         project = story.run()
 
         assert project.stage is Stage.COMPLETED, (story.fate.description, project.error)
-        assert told_stages(story) == TOLD, story.fate.description
+        assert announced_stages(story) == ANNOUNCED, story.fate.description
         names = deployed_names(story)
         assert len(names) == len(set(names)), story.fate.description
 
@@ -95,6 +95,6 @@ def test_two_workers_at_once_do_nothing_twice():
         project = story.run()
 
         assert project.stage is Stage.COMPLETED, (fate.description, project.error)
-        assert told_stages(story) == TOLD, fate.description
+        assert announced_stages(story) == ANNOUNCED, fate.description
         names = deployed_names(story)
         assert len(names) == len(set(names)), fate.description

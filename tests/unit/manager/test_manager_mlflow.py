@@ -1,4 +1,4 @@
-"""What the manager asks of MLflow when a project takes its runs along."""
+"""The manager's requests to MLflow when a project is deleted with its runs."""
 
 import json
 import threading
@@ -18,14 +18,16 @@ GONE = {"experiment": {"experiment_id": "7", "lifecycle_stage": "deleted"}}
 
 @contextmanager
 def an_mlflow(experiment):
-    """Serve ``experiment``, or 404 where it is None; give the URL and what was asked to change."""
-    asked = []
+    """Serve ``experiment``, or 404 where it is None; yield the URL and the requests for changes."""
+    requests = []
 
     class Answers(BaseHTTPRequestHandler):
         def answer(self):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.command != "GET":
-                asked.append((self.command, self.path.rpartition("mlflow/")[2], json.loads(body)))
+                requests.append(
+                    (self.command, self.path.rpartition("mlflow/")[2], json.loads(body))
+                )
             is_missing = experiment is None
             data = json.dumps({} if is_missing else experiment).encode()
             self.send_response(404 if is_missing else 200)
@@ -42,17 +44,17 @@ def an_mlflow(experiment):
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}", asked
+            yield f"http://127.0.0.1:{server.server_port}", requests
         finally:
             server.shutdown()
             thread.join(300)
 
 
 def test_the_experiment_and_the_version_of_the_model_are_deleted():
-    with an_mlflow(FOUND) as (url, asked):
+    with an_mlflow(FOUND) as (url, requests):
         MlflowRuns().forget(url, "mnist-p1", TRAINED)
 
-    assert asked == [
+    assert requests == [
         ("DELETE", "model-versions/delete", {"name": "m", "version": "1"}),
         ("POST", "experiments/delete", {"experiment_id": "7"}),
     ]
@@ -60,10 +62,10 @@ def test_the_experiment_and_the_version_of_the_model_are_deleted():
 
 @pytest.mark.parametrize("experiment", [None, GONE])
 def test_what_is_gone_already_is_fine(experiment):
-    with an_mlflow(experiment) as (url, asked):
+    with an_mlflow(experiment) as (url, requests):
         MlflowRuns().forget(url, "mnist-p1", None)
 
-    assert asked == []
+    assert requests == []
 
 
 def test_a_server_that_is_away_is_said_to_be():

@@ -177,7 +177,7 @@ def test_a_token_that_is_no_longer_accepted_is_replaced_and_the_call_repeated(re
     assert list(root.oakestra.states(APP)) == ["svc1"]
 
 
-def test_tokens_that_are_never_accepted_are_no_endless_loop():
+def test_tokens_that_are_never_accepted_do_not_cause_an_endless_loop():
     refusal = Reply({"message": "Missing authentication token"}, 401)
     root = Scripted({APPLICATIONS: LISTED, SERVICES: refusal})
 

@@ -43,12 +43,12 @@ def test_the_data_server_of_a_node_has_the_usual_port_unless_its_cluster_says_mo
     ]
     root = Scripted({CLUSTERS: Reply([current()]), WORKERS: Reply(workers)})
 
-    found = [node.data_address for node in root.oakestra.nodes()]
+    addresses = [node.data_address for node in root.oakestra.nodes()]
 
-    assert found == ["192.0.2.1:11027", "192.0.2.1:11037", ""]
+    assert addresses == ["192.0.2.1:11027", "192.0.2.1:11037", ""]
 
 
-def test_no_active_cluster_is_no_node():
+def test_without_an_active_cluster_there_are_no_nodes():
     assert Scripted({CLUSTERS: Reply([])}).oakestra.nodes() == ()
 
 
@@ -83,7 +83,7 @@ def test_at_a_current_root_a_silent_cluster_is_left_out_where_another_one_talks(
     assert [node.name for node in root.oakestra.nodes()] == ["w1"]
 
 
-def test_what_a_cluster_says_that_nobody_understands_is_no_list():
+def test_an_answer_of_a_cluster_that_is_not_a_list_is_ignored():
     root = Scripted({CLUSTERS: Reply([a_cluster()]), WORKERS: Reply(json.loads('{"a": 1}'))})
 
     assert [node.name for node in root.oakestra.nodes()] == [""]

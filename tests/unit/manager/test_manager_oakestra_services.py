@@ -23,7 +23,7 @@ from support.scripted_root import (
     with_services,
 )
 
-# Creating and deploying: 200 is no promise.
+# Creating and deploying: 200 does not promise anything.
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_id_of_a_service_that_is_not_there_is_no_success():
         root.oakestra.deploy(a_deployment())
 
 
-def test_a_deployment_that_did_nothing_is_no_success():
+def test_a_deployment_that_did_nothing_is_not_a_success():
     root = with_services(**{CREATE: CREATED, START: OK, SERVICE: twice(a_service())})
 
     with pytest.raises(OrchestratorUnavailableError, match="did not deploy"):

@@ -24,7 +24,7 @@ ONE_AT_ONCE = Limits(running_projects=1)
 
 
 def finish(core, project_id):
-    """Let the actors of a project do their work."""
+    """Report the work of a project's actors as done."""
     builder = core.until_running(project_id, Role.BUILDER)[0]
     core.say(project_id, builder, Kind.ACTORS_BUILT, ACTORS_BUILT)
     aggregator = core.until_running(project_id, Role.AGGREGATOR)[0]
@@ -125,13 +125,13 @@ def test_who_waits_can_be_cancelled_and_lets_the_next_one_by():
 
 
 def spoil(core, project_id):
-    """Let what is stored of a project be unreadable from now on."""
+    """Make the document of a project unreadable from now on."""
     get = core.adapters.projects.get
 
-    def get_or_raise(one):
-        if one == project_id:
-            raise UnreadableRecordError(f"{one} cannot be read")
-        return get(one)
+    def get_or_raise(subject_id):
+        if subject_id == project_id:
+            raise UnreadableRecordError(f"{subject_id} cannot be read")
+        return get(subject_id)
 
     core.adapters.projects.get = get_or_raise
 
@@ -188,7 +188,7 @@ def test_fifty_projects_at_once_all_end():
 
 
 def states_of(core):
-    found = {}
+    states = {}
     for application in core.orchestrator.applications:
-        found.update(core.orchestrator.states(application))
-    return found
+        states.update(core.orchestrator.states(application))
+    return states

@@ -1,4 +1,4 @@
-"""Builders, aggregators and model servers that die or fall silent are deployed anew, boundedly."""
+"""Builders, aggregators and model servers that die or fall silent are redeployed, a few times."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -54,14 +54,14 @@ def until_deployed(core, name, times):
     """Wait until the service was deployed so often, and is on record as deployed."""
 
     def is_there():
-        names = [one.name for one in core.orchestrator.deployed]
+        names = [deployment.name for deployment in core.orchestrator.deployed]
         project = next(p for p in core.adapters.projects.list(None, None, 0, 9)[0])
         return names.count(name) == times and project.service(name).job_id
 
     until(is_there, what=f"{name} is deployed {times} times")
 
 
-def test_a_builder_that_is_killed_is_deployed_anew_and_the_project_goes_on(core):
+def test_a_builder_that_is_killed_is_redeployed_and_the_project_goes_on(core):
     project_id = core.submit()
     builder = core.until_running(project_id, Role.BUILDER)[0]
 
@@ -83,18 +83,18 @@ def test_an_aggregator_that_is_killed_comes_back_under_its_name_and_address(core
     until_deployed(core, aggregator, 2)
     assert core.orchestrator.running()[aggregator] == before
     assert set(learners) <= set(core.orchestrator.running())
-    assert [one.name for one in core.orchestrator.deployed].count(learners[0]) == 1
+    assert [deployment.name for deployment in core.orchestrator.deployed].count(learners[0]) == 1
     core.say(project_id, aggregator, Kind.TRAINED, TRAINED)
     core.until_stage(project_id, Stage.COMPLETED)
 
 
-def test_it_is_deployed_anew_a_few_times_and_then_fails_the_project_with_that_cause(core):
+def test_it_is_redeployed_a_few_times_and_then_fails_the_project_with_that_cause(core):
     project_id, aggregator, _ = core.reach_training()
 
     core.orchestrator.destine(aggregator, **KILLED, logs="allocating\nKilled\n")
 
     error = core.until_stage(project_id, Stage.FAILED).error
-    names = [one.name for one in core.orchestrator.deployed]
+    names = [deployment.name for deployment in core.orchestrator.deployed]
     assert names.count(aggregator) == 1 + MAX_REPLACEMENTS
     assert (error.role, error.instance, error.stage) == (Role.AGGREGATOR, aggregator, "training")
     assert "exit code 137" in error.reason
@@ -129,7 +129,7 @@ def test_a_word_of_a_loss_that_comes_twice_counts_once(core):
     assert core.project(project_id).service(aggregator).redeployed == 1
 
 
-def test_what_it_says_of_its_own_fault_is_no_reason_to_try_again(core):
+def test_a_failure_that_it_reports_itself_is_not_tried_again(core):
     project_id, aggregator, _ = core.reach_training()
 
     core.say(project_id, aggregator, Kind.FAILED, a_failure("no model", ExitCode.MODEL_UNUSABLE))
@@ -137,7 +137,7 @@ def test_what_it_says_of_its_own_fault_is_no_reason_to_try_again(core):
     assert core.until_stage(project_id, Stage.FAILED).error.reason == "no model"
 
 
-def test_a_silent_aggregator_is_deployed_anew_after_three_misses(core):
+def test_a_silent_aggregator_is_redeployed_after_three_misses(core):
     project_id, aggregator, _ = core.reach_training()
     core.say(project_id, aggregator, Kind.HEARTBEAT, BEAT)
 
@@ -217,7 +217,7 @@ def test_nobody_is_silent_while_the_broker_is_away(core):
     assert core.project(project_id).service(aggregator).redeployed == 0
 
 
-def test_late_words_of_the_one_before_are_no_sign_that_the_next_has_begun():
+def test_late_messages_of_a_predecessor_do_not_show_that_its_successor_has_begun():
     service = Service(
         Role.AGGREGATOR,
         "aggregator",
@@ -230,7 +230,7 @@ def test_late_words_of_the_one_before_are_no_sign_that_the_next_has_begun():
     assert silence(service, RUNNING, Limits(starting_seconds=90), NOW, later) is None
 
 
-def test_what_the_orchestrator_said_before_a_deployment_is_no_word_on_it():
+def test_states_from_before_a_deployment_are_not_applied_to_it():
     core = Core()
     with core.working():
         project_id, aggregator, _ = core.reach_training()
@@ -242,7 +242,11 @@ def test_what_the_orchestrator_said_before_a_deployment_is_no_word_on_it():
         record = core.adapters.projects.get(project_id)
         deployed = replace(late, deployed_at=core.clock() - timedelta(seconds=10))
         core.adapters.projects.save(replace(record, subject=before.with_service(deployed)))
-        return {one.instance: RUNNING for one in before.services if one.instance != aggregator}
+        return {
+            service.instance: RUNNING
+            for service in before.services
+            if service.instance != aggregator
+        }
 
     core.orchestrator.states = say_late
     a_watch_of(core).look()

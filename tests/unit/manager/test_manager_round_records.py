@@ -1,4 +1,4 @@
-"""What stays of a long training with its project is bounded, and still tells its course."""
+"""The rounds that a project keeps of a long training are bounded, and still show its course."""
 
 import json
 from itertools import pairwise

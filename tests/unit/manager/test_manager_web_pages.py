@@ -1,4 +1,4 @@
-"""What stands on the pages, and what holds for all of them."""
+"""The contents of the pages, and the rules for all of them."""
 
 import re
 from dataclasses import replace
@@ -100,7 +100,7 @@ def test_the_list_is_searched_and_filtered(client):
     assert PROJECT.id not in get(client, "/projects?stage=training").text
 
 
-def test_a_part_of_the_list_is_no_page(client):
+def test_a_part_of_the_list_is_not_a_whole_page(client):
     part = get(client, "/projects", **{"HX-Request": "true"}).text
 
     assert ("<html" in part, PROJECT.id in part) == (False, True)

@@ -28,7 +28,7 @@ def broken():
     raise ValueError("a bug")
 
 
-def test_a_database_that_starts_late_is_waited_for_aloud(caplog):
+def test_a_worker_waits_with_a_warning_for_a_database_that_starts_late(caplog):
     late = Late()
 
     with caplog.at_level(logging.WARNING):

@@ -31,34 +31,34 @@ async def broken(_scope, _receive, _send):
 
 
 @pytest.fixture
-def told():
+def requests():
     return []
 
 
-def watched(application, told):
+def watched(application, requests):
     return Watched(
-        application, lambda scope, status, _seconds: told.append((scope["path"], status))
+        application, lambda scope, status, _seconds: requests.append((scope["path"], status))
     )
 
 
-def test_the_answer_passes_unchanged(told):
-    assert ask(watched(teapot, told)) == ask(teapot)
+def test_the_answer_passes_unchanged(requests):
+    assert ask(watched(teapot, requests)) == ask(teapot)
 
 
-def test_the_status_is_told(told):
-    ask(watched(teapot, told))
+def test_the_status_is_reported(requests):
+    ask(watched(teapot, requests))
 
-    assert told == [("/", 418)]
+    assert requests == [("/", 418)]
 
 
-def test_an_application_that_raises_is_told_as_an_error(told):
+def test_an_application_that_raises_is_reported_as_an_error(requests):
     with pytest.raises(RuntimeError, match="broken"):
-        ask(watched(broken, told))
+        ask(watched(broken, requests))
 
-    assert told == [("/", 500)]
+    assert requests == [("/", 500)]
 
 
-def test_what_is_no_request_is_not_told(told):
-    ask(watched(teapot, told), kind="lifespan")
+def test_only_requests_are_reported(requests):
+    ask(watched(teapot, requests), kind="lifespan")
 
-    assert told == []
+    assert requests == []

@@ -59,13 +59,13 @@ def problems_of(**variables):
 
 
 def test_all_wrong_settings_are_named_together():
-    told = problems_of(
+    problems = problems_of(
         COUNT="many", SWITCH="maybe", LEVEL="LOUD", STRATEGY="{", SECONDS="soon", MB="-1"
     )
 
-    assert told.count(";") == 6
+    assert problems.count(";") == 6
     names = ("NAME", "COUNT", "SWITCH", "LEVEL", "STRATEGY", "SECONDS", "MB")
-    assert all(name in told for name in names)
+    assert all(name in problems for name in names)
 
 
 def test_what_is_given_is_typed():
@@ -125,7 +125,7 @@ def test_a_secret_is_not_printed():
 
 
 def test_what_is_documented_has_kind_and_default():
-    settings = {one.name: one for one in documented(Everything)}
+    settings = {setting.name: setting for setting in documented(Everything)}
 
     assert settings["NAME"].default is REQUIRED
     assert (settings["LEVEL"].kind, settings["LEVEL"].default) == ("low or high", "low")

@@ -1,4 +1,4 @@
-"""What a line of a log looks like, on a terminal and elsewhere."""
+"""The format of a log's lines, on a terminal and elsewhere."""
 
 import io
 import json
@@ -99,12 +99,12 @@ def test_a_line_that_is_being_kept_just_then_is_forgotten_too():
             return "a patient's name"
 
     with ThreadPoolExecutor(2) as threads:
-        kept = threads.submit(last.handle, logging.makeLogRecord({"msg": Slow()}))
+        stored = threads.submit(last.handle, logging.makeLogRecord({"msg": Slow()}))
         began.wait(300)
         forgotten = threads.submit(last.keep_nothing)
         wait([forgotten], timeout=0.2)
         may_end.set()
-        wait([kept, forgotten], timeout=120)
+        wait([stored, forgotten], timeout=120)
 
     assert last.lines() == ()
 

@@ -48,7 +48,7 @@ def test_it_is_in_one_state_until_it_is_closed(change, life, up, down):
     line.is_now(CLOSED)
 
 
-def test_the_first_connection_is_no_reconnect(change):
+def test_the_first_connection_does_not_count_as_a_reconnect(change):
     line = MqttLine()
 
     for state in (DOWN, UP, DOWN, UP, DOWN, UP, CLOSED):

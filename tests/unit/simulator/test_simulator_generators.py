@@ -29,9 +29,9 @@ def test_learners_that_take_turns_draw_as_if_each_were_alone():
     both = [Generators(seeded(number)) for number in (1, 2)]
     turns = [[], []]
     for _ in range(3):
-        for own, found in zip(both, turns, strict=True):
+        for own, numbers in zip(both, turns, strict=True):
             with own.in_use():
-                found.append(drawn())
+                numbers.append(drawn())
 
     assert turns == alone
 

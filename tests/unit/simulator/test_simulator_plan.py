@@ -1,4 +1,4 @@
-"""What a plan has to say."""
+"""Valid and refused plans."""
 
 import json
 
@@ -30,7 +30,7 @@ def test_each_file_is_a_learner_in_their_order(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "problem"),
     [
         ({"clusters": 3}, "cannot be spread evenly over 3 clusters"),
         ({"files": 0}, "there are no data"),
@@ -38,8 +38,8 @@ def test_each_file_is_a_learner_in_their_order(tmp_path):
         ({"processes": "many"}, "is not a valid plan"),
     ],
 )
-def test_a_plan_that_cannot_be_is_refused(tmp_path, changes, told):
-    with pytest.raises(UnusablePlanError, match=told):
+def test_a_plan_that_cannot_be_is_refused(tmp_path, changes, problem):
+    with pytest.raises(UnusablePlanError, match=problem):
         Plan.read(written(tmp_path, **changes))
 
 

@@ -1,4 +1,4 @@
-"""What actors say of a project: what counts, when, and how often."""
+"""The messages of actors about a project: which count, when, and how often."""
 
 from dataclasses import replace
 
@@ -41,24 +41,24 @@ def test_a_heartbeat_is_a_sign_of_life():
     project, _ = walked(a_project(), PLACED)
     builder = project.present(Role.BUILDER)[0].instance
 
-    told = with_message(project, an_event(project, builder, Kind.STARTED), NOW, True)
+    updated = with_message(project, an_event(project, builder, Kind.STARTED), NOW, True)
 
-    assert told.service(builder).last_heartbeat == NOW
-    assert told.service(builder).starts == 1
+    assert updated.service(builder).last_heartbeat == NOW
+    assert updated.service(builder).starts == 1
 
 
-def test_a_round_that_is_told_after_the_result_still_counts():
+def test_a_round_that_is_reported_after_the_result_still_counts():
     training, _ = walked(a_project(), PLACED, ACTORS_BUILT)
     aggregator = training.present(Role.AGGREGATOR)[0].instance
     event = an_event(training, aggregator, Kind.ROUND_COMPLETED, a_round(3))
     later, _ = walked(training, TRAINED)
 
-    told = with_message(later, event, NOW, True)
+    updated = with_message(later, event, NOW, True)
 
-    assert (told.rounds, told.progress) == ((a_round(3),), None)
+    assert (updated.rounds, updated.progress) == ((a_round(3),), None)
 
 
-def test_a_round_that_is_told_again_fills_a_gap_and_replaces_nothing():
+def test_a_round_that_is_reported_again_fills_a_gap_and_replaces_nothing():
     training, _ = walked(a_project(), PLACED, ACTORS_BUILT)
     aggregator = training.present(Role.AGGREGATOR)[0].instance
     events = [an_event(training, aggregator, Kind.ROUND_COMPLETED, a_round(n)) for n in (1, 2, 3)]
@@ -68,9 +68,9 @@ def test_a_round_that_is_told_again_fills_a_gap_and_replaces_nothing():
         trained, an_event(training, aggregator, Kind.ROUND_COMPLETED, better), NOW, True
     )
 
-    told = resumed
+    updated = resumed
     for event in events:
-        told = with_message(told, event, NOW, False)
+        updated = with_message(updated, event, NOW, False)
 
-    assert told.rounds == (a_round(1), better, a_round(3))
-    assert told.progress == resumed.progress
+    assert updated.rounds == (a_round(1), better, a_round(3))
+    assert updated.progress == resumed.progress
