@@ -21,7 +21,7 @@ NAME: Final = "flops_coverage.pth"
 
 
 def configuration() -> str:
-    """Return what coverage.py is told; processes that are asked to end write what they have."""
+    """Return coverage.py's settings; processes that are asked to end write their data."""
     sources = "\n    ".join(str(path) for path in sorted(ROOT.glob("s*/*/src")))
     return f"""\
 [run]
@@ -48,7 +48,7 @@ def site_folders() -> list[Path]:
 
 @contextmanager
 def measured_everywhere() -> Iterator[None]:
-    """Have every Python of the environments that are there measured."""
+    """Measure every Python of the existing environments."""
     own = Path(coverage.__file__).parents[1]
     # At the end of its path: nothing else of the developers' environment is found first.
     line = (

@@ -1,4 +1,4 @@
-"""How long a cycle of hierarchical mode takes, beside as many rounds of classic mode.
+"""The time of a cycle of hierarchical mode, beside as many rounds of classic mode.
 
 Every aggregator and learner is a process of its own on loopback, with the real grid, strategy and
 cluster code; there is no broker and no MLflow. Training is trivial, so that what is measured is

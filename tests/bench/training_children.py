@@ -70,14 +70,14 @@ class TrackedWatch(MemoryWatch):
     tracking: MlflowTracking | None = None
 
     def round_completed(self, completed: Any) -> None:
-        """Do both."""
+        """Remember the round, and write it to MLflow."""
         super().round_completed(completed)
         if self.tracking:
             self.tracking.record_round(completed)
 
 
 def lead_untracked(port: int, learners: int, rounds: int, floats: int) -> Led:
-    """Lead a training that nobody writes down."""
+    """Lead a training without MLflow."""
     return _lead(port, learners, rounds, floats, None)
 
 
@@ -264,7 +264,7 @@ LEARNERS = {"ours": learn_ours, "untracked": learn_ours, "legacy": learn_legacy,
 
 
 def main() -> None:
-    """Be one of them; a leader prints what it measured."""
+    """Run a leader or a learner; a leader prints its measurements."""
     parser = argparse.ArgumentParser()
     parser.add_argument("role", choices=["lead", "learn"])
     parser.add_argument("kind", choices=list(LEADERS))

@@ -8,7 +8,7 @@ from support.browsing import violations
 pytestmark = pytest.mark.browser
 
 
-def test_mistakes_are_told_at_their_field_while_one_types(page):
+def test_mistakes_are_shown_at_their_field_during_typing(page):
     page.goto("/projects/new")
     page.get_by_label("Rounds").fill("many")
 

@@ -63,7 +63,7 @@ class Blow:
         return cls(victim, number, round(draw.uniform(0, within), 1))
 
     def strike(self, world, project_id):
-        """Do it when the moment has come; say whether there was somebody to strike."""
+        """Send the signal when the moment has come; return whether a process was struck."""
         if self.victim in ACTORS:
             until(
                 lambda: is_over(world, project_id) or actors(self.victim, project_id),
@@ -87,7 +87,7 @@ class Blow:
 
 
 def kill_and_start(world, name, number=signal.SIGKILL):
-    """Do what happens to a child of the suite, and what its operator's supervisor does then."""
+    """Kill a child of the suite, and start it again as its operator's supervisor would."""
     child = next(child for child in world.suite.children if child.name == name)
     os.kill(child.pid, number)
     until(lambda: child.exit_code() is not None, 10, f"{name} is dead")
@@ -110,7 +110,7 @@ def pass_seconds(seconds):
     until(lambda: time.monotonic() >= end, 2 * seconds + 5, "the moment has come")
 
 
-def told(line):
+def log(line):
     sys.stderr.write(f"\n{line}\n")
 
 
@@ -121,7 +121,7 @@ def test_a_disturbed_project_keeps_the_promise(world, repository, undisturbed, r
     mode = draw.choice(("classic", "classic", "hierarchical"))
     reference, usual_seconds = undisturbed(mode)
     blow = Blow.drawn(draw, usual_seconds)
-    told(f"SEED={SEED} run {run}: {mode}, {blow}")
+    log(f"SEED={SEED} run {run}: {mode}, {blow}")
     sla = a_project_sla(repository, training_configuration=TRAININGS[mode], learners=2)
     submitted = time.monotonic()
     project_id = world.client.submit_project(sla)
@@ -130,7 +130,7 @@ def test_a_disturbed_project_keeps_the_promise(world, repository, undisturbed, r
 
     project = finish(world, project_id)
     seconds = time.monotonic() - submitted
-    told(f"struck: {struck}; {project.stage} after {seconds:.0f} s; {project.failure}")
+    log(f"struck: {struck}; {project.stage} after {seconds:.0f} s; {project.failure}")
     if project.stage is Stage.FAILED:
         assert project.failure.reason
     else:
@@ -159,7 +159,7 @@ def test_a_broker_that_dies_among_the_rounds_costs_none_of_them(world, repositor
     kill_and_start(world, "broker")
 
     project = finish(world, project_id)
-    told(f"SEED={SEED} broker dead {moment} s after the first round: {project.stage}")
+    log(f"SEED={SEED} broker dead {moment} s after the first round: {project.stage}")
     assert project.stage is Stage.COMPLETED
     assert [round_.round for round_ in with_rounds(world, project_id, 6).rounds] == [
         1,
@@ -198,7 +198,7 @@ def test_a_project_that_is_cancelled_at_any_moment_leaves_nothing(
         f"nothing is left of what was cancelled after {moment} s",
     )
     seconds = time.monotonic() - cancelled
-    told(f"SEED={SEED} cancelled after {moment} s, frozen: {len(frozen)}; gone in {seconds:.1f} s")
+    log(f"SEED={SEED} cancelled after {moment} s, frozen: {len(frozen)}; gone in {seconds:.1f} s")
     if world.client.project(project_id).stage is not Stage.CANCELLED:
         assert world.client.project(project_id).stage is Stage.COMPLETED
         return

@@ -77,7 +77,7 @@ def test_fifty_projects_at_once_all_end(small_world, repository):
     ended = [client.project(item) for item in ids]
     assert [item.failure for item in ended if item.stage is not Stage.COMPLETED] == []
     assert any("position" in position.lower() for position in positions), (
-        "who waits is told its position"
+        "waiting projects have a position"
     )
     assert usage.megabytes["manager-worker"] < MANAGER_MB
     assert usage.megabytes["manager-api"] < MANAGER_MB

@@ -69,7 +69,7 @@ def test_deleting_an_unknown_application_is_not_implemented(root: Root):
     assert refused(root.ask("DELETE", f"/api/application/{UNKNOWN}"), 501)
 
 
-def test_a_new_service_is_told_by_its_id(root: Root):
+def test_a_new_service_is_answered_with_its_id(root: Root):
     created = root.create_services(root.create_application(), root.a_service()).json()
 
     assert created["failed_services"] == []
@@ -145,7 +145,7 @@ def test_the_same_name_again_is_the_same_service(root: Root):
     assert root.service(first)["memory"] == 30
 
 
-def test_of_several_services_the_last_id_is_told(root: Root):
+def test_of_several_services_the_last_id_is_returned(root: Root):
     services = (root.a_service("one"), root.a_service("two"))
 
     created = root.create_services(root.create_application(), *services).json()

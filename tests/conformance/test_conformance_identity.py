@@ -46,13 +46,13 @@ def test_an_access_token_refreshes_nothing(root: Root):
     assert (answer.status_code, list(answer.json())) == (422, ["msg"])
 
 
-def test_the_permission_endpoint_tells_ones_own_roles(root: Root):
+def test_the_permission_endpoint_returns_ones_own_roles(root: Root):
     answer = root.ask("GET", f"/api/permission/{root.place.user}")
 
     assert answer.json() == {"roles": claims_of(root.tokens["token"])["roles"]}
 
 
-def test_the_permission_endpoint_tells_nothing_of_others(root: Root):
+def test_the_permission_endpoint_returns_nothing_about_others(root: Root):
     answer = root.ask("GET", "/api/permission/nobody")
 
     assert (answer.status_code, list(answer.json())) == (403, ["message"])

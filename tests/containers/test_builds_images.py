@@ -283,7 +283,7 @@ def test_a_push_that_breaks_is_reported_and_the_next_project_builds_again(
     assert not builder.actors(repository)[0].reused
 
 
-def test_a_registry_that_refuses_is_told_without_the_password(builder, repository):
+def test_a_registry_that_refuses_is_reported_without_the_password(builder, repository):
     with pytest.raises(ImageStoreError) as caught:
         builder.actors(repository, FLOPS_IMAGE_REGISTRY_PASSWORD="a-wrong-one")
 

@@ -66,14 +66,14 @@ def test_nodes_whose_columns_disagree_are_named_before_anything_is_built(
     flops("data", "push", readings, "--tag", "oven")
     flops("data", "push", other, "--tag", "oven", "--server", world.suite.network.data_server(2))
 
-    def told():
+    def problems():
         code, findings = flops("project", "check", sla)
         return code, " ".join(finding["message"] for finding in findings if not finding["is_ok"])
 
     try:
         # What the second node holds is announced within seconds.
-        until(lambda: "do not fit together" in told()[1], 60, "the check tells of both nodes")
-        code, message = told()
+        until(lambda: "do not fit together" in problems()[1], 60, "the check names both nodes")
+        code, message = problems()
         _, answer = flops("project", "start", sla)
         project = world.finished(answer["project_id"])
     finally:

@@ -41,7 +41,7 @@ def demo(tmp_path):
 
 
 def processes_in(folder):
-    """Return the processes that were told to keep their temporary files in ``folder``."""
+    """Return the processes whose temporary files are in ``folder``."""
     command_lines = []
     for process in psutil.process_iter():
         try:

@@ -23,7 +23,7 @@ def with_dependencies(*pins):
 
 @dataclass(frozen=True)
 class Case:
-    """How the base case is broken, and what the answer must say."""
+    """A broken variant of the base case, and the expected error."""
 
     role: str
     reason: str

@@ -32,7 +32,7 @@ def test_every_cycle_and_every_round_of_each_cluster_is_in_the_project(project):
     ]
 
 
-def test_the_best_models_cycle_is_told(project):
+def test_the_best_models_cycle_is_reported(project):
     assert project.document["best_cycle"] == project.document["trained"]["best_round"]
 
 

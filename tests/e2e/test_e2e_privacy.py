@@ -44,7 +44,7 @@ def test_it_ends_well_when_the_budget_is_spent(project):
     assert any("privacy budget is spent" in notice for notice in project.document["notices"])
 
 
-def test_every_cycle_tells_what_was_spent(project):
+def test_every_cycle_reports_what_was_spent(project):
     spent = [round_.epsilon for round_ in project.rounds]
 
     assert spent == pytest.approx([epsilon_after(2, PRIVATE), epsilon_after(3, PRIVATE)])

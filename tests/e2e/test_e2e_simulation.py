@@ -92,7 +92,7 @@ def test_compressed_updates_learn_the_demos_digits_as_well(folder):
     assert best["int8"] == pytest.approx(best["none"], abs=0.01)
 
 
-def test_what_cannot_be_is_told_in_a_sentence(folder):
+def test_an_impossible_simulation_is_refused_in_a_sentence(folder):
     ended = simulate(folder, "--learners", "5", "--clusters", "2")
 
     assert ended.returncode != 0

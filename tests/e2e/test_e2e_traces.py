@@ -77,7 +77,7 @@ def test_everybody_who_took_part_is_in_the_trace(collector, trace):
     ],
     ids=lambda item: item if isinstance(item, str) else "",
 )
-def test_a_service_tells_its_part(collector, trace, service, names):
+def test_a_service_sends_its_spans(collector, trace, service, names):
     assert collector.names(service, trace) >= names
 
 

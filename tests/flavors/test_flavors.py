@@ -62,7 +62,7 @@ def test_the_project_is_trained_and_served(flavored):
     assert (flavored.project.stage, flavored.project.failure) == (Stage.COMPLETED, None)
 
 
-def test_every_round_is_told_and_learning_happens(flavored):
+def test_every_round_is_reported_and_learning_happens(flavored):
     rounds = flavored.project.rounds
 
     assert [round_.round for round_ in rounds] == [1, 2, 3]

@@ -113,7 +113,7 @@ def test_it_is_the_whole_suite_of_compose():
 
 
 @pytest.mark.parametrize("name", OF_COMPOSE)
-def test_a_part_is_told_the_same_as_in_compose(name):
+def test_a_part_gets_the_same_environment_as_in_compose(name):
     expected = {
         key: as_in_the_addon(value)
         for key, value in COMPOSE[name]["environment"].items()
@@ -182,7 +182,7 @@ def test_values_are_filled_in(fill):
     }
 
 
-def test_everything_that_lacks_is_told_at_once(fill):
+def test_everything_that_is_missing_is_named_at_once(fill):
     with pytest.raises(fill.MissingValuesError, match="A, B"):
         fill.filled(["${B}", {"x": "${A}"}], {})
 

@@ -39,7 +39,7 @@ dynamic_filters = true
 
 @dataclass(frozen=True)
 class Broker:
-    """Where the broker listens, and how to log in."""
+    """The address and the credentials of a broker."""
 
     port: int
 

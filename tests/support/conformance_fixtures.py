@@ -41,7 +41,7 @@ def visit(place: Place) -> Iterator[Root]:
 
 @pytest.fixture
 def root(visit: Root) -> Iterator[Root]:
-    """Take back what the test made."""
+    """Remove everything that the test created."""
     try:
         yield visit
     finally:

@@ -31,7 +31,7 @@ CHATTY = ["sh", "-c", "i=0; while [ $i -lt 400 ]; do echo line $i; i=$((i+1)); d
 
 @dataclass(frozen=True)
 class Place:
-    """Where a root is, who may use it, and what runs there."""
+    """The address of a root, its user, and the image that runs there."""
 
     url: str
     user: str

@@ -1,4 +1,4 @@
-"""How much a metric has changed: its value belongs to the process, which runs many tests."""
+"""The change of a metric: its value belongs to the process, which runs many tests."""
 
 from prometheus_client import REGISTRY, CollectorRegistry
 

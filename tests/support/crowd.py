@@ -66,7 +66,7 @@ def forget_peak() -> int:
 
 
 def learn(port: int, learners: int) -> None:
-    """Be all of the learners: each gives back what it gets, which is copied nowhere."""
+    """Run all of the learners: each returns the arrays that it gets, which are copied nowhere."""
     take_identity()
     with ThreadPoolExecutor(learners) as threads:
         for number in range(learners):

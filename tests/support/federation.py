@@ -138,7 +138,7 @@ class MemoryWatch:
 
 @dataclass
 class MemoryRuns:
-    """A run in MLflow whose parent is known as soon as it is told."""
+    """A run in MLflow that knows its parent as soon as that is set."""
 
     own: str = ""
     parents: list[str] = field(default_factory=list)

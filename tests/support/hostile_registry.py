@@ -1,4 +1,4 @@
-"""A registry that answers as it is told to, to see what its callers make of that."""
+"""A registry with scripted answers, to see how its callers react to them."""
 
 import threading
 from collections.abc import Iterator

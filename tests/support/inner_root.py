@@ -16,7 +16,7 @@ from support.waiting import until
 
 
 class InnerRoot:
-    """Where it listens, as ``support.local_oakestra.World`` says it."""
+    """The address, in the form of ``support.local_oakestra.World``."""
 
     def __init__(self, network: str) -> None:
         self.network = network

@@ -199,7 +199,7 @@ class Cast:
 
 
 class Story:
-    """One project from submission to its end, told by managers that may be killed."""
+    """One project from submission to its end, under managers that may be killed."""
 
     rhythm = AT_ONCE
 

@@ -44,7 +44,7 @@ class Oak:
         self._home = home
 
     def set_up(self, address: str) -> None:
-        """Do what its manual asks of every user; both of its ports are at this one address."""
+        """Set it up as its manual asks of every user; both of its ports are at this one address."""
         self("c", "local-machine-purpose", "--purpose", "addon_support")
         self("c", "key-vars", "configure", "system_manager_ip", "--value", address)
 

@@ -95,7 +95,7 @@ class ScriptedRoot(BaseAdapter):
         return response
 
     def close(self):
-        """Nothing is open."""
+        """Do nothing, as nothing is open."""
 
 
 class Scripted:

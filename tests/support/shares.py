@@ -1,4 +1,4 @@
-"""How the workers of a run share its tests out: a file each, those that take long first."""
+"""The distribution of tests over the workers of a run: whole files, the longest first."""
 
 from typing import Final
 

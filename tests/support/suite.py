@@ -37,7 +37,7 @@ def installed_places() -> Places:
 
 @dataclass(frozen=True)
 class SharedSuite:
-    """How to reach a suite that another process started."""
+    """The addresses of a suite that another process started."""
 
     network: Network
     secrets: Secrets
@@ -59,13 +59,13 @@ class World:
     def provide(
         self, tag: str, *, split: str = "train", partitions: int = 1, nodes: int = 1
     ) -> None:
-        """Have mock data provided under ``tag`` on some of the nodes, and wait for it."""
+        """Provide mock data under ``tag`` on some of the nodes, and wait for it."""
         self.provided(self.start_providing(tag, split=split, partitions=partitions, nodes=nodes))
 
     def start_providing(
         self, tag: str, *, split: str = "train", partitions: int = 1, nodes: int = 1
     ) -> str:
-        """Have mock data provided under ``tag`` on some of the nodes; return the mock's id."""
+        """Start providing mock data under ``tag`` on some of the nodes; return the mock's id."""
         configuration = {
             "dataset_name": "mnist",
             "source": "builtin:mnist5k",

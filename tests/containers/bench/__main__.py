@@ -7,7 +7,7 @@ from containers.bench.shell import say
 
 
 def main() -> None:
-    """Do one of the three."""
+    """Start the bench, build its images, or remove it."""
     parser = argparse.ArgumentParser(prog="python -m containers.bench", description=__doc__)
     parser.add_argument("what", choices=("up", "images", "down"))
     what = parser.parse_args().what

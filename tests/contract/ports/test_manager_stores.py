@@ -77,7 +77,7 @@ class ProjectStoreContract:
         saved = store.get("p1")
         assert saved == Record(a_project("p1", commit="c0ffee"), record.version + 1, todo)
 
-    def test_the_unfinished_are_told_in_brief(self, store):
+    def test_unfinished_projects_are_listed_in_brief(self, store):
         going, over = a_project("p1"), a_project("p2", stage=Stage.FAILED)
         for project in (going, over, a_project("p3", is_deleted=True)):
             store.add(Record(project))

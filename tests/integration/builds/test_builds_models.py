@@ -150,7 +150,7 @@ def test_a_model_that_cannot_be_loaded_is_a_failure_with_its_code(broker, events
     with running(argv, environment, broker, tmp_path) as (process, _, project_id):
         assert process.wait(300) == ExitCode.MODEL_UNUSABLE
 
-        until(lambda: Kind.FAILED in kinds_of(events, project_id), what="the failure is told")
+        until(lambda: Kind.FAILED in kinds_of(events, project_id), what="the failure is reported")
 
 
 def test_a_tracking_server_that_is_away_is_reported(builder, built):

@@ -1,4 +1,4 @@
-"""The builder as a process: told by environment, answering over MQTT and by exit code."""
+"""The builder as a process: configured by environment, answering over MQTT and by exit code."""
 
 import os
 import subprocess

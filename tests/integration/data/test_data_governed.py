@@ -1,4 +1,4 @@
-"""Whose the data are, who may use them, how much, how long, and what is written down of it."""
+"""Governed data: their owner, permissions, limits, lifetime, and the audit log."""
 
 import json
 import os

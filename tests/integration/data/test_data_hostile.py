@@ -147,7 +147,7 @@ def test_a_link_is_not_a_fragment_for_any_call(node, server):
 
 
 def test_many_more_senders_than_memory_for_them_all_succeed(tmp_path):
-    """As those in the field send, who know nothing of waiting or trying again."""
+    """Senders in the field neither wait nor try again."""
     with a_data_server(tmp_path / "volume", max_bytes=8 * 10**6) as node:
 
         def send(number):

@@ -64,7 +64,7 @@ def call(world, document=GOOD, **changes):
     return requests.post(url, data=body, timeout=TIMEOUT).status_code
 
 
-def test_a_change_at_the_root_is_told(world, hearing):
+def test_a_change_at_the_root_is_reported(world, hearing):
     client = Client(world)
 
     service = client.run("no such image")

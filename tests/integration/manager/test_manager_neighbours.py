@@ -85,7 +85,7 @@ def test_what_is_said_while_nobody_listens_waits(broker, bus, actor):
     second.close()
 
 
-def test_a_confirmed_result_is_told_to_its_actor_and_taken_off_the_broker(broker, bus, actor):
+def test_a_confirmation_reaches_the_actor_and_the_result_leaves_the_broker(broker, bus, actor):
     orders = []
     actor.subscribe(TOPICS.control, lambda _, data: orders.append(decode(data)))
     event = a_result()
@@ -189,7 +189,7 @@ def test_a_broker_that_is_away_is_said_to_be():
     bus.close()
 
 
-def test_a_data_server_tells_what_it_holds(tmp_path):
+def test_a_data_server_lists_its_data(tmp_path):
     with a_data_server(tmp_path) as world:
         with world.client() as client:
             client.upload("mnist", a_table(30))

@@ -241,11 +241,11 @@ def test_learners_ask_for_what_the_sla_says(tmp_path):
     assert (document["memory"], document["vcpus"], document["storage"]) == (700, 1, 5)
 
 
-def test_a_death_that_the_root_tells_of_is_noticed_long_before_the_next_look(tmp_path):
+def test_a_death_that_the_root_reports_is_noticed_long_before_the_next_look(tmp_path):
     dies = (sys.executable, "-c", "raise SystemExit(3)")
     write_bundle(tmp_path / "images", Bundle("images.test/image-builder:1", dies, {}, "/"))
     with inner_root(tmp_path, {}) as root, Patient(root).working() as manager:
-        until(lambda: manager.adapters.changes.is_heard, what="changes are told")
+        until(lambda: manager.adapters.changes.is_heard, what="it listens to changes")
 
         error = manager.until_stage(manager.submit(), Stage.FAILED).error
 

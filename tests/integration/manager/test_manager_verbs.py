@@ -67,7 +67,7 @@ def core(store_url):
 
 
 def steer(core, project_id, seed, verbs):
-    """Be a client that asks for one thing after the other; refusals are answers, too."""
+    """Ask for one thing after the other, as a client does; refusals are answers, too."""
     draw = random.Random(seed)
     ask = {
         "cancel": core.app.projects.cancel,
@@ -86,7 +86,7 @@ def race(core, project_id, verbs):
     def call(seed):
         try:
             steer(core, project_id, seed, verbs)
-        except Exception as error:  # noqa: BLE001 - told by the test
+        except Exception as error:  # noqa: BLE001 - shown by the test
             errors.append(error)
 
     threads = [threading.Thread(target=call, args=(seed,)) for seed in range(CALLERS)]

@@ -115,7 +115,7 @@ def test_work_that_is_done_and_confirmed_ends_with_zero(settings, manager):
     assert kinds == [Kind.STARTED, Kind.PROGRESS, Kind.MODEL_BUILT]
 
 
-def test_an_expected_failure_tells_its_reason_and_its_exit_code(settings, manager):
+def test_an_expected_failure_reports_its_reason_and_its_exit_code(settings, manager):
     def work(_reporter):
         raise NoCakeError("the cake is gone", hint="bake one", where="oven.py:3")
 

@@ -53,11 +53,11 @@ def test_spans_lie_in_one_another(traced):
     assert spans["inner"].service == "flops-test"
 
 
-def test_a_span_belongs_to_what_it_is_told(traced):
-    with tracing.span("outer"), tracing.span("told", PARENT):
+def test_a_span_belongs_to_the_given_parent(traced):
+    with tracing.span("outer"), tracing.span("inner", PARENT):
         pass
 
-    assert traced()["told"].trace == TRACE
+    assert traced()["inner"].trace == TRACE
 
 
 def test_what_has_nothing_above_belongs_to_the_process(collector):
@@ -152,9 +152,9 @@ import sys
 from flops_runtime import one_shot, tracing
 tracing.start(tracing.TraceSettings(), "test")
 with tracing.of_process("one"), tracing.span("two"), tracing.begin("three"):
-    told = tracing.current()
+    inside = tracing.current()
 assert not [name for name in sys.modules if name.startswith("opentelemetry")]
-assert (told, tracing.begin("four").traceparent) == ("", "")
+assert (inside, tracing.begin("four").traceparent) == ("", "")
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 

@@ -104,7 +104,7 @@ class Simulated:
         }
 
     def ends(self, clusters=0, processes=2, seed=0, **changes):
-        """Simulate; return the exit code and all that was told."""
+        """Simulate; return the exit code and all messages."""
         plan = {
             "sla": self.sla(**changes),
             "data": str(self.folder / "data"),
@@ -184,7 +184,7 @@ def test_privacy_is_as_it_would_be(simulated):
     assert spent == sorted(spent)
 
 
-def test_what_it_costs_is_told_at_the_end(simulated):
+def test_the_costs_are_reported_at_the_end(simulated):
     _, messages = simulated.ends()
 
     done = messages[-1]
@@ -213,7 +213,7 @@ def test_without_any_the_first_reason_is_the_reason(tmp_path):
     assert "these rows are wrong" in messages[-1]["reason"]
 
 
-def test_a_process_that_dies_is_told(tmp_path):
+def test_a_process_that_dies_is_reported(tmp_path):
     dying = Simulated(tmp_path, fit="import os; os._exit(9)").with_learners(2)
 
     code, messages = dying.ends()

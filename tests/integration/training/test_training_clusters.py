@@ -67,7 +67,7 @@ def test_every_process_that_was_not_killed_ends_by_itself_and_well(clustered_wor
     assert clustered_world.codes == [ExitCode.DONE] * 5
 
 
-def test_the_root_tells_its_cycles_with_a_row_for_each_cluster(clustered_world):
+def test_the_root_reports_its_cycles_with_a_row_for_each_cluster(clustered_world):
     cycles = [
         event.payload
         for event in clustered_world.manager.heard(Kind.ROUND_COMPLETED)
@@ -85,7 +85,7 @@ def test_the_root_tells_its_cycles_with_a_row_for_each_cluster(clustered_world):
     ]
 
 
-def test_a_cluster_tells_its_rounds_in_each_cycle(clustered_world):
+def test_a_cluster_reports_its_rounds_in_each_cycle(clustered_world):
     rounds = [(item.cycle, item.round) for item in payloads_of(clustered_world, "cluster1")]
 
     assert rounds == [(cycle, number) for cycle in (1, 2, 3) for number in (1, 2)]
@@ -97,7 +97,7 @@ def test_a_replaced_aggregator_joins_again(clustered_world):
     assert rounds[-2:] == [(3, 1), (3, 2)]
 
 
-def test_clusters_tell_what_was_trained_below_them(clustered_world):
+def test_clusters_report_the_training_below_them(clustered_world):
     (finished,) = payloads_of(clustered_world, "cluster1", Kind.FINISHED)
 
     assert (finished.rounds, finished.samples) == (6, 100)

@@ -293,7 +293,7 @@ def test_a_cluster_whose_parent_stays_away_ends_its_learners_too(tree):
     line.close()
 
 
-def test_an_error_of_a_learner_tells_its_cluster_over_the_wire(tree):
+def test_an_error_of_a_learner_names_its_cluster_over_the_wire(tree):
     root = tree.root()
     cluster = tree.cluster("munich", root.grid.port, return_timeout_seconds=5.0)
     broken = ClientApp()

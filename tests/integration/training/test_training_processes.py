@@ -30,7 +30,7 @@ def test_the_result_names_the_registered_model(trained_world):
     assert trained.accuracy > 0.9
 
 
-def test_every_round_is_told_with_a_row_for_each_learner(trained_world):
+def test_every_round_is_reported_with_a_row_for_each_learner(trained_world):
     rounds = [event.payload for event in trained_world.manager.heard(Kind.ROUND_COMPLETED)]
 
     rows_by_round = [
@@ -40,7 +40,7 @@ def test_every_round_is_told_with_a_row_for_each_learner(trained_world):
     assert rows_by_round == [(1, rows), (2, rows)]
 
 
-def test_learners_tell_what_they_trained(trained_world):
+def test_learners_report_their_training(trained_world):
     finished = [event.payload for event in trained_world.manager.heard(Kind.FINISHED)]
 
     assert [(item.rounds, item.samples) for item in finished] == [(2, 100)] * 2

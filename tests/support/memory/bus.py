@@ -7,7 +7,7 @@ from flops_contracts.events import RESULTS, Event
 
 
 class MemoryEventBus:
-    """A bus within the process: tests say what actors say, and read what they were told.
+    """A bus within the process: tests publish for actors, and read what they were sent.
 
     As a broker with a persistent session it keeps what nobody took yet, besides the results that
     nobody confirmed; ``forget`` makes it one that was killed.
@@ -26,7 +26,7 @@ class MemoryEventBus:
         return self._receive is not None
 
     def say(self, event: Event) -> None:
-        """Be an actor. A result is kept until somebody confirms it."""
+        """Publish as an actor. A result is kept until somebody confirms it."""
         if event.kind in RESULTS:
             self._retained[event.event_id] = event
         self._waiting[event.event_id] = event
@@ -51,7 +51,7 @@ class MemoryEventBus:
         self._retained.pop(event.event_id, None)
 
     def open(self, receive: Callable[[Event], None]) -> None:
-        """Listen."""
+        """Start listening."""
         self._receive = receive
         self._deliver()
         self.ask_again()

@@ -16,11 +16,11 @@ class MemoryStateChanges:
         return self._tell is not None
 
     def hear(self, tell: Callable[[], None]) -> None:
-        """Listen, if it is offered."""
+        """Start listening, if it is offered."""
         self._tell = tell if self._is_offered else None
 
     def happen(self) -> None:
-        """Be the orchestrator."""
+        """Report a change as the orchestrator."""
         if self._tell is not None:
             self._tell()
 

@@ -100,7 +100,7 @@ class MemoryLogFeed:
         self._waiting: list[LogBatch] = []
 
     def say(self, batch: LogBatch) -> None:
-        """Be an actor that logged something."""
+        """Deliver lines as an actor that logged something."""
         if self._receive is None:
             self._waiting.append(batch)
         else:

@@ -32,7 +32,7 @@ class _Running:
 
 @dataclass
 class MemoryOrchestrator:
-    """An orchestrator that runs nothing: whatever is deployed says RUNNING until it is told else.
+    """An orchestrator that runs nothing: what is deployed is RUNNING until a test changes it.
 
     ``failures`` are raised by the next calls, one each; ``fates`` are what services of a name look
     like, however often they are deployed.
@@ -68,17 +68,17 @@ class MemoryOrchestrator:
 
     def nodes(self) -> Sequence[Node]:
         """Return what the test put in."""
-        self._fail_if_told()
+        self._fail_if_requested()
         return self.landscape
 
     def create_application(self, application: ApplicationKey) -> None:
         """Remember it."""
-        self._fail_if_told()
+        self._fail_if_requested()
         self.applications.add(application)
 
     def deploy(self, deployment: Deployment) -> Deployed:
         """Run it, in words."""
-        self._fail_if_told()
+        self._fail_if_requested()
         with self._lock:
             running = self._services.get(deployment.name)
             if running is None:
@@ -101,13 +101,13 @@ class MemoryOrchestrator:
     def undeploy(self, application: ApplicationKey, name: str, job_id: str = "") -> None:
         """Run it no more."""
         del application, job_id
-        self._fail_if_told()
+        self._fail_if_requested()
         with self._lock:
             self._services.pop(name, None)
 
     def states(self, application: ApplicationKey) -> Mapping[str, ServiceState]:
         """Return what the services say."""
-        self._fail_if_told()
+        self._fail_if_requested()
         with self._lock:
             return {
                 name: item.state
@@ -117,13 +117,13 @@ class MemoryOrchestrator:
 
     def remove_application(self, application: ApplicationKey) -> None:
         """Forget it and whatever is in it."""
-        self._fail_if_told()
+        self._fail_if_requested()
         with self._lock:
             self.applications.discard(application)
             for name in list(self.states(application)):
                 del self._services[name]
 
-    def _fail_if_told(self) -> None:
+    def _fail_if_requested(self) -> None:
         with self._lock:
             if self.failures:
                 raise self.failures.pop(0)

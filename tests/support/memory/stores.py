@@ -160,7 +160,7 @@ class MemoryLeases:
             return True
 
     def release(self, name: str, holder: str) -> None:
-        """Give it back."""
+        """Release the lease."""
         with self._lock:
             if self._held.get(name, ("",))[0] == holder:
                 del self._held[name]

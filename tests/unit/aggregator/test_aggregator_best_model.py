@@ -1,4 +1,4 @@
-"""Which round wins."""
+"""The choice of the best round."""
 
 import math
 from functools import reduce

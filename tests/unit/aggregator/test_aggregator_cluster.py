@@ -171,7 +171,7 @@ def test_in_three_levels_each_counts_the_exchanges_of_the_one_above():
     assert {*leaf.runs.parents} == {"run of middle"}
 
 
-def test_what_the_roots_strategy_tells_reaches_every_learner():
+def test_the_configuration_of_the_roots_strategy_reaches_every_learner():
     learner = Learner()
     cluster = MemoryCluster({"a": learner}, rounds=2)
 

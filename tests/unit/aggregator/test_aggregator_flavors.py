@@ -22,7 +22,7 @@ def test_every_flavor_of_an_sla_can_be_logged():
 
 
 @pytest.mark.parametrize("flavor", list(Flavor))
-def test_the_module_of_each_flavor_takes_what_it_is_told(flavor):
+def test_the_module_of_each_flavor_takes_its_arguments(flavor):
     pytest.importorskip(LIBRARIES[flavor], reason="mlflow's flavor imports its library")
     takes = inspect.signature(importlib.import_module(LOGGERS[flavor].module).log_model).parameters
 

@@ -17,7 +17,7 @@ class RefusedError(Exception):
 
 
 class Registry:
-    """Refuses as many writes as told."""
+    """Refuses a given number of writes."""
 
     def __init__(self, error_code, refusals):
         self._error_code = error_code

@@ -116,7 +116,7 @@ def test_every_round_reports_what_was_spent_by_then():
         assert item["epsilon"] == pytest.approx(spent(rounds, 2.0), rel=1e-3)
 
 
-def test_without_privacy_nothing_is_told_of_it():
+def test_without_privacy_nothing_is_reported_about_it():
     _, _, watch = run(stepping(0.1))
 
     assert "epsilon" not in watch.completed[0].metrics

@@ -105,7 +105,7 @@ def test_the_first_answers_are_enough():
     assert watch.notices == []
 
 
-def test_a_failure_among_the_first_answers_is_told_though_others_were_enough():
+def test_a_failure_among_the_first_answers_is_reported_though_others_were_enough():
     clients = {"a": Learner(error=ERROR), "b": Learner(), "c": Learner(), "d": Learner()}
 
     _, _, watch = run(clients, take_first=2)

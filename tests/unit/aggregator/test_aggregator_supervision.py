@@ -69,7 +69,7 @@ def test_a_learner_that_fails_costs_nothing_while_the_minima_are_met():
         (Learner(is_silent=True), "no reply within 5 s"),
     ],
 )
-def test_an_unusable_reply_is_left_out_and_told(bad, said):
+def test_an_unusable_reply_is_left_out_and_reported(bad, said):
     result, _, watch = run({"a": Learner(fit=2), "b": bad})
 
     np.testing.assert_allclose(result[0], 2)
@@ -89,7 +89,7 @@ def test_silence_below_the_minimum_ends_the_training_with_who_was_silent():
         run({"a": Learner(), "b": Learner(is_silent=True)}, min_fit=2)
 
 
-def test_a_users_mistake_is_told_before_anybodys_silence():
+def test_a_users_mistake_is_reported_before_anybodys_silence():
     with pytest.raises(UserCodeError):
         run({"a": Learner(error=USER_ERROR), "b": Learner(is_silent=True)}, min_fit=2)
 
@@ -99,7 +99,7 @@ def test_too_few_learners_before_a_round_end_the_training_after_a_while():
         run({"a": Learner(), "b": Learner()}, min_available=3)
 
 
-def test_each_round_is_told_with_its_metrics():
+def test_each_round_is_reported_with_its_metrics():
     learners = {
         "a": Learner(samples=10, loss=1.0, accuracy=0.2),
         "b": Learner(samples=30, loss=2.0, accuracy=0.6),
@@ -116,7 +116,7 @@ def test_each_round_is_told_with_its_metrics():
     assert strategy.best.round == 1
 
 
-def test_a_round_tells_how_many_bytes_went_down_and_came_up():
+def test_a_round_reports_how_many_bytes_went_down_and_came_up():
     model = [np.zeros(100_000, np.float32)]
 
     _, _, watch = run({"a": Learner(), "b": Learner()}, model, rounds=2)

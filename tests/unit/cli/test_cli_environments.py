@@ -1,4 +1,4 @@
-"""When and how an environment is installed."""
+"""The installation of environments."""
 
 import fcntl
 from pathlib import Path

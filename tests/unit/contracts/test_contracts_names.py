@@ -16,7 +16,7 @@ def test_every_service_name_fits_oakestra(role):
     assert re.fullmatch(r"[a-zA-Z0-9]{1,30}", service_name("0123456789ab", role, "999"))
 
 
-def test_names_are_derived_and_tell_apart_what_is_different():
+def test_names_are_derived_and_distinguish_different_things():
     names = {
         service_name(subject, role, part)
         for subject, role, part in product(("a", "b"), Role, ("", "1", "11"))

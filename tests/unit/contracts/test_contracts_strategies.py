@@ -62,7 +62,7 @@ def test_a_wrong_parameter_is_refused_with_its_range(name, parameters, problem):
     assert problem in text
 
 
-def test_all_problems_of_a_strategy_are_told_at_once():
+def test_all_problems_of_a_strategy_are_reported_at_once():
     parameters = {"eta": -1, "beta_2": 7, "gamma": 1}
 
     assert len(problems({"name": "FedAdam", "parameters": parameters})[PATH]) == 3

@@ -1,4 +1,4 @@
-"""Which format a CSV file has, beside what Python's own writer and pandas-like programs wrote."""
+"""The detected format of CSV files by Python's own writer and by pandas-like programs."""
 
 import csv
 import gzip

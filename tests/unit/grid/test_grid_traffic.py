@@ -13,7 +13,7 @@ def test_frames_pass_unchanged_and_are_summed_up():
     assert traffic.moved() == Moved(down=4, up=2)
 
 
-def test_every_frame_is_told():
+def test_every_frame_is_reported():
     heard = []
     traffic = Traffic(heard.append)
 

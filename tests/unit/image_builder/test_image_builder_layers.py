@@ -1,4 +1,4 @@
-"""Layers of copied files: equal for equal files, readable for all, told when a disk is full."""
+"""Layers of copied files: equal for equal files, readable for all; an error on a full disk."""
 
 import tarfile
 from pathlib import Path

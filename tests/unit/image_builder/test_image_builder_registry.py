@@ -1,4 +1,4 @@
-"""How the registry is reached: names, credentials, TLS, and which errors pass by themselves."""
+"""Access to the registry: names, credentials, TLS, and errors that pass by themselves."""
 
 import base64
 import json

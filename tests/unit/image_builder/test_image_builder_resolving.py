@@ -1,4 +1,4 @@
-"""When a pin of the user may override a bound of FLOps' own packages, and when not."""
+"""Pins of users that may override a bound of FLOps' own packages, and pins that may not."""
 
 import pytest
 

@@ -77,7 +77,7 @@ def test_an_evaluation_is_about_the_aggregators_parameters(training):
     assert "arrays" not in reply.content
 
 
-def test_the_loss_before_training_is_told_when_the_strategy_wants_it(training, manager):
+def test_the_loss_before_training_is_reported_when_the_strategy_wants_it(training, manager):
     reply = ask(training, "train", [np.full(2, 3.0)], **{"wants-train-loss": True})
 
     assert reply.content["metrics"]["train_loss"] == 6.0
@@ -202,7 +202,7 @@ def test_fit_model_gets_what_the_strategy_sends_if_it_has_a_config():
     assert heard.notices == []
 
 
-def test_without_help_wanted_nothing_is_told(manager):
+def test_without_an_ignored_parameter_there_is_no_notice(manager):
     heard = Heard()
     training = Training(UserModel(manager, Path.cwd()), heard)
 

@@ -1,4 +1,4 @@
-"""How the settings decide who is believed."""
+"""The settings that decide how callers are authenticated."""
 
 import pytest
 
@@ -77,6 +77,6 @@ def test_webhooks_are_on_with_both_addresses():
     assert given.hooks == HookSettings("http://root:11011", "http://manager:5075", 5075)
 
 
-def test_a_way_of_placing_that_nobody_knows_is_told_with_those_that_there_are():
+def test_an_unknown_placement_mode_is_refused_with_a_list_of_the_known_ones():
     with pytest.raises(BadSettingsError, match="auto, direct, addons"):
         settings(FLOPS_PLACEMENT="by dice")

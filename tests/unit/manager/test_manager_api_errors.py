@@ -55,7 +55,7 @@ def test_every_error_is_answered_with_its_reason_and_hint(world, client, error):
 
 
 @pytest.mark.parametrize("error", [ValueError("secret"), UnforeseenError("secret")])
-def test_an_unexpected_error_tells_nothing_but_an_id(world, client, error):
+def test_an_unexpected_error_reveals_nothing_but_an_id(world, client, error):
     world.projects.error = error
 
     answer = client.get(ONE, headers=by("ada's"))
@@ -82,7 +82,7 @@ def test_an_unknown_path_is_answered_as_json(client, path):
     assert (answer.status_code, list(answer.json)) == (404, ["message"])
 
 
-def test_a_wrong_method_is_told_the_right_ones(client):
+def test_the_answer_to_a_wrong_method_lists_the_right_ones(client):
     answer = client.put("/api/flops/projects")
 
     assert (answer.status_code, "POST" in answer.headers["Allow"]) == (405, True)

@@ -18,7 +18,7 @@ def test_labels_are_in_the_order_of_numbers():
     assert [text for text in texts if text in {"9", "10", "cat"}] == ["cat", "9", "10"]
 
 
-def test_rare_labels_are_told_as_one():
+def test_rare_labels_are_shown_as_one():
     counts = {f"label{number}": 100 - number for number in range(MAX_LABELS + 5)}
 
     texts = texts_of(draw_labels("mnist", [a_fragment(**counts)]))

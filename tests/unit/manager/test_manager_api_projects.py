@@ -67,7 +67,7 @@ def test_an_unusable_idempotency_key_is_refused(client, world, key):
     assert (answer.status_code, world.stored()) == (400, [])
 
 
-def test_a_dry_run_tells_its_findings_and_creates_nothing(client, world):
+def test_a_dry_run_returns_its_findings_and_creates_nothing(client, world):
     answer = client.post(f"{PROJECTS}?dry_run=true", json=SLA)
 
     assert (answer.json["is_ok"], world.stored()) == (False, [])
@@ -80,7 +80,7 @@ def test_a_misspelt_dry_run_creates_nothing(client, world, query):
     assert (answer.status_code, world.stored()) == (400, [])
 
 
-def test_every_problem_of_an_sla_is_told_with_its_path(client):
+def test_every_problem_of_an_sla_is_returned_with_its_path(client):
     answer = client.post(
         PROJECTS,
         json={
@@ -143,7 +143,7 @@ def test_the_full_state_of_a_project_is_the_golden_one(client, world):
     assert client.get(ONE).json["project"] == golden("answer-project")["project"]
 
 
-def test_a_page_of_projects_tells_how_many_there_are(client, world):
+def test_a_page_of_projects_has_the_total_count(client, world):
     world.has(*(a_project(id=f"{number:012x}") for number in range(5)))
 
     answer = client.get(f"{PROJECTS}?page=2&page_size=2").json
@@ -209,7 +209,7 @@ def test_the_history_goes_on_after_a_number(client, world):
     assert ([event["seq"] for event in answer["events"]], answer["last_seq"]) == ([3, 4, 5], 5)
 
 
-def test_a_history_without_news_tells_where_it_stands(client, world):
+def test_a_history_without_news_returns_its_position(client, world):
     world.has(a_project()).tells(*HISTORY)
 
     answer = client.get(f"{ONE}/events?after={len(HISTORY)}").json
@@ -303,13 +303,13 @@ def test_a_body_that_is_not_json_is_refused_where_only_the_customer_is_needed(cl
     assert (answer.status_code, "(body)" in answer.json["errors"]) == (400, True)
 
 
-def test_an_admin_is_told_a_customers_tracking_server(client, world):
+def test_an_admin_gets_a_customers_tracking_server(client, world):
     client.get("/api/flops/tracking", json={"customerID": "bob"}, headers=by("Admin's"))
 
     assert set(world.orchestrator.running()) == {tracking_service("bob")}
 
 
-def test_an_orchestrator_that_is_away_is_told(client, world):
+def test_an_orchestrator_that_is_away_is_reported(client, world):
     world.orchestrator.failures.append(OrchestratorUnavailableError("It does not answer."))
 
     assert client.get("/api/flops/tracking").status_code == 503

@@ -47,7 +47,7 @@ class Script:
 
 @pytest.fixture
 def world() -> World:
-    """A project in training that has told nothing yet."""
+    """A project in training that has reported nothing yet."""
     return World().has(a_project(Stage.TRAINING))
 
 
@@ -120,7 +120,7 @@ def test_a_retry_after_a_failure_keeps_the_stream_going(world):
     assert ids(world.api().test_client().get(PATH, headers=LIVE)) == [1, 2, 3, 4]
 
 
-def test_who_comes_back_after_the_end_is_told_to_stay_away(world):
+def test_a_client_that_reconnects_after_the_end_is_stopped(world):
     world.has(a_project(Stage.COMPLETED))
 
     answer = world.api().test_client().get(PATH, headers={**LIVE, "Last-Event-ID": "3"})

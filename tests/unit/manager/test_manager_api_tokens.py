@@ -64,7 +64,7 @@ class Root(BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, as nothing is open."""
 
 
 class Unreachable(Root):
@@ -75,7 +75,7 @@ class Unreachable(Root):
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that a test moves on."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -108,7 +108,7 @@ def by_key(root: Root, clock: Clock) -> KeyTokenVerifier:
     return KeyTokenVerifier(KEY_URL, session=a_session(root), clock=clock)
 
 
-def test_the_root_tells_the_roles_of_the_tokens_user(issuer, clock):
+def test_the_root_returns_the_roles_of_the_tokens_user(issuer, clock):
     root = Root({"roles": ["Admin", "Application_Provider"]})
 
     identity = asking(root, clock).verify(issuer.token("ada"))

@@ -71,7 +71,7 @@ def test_fragments_of_one_node_that_differ_are_named():
         require_alike([held("a/1", NUMBERS, is_uniform=False)])
 
 
-def test_an_older_data_server_that_tells_no_columns_is_believed():
+def test_an_older_data_server_without_columns_is_accepted():
     require_alike([held("a/1", {}), held("b/2", NUMBERS)])
 
 

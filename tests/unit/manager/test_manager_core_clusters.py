@@ -1,4 +1,4 @@
-"""Which clusters take part in a hierarchical training, and where their services go."""
+"""The clusters that take part in a hierarchical training, and the places of their services."""
 
 import pytest
 

@@ -276,7 +276,7 @@ def test_a_mock_data_provider():
     }
 
 
-def test_actors_are_told_the_trace_of_their_project_and_where_it_goes():
+def test_actors_get_the_trace_of_their_project_and_its_destination():
     installation = replace(INSTALLATION, otlp_endpoint="http://collector:4318")
     project = replace(at_stage(1), trace="00-1-2-01")
 

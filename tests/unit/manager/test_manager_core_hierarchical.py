@@ -164,7 +164,7 @@ def test_the_project_knows_cycles_and_the_rounds_of_each_cluster(tree):
     ] == [("east", 1, 1), ("east", 1, 2), ("west", 1, 1), ("east", 2, 1)]
 
 
-def test_a_clusters_round_that_is_told_again_replaces_none_of_another_cycle_or_cluster(tree):
+def test_a_clusters_round_that_is_reported_again_replaces_none_of_another_cycle_or_cluster(tree):
     project = tree.project
     again = an_event(project, tree.east, Kind.ROUND_COMPLETED, a_cluster_round(1, 1))
     west = an_event(project, tree.west, Kind.ROUND_COMPLETED, a_cluster_round(1, 1))
@@ -331,7 +331,7 @@ def test_a_root_without_enough_clusters_names_why_they_left(tree):
     assert (error.reason, error.cluster) == ("fit_model raised ValueError", "east")
 
 
-def test_an_active_cluster_without_data_is_told_of_and_not_waited_for():
+def test_an_active_cluster_without_data_is_reported_and_not_waited_for():
     core = Core(landscape=two_clusters({"node-1": {"mnist": 9}, "node-3": {"cifar": 9}}))
     with core.working():
         project_id = core.app.projects.submit(a_hierarchical_sla(steps=()), ANNA).id

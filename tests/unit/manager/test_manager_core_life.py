@@ -30,7 +30,7 @@ def test_a_project_is_trained_and_served(core):
     assert core.running() == {*OBSERVATORY, "mdl"}
 
 
-def test_the_stages_are_told_in_order(core):
+def test_the_stages_are_announced_in_order(core):
     project_id, server = core.reach_serving()
     core.say(project_id, server, Kind.MODEL_SERVING, SERVING)
     core.until_stage(project_id, Stage.COMPLETED)

@@ -44,7 +44,7 @@ def test_events_are_counted_by_what_became_of_them(core, changes):
     assert changes.of("flops_manager_events_total", kind="notice", outcome="applied") == 1
 
 
-def test_projects_that_have_not_ended_are_told_by_stage(core):
+def test_projects_that_have_not_ended_are_counted_by_stage(core):
     core.until_running(core.submit(), Role.BUILDER)
     core.until_looked_at()
 
@@ -52,10 +52,10 @@ def test_projects_that_have_not_ended_are_told_by_stage(core):
         labels = {"stage": str(Stage.BUILDING_ACTORS)}
         return WORKER.get_sample_value("flops_manager_projects", labels)
 
-    until(lambda: building() == 1, what="the project is told")
+    until(lambda: building() == 1, what="the project is counted")
 
 
-def test_the_lease_is_told_while_it_is_held():
+def test_the_lease_is_exposed_while_it_is_held():
     core = Core()
 
     with core.working():

@@ -1,4 +1,4 @@
-"""Where learners, builder and aggregator go, and why they cannot."""
+"""The places of learners, builder and aggregator, and reasons for refusal."""
 
 from dataclasses import replace
 
@@ -90,7 +90,7 @@ def test_missing_data_are_named_with_what_is_there():
     assert "mnist" in caught.value.hint
 
 
-def test_an_sla_without_tags_is_told_which_there_are():
+def test_the_refusal_of_an_sla_without_tags_lists_the_existing_ones():
     with pytest.raises(NotPlaceableError, match=r"lists no data_tags.*'mnist'"):
         place_learners(a_sla(tags=()), a_landscape())
 
@@ -233,7 +233,7 @@ def test_a_cluster_that_lists_no_workers_is_asked_for_as_a_whole():
     assert {(place.cluster, place.node) for place in places} == {("west", "")}
 
 
-def test_an_addon_that_nobody_can_see_is_told_apart_from_one_that_is_missing():
+def test_an_addon_that_cannot_be_seen_is_distinguished_from_one_that_is_missing():
     landscape = a_landscape((a_node("", cluster="west", addons={LEARNER_ADDON}),), {})
 
     with pytest.raises(NotPlaceableError, match="not reported by west"):

@@ -1,4 +1,4 @@
-"""When the worker looks at the orchestrator: by the clock, and when it hears of a change."""
+"""The worker's looks at the orchestrator: by the clock, and after a reported change."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_without_hooks_it_looks_every_five_seconds():
     assert Watch(is_offered=False).looks(16) == [5, 10, 15]
 
 
-def test_what_is_told_by_itself_is_looked_for_every_fifteen_seconds():
+def test_with_reported_changes_there_is_a_look_every_fifteen_seconds():
     assert Watch().looks(31) == [15, 30]
 
 
@@ -62,7 +62,7 @@ def test_a_storm_of_changes_leaves_a_second_between_two_looks():
     assert watch.woken == 8
 
 
-def test_the_first_look_waits_until_things_have_settled_whatever_is_told():
+def test_the_first_look_waits_until_things_have_settled_whatever_is_reported():
     watch = Watch(settle_seconds=20)
     watch.lookout.begin()
 

@@ -77,7 +77,7 @@ def test_a_second_worker_waits_until_the_first_is_gone(core):
         core.until_running(project_id, Role.BUILDER)
 
 
-def test_an_unexpected_refusal_of_the_orchestrator_is_told(core):
+def test_an_unexpected_refusal_of_the_orchestrator_is_reported(core):
     project_id = core.submit()
     core.until_running(project_id, Role.BUILDER)
     core.app.projects.cancel(project_id, ANNA)

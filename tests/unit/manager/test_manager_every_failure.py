@@ -24,7 +24,7 @@ LIMITS = Limits(
     starting_seconds=60,
 )
 LAST_LINES = ("loading", "Killed")
-TOLD = a_failure(
+REPORTED = a_failure(
     "it broke",
     ExitCode.MODEL_UNUSABLE,
     error="ThingError",
@@ -52,7 +52,7 @@ class Refusing:
 
 @dataclass(frozen=True)
 class Way:
-    """How the actor of ``role`` fails its project in ``stage``, and what is then known of it.
+    """A way for the actor of ``role`` to fail its project in ``stage``, and the expected error.
 
     ``happens`` is called with the core, the project's id and the actor's name as soon as it runs.
     """
@@ -71,7 +71,7 @@ class Way:
 
 
 def tells(core: Core, project_id: str, name: str) -> None:
-    core.say(project_id, name, Kind.FAILED, TOLD)
+    core.say(project_id, name, Kind.FAILED, REPORTED)
 
 
 def looks(**state: Any) -> Callable[[Core, str, str], object]:

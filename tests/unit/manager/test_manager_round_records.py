@@ -79,7 +79,7 @@ def test_of_the_newest_round_all_learners_stay_however_many():
     assert [len(round_.learners) for round_ in rounds] == [0, MOST_SHARES + 1]
 
 
-def test_a_round_that_is_told_twice_is_kept_once():
+def test_a_round_that_is_reported_twice_is_stored_once():
     rounds = with_round((a_round(1), a_round(2)), a_round(1, accuracy=0.7))
 
     assert [(round_.round, round_.accuracy) for round_ in rounds] == [(1, 0.7), (2, 0.5)]

@@ -150,7 +150,7 @@ def test_a_served_model_is_asked_through_the_manager(client, world):
     assert "http://192.0.2.8:8080 says {&#34;inputs&#34;: []}" in answer
 
 
-def test_what_a_model_refuses_is_told(client, world):
+def test_the_refusal_of_a_model_is_shown(client, world):
     world.has(a_project(Stage.SERVING))
 
     assert "refuses the sample" in post(client, f"{ONE}/sample", sample="").text
@@ -162,7 +162,7 @@ def test_a_project_is_deleted_by_its_form(client, world):
     assert world.stored() == []
 
 
-def test_every_problem_of_a_form_is_told_at_its_field(client):
+def test_every_problem_of_a_form_is_shown_at_its_field(client):
     answer = post(client, "/projects/new", **{"training_configuration.training_rounds": "many"})
 
     assert answer.status_code == 400
@@ -210,7 +210,7 @@ def test_checking_a_form_creates_nothing(client, world):
     assert len(world.stored()) == before
 
 
-def test_an_unknown_project_is_told_as_a_page(client):
+def test_an_unknown_project_is_answered_with_a_page(client):
     answer = get(client, "/projects/ffffffffffff")
 
     assert (answer.status_code, answer.mimetype) == (404, "text/html")

@@ -83,7 +83,7 @@ def test_who_signed_in_sees_their_projects(client):
     assert PROJECT.id in client.get("/projects").text
 
 
-def test_a_wrong_password_is_told_on_the_page(client):
+def test_a_wrong_password_is_reported_on_the_page(client):
     answer = signed_in(client, password="byron")
 
     assert (answer.status_code, "Wrong user" in answer.text) == (401, True)

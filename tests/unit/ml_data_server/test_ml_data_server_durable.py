@@ -1,4 +1,4 @@
-"""One sync for many: who is told that something is on disk, and who that it is not."""
+"""One sync for many: callers learn that their data are on disk, or that they are not."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -19,7 +19,7 @@ class Clock:
 
 
 class Sender(threading.Thread):
-    """Has its turn until it is told to end."""
+    """Keeps its turn until the test ends it."""
 
     def __init__(self, turns, order):
         super().__init__(daemon=True)

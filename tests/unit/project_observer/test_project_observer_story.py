@@ -1,4 +1,4 @@
-"""How events are line."""
+"""The lines that events become in the observer's log."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""An application that is watched answers as before, and each answer is told."""
+"""An application that is watched answers as before, and each answer is reported."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A port that is taken is told as such, with the setting that chooses another."""
+"""A port that is taken is reported with the setting that chooses another."""
 
 import socket
 import subprocess

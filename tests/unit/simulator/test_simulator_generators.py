@@ -68,7 +68,7 @@ def test_making_a_state_changes_none():
         (lambda: None, False),
     ],
 )
-def test_seeding_is_told_from_drawing(act, is_told):
+def test_seeding_is_distinguished_from_drawing(act, is_told):
     seed(3)
     before = state()
 

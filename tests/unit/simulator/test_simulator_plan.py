@@ -48,6 +48,6 @@ def test_an_sla_is_checked(tmp_path):
         Plan.read(written(tmp_path, sla={"customerID": "ada"}))
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(UnusablePlanError, match="is not a valid plan"):
         Plan.read(tmp_path / "none.json")
