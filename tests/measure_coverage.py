@@ -67,7 +67,7 @@ def measured_everywhere() -> Iterator[None]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run pytest with these arguments, and report what nobody executed."""
+    """Run pytest with these arguments, and report the lines that were not executed."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.glob("data*"):
         old.unlink()

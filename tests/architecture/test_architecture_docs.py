@@ -1,4 +1,4 @@
-"""The documentation's blocks of code are what they say they are."""
+"""The documentation's blocks of code are valid in the language that they name."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""The processes of ``bench.training``: who leads a training, and its learners, of three kinds.
+"""The processes of ``bench.training``: leaders and learners of three kinds.
 
 ``ours`` is an aggregator and learners as the services wire them, with tracking in MLflow;
 ``legacy`` is Flower's own ``start_server`` and ``start_client``; ``grpc`` moves as many bytes over

@@ -1,4 +1,4 @@
-"""The forms, the way in, and the pages for those who do not see or have no mouse."""
+"""The forms, the login, and the pages for users of screen readers and keyboards."""
 
 import pytest
 from playwright.sync_api import expect

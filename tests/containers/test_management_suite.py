@@ -1,4 +1,4 @@
-"""The management suite in compose: it comes up whole, and nobody uses it without a password."""
+"""The management suite in compose: all of it starts, and its use needs a password."""
 
 import json
 import shutil

@@ -49,7 +49,7 @@ def readers_files(world, tmp_path_factory):
 
 
 def environment(world):
-    """Return what `make up` tells to put into a second terminal."""
+    """Return the commands that `make up` prints for a second terminal."""
     network = world.suite.network
     return {
         **os.environ,

@@ -1,4 +1,4 @@
-"""The running suite keeps its secrets, and answers nobody who has not logged in."""
+"""The running suite keeps its secrets, and refuses clients that have not logged in."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One trace from the request that started a project to the served model, by all who took part."""
+"""One trace from the request that started a project to the served model, by all services."""
 
 import pytest
 import requests

@@ -95,7 +95,7 @@ def fill():
 
 
 def as_in_the_addon(text):
-    """Write what compose says in the addon's words: its hosts, its ports, no defaults."""
+    """Return a value of compose in the addon's form: its hosts, its ports, no defaults."""
     plain = re.sub(r"\$\{(FLOPS_(?:BACKEND|ARTIFACT)_STORE_PORT):-(\d+)\}", r"\2", str(text))
     plain = re.sub(r"\$\{(\w+)(?::[?-][^}]*)?\}", r"${\1}", plain)
     return plain.replace("@mongo:", "@root_flops_mongo:").replace(

@@ -18,7 +18,7 @@ PREFIX = "ghcr.io/oakestra/addon-flops"
 
 
 class Reports:
-    """Keeps what a build tells people."""
+    """Remembers the messages of a build."""
 
     def __init__(self) -> None:
         self.steps: list[str] = []
@@ -63,7 +63,7 @@ def _projects(folder: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Run git in ``folder`` as a nobody with a name."""
+    """Run git in ``folder`` as an invented user."""
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
     argv = ["git", "-C", str(folder), *identity, *arguments]
     return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout

@@ -1,4 +1,4 @@
-"""Projects that are disturbed while they run: what they train, and who works for them."""
+"""Projects that are disturbed while they run: their trainings and their processes."""
 
 import psutil
 import requests

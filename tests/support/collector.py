@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 @dataclass(frozen=True)
 class Collected:
-    """A span, and who sent it; ``parent`` is empty for the first of a trace."""
+    """A span, and its sender; ``parent`` is empty for the first of a trace."""
 
     service: str
     name: str
@@ -61,7 +61,7 @@ class Collector:
             return [span for span in self._spans if trace in {"", span.trace}]
 
     def services(self, trace: str) -> set[str]:
-        """Return who sent spans of a trace."""
+        """Return the services that sent spans of a trace."""
         return {span.service for span in self.spans(trace)}
 
     def names(self, service: str, trace: str = "") -> set[str]:

@@ -93,7 +93,7 @@ class Root:
         return self._reach(self.place.part(port) + path)
 
     def workers(self) -> tuple[str, list[dict[str, Any]]]:
-        """Return the name of an active cluster, and what its resource API says of its workers."""
+        """Return the name of an active cluster, and its workers by its resource API."""
         self.require_workers()
         clusters = self.ask("GET", "/api/clusters/active", token="").json()
         cluster = next(cluster for cluster in clusters if cluster.get("active_nodes"))
@@ -110,7 +110,7 @@ class Root:
         return json.loads(self.ask("GET", f"/api/applications/{self.user_id}").json())
 
     def create_application(self, *microservices: Any) -> str:
-        """Create an application with a name that nobody has; return its id."""
+        """Create an application with an unused name; return its id."""
         name = f"conf{secrets.token_hex(6)}"
         answer = self.ask("POST", "/api/application/", json=an_sla(name, *microservices))
         matching = [item for item in json.loads(answer.json()) if item["application_name"] == name]

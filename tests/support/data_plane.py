@@ -132,7 +132,7 @@ def tables(draw: st.DrawFn) -> pa.Table:
 
 
 def image_environment() -> dict[str, str]:
-    """Return what the data server's image says of allocation, for processes like its own."""
+    """Return the allocation settings of the data server's image, for processes like its own."""
     dockerfile = ROOT / "services/ml-data-server/Dockerfile"
     return dict(re.findall(r"((?:ARROW|MALLOC)_\w+)=(\w+)", dockerfile.read_text("utf-8")))
 

@@ -1,4 +1,4 @@
-"""The blocks of code in the documentation, and what a comment above a block says about it.
+"""The blocks of code in the documentation, with the marks in comments above them.
 
 ``<!-- needs: a cluster -->``: only somebody who has that can run it. ``<!-- tested by: PATH -->``:
 that test runs it, or what it stands for. ``<!-- world: two clusters -->``: it runs there. Without

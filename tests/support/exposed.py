@@ -45,7 +45,7 @@ def documented() -> dict[str, set[str]]:
 
 
 def exposed(url: str) -> set[str]:
-    """Return the names of FLOps' own metrics at ``url``; none while nobody answers."""
+    """Return the names of FLOps' own metrics at ``url``; none while there is no answer."""
     try:
         with urllib.request.urlopen(url, timeout=120) as answer:  # noqa: S310 - a test's own URL
             text = answer.read().decode()
@@ -61,7 +61,7 @@ def exposed(url: str) -> set[str]:
 
 
 def value(text: str, name: str, **labels: str) -> float | None:
-    """Return the value of a sample in what /metrics says; None if there is none."""
+    """Return the value of a sample in the text of /metrics; None if it is missing."""
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if sample.name == name and labels.items() <= sample.labels.items():

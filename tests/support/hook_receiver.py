@@ -1,4 +1,4 @@
-"""Somebody on the loopback who hears webhooks."""
+"""A receiver of webhooks on the loopback."""
 
 import json
 import threading

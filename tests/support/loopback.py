@@ -28,7 +28,7 @@ _held: Final[list[IO[str]]] = []
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """Return a port on which nobody listens, and which no other process is given."""
+    """Return a free port that no other process is given."""
     ports = _own_ports()
     for _ in range(_PORTS):
         port = next(ports)
@@ -48,7 +48,7 @@ def free_network() -> str:
 
 
 def is_listening(port: int, address: str = "127.0.0.1") -> bool:
-    """Return whether somebody accepts connections there."""
+    """Return whether connections to it are accepted."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((address, port)) == 0

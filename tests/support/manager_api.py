@@ -59,7 +59,7 @@ class KnownTokens:
 
 
 class BreakableProjects(MemoryRecords[Project]):
-    """Projects in memory that cannot be reached when a test says so."""
+    """Projects in memory that a test can make unreachable."""
 
     def __init__(self, missing: type[FlopsError]) -> None:
         super().__init__(missing)

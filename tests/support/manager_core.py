@@ -200,7 +200,7 @@ def walked(project, *events):
 
 
 def an_event(project, instance, kind, payload=None, **changes):
-    """Return what the service ``instance`` of a project (or mock) says."""
+    """Return an event of the service ``instance`` of a project (or mock)."""
     service = next(item for item in services_of(project) if item.instance == instance)
     event = Event(
         event_id=uuid4().hex,
@@ -230,7 +230,7 @@ class MovableClock:
 
 
 class CountingProjects(MemoryRecords):
-    """A store that counts how often somebody looked for what is active."""
+    """A store that counts the queries for active projects."""
 
     def __init__(self):
         super().__init__(Project.noun)

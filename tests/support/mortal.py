@@ -48,7 +48,7 @@ MOST_TURNS = 200
 
 
 class Killed(BaseException):
-    """SIGKILL, as far as the code can see it: nobody catches this."""
+    """SIGKILL, as far as the code can see it: nothing catches this."""
 
 
 OUTAGE_CALLS = 3
@@ -111,7 +111,7 @@ class Fate:
 
 
 class Mortal:
-    """A port whose calls may kill who calls."""
+    """A port whose calls may kill the caller."""
 
     def __init__(self, port, fate):
         self._port = port
@@ -126,7 +126,7 @@ class Mortal:
 
 
 class Inline(Executor):
-    """Runs everything at once in the caller's thread; who is killed there is killed."""
+    """Runs everything at once in the caller's thread, so that a kill there ends the caller."""
 
     def submit(self, fn, /, *args, **kwargs):
         future = Future()

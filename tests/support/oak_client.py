@@ -37,7 +37,7 @@ def shipped_slas() -> dict[str, dict[str, Any]]:
 
 
 class Oak:
-    """`oak`, run in a home folder that nobody else has."""
+    """`oak`, run in a home folder of its own."""
 
     def __init__(self, home: Path) -> None:
         self._program = installed_environment() / "bin" / "oak"

@@ -48,7 +48,7 @@ def run_folder() -> Path:
 
 
 def shared(what: str) -> Mapping[str, Any]:
-    """Return what ``module:function`` yields, and have it started if nobody has yet."""
+    """Return the value that ``module:function`` yields; start it if it does not run yet."""
     folder = run_folder() / what.partition(":")[2]
     folder.mkdir(exist_ok=True)
     answer = folder / "answer.json"

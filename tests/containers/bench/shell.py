@@ -1,4 +1,4 @@
-"""Runs the programs that the bench is made of; each has a deadline and tells why it failed."""
+"""Runs the programs that the bench is made of; each has a deadline and reports why it failed."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ TIMES: Final[dict[str, float]] = {}
 
 
 class BenchError(Exception):
-    """The bench cannot be set up here; the text says why."""
+    """The bench cannot be set up here, for the reason in the text."""
 
 
 def say(line: str) -> None:

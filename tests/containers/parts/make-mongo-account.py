@@ -1,5 +1,5 @@
 #!/parts/bin/python
-"""Makes the account of the environment at a new secantusdb, which does not ask who comes yet."""
+"""Makes the account of the environment at a new secantusdb, which is still open to all."""
 
 import os
 

@@ -34,7 +34,7 @@ PINS = tuple(
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A model as an aggregator logs it: it says whether the first number is the larger one."""
+    """A model as an aggregator logs it: it predicts whether the first number is the larger one."""
     rows = np.random.default_rng(1).random((200, 2))
     classifier = LogisticRegression(C=100).fit(rows, rows[:, 0] > rows[:, 1])
     folder = tmp_path_factory.mktemp("trained") / "model"

@@ -1,4 +1,4 @@
-"""A registry that refuses, breaks or is away: what the builder says, and what it leaves there."""
+"""A registry that refuses, breaks or is away: the builder's errors, and what it leaves there."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor, wait

@@ -1,4 +1,4 @@
-"""Every SLA that Oakestra's published client ships is accepted, and means what it says."""
+"""Every SLA that Oakestra's published client ships is accepted, with all of its values."""
 
 import pytest
 

@@ -236,7 +236,7 @@ def test_a_full_disk_ends_the_upload_and_nothing_else(tmp_path):
 
 
 class Point(pa.ExtensionType):
-    """A type that the server has never heard of."""
+    """A type that the server does not know."""
 
     def __init__(self):
         super().__init__(pa.list_(pa.float64(), 2), "test.point")

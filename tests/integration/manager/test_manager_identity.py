@@ -13,7 +13,7 @@ USERS = [{"name": "ada", "password": "lovelace", "roles": ["Application_Provider
 
 
 class Clock:
-    """The time of the verifiers, so that nobody has to wait until they ask again."""
+    """The time of the verifiers, so that tests need not wait until they ask again."""
 
     def __init__(self):
         self.ahead = 0.0

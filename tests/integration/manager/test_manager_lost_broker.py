@@ -1,4 +1,4 @@
-"""A broker that dies forgets what it had not passed on: actors say it again."""
+"""A broker that dies forgets undelivered messages: actors send them again."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -61,7 +61,7 @@ def an_actor(port, stack) -> Reporter:
 
 
 def a_listener(port, stack):
-    """Return what a client hears that asks for nothing, once the broker has its subscriptions."""
+    """Return the list of a passive client's events, once the broker has its subscriptions."""
     heard, echo = [], Event()
     listener = MqttConnection(settings_for(port), "a-listener")
     for topic in ALL_EVENTS:

@@ -75,7 +75,7 @@ QUIET_MODEL = MODEL.replace("np.random.permutation(len(self.x))", "range(len(sel
 
 
 class Simulated:
-    """A folder with a repository and data, and what simulations of it tell."""
+    """A folder with a repository and data, and the messages of simulations of it."""
 
     def __init__(self, folder, model=MODEL, **parts):
         self.folder = folder

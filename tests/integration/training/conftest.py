@@ -76,7 +76,7 @@ class ModelManager:
 
 @dataclass
 class Manager:
-    """Stands where the manager stands: hears every event and confirms every result."""
+    """Replaces the manager: receives every event and confirms every result."""
 
     connection: MqttConnection
     events: list[Event] = field(default_factory=list)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 class MemoryStateChanges:
-    """Calls ``tell`` when ``happen`` is called. As it is, it means: polling only."""
+    """Calls ``tell`` when ``happen`` is called. By default it is not offered: polling only."""
 
     def __init__(self, *, is_offered: bool = False) -> None:
         self._is_offered = is_offered

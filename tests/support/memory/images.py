@@ -1,4 +1,4 @@
-"""Built images that exist in memory only, and the answer where nobody keeps any."""
+"""Built images that exist in memory only, and the answer where none are stored."""
 
 from flops_contracts.build_records import BuildResult
 

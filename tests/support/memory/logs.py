@@ -93,7 +93,7 @@ class MemoryLogStore:
 
 
 class MemoryLogFeed:
-    """``LogFeed`` that tests speak into; what nobody heard waits."""
+    """``LogFeed`` that tests publish to; undelivered lines wait."""
 
     def __init__(self) -> None:
         self._receive: Callable[[LogBatch], None] | None = None

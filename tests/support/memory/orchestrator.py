@@ -106,7 +106,7 @@ class MemoryOrchestrator:
             self._services.pop(name, None)
 
     def states(self, application: ApplicationKey) -> Mapping[str, ServiceState]:
-        """Return what the services say."""
+        """Return the states of the services."""
         self._fail_if_requested()
         with self._lock:
             return {

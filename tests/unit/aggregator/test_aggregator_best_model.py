@@ -24,7 +24,7 @@ def rounds(*metrics):
 
 
 def best_of(models, rule=HIGHEST_ACCURACY):
-    """Return who is left when each in turn replaces the best so far, as after every round."""
+    """Return the last one when each in turn may replace the best so far, as after every round."""
     return reduce(lambda best, item: item if is_better(item, best, rule) else best, models, None)
 
 

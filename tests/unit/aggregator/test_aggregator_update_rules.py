@@ -1,4 +1,4 @@
-"""Each strategy does what its paper says: two rounds beside the rule written out in NumPy."""
+"""Each strategy follows its paper: two rounds beside the rule written out in NumPy."""
 
 import math
 

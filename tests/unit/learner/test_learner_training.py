@@ -140,7 +140,7 @@ def test_all_wrong_settings_are_named_together():
 
 
 class Heard:
-    """Remembers what a learner tells."""
+    """Remembers the calls of a training."""
 
     def __init__(self):
         self.rounds, self.raises, self.notices = [], [], []

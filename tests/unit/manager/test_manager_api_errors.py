@@ -1,4 +1,4 @@
-"""Every error has a status and a message; what nobody foresaw tells nothing but an id."""
+"""Every error has a status and a message; unexpected ones reveal nothing but an id."""
 
 import inspect
 import logging

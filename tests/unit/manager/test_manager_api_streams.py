@@ -22,7 +22,7 @@ PROGRESS = an_event(Kind.PROGRESS)
 
 
 def entered(stage: Stage) -> Event:
-    """Return what the manager says when the project enters ``stage``."""
+    """Return the manager's event for a project that enters ``stage``."""
     return replace(an_event(Kind.STAGE_CHANGED), payload=StageChanged(stage, "training"))
 
 

@@ -1,4 +1,4 @@
-"""A manager that is behind with its messages knows so, and takes nobody for silent meanwhile."""
+"""A manager that is behind with its messages knows it, and takes no actor for silent then."""
 
 import math
 

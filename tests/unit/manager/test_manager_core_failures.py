@@ -63,7 +63,7 @@ def test_a_learner_that_dies_is_started_again_at_most_twice(core):
 
 
 def the_other_first_learner(core, project_id, gone):
-    """Return who runs in the place of the first learner now."""
+    """Return the name of the first learner's replacement."""
     first_learners = [
         item for item in core.project(project_id).present(Role.LEARNER) if item.index == 0
     ]

@@ -1,4 +1,4 @@
-"""A hierarchical project over memory adapters: who dials whom, what is known, who is replaced."""
+"""A hierarchical project over memory adapters: connections, state, replacements."""
 
 from dataclasses import replace
 
@@ -61,7 +61,7 @@ class Tree:
         )
 
     def until_replaced(self, instance, role, count):
-        """Wait until ``count`` of ``role`` run without ``instance``; return who is new."""
+        """Wait until ``count`` of ``role`` run without ``instance``; return the new one."""
         before = set(self.names(role))
         until(lambda: instance not in self.names(role), what=f"{instance} is removed")
         present = set(self.core.until_running(self.id, role, count))

@@ -8,7 +8,7 @@ from support.memory.changes import MemoryStateChanges
 
 
 class Watch:
-    """A lookout, its clock, and what it hears."""
+    """A lookout, its clock, and its source of changes."""
 
     def __init__(self, *, is_offered=True, **rhythm):
         self.seconds = 1000.0

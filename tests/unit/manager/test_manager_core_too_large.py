@@ -1,4 +1,4 @@
-"""A project whose record the database refuses ends with that cause, and holds up nobody else."""
+"""A project whose record the database refuses ends with that cause, and holds up no other."""
 
 from flops_contracts.events import Kind
 from flops_contracts.roles import Stage

@@ -1,4 +1,4 @@
-"""The worker over memory adapters: what it hears and carries out, who may act, what is away."""
+"""The worker over memory adapters: its messages and commands, its lease, outages."""
 
 from dataclasses import replace
 

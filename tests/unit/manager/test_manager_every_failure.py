@@ -1,4 +1,4 @@
-"""Every way in which a project fails, as a table: each says who, where, in which stage, and why."""
+"""Every way in which a project fails, as a table: each names actor, node, stage and reason."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Services at a root that says yes and does something else."""
+"""Services at a root that answers with success and does something else."""
 
 import pytest
 

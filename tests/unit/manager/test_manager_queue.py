@@ -1,4 +1,4 @@
-"""Projects that do not fit wait for their turn, bounded, and say at which position they are."""
+"""Projects that do not fit wait for their turn, bounded, and show their position."""
 
 import pytest
 

@@ -44,7 +44,7 @@ def a_watch_of(core):
 
 
 def unseen(core, project_id, name):
-    """Return the record of a project one of whose services was never seen to run, nor heard."""
+    """Return the record of a project with a service that never ran and never sent a message."""
     record = core.adapters.projects.get(project_id)
     service = replace(record.subject.service(name), running_since=None, last_heartbeat=None)
     return replace(record, subject=record.subject.with_service(service))
