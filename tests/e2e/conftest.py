@@ -1,11 +1,13 @@
-"""One suite for all end-to-end tests, and a project that two files look at."""
+"""One suite for all end-to-end tests, and projects that two files look at."""
 
 import json
 
 import pytest
 
 from support.e2e_suite import shared_world
-from support.suite import REPOSITORIES, a_repository
+from support.suite import REPOSITORIES, a_project_sla, a_repository
+
+STEPS = ["build_image_for_trained_model", "deploy_trained_model_image"]
 
 # As the manuals and the published client have it, but for where the repository and the data are.
 SMALL = """
@@ -36,6 +38,14 @@ def world():
     """Return the suite that all end-to-end tests share."""
     with shared_world() as world:
         yield world
+
+
+@pytest.fixture(scope="session")
+def served_project(world, tmp_path_factory):
+    """Return a project in classic mode that trained three rounds and serves its model."""
+    repository = a_repository(tmp_path_factory.mktemp("repositories") / "mnist")
+    project_id = world.client.submit_project(a_project_sla(repository, post_training_steps=STEPS))
+    return world.finished(project_id)
 
 
 @pytest.fixture(scope="session")

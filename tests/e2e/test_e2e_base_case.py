@@ -8,19 +8,15 @@ import requests
 from flops_cli.local.held_out import fetch_samples, predict
 from flops_contracts.roles import Stage
 from support.exposed import value
-from support.suite import a_project_sla, a_repository
+from support.suite import a_project_sla
 from support.waiting import until
 
 pytestmark = pytest.mark.e2e
 
-STEPS = ["build_image_for_trained_model", "deploy_trained_model_image"]
 
-
-@pytest.fixture(scope="module")
-def project(world, tmp_path_factory):
-    repository = a_repository(tmp_path_factory.mktemp("repositories") / "mnist")
-    project_id = world.client.submit_project(a_project_sla(repository, post_training_steps=STEPS))
-    return world.finished(project_id)
+@pytest.fixture
+def project(served_project):
+    return served_project
 
 
 @pytest.fixture(scope="module")

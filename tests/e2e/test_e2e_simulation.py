@@ -68,28 +68,27 @@ def test_a_mock_sla_says_which_data_are_split_and_how(folder):
     }
     (folder / "mock.json").write_text(json.dumps(mock))
 
-    ended = simulate(folder, "--learners", "4", "--mock", str(folder / "mock.json"))
+    ended = simulate(
+        folder, "--learners", "4", "--processes", "1", "--mock", str(folder / "mock.json")
+    )
 
     assert ended.returncode == 0
     assert "4 learners with 50 to 200 rows each." in ended.stdout
 
 
-def test_compressed_updates_learn_the_demos_digits_as_well(folder):
-    best, output = {}, folder / "compressed.json"
-    for compression, bytes_of_a_number in {"none": 8, "float16": 2, "int8": 1}.items():
-        training = {"training_rounds": 3, "compression": compression}
-        arguments = ("--learners", "3", "--output", str(output))
-        ended = simulate(folder, *arguments, training_configuration=training)
-        assert ended.returncode == 0
-        document = json.loads(output.read_text())
-        best[compression] = document["best"]["accuracy"]
-        # 7,850 numbers of each learner, and what is said of them.
-        sent = document["rounds"][0]["bytes_up"]
-        assert 3 * 7850 * bytes_of_a_number < sent < 3 * 7850 * bytes_of_a_number + 6000
+def test_compressed_updates_learn_the_demos_digits_too(folder):
+    """How near each compression comes to none, is compared without processes elsewhere."""
+    output = folder / "compressed.json"
+    training = {"training_rounds": 3, "compression": "int8"}
+    arguments = ("--learners", "3", "--processes", "1", "--output", str(output))
 
-    assert best["none"] > 0.85
-    assert best["float16"] == pytest.approx(best["none"], abs=0.01)
-    assert best["int8"] == pytest.approx(best["none"], abs=0.01)
+    ended = simulate(folder, *arguments, training_configuration=training)
+
+    assert ended.returncode == 0
+    document = json.loads(output.read_text())
+    assert document["best"]["accuracy"] > 0.87
+    # 7,850 numbers of each learner, a byte each, and their metadata.
+    assert 3 * 7850 < document["rounds"][0]["bytes_up"] < 3 * 7850 + 6000
 
 
 def test_an_impossible_simulation_is_refused_in_a_sentence(folder):

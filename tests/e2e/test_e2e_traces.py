@@ -4,53 +4,44 @@ import pytest
 import requests
 
 from flops_cli.local.held_out import fetch_samples
-from flops_contracts.roles import Stage
-from support.collector import running_collector
-from support.suite import a_project_sla, a_repository, running_world
+from flops_contracts.roles import Role
+from support.e2e_suite import shared_spans
 from support.waiting import until
 
 pytestmark = pytest.mark.e2e
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
-STEPS = ["build_image_for_trained_model", "deploy_trained_model_image"]
+ROUNDS = {"round 1", "round 2", "round 3"}
 MODEL_SERVER = "flops-model_server"
 WORKER = "flops-manager-worker"
 
 
 @pytest.fixture(scope="module")
 def collector():
-    with running_collector() as running:
-        yield running
+    return shared_spans()
+
+
+@pytest.fixture
+def project(served_project):
+    return served_project
 
 
 @pytest.fixture(scope="module")
-def world(collector, tmp_path_factory):
-    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
-    with running_world(tmp_path_factory.mktemp("suite"), **variables) as world:
-        world.provide("mnist", partitions=2)
-        yield world
-
-
-@pytest.fixture(scope="module")
-def project(world, tmp_path_factory):
-    repository = a_repository(tmp_path_factory.mktemp("repositories") / "mnist")
-    training = {"training_rounds": 2, "min_available_clients": 2}
-    sla = a_project_sla(repository, training_configuration=training, post_training_steps=STEPS)
-    return world.finished(world.client.submit_project(sla))
-
-
-@pytest.fixture(scope="module")
-def trace(world, collector, project):
+def trace(world, collector, served_project):
     """Return the id of the project's trace, when everybody has sent what belongs to it."""
-    assert (project.stage, project.failure) == (Stage.COMPLETED, None)
-    first = next(span for span in collector.spans() if span.name == "POST /api/flops/projects")
+    (server,) = [
+        actor["instance"]
+        for actor in served_project.document["actors"]
+        if actor["role"] == Role.MODEL_SERVER
+    ]
+    trace = world.process_of(server).environ()["FLOPS_TRACEPARENT"].split("-")[1]
     late = {(MODEL_SERVER, "load the model"), (WORKER, "Locate"), (WORKER, "event model_serving")}
     until(
-        lambda: late <= {(span.service, span.name) for span in collector.spans(first.trace)},
+        lambda: late <= {(span.service, span.name) for span in collector.spans(trace)},
         what="the last spans",
     )
-    return first.trace
+    return trace
 
 
 def test_everybody_who_took_part_is_in_the_trace(collector, trace):
@@ -71,7 +62,7 @@ def test_everybody_who_took_part_is_in_the_trace(collector, trace):
         (WORKER, {"CreateApplications", "Place", "Deploy", "Undeploy", "Locate"}),
         (WORKER, {"event actors_built", "event trained", "event model_serving"}),
         ("flops-builder", {"builder", "clone", "check", "resolve", "download"}),
-        ("flops-aggregator", {"aggregator", "round 1", "round 2", "store the best model"}),
+        ("flops-aggregator", {"aggregator", *ROUNDS, "store the best model"}),
         ("flops-learner", {"learner", "load the model", "load the data", "fit", "evaluate"}),
         ("flops-ml-data-server", {"claim", "read"}),
     ],
@@ -92,7 +83,7 @@ def test_the_trace_is_one_tree(collector, trace):
 
 @pytest.mark.parametrize(
     ("child", "parents"),
-    [("fit", {"round 1", "round 2"}), ("evaluate", {"round 1", "round 2"})],
+    [("fit", ROUNDS), ("evaluate", ROUNDS)],
 )
 def test_a_learners_work_is_part_of_the_aggregators_round(collector, trace, child, parents):
     spans = {span.id: span for span in collector.spans(trace)}
@@ -119,10 +110,10 @@ def test_log_lines_name_the_trace(world, trace, name):
     assert any(f"flops_{name.partition('-')[0]}" in text for text in matching)
 
 
-def test_mock_data_have_a_trace_of_their_own(collector, project):
-    spans = collector.spans()
-    (first,) = (span for span in spans if span.name == "POST /api/flops/mocks")
+def test_mock_data_have_a_trace_of_their_own(collector, trace):
+    first = next(span for span in collector.spans() if span.name == "POST /api/flops/mocks")
 
+    assert first.trace != trace
     assert collector.services(first.trace) >= {"flops-mock_data_provider", "flops-ml-data-server"}
     assert "store" in collector.names("flops-ml-data-server", first.trace)
 

@@ -1,4 +1,4 @@
-"""A collector of traces: OTLP over HTTP on the loopback, in this process."""
+"""A collector of traces: OTLP over HTTP on the loopback."""
 
 import threading
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
@@ -25,18 +26,21 @@ class Collected:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-class Collector:
-    """The spans that arrived, and the address to send to."""
+class Spans:
+    """The spans that a collector, maybe in another process, received at ``endpoint``."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._spans: list[Collected] = []
-        self.endpoint = ""
-        self.bodies: list[bytes] = []
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
 
-    def take(self, body: bytes) -> None:
-        """Keep the spans of one request."""
-        spans = [
+    def received(self) -> bytes:
+        """Return all requests so far as one: serialized messages are merged by joining them."""
+        answer = requests.get(self.endpoint, timeout=120)
+        answer.raise_for_status()
+        return answer.content
+
+    def spans(self, trace: str = "") -> list[Collected]:
+        """Return all spans so far, or those of one trace."""
+        return [
             Collected(
                 service=_attributes(resource.resource)["service.name"],
                 name=span.name,
@@ -47,18 +51,11 @@ class Collector:
                 error=span.status.message,
                 attributes=_attributes(span),
             )
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+            for resource in ExportTraceServiceRequest.FromString(self.received()).resource_spans
             for scope in resource.scope_spans
             for span in scope.spans
+            if trace in {"", span.trace_id.hex()}
         ]
-        with self._lock:
-            self._spans += spans
-            self.bodies.append(body)
-
-    def spans(self, trace: str = "") -> list[Collected]:
-        """Return all spans so far, or those of one trace."""
-        with self._lock:
-            return [span for span in self._spans if trace in {"", span.trace}]
 
     def services(self, trace: str) -> set[str]:
         """Return the services that sent spans of a trace."""
@@ -77,27 +74,33 @@ def _attributes(owner: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def running_collector() -> Iterator[Collector]:
+def running_collector() -> Iterator[Spans]:
     """Listen on a free port of the loopback until the end of the context."""
-    collector = Collector()
+    bodies: list[bytes] = []
 
     class Receive(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            collector.take(self.rfile.read(int(self.headers["Content-Length"])))
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self._answer(b"")
+
+        def do_GET(self) -> None:
+            self._answer(b"".join(bodies))
+
+        def _answer(self, body: bytes) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
             """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receive)
-    collector.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield collector
+        yield Spans(f"http://127.0.0.1:{server.server_address[1]}")
     finally:
         server.shutdown()
         server.server_close()

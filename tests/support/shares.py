@@ -11,7 +11,6 @@ LONG: Final = tuple(
         "e2e/test_e2e_hierarchical",
         "e2e/test_e2e_base_case",
         "integration/training/test_training_processes",
-        "e2e/test_e2e_traces",
         "integration/builds/test_builds_actors",
         "e2e/test_e2e_simulation",
         "integration/builds/test_builds_models",
@@ -41,6 +40,7 @@ LONG: Final = tuple(
 
 # These look at one project.
 TOGETHER: Final = {
+    "tests/e2e/test_e2e_traces.py": "tests/e2e/test_e2e_base_case.py",
     "tests/e2e/test_e2e_public_repository.py": "tests/e2e/test_e2e_hierarchical.py",
 }
 
