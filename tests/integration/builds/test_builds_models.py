@@ -27,9 +27,8 @@ from support.broker import free_port, running_broker
 from support.builds import a_repository
 from support.waiting import until
 
-PINS = tuple(
-    f"{name}=={metadata.version(name)}" for name in ("scikit-learn", "numpy", "cloudpickle")
-)
+# As the sample pins them: so far the same environment as that of other tests.
+PINS = tuple(f"{name}=={metadata.version(name)}" for name in ("numpy", "scikit-learn", "scipy"))
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +37,9 @@ def model(tmp_path_factory):
     rows = np.random.default_rng(1).random((200, 2))
     classifier = LogisticRegression(C=100).fit(rows, rows[:, 0] > rows[:, 1])
     folder = tmp_path_factory.mktemp("trained") / "model"
+    needs = [*PINS, "cloudpickle"]
     mlflow.sklearn.save_model(
-        classifier, folder, pip_requirements=list(PINS), serialization_format="cloudpickle"
+        classifier, folder, pip_requirements=needs, serialization_format="cloudpickle"
     )
     return folder
 

@@ -23,7 +23,8 @@ class Environments:
     """Creates missing environments; an incomplete one is never visible."""
 
     def __init__(self, store: Path, uv: Uv, lock_timeout_seconds: float = 1800.0) -> None:
-        self._folder = store / "envs"
+        # An environment names the ones below it by their paths, whichever link led here.
+        self._folder = (store / "envs").resolve()
         self._uv = uv
         self._lock_timeout_seconds = lock_timeout_seconds
 
