@@ -16,15 +16,17 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 _TESTS: Final = Path(__file__).parents[1]
 _PREPARED: Final = (
     *("flops_aggregator.bootstrap", "flops_learner.bootstrap", "mlflow.sklearn"),
     *("sklearn.linear_model", "sklearn.metrics", "pandas"),
+    *("flops_mock_data_provider.providing", "flwr_datasets.partitioner", "PIL.Image"),
+    *("flops_simulator.simulation", "datasets"),
 )
 
 
@@ -64,12 +66,22 @@ class Fork:
         self.send_signal(signal.SIGKILL)
 
 
-def start(module: str, environment: Mapping[str, str], folder: Path, log: IO[bytes]) -> Fork:
-    """Run a module as a process in ``folder``, with this environment only."""
+def start(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    log: IO[bytes],
+    output: IO[bytes] | None = None,
+) -> Fork:
+    """Run ``python -m`` with ``arguments`` as a process in ``folder``, with this environment only.
+
+    It prints to ``output``, and to ``log`` where that is missing.
+    """
     mine, its = socket.socketpair()
     with its:
-        order = {"module": module, "environment": dict(environment), "folder": str(folder)}
-        socket.send_fds(_server(), [json.dumps(order).encode()], [log.fileno(), its.fileno()])
+        order = {"argv": arguments, "environment": dict(environment), "folder": str(folder)}
+        files = [log.fileno(), (output or log).fileno(), its.fileno()]
+        socket.send_fds(_server(), [json.dumps(order).encode()], files)
     return Fork(mine)
 
 
@@ -107,17 +119,18 @@ def _serve(orders: socket.socket) -> None:
             os.read(awake, 1000)
             _report_ended(running)
         if orders in ready:
-            data, fds, _, _ = socket.recv_fds(orders, 1_000_000, 2)
+            data, fds, _, _ = socket.recv_fds(orders, 1_000_000, 3)
             if not data:
                 sys.exit()
-            log, answers = fds
+            log, output, answers = fds
             pid = os.fork()
             if not pid:
                 for other in (orders, *running.values()):
                     other.detach()
-                _become(json.loads(data), log)
+                _become(json.loads(data), log, output)
                 return
             os.close(log)
+            os.close(output)
             running[pid] = socket.socket(fileno=answers)
             running[pid].sendall(f"{pid}\n".encode())
 
@@ -131,13 +144,13 @@ def _report_ended(running: dict[int, socket.socket]) -> None:
             answers.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
-def _become(order: Mapping[str, str], log: int) -> None:
+def _become(order: Mapping[str, Any], log: int, output: int) -> None:
     """Be as a new interpreter would be."""
     import numpy as np  # noqa: PLC0415 - only the server and what it forks have it
 
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.dup2(log, 1)
+    os.dup2(output, 1)
     os.dup2(log, 2)
     os.closerange(3, 256)
     os.chdir(order["folder"])
@@ -145,15 +158,17 @@ def _become(order: Mapping[str, str], log: int) -> None:
     os.environ.update(order["environment"])
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:0] = [order["folder"], *filter(None, paths)]
-    sys.argv[:] = [order["module"]]
+    sys.argv[:] = order["argv"]
     np.random.seed()  # noqa: NPY002 - the one that models draw from
     gc.unfreeze()
-    runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+    runpy.run_module(order["argv"][0], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
+    # As these modules set them for their own processes.
     os.environ.update(importlib.import_module("flops_aggregator.__main__").QUIET)
-    del sys.modules["flops_aggregator.__main__"]
+    os.environ.update(importlib.import_module("flops_mock_data_provider.__main__").LIBRARY_SETTINGS)
+    del sys.modules["flops_aggregator.__main__"], sys.modules["flops_mock_data_provider.__main__"]
     for name in _PREPARED:
         importlib.import_module(name)
     sys.path.remove(str(_TESTS))

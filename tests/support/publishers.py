@@ -15,7 +15,9 @@ _process = {}
 
 def publishers(url, number):
     """A pool in which ``number`` calls of ``publish`` begin at the same moment."""
-    context = get_context("spawn")
+    context = get_context("forkserver")
+    # Imports only; each process connects by itself.
+    context.set_forkserver_preload([__name__, "mlflow.sklearn", "sklearn.linear_model"])
     together = context.Barrier(number)
     return ProcessPoolExecutor(number, context, initializer=_connect, initargs=(url, together))
 

@@ -5,7 +5,6 @@ Real mock data providers' work, real data servers, and learners as processes.
 
 import json
 import os
-import subprocess
 import sys
 from contextlib import ExitStack
 from hashlib import sha256
@@ -25,6 +24,7 @@ from flops_mock_data_provider.settings import Loading, Settings
 from flops_runtime.environment import read
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MockActorSettings, MqttSettings
+from support import forks
 from support.broker import PASSWORD, running_broker
 from support.builds import Reports
 from support.data_plane import a_data_server, write_digits
@@ -117,9 +117,8 @@ def learn(nodes, tmp_path):
                         "FLOPS_DATA_SERVER_ADDRESS": node.address,
                         **broker.environment,
                     }
-                    process = subprocess.Popen(
-                        [sys.executable, "-m", "flops_learner"], env=environment, cwd=tmp_path
-                    )
+                    with (tmp_path / f"{names[-1]}.log").open("wb") as log:
+                        process = forks.start(["flops_learner"], environment, tmp_path, log)
                     stack.callback(process.wait, 15)
                     stack.callback(process.kill)
             files = [tmp_path / f"{name}.json" for name in names]

@@ -1,8 +1,6 @@
 """The mock data provider as a process: a real broker, a real data server."""
 
 import os
-import subprocess
-import sys
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from flops_runtime.settings import MqttSettings
 from flops_utils import data_source
 from flops_utils.data_source import DataSource
 from flops_utils.ml_repo_building_blocks import load_dataset
+from support import forks
 from support.broker import PASSWORD, running_broker
 from support.data_plane import write_digits
 
@@ -91,10 +90,10 @@ def provide(broker, node, tmp_path):
             **broker.environment,
             **settings,
         }
-        command = [sys.executable, "-m", "flops_mock_data_provider"]
-        with a_manager(broker, mock_id) as manager:
-            finished = subprocess.run(command, env=environment, check=False, timeout=120)
-            return finished.returncode, manager.result().payload, manager.events
+        with a_manager(broker, mock_id) as manager, (tmp_path / "provider.log").open("ab") as log:
+            provider = forks.start(["flops_mock_data_provider"], environment, tmp_path, log)
+            code = provider.wait(600)
+            return code, manager.result().payload, manager.events
 
     return run
 

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from http import HTTPStatus
 
 import psutil
@@ -120,18 +121,44 @@ def neighbours(tmp_path_factory):
             world.end()
 
 
-@pytest.fixture
-def manager(neighbours, tmp_path):
+@contextmanager
+def running(neighbours, folder):
     world, broker, store_url = neighbours
     register_actors(world)
-    manager = Manager(world, broker, store_url, tmp_path)
+    manager = Manager(world, broker, store_url, folder)
     manager.start("api")
     manager.start("worker")
     try:
         until(manager.is_ready, 20, "the API is ready")
+        until(lambda: manager.is_ready(manager.status_port), 20, "the worker is ready")
         yield manager
     finally:
         manager.end()
+
+
+@pytest.fixture(scope="module")
+def started(neighbours, tmp_path_factory):
+    with running(neighbours, tmp_path_factory.mktemp("manager")) as manager:
+        yield manager
+
+
+@pytest.fixture
+def manager(started):
+    register_actors(started.world)
+    return started
+
+
+@pytest.fixture(scope="module")
+def ended(neighbours, started, tmp_path_factory):
+    """Return a manager that was asked to end when it worked, and its exit codes.
+
+    The other one is stopped before: of two workers, one waits.
+    """
+    started.end()
+    with running(neighbours, tmp_path_factory.mktemp("ended")) as manager:
+        log = manager.folder / "worker.log"
+        until(lambda: "is the active worker" in log.read_text(), what="the worker has the lease")
+        return manager, manager.end()
 
 
 def services(manager):
@@ -219,17 +246,9 @@ def test_a_mock_is_provided_and_the_tracking_server_found(manager):
 
 
 def test_the_worker_says_that_it_works(manager):
-    until(lambda: manager.is_ready(manager.status_port), 20, "the worker is ready")
-
     answer = requests.get(f"http://127.0.0.1:{manager.status_port}/api/status", timeout=TIMEOUT)
 
     assert answer.json()["state"] == "working"
-
-
-def test_both_processes_end_cleanly(manager):
-    until(lambda: "is the active worker" in (manager.folder / "worker.log").read_text())
-
-    assert manager.end() == {"api": 0, "worker": 0}
 
 
 def test_a_worker_that_waits_for_its_database_ends_when_it_is_told_to(tmp_path):
@@ -254,10 +273,17 @@ def test_a_worker_that_waits_for_its_database_ends_when_it_is_told_to(tmp_path):
     assert worker.wait(300) == 0
 
 
-def test_every_line_of_both_processes_is_json_also_gunicorns(manager):
-    until(lambda: manager.is_ready(manager.status_port), 20, "the worker is ready")
-    manager.end()
+# These two come last.
 
+
+def test_both_processes_end_cleanly(ended):
+    _, codes = ended
+
+    assert codes == {"api": 0, "worker": 0}
+
+
+def test_every_line_of_both_processes_is_json_also_gunicorns(ended):
+    manager, _ = ended
     logged = [(manager.folder / f"{name}.log").read_text() for name in ("api", "worker")]
 
     lines = [json.loads(line) for line in "".join(logged).splitlines()]

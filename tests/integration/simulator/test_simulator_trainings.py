@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -21,6 +19,7 @@ from flops_grid.user_model import UserModel
 from flops_grid.wire.settings import GridSettings
 from flops_learner.training import Training
 from flops_simulator.simulation import training_of
+from support import forks
 from support.federation import MemoryRuns, MemoryWatch
 
 MODEL = '''
@@ -113,16 +112,13 @@ class Simulated:
             "seed": seed,
         }
         (self.folder / "plan.json").write_text(json.dumps(plan))
-        ended = subprocess.run(
-            [sys.executable, "-m", "flops_simulator", "plan.json"],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        return ended.returncode, [json.loads(line) for line in ended.stdout.splitlines()]
+        argv = ["flops_simulator", "plan.json"]
+        environment = {**os.environ, "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"}
+        output = self.folder / "output.jsonl"
+        with output.open("wb") as answers, (self.folder / "errors.log").open("wb") as log:
+            ended = forks.start(argv, environment, self.folder, log, answers)
+            code = ended.wait(600)
+        return code, [json.loads(line) for line in output.read_text().splitlines()]
 
     def rounds(self, **changes):
         code, messages = self.ends(**changes)

@@ -127,7 +127,7 @@ class World:
         log = self.stack.enter_context((self.folder / f"{instance}.log").open("wb"))
         module, environment = f"flops_{service}", self.environment(instance) | changes
         process = (
-            forks.start(module, environment, self.folder, log)
+            forks.start([module], environment, self.folder, log)
             if self.is_quick
             else subprocess.Popen(
                 [sys.executable, "-m", module],

@@ -3,6 +3,7 @@
 import importlib
 import multiprocessing
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -61,7 +62,9 @@ class Workers:
 
     def __init__(self, data: Sequence[Path], processes: int, privacy: Privacy, seed: int) -> None:
         self._count = max(1, min(processes, len(data)))
-        context = multiprocessing.get_context("spawn")
+        # The packages are imported once; user code, which may start threads, only in the workers.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__, "datasets"])
         self._workers: list[_Worker] = []
         for number in range(self._count):
             mine = dict(islice(enumerate(data), number, None, self._count))
@@ -80,8 +83,9 @@ class Workers:
         for worker in self._workers:
             with suppress(OSError):
                 worker.line.close()
+        end = time.monotonic() + END_SECONDS
         for worker in self._workers:
-            worker.process.join(END_SECONDS)
+            worker.process.join(max(0, end - time.monotonic()))
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join(END_SECONDS)
