@@ -8,7 +8,7 @@ DEV := .venv
 SHARED := contracts runtime flight grid ml-repo
 SERVICES := $(notdir $(patsubst %/,%,$(dir $(wildcard services/*/pyproject.toml))))
 SOURCES := $(wildcard shared/*/src services/*/src)
-LOCAL := $(addprefix flops-,contracts runtime flight grid utils $(SERVICES))
+OWN_PACKAGES := $(addprefix flops-,contracts runtime flight grid utils $(SERVICES))
 space := $(subst ,, )
 comma := ,
 export UV_PYTHON_DOWNLOADS := never
@@ -147,7 +147,7 @@ lock: $(UV) ## Lock every service's dependencies again (UPGRADE=1 takes newer ve
 
 LOCK = $(abspath $(UV)) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
-  $(addprefix --no-emit-package ,$(LOCAL))
+  $(addprefix --no-emit-package ,$(OWN_PACKAGES))
 
 clean: ## Remove everything that was installed or produced
 	rm -rf $(HOME_DIR) $(DEV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
