@@ -31,7 +31,7 @@ def render() -> str:
 def _document() -> dict[str, Any]:
     # The description is made from the table of routes; no view is called.
     none: Any = None
-    client = make_api(UseCases(none, none, none, none, none, none), none).test_client()
+    client = make_api(UseCases(none, none, none, none, none, none, none), none).test_client()
     described: dict[str, Any] = client.get("/openapi.json").get_json()
     return described
 

@@ -25,6 +25,7 @@ from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.models import Models
 from flops_manager.usecases.projects import Projects
 from flops_manager.usecases.queue import Queue
+from flops_manager.usecases.root_check import RootCheck
 from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
 from support.api_samples import LATER
@@ -76,6 +77,19 @@ class BreakableProjects(MemoryRecords[Project]):
         return super().list(customer_id, stage, skip, limit)
 
 
+class BreakableRoot:
+    """The manager's access to a root, which a test can make unusable."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.asked = 0
+
+    def check(self) -> None:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+
+
 def breakable_projects() -> BreakableProjects:
     """Return a store of projects that tests can break."""
     return BreakableProjects(Project.noun)
@@ -91,6 +105,7 @@ class World:
     heartbeats: MemoryHeartbeats = field(default_factory=MemoryHeartbeats)
     logs: MemoryLogStore = field(default_factory=MemoryLogStore)
     orchestrator: MemoryOrchestrator = field(default_factory=MemoryOrchestrator)
+    root: BreakableRoot = field(default_factory=BreakableRoot)
     senders: Senders = field(default_factory=lambda: VerifiedSenders(KnownTokens()))
 
     def use_cases(self) -> UseCases:
@@ -116,6 +131,7 @@ class World:
             Models(self.projects),
             Database(projects, mocks),
             survey,
+            RootCheck(self.root),
         )
 
     def api(self, **options) -> Flask:

@@ -2,12 +2,16 @@
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 
 from flops_contracts.errors import FlopsError
+from flops_manager.domain.errors import OrchestratorRefusedError
 from flops_manager.settings import settings_from
 from flops_runtime.logs import configure_logging
+
+logger = logging.getLogger(__name__)
 
 
 def check() -> None:
@@ -22,6 +26,9 @@ def run(process: str) -> None:
     """Read the settings and run one of the two processes."""
     settings = settings_from(os.environ)
     configure_logging(settings.process.log_level, settings.process.log_format)
+    if not settings.oakestra_password:
+        missing = OrchestratorRefusedError.without_password(settings.oakestra_user)
+        logger.warning("%s %s", missing.reason, missing.hint)
     if process == "api":
         from flops_manager.entrypoints.server import serve  # noqa: PLC0415 - the worker has no Flask
 

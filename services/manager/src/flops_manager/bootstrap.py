@@ -118,9 +118,6 @@ class App:
 def build(settings: Settings) -> App:
     """Wire the manager for real; nothing is connected to before it is used."""
     database = connect(settings.mongo_url)
-    account = Account(
-        settings.oakestra_user, settings.oakestra_password, settings.oakestra_organization
-    )
     adapters = Adapters(
         projects=mongo_projects(database),
         mocks=mongo_mocks(database),
@@ -128,7 +125,7 @@ def build(settings: Settings) -> App:
         leases=MongoLeases(database, utc_now),
         addresses=MongoAddressBook(database, utc_now),
         orchestrator=Oakestra(
-            OakestraSession(settings.oakestra_url, account), settings.resource_port
+            OakestraSession(settings.oakestra_url, account_of(settings)), settings.resource_port
         ),
         changes=_changes(settings),
         data_servers=FlightDataServers(
@@ -150,6 +147,13 @@ def build(settings: Settings) -> App:
         logs=settings.log_limits,
     )
     return wire(adapters, options, utc_now)
+
+
+def account_of(settings: Settings) -> Account:
+    """Return the manager's own account at the root."""
+    return Account(
+        settings.oakestra_user, settings.oakestra_password, settings.oakestra_organization
+    )
 
 
 def _changes(settings: Settings) -> StateChanges:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from urllib.parse import quote, urlsplit
 
 from flops_contracts.declared import about, declared
 from flops_manager.domain.deadlines import Limits
@@ -41,6 +42,33 @@ class HookSettings:
 
 
 @dataclass(frozen=True)
+class StoreAccounts:
+    """Passwords that may stand apart from the URLs of their stores, because files hold them."""
+
+    mongo_password: str = declared(
+        "",
+        "Password of the user in FLOPS_MONGO_URL, if it is not there.",
+        "FLOPS_MONGO_PASSWORD",
+        secret=True,
+    )
+    backend_store_password: str = declared(
+        "",
+        "Password of the user in FLOPS_BACKEND_STORE_URL, if it is not there.",
+        "FLOPS_BACKEND_STORE_PASSWORD",
+        secret=True,
+    )
+    artifact_store_user: str = declared(
+        "",
+        "Access key of FLOPS_ARTIFACT_STORE_URL, if it is not there.",
+        "FLOPS_ARTIFACT_STORE_USER",
+        secret=True,
+    )
+    artifact_store_password: str = declared(
+        "", "Its secret key.", "FLOPS_ARTIFACT_STORE_PASSWORD", secret=True
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of both processes, ``api`` and ``worker``."""
 
@@ -52,6 +80,7 @@ class Settings:
     rhythm: Rhythm
     log_limits: LogLimits
     hooks: HookSettings | None
+    stores: StoreAccounts
     oakestra_url: str = field(
         metadata=about("System manager of the root: http://host:10000.", "FLOPS_OAKESTRA_URL")
     )
@@ -59,11 +88,14 @@ class Settings:
         repr=False,
         metadata=about("Database: mongodb://[user:password@]host:port[/name].", "FLOPS_MONGO_URL"),
     )
-    oakestra_password: str = field(
-        repr=False, metadata=about("Password of that account.", "FLOPS_OAKESTRA_PASSWORD")
-    )
     oakestra_user: str = declared(
         "Admin", "The manager's own account at the root.", "FLOPS_OAKESTRA_USER"
+    )
+    oakestra_password: str = declared(
+        "",
+        "Password of that account. Without it the manager starts, but cannot deploy.",
+        "FLOPS_OAKESTRA_PASSWORD",
+        secret=True,
     )
     oakestra_organization: str = declared(
         "", "Organization of that account, if not the default.", "FLOPS_OAKESTRA_ORGANIZATION"
@@ -121,15 +153,27 @@ class Settings:
 
 
 def settings_from(variables: Mapping[str, str]) -> Settings:
-    """Return the settings, and an installation that has the manager's own where it has none."""
+    """Return the settings, and an installation that has the manager's own where it has none.
+
+    URLs of stores get the accounts that stand apart from them.
+    """
     settings = read(Settings, variables)
-    installation = settings.installation
+    installation, stores = settings.installation, settings.stores
     return replace(
         settings,
+        mongo_url=with_account(settings.mongo_url, stores.mongo_password),
         installation=replace(
             installation,
             mqtt_url=installation.mqtt_url or settings.mqtt.url,
             mqtt_password=installation.mqtt_password or settings.mqtt.password,
+            backend_store_url=with_account(
+                installation.backend_store_url, stores.backend_store_password
+            ),
+            artifact_store_url=with_account(
+                installation.artifact_store_url,
+                stores.artifact_store_password,
+                stores.artifact_store_user,
+            ),
             otlp_endpoint=installation.otlp_endpoint or settings.traces.endpoint,
             grid_tls_secret=installation.grid_tls_secret if settings.has_grid_tls else "",
             log_level=settings.process.log_level,
@@ -137,3 +181,15 @@ def settings_from(variables: Mapping[str, str]) -> Settings:
             keeps_logs=settings.log_limits.days > 0,
         ),
     )
+
+
+def with_account(url: str, password: str, user: str = "") -> str:
+    """Return ``url`` with ``password``, and with ``user`` if it names none; its own stay."""
+    parts = urlsplit(url)
+    own_account, _, hosts = parts.netloc.rpartition("@")
+    name, has_password, _ = own_account.partition(":")
+    name = name or quote(user, safe="")
+    if not password or has_password or not name:
+        return url
+    account = f"{name}:{quote(password, safe='')}"
+    return parts._replace(netloc=f"{account}@{hosts}").geturl()

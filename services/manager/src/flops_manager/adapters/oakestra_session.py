@@ -35,8 +35,13 @@ ATTEMPTS: Final = 3
 PATIENCE_SECONDS: Final = 10.0
 """No retry after this: published clients give up after 30 seconds."""
 
+PROBE_TIMEOUT_SECONDS: Final = (2.0, 2.0)
+"""The same for probes, which give up after a few seconds themselves."""
+
 EARLY_SECONDS: Final = 60.0
 """A token is renewed this long before it expires (after ten minutes)."""
+
+ACTIVE_CLUSTERS: Final = "/api/clusters/active"
 
 LOG_HINT: Final = "See the log of its system manager; its answers contain no reason."
 
@@ -54,11 +59,16 @@ class OakestraSession:
     """Makes authenticated calls. Threads may share it."""
 
     def __init__(
-        self, url: str, account: Account, monotonic: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        account: Account,
+        monotonic: Callable[[], float] = time.monotonic,
+        timeout_seconds: tuple[float, float] = TIMEOUT_SECONDS,
     ) -> None:
         self._url = url.rstrip("/")
         self._account = account
         self._monotonic = monotonic
+        self._timeout_seconds = timeout_seconds
         self._http = direct_session()
         self._lock = threading.Lock()
         self._token = ""
@@ -69,6 +79,10 @@ class OakestraSession:
     def user(self) -> str:
         """The manager's own user name at the root."""
         return self._account.user
+
+    def check(self) -> None:
+        """Return if the root answers and accepts the login; see ``RootAccess``."""
+        document_of(self.call("GET", ACTIVE_CLUSTERS))
 
     def get(self, path: str, *, missing: Any = None) -> Any:
         """Return the decoded answer, or ``missing`` for 404. Retried within limits."""
@@ -98,7 +112,7 @@ class OakestraSession:
 
     def fetch_active_clusters(self) -> Any:
         """Return the root's list of active clusters, which needs no token."""
-        return persistently(lambda: document_of(self._send("GET", "/api/clusters/active")))
+        return persistently(lambda: document_of(self._send("GET", ACTIVE_CLUSTERS)))
 
     def _send(
         self, method: str, path: str, document: Any = None, token: str = ""
@@ -111,7 +125,7 @@ class OakestraSession:
                     f"{self._url}{path}",
                     json=document,
                     headers={"Authorization": f"Bearer {token}"} if token else {},
-                    timeout=TIMEOUT_SECONDS,
+                    timeout=self._timeout_seconds,
                 )
             outcome = _outcome(answer)
         finally:
@@ -143,6 +157,8 @@ class OakestraSession:
 
     def _logged_in(self) -> str:
         account = self._account
+        if not account.password:
+            raise OrchestratorRefusedError.without_password(account.user)
         credentials = {"username": account.user, "password": account.password}
         if account.organization:
             credentials["organization_name"] = account.organization

@@ -71,6 +71,14 @@ class OrchestratorUnavailableError(FlopsError):
 class OrchestratorRefusedError(FlopsError):
     """The orchestrator refuses a request; repeating it does not help."""
 
+    @classmethod
+    def without_password(cls, user: str) -> Self:
+        """Return the error of a manager that was not told its login at the orchestrator."""
+        return cls(
+            f"The manager has no password for its account '{user}' at the root.",
+            hint="Set FLOPS_OAKESTRA_PASSWORD, for example in compose/.env, and start FLOps again.",
+        )
+
 
 class ServiceAddressTakenError(FlopsError):
     """The orchestrator would not create the service at its address: another service has it."""

@@ -6,8 +6,9 @@ from flask import Flask
 
 from flops_manager.adapters.accounts import OakestraAccounts
 from flops_manager.adapters.model_servers import HttpModelServers
+from flops_manager.adapters.oakestra_session import PROBE_TIMEOUT_SECONDS, OakestraSession
 from flops_manager.adapters.tokens import token_verifier
-from flops_manager.bootstrap import App
+from flops_manager.bootstrap import App, account_of
 from flops_manager.entrypoints.api.callers import (
     Senders,
     UnverifiedSenders,
@@ -18,6 +19,7 @@ from flops_manager.entrypoints.api.serving import UseCases, make_api
 from flops_manager.entrypoints.web.site import add_site
 from flops_manager.entrypoints.web.visitors import LocalVisitors, SignedInVisitors, Visitors
 from flops_manager.settings import Settings
+from flops_manager.usecases.root_check import RootCheck
 from flops_runtime.environment import BadSettingsError
 
 logger = logging.getLogger(__name__)
@@ -26,11 +28,24 @@ logger = logging.getLogger(__name__)
 def create_app(app: App, settings: Settings) -> Flask:
     """Return the app; raise ``BadSettingsError`` if it would serve strangers."""
     use_cases = UseCases(
-        app.projects, app.mocks, app.tracking, app.models, app.database, app.survey
+        app.projects,
+        app.mocks,
+        app.tracking,
+        app.models,
+        app.database,
+        app.survey,
+        root_check_for(settings),
     )
     flask = make_api(use_cases, senders_for(settings), max_streams=settings.max_streams)
     add_site(flask, use_cases, visitors_for(settings), HttpModelServers())
     return flask
+
+
+def root_check_for(settings: Settings) -> RootCheck:
+    """Return the check of the root for probes; it shares no lock with the manager's own calls."""
+    account = account_of(settings)
+    session = OakestraSession(settings.oakestra_url, account, timeout_seconds=PROBE_TIMEOUT_SECONDS)
+    return RootCheck(session)
 
 
 def visitors_for(settings: Settings) -> Visitors:

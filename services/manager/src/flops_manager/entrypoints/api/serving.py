@@ -30,6 +30,7 @@ from flops_manager.usecases.database import Database
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.models import Models
 from flops_manager.usecases.projects import Projects
+from flops_manager.usecases.root_check import RootCheck
 from flops_manager.usecases.survey import Survey
 from flops_manager.usecases.tracking import Tracking
 
@@ -47,6 +48,7 @@ class UseCases:
     models: Models
     database: Database
     survey: Survey
+    root_check: RootCheck
 
 
 def make_api(
@@ -80,9 +82,9 @@ def make_api(
 def _routes(
     use_cases: UseCases, streams: Streams, telemetry: Telemetry
 ) -> tuple[tuple[Route, ...], Pages]:
-    def is_ready() -> bool:
+    def require_ready() -> None:
         use_cases.projects.list(Caller("nobody"), None, 1, 1)
-        return True
+        use_cases.root_check.require()
 
     pages = Pages()
     routes = (
@@ -94,7 +96,7 @@ def _routes(
             DatabaseViews(use_cases.database),
             NodeViews(use_cases.survey),
         ),
-        *public_routes(pages, StatusViews(is_ready, telemetry)),
+        *public_routes(pages, StatusViews(require_ready, telemetry)),
     )
     return routes, pages
 

@@ -5,15 +5,14 @@ from typing import Any
 
 from flask import Response
 
-from flops_manager.domain.errors import StoreUnavailableError
 from flops_manager.entrypoints.api.telemetry import Telemetry
 
 
 class StatusViews:
     """The same three paths as on every service of FLOps."""
 
-    def __init__(self, is_ready: Callable[[], bool], telemetry: Telemetry) -> None:
-        self._is_ready = is_ready
+    def __init__(self, require_ready: Callable[[], None], telemetry: Telemetry) -> None:
+        self._require_ready = require_ready
         self._telemetry = telemetry
 
     def healthz(self) -> dict[str, Any]:
@@ -21,9 +20,8 @@ class StatusViews:
         return {"message": "ok"}
 
     def readyz(self) -> dict[str, Any]:
-        """Answer whether the store can be reached."""
-        if not self._is_ready():
-            raise StoreUnavailableError("The database does not answer.")
+        """Answer whether database and root can be used; what is wrong is raised."""
+        self._require_ready()
         return {"message": "ready"}
 
     def metrics(self) -> Response:
