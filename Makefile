@@ -11,6 +11,7 @@ SOURCES := $(wildcard shared/*/src services/*/src)
 OWN_PACKAGES := $(addprefix flops-,contracts runtime flight grid utils $(SERVICES))
 space := $(subst ,, )
 comma := ,
+PLATFORM_OPTIONS = $(addprefix --platform ,$(PLATFORM)) $(addprefix --build-arg ,$(BUILD_ARG))
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 # A wheel's bytecode is written once, at installation, whatever the machine says.
@@ -93,8 +94,8 @@ bench-hierarchy: $(DEV)/.installed ## Time a cycle over 1, 2 and 4 clusters besi
 bench-training: $(DEV)/.installed ## Time rounds of a small and a 100 MB model beside Flower's start_server and bare gRPC (WHAT="--learners 8")
 	@cd tests && $(abspath $(DEV))/bin/python -m bench.training $(WHAT)
 
-images: ## Build every service's image and print the sizes (WHAT="manager learner", PLATFORM=linux/arm64)
-	@$(PYTHON) compose/images.py $(foreach one,$(PLATFORM),--platform $(one)) $(WHAT)
+images: ## Build every service's image and print the sizes (WHAT="manager learner", PLATFORM=linux/arm64, BUILD_ARG=..)
+	@$(PYTHON) compose/images.py $(PLATFORM_OPTIONS) $(WHAT)
 
 pin: ## Pin the images of others to the digests that their tags have now (needs docker's buildx)
 	@$(PYTHON) compose/pin.py
@@ -111,8 +112,8 @@ release: $(DEV)/.installed ## Write version and changelog, commit and tag (VERSI
 env: ## Write compose/.env: random passwords and addresses (ADDRESS=...; LOCAL=1 for compose/local.yml)
 	@$(PYTHON) compose/make_env.py $(if $(LOCAL),--local) $(if $(ADDRESS),--address $(ADDRESS))
 
-bases: ## Put the base images of actors into the registry of compose/local.yml
-	@$(PYTHON) compose/bases.py
+bases: ## Put the base images of actors into the registry of compose/local.yml (PLATFORM="linux/amd64 linux/arm64")
+	@$(PYTHON) compose/bases.py $(PLATFORM_OPTIONS)
 
 demo-containers: $(CLI)/.installed bases ## Run the main job in the containers of compose/local.yml, which have to be up
 	@$(CLI)/bin/python compose/demo.py

@@ -7,12 +7,15 @@ With docker for this machine's platform; with buildah for several, which it puts
 import argparse
 import json
 import platform
+import re
 import runpy
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,6 +28,19 @@ VERSION: Final[str] = runpy.run_path(
     str(ROOT / "shared/contracts/src/flops_contracts/version.py"),
 )["VERSION"]
 SECONDS: Final = 3600
+IMAGES_OF_OTHERS: Final = ("PYTHON_IMAGE", "DEBIAN_IMAGE", "REGISTRY_IMAGE", "DOCKER_IMAGE")
+"""The build arguments that name the images that Dockerfiles begin with."""
+
+OUT_OF_REACH: Final = re.compile(
+    r"no such host|connection refused|i/o timeout|TLS handshake timeout|proxyconnect"
+    r"|network is unreachable|no route to host|server misbehaving|name resolution"
+)
+ADVICE: Final = f"""\
+A registry that images come from cannot be reached from here.
+Give the engine a way to it (HTTPS_PROXY in its own environment, or a mirror), or name copies of the
+images that Dockerfiles begin with, in a registry that can be reached:
+    make images BUILD_ARG="PYTHON_IMAGE=registry.example/python:3.11-slim-bookworm"
+The others are {", ".join(IMAGES_OF_OTHERS[1:])}."""
 
 
 @dataclass(frozen=True)
@@ -119,25 +135,45 @@ def _for_platforms(references: Sequence[str], options: Options, what: list[str])
     ]
 
 
-def run(argv: Sequence[str]) -> None:
-    """Run one step and show its errors; exit if it fails."""
+def run(argv: Sequence[str], variables: Mapping[str, str] | None = None, hint: str = "") -> None:
+    """Run one step and show its errors as they come; exit with the hint or advice if it fails."""
     is_optional = list(argv[:3]) == ["buildah", "manifest", "rm"]
-    quiet = subprocess.DEVNULL
-    ended = subprocess.run(
+    errors: deque[str] = deque(maxlen=50)
+    with subprocess.Popen(
         list(argv),
-        check=False,
-        timeout=SECONDS,
-        stdout=quiet,
-        stderr=quiet if is_optional else None,
-    )
-    if ended.returncode and not is_optional:
-        sys.exit(f"failed: {' '.join(argv)}")
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=variables,
+    ) as process:
+        watchdog = threading.Timer(SECONDS, process.kill)
+        watchdog.start()
+        try:
+            for line in process.stderr or ():
+                errors.append(line)
+                if not is_optional:
+                    sys.stderr.write(line)
+        finally:
+            watchdog.cancel()
+    if process.returncode and not is_optional:
+        sys.exit(f"failed: {' '.join(argv)}\n{hint or advice(''.join(errors))}".rstrip())
+
+
+def advice(errors: str) -> str:
+    """Return what helps against a failure, if its last lines tell."""
+    return ADVICE if OUT_OF_REACH.search(errors) else ""
 
 
 def output(argv: Sequence[str]) -> str:
     """Return the standard output of a command, or nothing if it fails."""
     ended = subprocess.run(list(argv), check=False, timeout=60, capture_output=True, text=True)
     return ended.stdout.strip() if ended.returncode == 0 else ""
+
+
+def revision() -> str:
+    """Return the commit of this checkout, or nothing without one."""
+    return output(["git", "-C", str(ROOT), "rev-parse", "HEAD"])
 
 
 def sizes(reference: str) -> tuple[int, int]:
@@ -184,10 +220,10 @@ def main() -> None:
     tool = "buildah" if options.platforms else "docker"
     if not shutil.which(tool):
         sys.exit(f"{tool} is needed to build images{' for other platforms' * (tool == 'buildah')}")
-    revision = output(["git", "-C", str(ROOT), "rev-parse", "HEAD"])
+    commit = revision()
     print(f"{'image':24} {'MB':>6} {'over its base':>14}")  # noqa: T201 - the result
     for name in names:
-        for step in build_steps(name, dockerfiles()[name], options, revision):
+        for step in build_steps(name, dockerfiles()[name], options, commit):
             run(step)
         if options.platforms:
             print(f"{name:24} {', '.join(options.platforms)}")  # noqa: T201

@@ -51,7 +51,7 @@ def platforms(bench: Bench, suite: Suite) -> Iterator[Platforms]:
     platforms = Platforms(folder, bench.engine, suite, bench.bridge_address)
     try:
         platforms.start()
-        platforms.build("manager", "learner", "aggregator", "model-server")
+        platforms.build()
         yield platforms
     finally:
         platforms.stop()

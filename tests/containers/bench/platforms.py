@@ -26,6 +26,7 @@ class Platforms:
     def __init__(self, folder: Path, engine: Engine, suite: Suite, address: str) -> None:
         self._folder = folder
         self._engine = engine
+        self._env_file = suite.env_file
         self.pull = f"{address}:5073"
         self.push = f"{address}:5074"
         self._account = f"flops:{suite.value('FLOPS_REGISTRY_PASSWORD')}"
@@ -39,17 +40,18 @@ class Platforms:
         with timed("making a base image for arm64"):
             self._start()
 
-    def build(self, *names: str) -> None:
-        """Build images of FLOps for both platforms into the registry."""
+    def build(self) -> None:
+        """Build the base images of actors and the manager for both platforms into the registry."""
         both = ("--platform", "linux/amd64", "--platform", "linux/arm64")
+        base = ("--build-arg", f"PYTHON_IMAGE={self.pull}/{BASE}")
         where = ("--prefix", f"{self.push}/{BASES}", "--push", "--plain-http")
-        what = ("--build-arg", f"PYTHON_IMAGE={self.pull}/{BASE}", *names)
         with timed("building base images for two platforms"):
-            run(
-                [sys.executable, ROOT / "compose/images.py", *both, *where, *what],
-                seconds=1200,
-                env=self.environment,
-            )
+            self._script("bases.py", "--env-file", self._env_file, *both, *base)
+            self._script("images.py", *both, *where, *base, "manager")
+
+    def _script(self, name: str, *words: str | Path) -> None:
+        argv = [sys.executable, ROOT / "compose" / name, *words]
+        run(argv, seconds=1200, env=self.environment)
 
     def stop(self) -> None:
         """Unmount everything in ``folder``, so that it can be removed."""
