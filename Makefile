@@ -131,7 +131,7 @@ format: $(DEV)/.installed ## Format the code and fix what can be fixed
 	@$(DEV)/bin/ruff format .
 	@$(DEV)/bin/ruff check --fix .
 
-docs: $(DEV)/.installed ## Write the generated pages of docs/
+docs: $(DEV)/.installed ## Write the generated pages of docs/, and the version into the compose files
 	@$(DEV)/bin/python docs/generate.py
 
 lock: $(UV) ## Lock every service's dependencies again (UPGRADE=1 takes newer versions)

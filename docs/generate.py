@@ -2,7 +2,9 @@
 
 import argparse
 import importlib
+import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,13 @@ import messages_reference
 import metrics_reference
 import sla_reference
 from flops_contracts.exit_codes import EXPLANATIONS, ExitCode
+from flops_contracts.version import VERSION
 from flops_manager.domain import lifecycle_page
 from flops_runtime.environment import REQUIRED, Setting, documented
 
 DOCS = Path(__file__).parent
+COMPOSE = DOCS.parent / "compose"
+IMAGE_TAG = re.compile(r"(?<=\$\{FLOPS_IMAGE_TAG:-)\d+\.\d+\.\d+(?=\})")
 SERVICES = DOCS.parent / "services"
 
 
@@ -88,7 +93,14 @@ def decisions_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def compose_file(name: str) -> str:
+    """Return a compose file with this version as the default tag of FLOps' images."""
+    return IMAGE_TAG.sub(VERSION, (COMPOSE / name).read_text(encoding="utf-8"))
+
+
 PAGES = {
+    "../compose/local.yml": partial(compose_file, "local.yml"),
+    "../compose/management.yml": partial(compose_file, "management.yml"),
     "adr/README.md": decisions_page,
     "api-reference.md": api_reference.render,
     "messages.md": messages_reference.render,

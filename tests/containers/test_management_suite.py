@@ -1,6 +1,7 @@
 """The management suite in compose: all of it starts, and its use needs a password."""
 
 import json
+import re
 import shutil
 import sys
 from http import HTTPStatus
@@ -15,6 +16,7 @@ import requests
 from containers.bench.bench import Bench
 from containers.bench.shell import BenchError, run
 from containers.bench.suite import ROOT, Suite
+from support.doc_blocks import blocks
 
 SERVICES = {
     "artifact-store",
@@ -28,6 +30,18 @@ SERVICES = {
     "mqtt-broker",
 }
 
+
+PRINTED = sorted(
+    {
+        match.strip()
+        for block in blocks()
+        if block.language == "sh"
+        for match in re.findall(
+            r"^docker compose(?: (?:-f|--profile) \S+)+", block.text, re.MULTILINE
+        )
+    }
+)
+"""The documentation's calls of compose, up to the subcommand."""
 
 EVENTS = "flops/v1/projects/p/events/learner1"
 CONTROL = "flops/v1/projects/p/control"
@@ -69,7 +83,8 @@ def services(bench: Bench, file: Path) -> Any:
 
 
 def test_everything_is_healthy(suite: Suite) -> None:
-    assert suite.states() == dict.fromkeys(SERVICES, "healthy")
+    # The service that makes passwords has ended.
+    assert suite.states() == {**dict.fromkeys(SERVICES, "healthy"), "secrets": ""}
 
 
 def test_the_manager_answers_when_its_neighbours_do(suite: Suite, bench: Bench) -> None:
@@ -145,9 +160,19 @@ class TestConfiguration:
         shutil.copyfile(ROOT / version, tmp_path / version)
         return tmp_path
 
-    def test_without_make_env_nothing_starts(self, bench: Bench, copy: Path) -> None:
+    def test_without_addresses_nothing_starts(self, bench: Bench, copy: Path) -> None:
         with pytest.raises(BenchError, match="make env"):
             bench.engine.docker("compose", "--file", copy / "compose/management.yml", "config")
+
+    @pytest.mark.parametrize("command", PRINTED)
+    def test_a_printed_command_finds_its_configuration(
+        self, bench: Bench, copy: Path, command: str
+    ) -> None:
+        writer = [sys.executable, copy / "compose/make_env.py", "--local"]
+        run(writer, env=bench.engine.environment)
+
+        words = [*command.split(), "config", "--quiet"]
+        assert run(words, folder=copy, env=bench.engine.environment) == ""
 
     def test_the_path_that_oak_clients_call_is_the_same_suite(
         self, bench: Bench, copy: Path

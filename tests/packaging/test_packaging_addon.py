@@ -19,8 +19,9 @@ COMPOSE = {
     for name, item in yaml.safe_load((ROOT / "compose" / "management.yml").read_text())[
         "services"
     ].items()
-    # What is in a profile runs only where somebody asks for it.
-    if not item.get("profiles")
+    # What is in a profile runs only where somebody asks for it. An addon is filled with passwords,
+    # so that none have to be made.
+    if not item.get("profiles") and name != "secrets"
 }
 
 # How the parts are called in compose's network, and in the one of a root's addons.
@@ -117,7 +118,7 @@ def test_a_part_gets_the_same_environment_as_in_compose(name):
     expected = {
         key: as_in_the_addon(value)
         for key, value in COMPOSE[name]["environment"].items()
-        if key not in OPTIONAL
+        if key not in OPTIONAL and not key.endswith("_FILE")
     }
 
     assert SERVICES[OF_COMPOSE[name]]["environment"] == expected
@@ -134,7 +135,9 @@ def test_a_part_has_the_same_ports_as_in_compose(name):
 @pytest.mark.parametrize("name", OF_COMPOSE)
 def test_a_part_keeps_its_data_where_compose_keeps_them(name):
     in_compose = [
-        volume for volume in COMPOSE[name].get("volumes", ()) if not volume.startswith("./")
+        volume
+        for volume in COMPOSE[name].get("volumes", ())
+        if not volume.startswith(("./", "secrets-"))
     ]
 
     volumes = SERVICES[OF_COMPOSE[name]].get("volumes", [])

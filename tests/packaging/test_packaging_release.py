@@ -87,6 +87,7 @@ def test_a_release_is_a_commit_with_a_tag_and_nothing_is_left_to_release(clone):
         in (clone / "shared/contracts/src/flops_contracts/version.py").read_text()
     )
     assert "`9.0.0`" in (clone / "docs/settings.md").read_text()
+    assert "manager:${FLOPS_IMAGE_TAG:-9.0.0}" in (clone / "compose/management.yml").read_text()
     changelog = (clone / "CHANGELOG.md").read_text()
     assert re.search(
         r"## Unreleased\n\n## 9\.0\.0 - \d{4}-\d\d-\d\d\n\n### Fixed\n\n- Something", changelog
