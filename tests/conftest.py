@@ -24,8 +24,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return more workers than cores: many tests wait for processes."""
-    return 2 * (os.cpu_count() or 1) + 1
+    """Return one worker more than there are cores: many tests wait for processes.
+
+    Each further one imports all tests, which takes more than its share of the waiting gives back.
+    """
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Shares:
