@@ -1,14 +1,22 @@
 """A field is declared once, and its document, ranges and description follow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 import pytest
 from marshmallow import ValidationError
 
-from flops_contracts.declared import about, declared, dump, load, schema_of, strict
+from flops_contracts.declared import (
+    about,
+    declared,
+    dump,
+    load,
+    load_tolerantly,
+    schema_of,
+    strict,
+)
 
 
 class Colour(StrEnum):
@@ -96,3 +104,53 @@ def test_the_schema_says_what_a_field_means():
     assert schema.__name__ == "ThingSchema"
     assert schema().fields["weight"].metadata == {"description": "Weight in kg."}
     assert schema_of(Whole) is schema
+
+
+@strict(reads_text=True)
+@dataclass(frozen=True)
+class Question:
+    page: int = declared(1, minimum=1)
+    colour: Colour | None = None
+
+
+def test_a_query_may_have_texts_as_numbers():
+    assert load(Question, {"page": "2"}) == Question(2)
+
+
+@pytest.mark.parametrize("query", [{"pgae": "2"}, {"page": "0"}, {"page": "two"}])
+def test_a_query_is_strict_otherwise(query):
+    with pytest.raises(ValidationError):
+        load(Question, query)
+
+
+@dataclass(frozen=True)
+class Answer:
+    part: Part
+    inner: Question
+    colour: Colour
+    names: tuple[str, ...]
+    counts: Mapping[str, int]
+    at: datetime | None
+    why: str | None = declared(None, "Why.", sparse=True)
+
+
+def test_an_answer_of_an_older_or_newer_version_is_read_as_far_as_it_goes():
+    part = {"name": None, "rows": -1}
+    document = {"part": part, "inner": {"page": 0, "new": 1}, "colour": "green", "also_new": 2}
+
+    answer = load_tolerantly(Answer, document)
+
+    assert answer == Answer(Part("", -1), Question(0), "green", (), {}, None)
+
+
+@pytest.mark.parametrize("document", [{}, {"part": {}, "inner": {}}, [], None])
+def test_an_answer_must_have_what_has_no_empty_value(document):
+    with pytest.raises(ValidationError):
+        load_tolerantly(Answer, document)
+
+
+def test_a_sparse_field_is_absent_while_it_is_empty():
+    answer = Answer(Part("p", 1), Question(), Colour.RED, (), {}, None)
+
+    assert set(dump(answer)) == {"part", "inner", "colour", "names", "counts", "at"}
+    assert dump(replace(answer, why="so"))["why"] == "so"

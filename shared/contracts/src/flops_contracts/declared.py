@@ -22,7 +22,9 @@ from marshmallow import (
     Schema,
     ValidationError,
     fields,
+    post_dump,
     post_load,
+    pre_load,
     validate,
     validates_schema,
 )
@@ -32,8 +34,7 @@ T = TypeVar("T")
 Rule = Callable[[Mapping[str, Any]], Iterator[tuple[str, Any]]]
 """Yields names of fields and what is wrong with them, from the values of all fields."""
 
-_SCHEMAS: Final[dict[type[Any], "type[DataclassSchema]"]] = {}
-_INSTANCES: Final[dict[type[Any], "DataclassSchema"]] = {}
+_INSTANCES: Final[dict[tuple[type[Any], bool], "DataclassSchema"]] = {}
 _ABOUT: Final = "about"
 _STRICT: Final = "__strict__"
 
@@ -49,7 +50,7 @@ class About:
     ``strict`` refuses a text as a number, as strict classes always do. A whole number in a
     variable counts ``scale`` times; ``parse`` makes a value of a variable that has a form of its
     own, or raises ``ValueError``. ``given`` are values of a group that no variable has, or
-    functions of what was read before it.
+    functions of what was read before it. A document lacks a ``sparse`` field while that is empty.
     """
 
     help: str = ""
@@ -69,6 +70,7 @@ class About:
     scale: int = 1
     parse: Callable[[str], Any] | None = None
     given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    sparse: bool = False
 
 
 def about(help: str = "", env: str = "", **more: Any) -> dict[str, About]:
@@ -96,16 +98,18 @@ def about_of(declaration: dataclasses.Field[Any]) -> About:
 class _Strictness:
     rules: tuple[Rule, ...] = ()
     name: str = ""
+    reads_text: bool = False
 
 
-def strict(*rules: Rule, name: str = "") -> Callable[[type[T]], type[T]]:
+def strict(*rules: Rule, name: str = "", reads_text: bool = False) -> Callable[[type[T]], type[T]]:
     """Make documents of a dataclass strict: unknown keys are refused, and no text is a number.
 
-    ``rules`` judge several fields together; ``name`` is what OpenAPI calls it.
+    ``rules`` judge several fields together; ``name`` is what OpenAPI calls it. With ``reads_text``
+    a text may be a number even so: a URL's query has nothing else.
     """
 
     def mark(cls: type[T]) -> type[T]:
-        setattr(cls, _STRICT, _Strictness(rules, name))
+        setattr(cls, _STRICT, _Strictness(rules, name, reads_text))
         return cls
 
     return mark
@@ -114,6 +118,16 @@ def strict(*rules: Rule, name: str = "") -> Callable[[type[T]], type[T]]:
 def load(cls: type[T], document: Any) -> T:
     """Return what ``document`` says; raise marshmallow's ``ValidationError``."""
     value: T = _schema(cls).load(document)
+    return value
+
+
+def load_tolerantly(cls: type[T], document: Any) -> T:
+    """Return what another version of FLOps wrote: a reader of answers does not judge them.
+
+    Ranges and rules do not count, a word that only newer versions have stays a text, and what is
+    missing or null is empty. Raises ``ValidationError`` if that leaves no value of ``cls``.
+    """
+    value: T = _schema(cls, is_tolerant=True).load(document)
     return value
 
 
@@ -132,6 +146,7 @@ class DataclassSchema(Schema):
         unknown = EXCLUDE
 
     builds: ClassVar[type[Any]]
+    sparse: ClassVar[frozenset[str]]
     derived: ClassVar[Mapping[str, Callable[[Mapping[str, Any]], Any]]]
 
     @post_load
@@ -141,6 +156,25 @@ class DataclassSchema(Schema):
             if data[name] is None:
                 data[name] = derive(data)
         return self.builds(**data)
+
+    @post_dump
+    def leave_out(self, document: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Remove sparse fields that are empty."""
+        for key in self.sparse:
+            if document[key] in (None, ""):
+                del document[key]
+        return document
+
+
+class TolerantSchema(DataclassSchema):
+    """A schema for documents that another version wrote; see ``load_tolerantly``."""
+
+    @pre_load
+    def drop_nulls(self, document: Any, **_: Any) -> Any:
+        """Treat null as a missing key."""
+        if not isinstance(document, dict):
+            return document
+        return {key: value for key, value in document.items() if value is not None}
 
 
 class StrictSchema(DataclassSchema):
@@ -185,36 +219,48 @@ class TupleOf(fields.List[Any]):
         return tuple(super()._deserialize(value, attr, data, **kwargs))
 
 
-def schema_of(cls: type[Any]) -> type[DataclassSchema]:
+class OpenEnum(fields.Enum[Any]):
+    """A word, also one that only newer versions have."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, *args, **kwargs)
+        except ValidationError:
+            return str(value)
+
+
+def schema_of(cls: type[Any], *, is_tolerant: bool = False) -> type[DataclassSchema]:
     """Return the schema class of a declared dataclass, always the same one."""
-    if cls not in _SCHEMAS:
-        _SCHEMAS[cls] = _new_schema(cls)
-    return _SCHEMAS[cls]
+    return type(_schema(cls, is_tolerant=is_tolerant))
 
 
-def _new_schema(cls: type[Any]) -> type[DataclassSchema]:
-    strictness: _Strictness | None = vars(cls).get(_STRICT)
+def _schema(cls: type[Any], *, is_tolerant: bool = False) -> DataclassSchema:
+    key = (cls, is_tolerant)
+    if key not in _INSTANCES:
+        _INSTANCES[key] = _new_schema(cls, is_tolerant=is_tolerant)()
+    return _INSTANCES[key]
+
+
+def _new_schema(cls: type[Any], *, is_tolerant: bool) -> type[DataclassSchema]:
+    strictness: _Strictness | None = None if is_tolerant else vars(cls).get(_STRICT)
+    is_strict = strictness is not None and not strictness.reads_text
     types_of = typing.get_type_hints(cls)
     declarations = {field_.name: field_ for field_ in dataclasses.fields(cls)}
+    facts = {name: about_of(declaration) for name, declaration in declarations.items()}
     attributes: dict[str, Any] = {
-        name: field_of(types_of[name], declaration, is_strict=strictness is not None)
+        name: field_of(types_of[name], declaration, is_strict=is_strict, is_tolerant=is_tolerant)
         for name, declaration in declarations.items()
     }
     attributes["builds"] = cls
-    attributes["derived"] = {
-        name: derive for name, item in declarations.items() if (derive := about_of(item).derive)
-    }
+    attributes["derived"] = {name: each.derive for name, each in facts.items() if each.derive}
+    attributes["sparse"] = frozenset(
+        each.key or name for name, each in facts.items() if each.sparse
+    )
     attributes["__doc__"] = cls.__doc__
     name = f"{(strictness and strictness.name) or cls.__name__}Schema"
     if strictness is None:
-        return type(name, (DataclassSchema,), attributes)
+        return type(name, (TolerantSchema if is_tolerant else DataclassSchema,), attributes)
     return type(name, (StrictSchema,), {**attributes, "rules": strictness.rules})
-
-
-def _schema(cls: type[Any]) -> DataclassSchema:
-    if cls not in _INSTANCES:
-        _INSTANCES[cls] = schema_of(cls)()
-    return _INSTANCES[cls]
 
 
 _PLAIN: Final[dict[Any, Callable[..., fields.Field[Any]]]] = {
@@ -224,21 +270,35 @@ _PLAIN: Final[dict[Any, Callable[..., fields.Field[Any]]]] = {
     bool: fields.Boolean,
     datetime: partial(fields.AwareDateTime, format="iso"),
 }
+_EMPTY: Final[dict[Any, Callable[[], Any]]] = {
+    **{kind: kind for kind in (str, int, float, bool, tuple)},
+    Mapping: dict,
+}
 
 
 def field_of(
-    hint: Any, declaration: dataclasses.Field[Any], *, is_strict: bool = False, **more: Any
+    hint: Any,
+    declaration: dataclasses.Field[Any],
+    *,
+    is_strict: bool = False,
+    is_tolerant: bool = False,
 ) -> fields.Field[Any]:
     """Return the marshmallow field of a dataclass field of type ``hint``."""
     facts = about_of(declaration)
-    options: dict[str, Any] = {"data_key": facts.key, "validate": _validators(facts, hint), **more}
+    if is_tolerant:
+        facts = About(key=facts.key, derive=facts.derive)
+    plain = without_none(hint)
+    options: dict[str, Any] = {"data_key": facts.key, "validate": _validators(facts, hint)}
     if facts.help:
         options["metadata"] = {"description": facts.help}
-    plain = without_none(hint)
     if plain is not hint:
-        options["allow_none"] = True
+        options["allow_none"] = not facts.sparse
     options.update(_presence(declaration, facts, is_optional=plain is not hint))
-    return _typed(plain, facts, is_strict=is_strict or facts.strict, **options)
+    empty = _EMPTY.get(typing.get_origin(plain) or plain)
+    if is_tolerant and empty and options.pop("required", False):
+        options["load_default"] = empty
+    build = _Builder(is_strict=is_strict or facts.strict, is_tolerant=is_tolerant)
+    return build.field(plain, facts, **options)
 
 
 def _presence(
@@ -252,6 +312,8 @@ def _presence(
     if declaration.default is MISSING:
         return {"load_default": None} if is_optional else {"required": True}
     default = declaration.default
+    if facts.sparse:
+        return {"load_default": lambda: default}
     # A function, because apispec would show all that is in a dataclass.
     return {"load_default": (lambda: default) if dataclasses.is_dataclass(default) else default}
 
@@ -263,27 +325,36 @@ def without_none(hint: Any) -> Any:
     return hint
 
 
-def _typed(hint: Any, facts: About, *, is_strict: bool, **options: Any) -> fields.Field[Any]:
-    origin = typing.get_origin(hint)
-    if origin is tuple:
-        inner = _typed(
-            typing.get_args(hint)[0], facts, is_strict=is_strict, validate=_of_items(facts)
-        )
-        return TupleOf(inner, **options)
-    if origin is not None:
-        key, value = (_typed_or_none(inner, facts) for inner in typing.get_args(hint))
-        return fields.Dict(keys=key, values=value, **options)
-    if dataclasses.is_dataclass(hint):
-        return fields.Nested(schema_of(typing.cast("type[Any]", hint)), **options)
-    if isinstance(hint, EnumType):
-        return fields.Enum(hint, by_value=True, **options)
-    if hint is int:
-        return fields.Integer(strict=is_strict, **options)
-    return _PLAIN[hint](**options)
+@dataclass(frozen=True)
+class _Builder:
+    """Makes fields of one schema."""
 
+    is_strict: bool
+    is_tolerant: bool
 
-def _typed_or_none(hint: Any, facts: About) -> fields.Field[Any] | None:
-    return None if hint is Any else _typed(hint, facts, is_strict=False)
+    def field(self, hint: Any, facts: About, **options: Any) -> fields.Field[Any]:
+        """Return the field for a type."""
+        origin = typing.get_origin(hint)
+        if origin is tuple:
+            inner = self.field(typing.get_args(hint)[0], facts, validate=_of_items(facts))
+            return TupleOf(inner, **options)
+        if origin is not None:
+            key, value = (self._part(inner, facts) for inner in typing.get_args(hint))
+            return fields.Dict(keys=key, values=value, **options)
+        if dataclasses.is_dataclass(hint):
+            nested = schema_of(typing.cast("type[Any]", hint), is_tolerant=self.is_tolerant)
+            return fields.Nested(nested, **options)
+        if isinstance(hint, EnumType):
+            kind = OpenEnum if self.is_tolerant else fields.Enum
+            return kind(hint, by_value=True, **options)
+        if hint is int:
+            return fields.Integer(strict=self.is_strict, **options)
+        return _PLAIN[hint](**options)
+
+    def _part(self, hint: Any, facts: About) -> fields.Field[Any] | None:
+        # Keys of a JSON object are texts, whatever they mean.
+        loose = dataclasses.replace(self, is_strict=False)
+        return None if hint is Any else loose.field(hint, facts)
 
 
 def _validators(facts: About, hint: Any) -> list[Any]:
