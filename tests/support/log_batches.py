@@ -11,7 +11,7 @@ def a_batch(
 ):
     """Return a batch of a learner with one line for each message, numbered from ``first``."""
     lines = tuple(
-        LogLine(number, NOW, level, "flops_learner", message, round_)
+        LogLine(NOW, level, "flops_learner", message, round_, number=number)
         for number, message in enumerate(messages, first)
     )
     return LogBatch(subject_id, Actor(Role.LEARNER, instance, "c1", node), run, lines)

@@ -17,11 +17,7 @@ class MalformedMessageError(FlopsError):
 
 def document_from_event(event: Event) -> dict[str, Any]:
     """Return ``event`` as a JSON-compatible dict."""
-    document = {**dump(event), "payload": dump(event.payload)}
-    if not event.trace:
-        # Receivers of older versions expect no such key.
-        del document["trace"]
-    return document
+    return {**dump(event), "payload": dump(event.payload)}
 
 
 def event_from_document(document: Any) -> Event:

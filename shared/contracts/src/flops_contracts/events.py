@@ -80,10 +80,10 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class Event:
-    """One message. ``project_id`` is the mock's id on mock topics; ``at`` is UTC.
+class PublicEvent:
+    """What everybody may know of an event.
 
-    ``trace`` is the traceparent of what it comes from, where traces are on.
+    ``project_id`` is the mock's id on mock topics; ``at`` is UTC.
     """
 
     event_id: str = field(metadata=about(shortest=1, longest=64))
@@ -93,7 +93,14 @@ class Event:
     kind: Kind
     at: datetime
     payload: Any
-    trace: str = declared("", longest=64)
+
+
+@dataclass(frozen=True)
+class Event(PublicEvent):
+    """One message. ``trace`` is the traceparent of what it comes from, where traces are on."""
+
+    # Without a trace the key is absent: receivers of older versions expect none.
+    trace: str = declared("", longest=64, sparse=True)
 
 
 @dataclass(frozen=True)

@@ -25,16 +25,22 @@ MOST_LINES: Final = 500
 
 
 @dataclass(frozen=True)
-class LogLine:
-    """One record of a log. ``number`` counts from 1 in each process, also what is left out."""
+class LoggedLine:
+    """One record of a log."""
 
-    number: int = field(metadata=about(minimum=1))
     at: datetime
     level: str = field(metadata=about(longest=20))
     logger: str = declared("", longest=200)
     message: str = declared("", longest=LONGEST_MESSAGE)
     round: int | None = None
     trace_id: str = declared("", longest=64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLine(LoggedLine):
+    """A record on its way; ``number`` counts from 1 in each process, also what is left out."""
+
+    number: int = field(metadata=about(minimum=1))
 
 
 @dataclass(frozen=True)
