@@ -3,12 +3,19 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from flops_contracts.api.answers import (
+    ActorLog,
+    Finding,
+    LearnerFailed,
+    Model,
+    ProjectError,
+    StageEntry,
+)
 from flops_contracts.events import Progress
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.domain.mocks import Mock
-from flops_manager.domain.projects import ClusterRound, Project, StageEntry
-from flops_manager.domain.subjects import LearnerFailed, ProjectError, Service
-from flops_manager.usecases.answers import ActorLog, Finding, TrainedModel
+from flops_manager.domain.projects import ClusterRound, Project
+from flops_manager.domain.subjects import Service
 from support.wire_samples import (
     BEGIN,
     FRAGMENT,
@@ -111,9 +118,9 @@ def a_mock(stage: MockStage = MockStage.COMPLETED) -> Mock:
     )
 
 
-MODEL = TrainedModel(
+MODEL = Model(
     id=PROJECT_ID,
-    customer_id="ada",
+    owner="ada",
     name=TRAINED.model_name,
     version=TRAINED.model_version,
     model_uri=TRAINED.model_uri,

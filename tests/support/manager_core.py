@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from flops_contracts.api.answers import TagStats
 from flops_contracts.events import (
     Actor,
     ActorImages,
@@ -28,14 +29,7 @@ from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.deployments import Installation
 from flops_manager.domain.lifecycle import PROJECTS
 from flops_manager.domain.mocks import Mock
-from flops_manager.domain.nodes import (
-    BUILDER_ADDON,
-    LEARNER_ADDON,
-    Landscape,
-    Node,
-    PlacementMode,
-    TagStats,
-)
+from flops_manager.domain.nodes import BUILDER_ADDON, LEARNER_ADDON, Landscape, Node, PlacementMode
 from flops_manager.domain.placement import place_project
 from flops_manager.domain.project_events import Placed
 from flops_manager.domain.projects import Project

@@ -9,15 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from marshmallow import Schema
-
+from flops_contracts.api import answers
 from flops_contracts.declared import dump
 from flops_contracts.envelope import document_from_event
 from flops_contracts.events import Kind
-from flops_manager.entrypoints.api import answers
-from flops_manager.entrypoints.api.event_answers import numbered
+from flops_manager.entrypoints.api.answers import (
+    numbered,
+    project_answer,
+    state_of,
+    summary_of,
+)
 from flops_manager.ports.stores import StoredEvent
-from flops_manager.usecases.answers import Removed, TrackingServer
 from support.api_samples import FINDINGS, HISTORY, LOG, MODEL, a_mock, a_project
 from support.wire_samples import MOCK_ID, MOCK_SLA, PAYLOADS, PROJECT_ID, PROJECT_SLA, an_event
 
@@ -25,34 +27,22 @@ GOLDENS = Path(__file__).parents[1] / "contract" / "wire" / "goldens"
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PAGE = {"page": 1, "page_size": 20, "total": 1}
-SERVER, REMOVED = TrackingServer("http://192.0.2.9:7027", True), Removed(projects=2, mocks=1)
+SENTENCE = "A sentence for people."
 
-API_ANSWERS: dict[str, tuple[type[Schema], dict[str, Any]]] = {
-    "error": (
-        answers.ErrorSchema,
-        {"errors": {"customerID": ["Missing."]}, "error_id": "0123456789ab"},
-    ),
-    "project-submitted": (answers.ProjectSubmittedSchema, {"project_id": PROJECT_ID}),
-    "project-checked": (
-        answers.ProjectSubmittedSchema,
-        {"is_ok": False, "findings": FINDINGS},
-    ),
-    "project": (answers.ProjectAnswerSchema, {"project": a_project()}),
-    "projects": (answers.ProjectsAnswerSchema, {"projects": [a_project()], **PAGE}),
-    "logs": (answers.LogsAnswerSchema, {"logs": [LOG]}),
-    "mock-submitted": (answers.MockSubmittedSchema, {"mock_id": MOCK_ID}),
-    "mock": (answers.MockAnswerSchema, {"mock": a_mock()}),
-    "mocks": (answers.MocksAnswerSchema, {"mocks": [a_mock()], **PAGE}),
-    "model": (answers.ModelAnswerSchema, {"model": MODEL}),
-    "models": (answers.ModelsAnswerSchema, {"models": [MODEL], **PAGE}),
-    "tracking": (
-        answers.TrackingAnswerSchema,
-        {"tracking_server_url": SERVER.url, "is_running": SERVER.is_running},
-    ),
-    "database": (
-        answers.DatabaseAnswerSchema,
-        {"projects": REMOVED.projects, "mocks": REMOVED.mocks},
-    ),
+API_ANSWERS: dict[str, answers.Answer] = {
+    "error": answers.Error(SENTENCE, errors={"customerID": ("Missing.",)}, error_id="0123456789ab"),
+    "project-submitted": answers.ProjectSubmitted(SENTENCE, project_id=PROJECT_ID),
+    "project-checked": answers.ProjectSubmitted(SENTENCE, is_ok=False, findings=FINDINGS),
+    "project": replace(project_answer(a_project()), message=SENTENCE),
+    "projects": answers.ProjectsAnswer(SENTENCE, projects=(summary_of(a_project()),), **PAGE),
+    "logs": answers.LogsAnswer(SENTENCE, (LOG,)),
+    "mock-submitted": answers.MockSubmitted(SENTENCE, mock_id=MOCK_ID),
+    "mock": answers.MockAnswer(SENTENCE, state_of(a_mock())),
+    "mocks": answers.MocksAnswer(SENTENCE, mocks=(state_of(a_mock()),), **PAGE),
+    "model": answers.ModelAnswer(SENTENCE, MODEL),
+    "models": answers.ModelsAnswer(SENTENCE, models=(MODEL,), **PAGE),
+    "tracking": answers.TrackingAnswer(SENTENCE, url="http://192.0.2.9:7027", is_running=True),
+    "database": answers.DatabaseAnswer(SENTENCE, projects=2, mocks=1),
 }
 
 
@@ -63,16 +53,13 @@ def documents() -> dict[str, Any]:
         "sla-project": dump(PROJECT_SLA),
         "sla-mock": dump(MOCK_SLA),
     }
-    api = {
-        f"answer-{name}": schema().dump({"message": "A sentence for people.", **values})
-        for name, (schema, values) in API_ANSWERS.items()
-    }
+    api = {f"answer-{name}": dump(answer) for name, answer in API_ANSWERS.items()}
     history = [
         numbered(StoredEvent(seq, document_from_event(event)))
         for seq, event in enumerate(HISTORY, start=1)
     ]
     api["answer-events"] = {
-        "message": "A sentence for people.",
+        "message": SENTENCE,
         "events": history,
         "last_seq": len(HISTORY),
     }

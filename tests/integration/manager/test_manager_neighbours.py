@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from flops_contracts.api.answers import TagStats
 from flops_contracts.envelope import decode, encode
 from flops_contracts.events import Actor, Kind, Notice
 from flops_contracts.roles import Role
@@ -13,7 +14,6 @@ from flops_contracts.topics import mock_topics, project_topics
 from flops_manager.adapters.data_servers import FlightDataServers
 from flops_manager.adapters.mqtt import MqttEventBus
 from flops_manager.domain.errors import StoreUnavailableError
-from flops_manager.domain.nodes import TagStats
 from flops_runtime.mqtt import BrokerUnreachableError, MqttConnection
 from flops_runtime.settings import MqttSettings
 from support.broker import PASSWORD, Broker, free_port, running_broker

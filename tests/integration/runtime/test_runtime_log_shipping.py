@@ -10,12 +10,13 @@ from contextlib import closing
 
 import pytest
 
+from flops_contracts.api.queries import LogQuery
 from flops_contracts.events import Actor
 from flops_contracts.log_lines import MOST_LINES
 from flops_contracts.roles import Role
 from flops_manager.adapters.mqtt_logs import MqttLogFeed
 from flops_manager.ports.stores import Record
-from flops_manager.usecases.kept_logs import KeptLogs, LogIntake, LogLimits, LogQuery
+from flops_manager.usecases.kept_logs import KeptLogs, LogIntake, LogLimits
 from flops_runtime.environment import read
 from flops_runtime.log_shipping import WAITING_LINES, LogShipper
 from flops_runtime.logs import LogContext

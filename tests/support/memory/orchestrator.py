@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from flops_contracts.api.answers import TagStats
 from flops_contracts.errors import FlopsError
 from flops_manager.domain.deployments import ApplicationKey, Deployment
 from flops_manager.domain.errors import ServiceAddressTakenError
-from flops_manager.domain.nodes import Node, TagStats
+from flops_manager.domain.nodes import Node
 from flops_manager.domain.states import Health, ServiceState
 from flops_manager.ports.orchestrator import Deployed
 

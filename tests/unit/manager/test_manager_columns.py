@@ -5,10 +5,10 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from flops_contracts.api.answers import TagStats
 from flops_contracts.roles import Stage
 from flops_manager.domain.columns import Held, kinds_of, require_alike
 from flops_manager.domain.errors import NotPlaceableError
-from flops_manager.domain.nodes import TagStats
 from flops_manager.domain.placement import place_project
 from support.manager_core import Core, a_landscape, a_node, a_sla
 

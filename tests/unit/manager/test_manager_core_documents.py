@@ -6,6 +6,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flops_contracts.api.answers import LearnerFailed, ProjectError, StageEntry
 from flops_contracts.events import ActorImages, Fragment, LearnerRound, Progress, RoundCompleted
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_manager.adapters.documents import (
@@ -15,8 +16,8 @@ from flops_manager.adapters.documents import (
 )
 from flops_manager.domain.commands import Announce, Deploy, Locate, Place, Remove, Undeploy
 from flops_manager.domain.mocks import Mock
-from flops_manager.domain.projects import ClusterRound, Project, StageEntry
-from flops_manager.domain.subjects import LearnerFailed, Placement, ProjectError, Service
+from flops_manager.domain.projects import ClusterRound, Project
+from flops_manager.domain.subjects import Placement, Service
 from flops_manager.ports.stores import Pending, Record
 from support.manager_core import TRAINED, a_mock, a_project, a_sla
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flops_contracts.api.answers import LearnerFailed, ProjectError
 from flops_contracts.events import Fragment
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import MockStage, Role, Stage
@@ -26,7 +27,7 @@ from flops_manager.domain.project_events import (
     RetryRequested,
     StepFailed,
 )
-from flops_manager.domain.subjects import DIED, REMOVED, LearnerFailed, Placement, ProjectError
+from flops_manager.domain.subjects import DIED, REMOVED, Placement
 from support.manager_core import (
     ACTORS_BUILT,
     BUILD,

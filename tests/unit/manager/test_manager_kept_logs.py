@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from flops_contracts.api.queries import LogQuery
 from flops_contracts.roles import Role
 from flops_manager.ports.stores import Record
-from flops_manager.usecases.kept_logs import TRIM_EVERY, KeptLogs, LogLimits, LogQuery, tail
+from flops_manager.usecases.kept_logs import TRIM_EVERY, KeptLogs, LogLimits, tail
 from support.log_batches import a_batch
 from support.manager_core import MovableClock, a_project
 from support.memory.logs import MemoryLogStore

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
+from flops_contracts.api.answers import TagStats
 from flops_contracts.errors import FlopsError
-from flops_manager.domain.nodes import TagStats
 
 logger = logging.getLogger(__name__)
 

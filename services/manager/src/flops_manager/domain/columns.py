@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from flops_contracts.api.answers import TagStats
 from flops_manager.domain.errors import NotPlaceableError
-from flops_manager.domain.nodes import TagStats
 
 _SAME: Final = (
     # A dictionary is a way to store values, not another kind of value.

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeVar
 
+from flops_contracts.api.answers import LearnerFailed
 from flops_contracts.events import (
     RESULTS,
     ActorsBuilt,
@@ -38,7 +39,7 @@ from flops_manager.domain.project_events import (
 )
 from flops_manager.domain.projects import ClusterRound, Project
 from flops_manager.domain.round_records import with_cluster_round, with_round
-from flops_manager.domain.subjects import DONE, LOST, LearnerFailed, Service, Subject
+from flops_manager.domain.subjects import DONE, LOST, Service, Subject
 
 S = TypeVar("S", bound=Subject)
 

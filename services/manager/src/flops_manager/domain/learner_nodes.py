@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from flops_contracts.api.answers import TagStats
 from flops_contracts.roles import Role
 from flops_contracts.sla import DataSplit, ProjectSla, ResourceConstraints
 from flops_manager.domain.columns import Held, require_alike
 from flops_manager.domain.errors import NoRoomError, NotPlaceableError
-from flops_manager.domain.nodes import LEARNER_ADDON, Landscape, Node, TagStats
+from flops_manager.domain.nodes import LEARNER_ADDON, Landscape, Node
 from flops_manager.domain.subjects import Placement
 
 UNLISTED_HINT: Final = (

@@ -3,19 +3,11 @@
 from collections.abc import Container
 from typing import Final
 
+from flops_contracts.api.answers import LearnerFailed, ProjectError
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
 from flops_manager.domain.projects import Project
-from flops_manager.domain.subjects import (
-    DIED,
-    LOST,
-    NOT_STARTED,
-    SILENT,
-    LearnerFailed,
-    ProjectError,
-    Service,
-    Subject,
-)
+from flops_manager.domain.subjects import DIED, LOST, NOT_STARTED, SILENT, Service, Subject
 
 MAX_REPLACEMENTS: Final = 2
 """How often a learner, aggregator or builder that dies is started again."""

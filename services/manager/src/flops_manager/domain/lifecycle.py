@@ -7,6 +7,7 @@ How such a table works is in ``lifecycles.py``.
 from collections.abc import Callable
 from typing import Final
 
+from flops_contracts.api.answers import LearnerFailed
 from flops_contracts.events import ActorsBuilt, ModelBuilt, ModelServing, Trained
 from flops_contracts.roles import Role, Stage
 from flops_contracts.sla import PostTrainingStep
@@ -38,7 +39,6 @@ from flops_manager.domain.project_events import (
     StepFailed,
 )
 from flops_manager.domain.projects import Project
-from flops_manager.domain.subjects import LearnerFailed
 
 S = Stage
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from flops_contracts.api.answers import LearnerFailed, ProjectError
 from flops_contracts.events import Event, Failure
 from flops_manager.domain.learners import REPLACEABLE, can_be_redeployed
 from flops_manager.domain.project_events import ActorLost, StepFailed
-from flops_manager.domain.subjects import LearnerFailed, ProjectError, Service, Subject
+from flops_manager.domain.subjects import Service, Subject
 
 MAX_STARTS: Final = 3
 """How often a one-shot may begin before its restarts count as a failure."""

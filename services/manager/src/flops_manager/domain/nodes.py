@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Final
 
+from flops_contracts.api.answers import TagStats
+
 LEARNER_ADDON: Final = "FLOps-learner"
 BUILDER_ADDON: Final = "image-builder"
 DATA_SERVER_PORT: Final = 11027
@@ -17,20 +19,6 @@ class PlacementMode(StrEnum):
     AUTO = "auto"
     DIRECT = "direct"
     ADDONS = "addons"
-
-
-@dataclass(frozen=True)
-class TagStats:
-    """The data that a data server holds under one tag: ``columns`` are Arrow types by name.
-
-    Without ``is_uniform``, the fragments do not agree on them.
-    """
-
-    rows: int
-    fragments: int = 0
-    bytes: int = 0
-    columns: Mapping[str, str] = field(default_factory=dict)
-    is_uniform: bool = True
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeVar
 
+from flops_contracts.api.answers import ProjectError
 from flops_contracts.roles import Role, Stage
 from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.learners import REPLACEABLE
@@ -26,7 +27,6 @@ from flops_manager.domain.subjects import (
     NOT_STARTED,
     PLANNED,
     SILENT,
-    ProjectError,
     Service,
     Subject,
 )

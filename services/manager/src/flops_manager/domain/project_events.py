@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from flops_contracts.api.answers import LearnerFailed, ProjectError
 from flops_contracts.events import ActorsBuilt, Fragment, ModelBuilt, ModelServing, Trained
-from flops_manager.domain.subjects import LearnerFailed, Placement, ProjectError
+from flops_manager.domain.subjects import Placement
 
 
 @dataclass(frozen=True)

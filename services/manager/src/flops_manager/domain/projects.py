@@ -4,19 +4,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ClassVar, Self
 
+from flops_contracts.api.answers import StageEntry
 from flops_contracts.build_records import actors_note, model_note
 from flops_contracts.events import ActorImages, RoundCompleted, Trained
 from flops_contracts.roles import MockStage, Stage
 from flops_contracts.sla import ProjectSla
 from flops_manager.domain.subjects import Subject
-
-
-@dataclass(frozen=True)
-class StageEntry:
-    """When a project entered a stage."""
-
-    stage: Stage
-    entered_at: datetime
 
 
 @dataclass(frozen=True)

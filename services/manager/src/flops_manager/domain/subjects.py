@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ClassVar, Final, Self
 
+from flops_contracts.api.answers import ActorState, LearnerFailed, ProjectError
 from flops_contracts.declared import about
 from flops_contracts.events import Progress
 from flops_contracts.roles import MockStage, Role, Stage
@@ -32,41 +33,20 @@ DONE: Final = "done"
 
 
 @dataclass(frozen=True)
-class Service:
-    """One service of a project or mock.
+class Service(ActorState):
+    """One service of a project or mock, with what only the manager needs to know.
 
-    ``instance`` is its name at the orchestrator and ``status`` the orchestrator's word for its
-    state (or ``PLANNED``, ``REMOVED``); ``address`` is where other services reach it, and
-    ``public_address`` where everybody else does. ``state``, ``round``, ``memory_mb`` (10^6 bytes)
-    and ``rows`` (of data) come from its last heartbeat. ``starts`` counts how often it began: the
-    orchestrator restarts a one-shot that dies. ``started_at`` is by its own clock, and
-    ``fetch_seconds`` later it had its data. ``redeployed`` counts how often the manager
-    deployed it again under the same name, and ``lost_by`` is the message that last led to it.
+    ``started_at`` is by its own clock, and ``fetch_seconds`` later it had its data.
+    ``redeployed`` counts deployments under the same name, and ``lost_by`` is the message that
+    last led to one.
     """
 
-    role: Role
-    instance: str
-    stage: str
     job_id: str = ""
-    cluster: str = ""
-    node: str = ""
-    address: str = ""
-    public_address: str = ""
-    status: str = PLANNED
-    state: str = ""
-    round: int | None = None
-    memory_mb: float | None = None
-    rows: int | None = None
-    index: int = 0
     attempt: int = 0
-    starts: int = 0
-    redeployed: int = 0
     lost_by: str = ""
     started_at: datetime | None = None
     fetch_seconds: float | None = None
-    deployed_at: datetime | None = None
     running_since: datetime | None = None
-    last_heartbeat: datetime | None = None
     last_lines: tuple[str, ...] = ()
 
     @property
@@ -88,38 +68,6 @@ class Placement:
     index: int = 0
     node_index: int = 0
     node_learners: int = 1
-
-
-@dataclass(frozen=True)
-class ProjectError:
-    """Why a project or mock failed, and where that came from. ``error`` is the class name."""
-
-    reason: str
-    stage: str
-    hint: str = ""
-    where: str = ""
-    error: str = ""
-    role: Role | None = None
-    instance: str = ""
-    cluster: str = ""
-    node: str = ""
-    round: int | None = None
-    cycle: int | None = None
-    exit_code: int | None = None
-    last_lines: tuple[str, ...] = ()
-    at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class LearnerFailed:
-    """A learner, or a cluster's aggregator, is lost; whether that matters depends on the others.
-
-    ``is_replaced`` is set if another one was started in its place.
-    """
-
-    instance: str
-    error: ProjectError
-    is_replaced: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from flops_manager.domain.nodes import TagStats
+from flops_contracts.api.answers import TagStats
 
 
 class DataServers(Protocol):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from flops_contracts.api.queries import LogQuery
 from flops_contracts.declared import declared
 from flops_contracts.events import Actor
 from flops_contracts.log_lines import LogBatch, LogLine, severity
@@ -44,32 +45,6 @@ class LogLimits:
         minimum=1,
         scale=10**6,
     )
-
-
-@dataclass(frozen=True)
-class LogQuery:
-    """Which lines: those behind batch ``after``, or for None the last ones; all filters hold."""
-
-    after: int | None = None
-    limit: int = 200
-    actor: str = ""
-    node: str = ""
-    level: str = ""
-    round: int | None = None
-    text: str = ""
-
-    @property
-    def looks_into_lines(self) -> bool:
-        """Return whether single lines are filtered, so that the last match may be old."""
-        return bool(self.level or self.text or self.round is not None)
-
-    def matches(self, line: LogLine) -> bool:
-        """Return whether a line matches the filters on single lines."""
-        return (
-            (not self.level or severity(line.level) >= severity(self.level))
-            and self.round in {None, line.round}
-            and self.text.lower() in f"{line.logger} {line.message}".lower()
-        )
 
 
 @dataclass(frozen=True)
@@ -145,7 +120,7 @@ class KeptLogs:
         self._store.remove_before(self._now() - timedelta(days=self._limits.days))
 
     def _last(self, subject_id: str, query: LogQuery) -> LogPage:
-        looked_at = MOST_BATCHES if query.looks_into_lines else BATCHES_AT_ONCE
+        looked_at = MOST_BATCHES if _looks_into_lines(query) else BATCHES_AT_ONCE
         batches = self._store.newest(subject_id, looked_at, query.actor, query.node)
         seen: dict[str, int] = {}
         lines = [line for stored in batches for line in self._lines(stored, query, seen)]
@@ -167,7 +142,7 @@ class KeptLogs:
         for line in batch.lines:
             missing = max(0, line.number - seen[batch.run] - 1)
             seen[batch.run] = line.number
-            if query.matches(line):
+            if _matches(query, line):
                 yield KeptLine(stored.seq, batch.actor, line, missing)
 
     def _is_known(self, batch: LogBatch) -> bool:
@@ -205,6 +180,20 @@ class LogIntake:
     def sweep(self) -> None:
         """Delete old batches."""
         self._logs.sweep()
+
+
+def _looks_into_lines(query: LogQuery) -> bool:
+    """Return whether single lines are filtered, so that the last match may be old."""
+    return bool(query.level or query.text or query.round is not None)
+
+
+def _matches(query: LogQuery, line: LogLine) -> bool:
+    """Return whether a line matches the filters on single lines."""
+    return (
+        (not query.level or severity(line.level) >= severity(query.level))
+        and query.round in {None, line.round}
+        and query.text.lower() in f"{line.logger} {line.message}".lower()
+    )
 
 
 def _page(lines: Sequence[KeptLine], last_seq: int) -> LogPage:

@@ -4,11 +4,12 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
+from flops_contracts.api.answers import Model
 from flops_contracts.roles import Stage
 from flops_manager.domain.errors import ModelNotFoundError, SubjectNotFoundError
 from flops_manager.domain.projects import Project
 from flops_manager.ports.stores import ProjectStore
-from flops_manager.usecases.answers import Page, TrainedModel
+from flops_manager.usecases.answers import Page
 from flops_manager.usecases.caller import Caller
 
 SCANNED: Final = 10_000
@@ -21,7 +22,7 @@ class Models:
     def __init__(self, store: ProjectStore) -> None:
         self._store = store
 
-    def list(self, caller: Caller, page: int = 1, page_size: int = 50) -> Page[TrainedModel]:
+    def list(self, caller: Caller, page: int = 1, page_size: int = 50) -> Page[Model]:
         """Return a page of the caller's models (an Admin's: all), newest project first."""
         customer_id = None if caller.is_admin else caller.user
         projects, _ = self._store.list(customer_id, None, 0, SCANNED)
@@ -29,7 +30,7 @@ class Models:
         first = (page - 1) * page_size
         return Page(tuple(models[first : first + page_size]), len(models))
 
-    def get(self, project_id: str, caller: Caller) -> TrainedModel:
+    def get(self, project_id: str, caller: Caller) -> Model:
         """Return the model of a project; raise ``ModelNotFoundError`` if it has none."""
         try:
             project = self._store.get(project_id).subject
@@ -41,14 +42,14 @@ class Models:
         return model
 
 
-def model_of(project: Project) -> TrainedModel | None:
+def model_of(project: Project) -> Model | None:
     """Return the model that a project trained, or None."""
     trained = project.trained
     if trained is None:
         return None
-    return TrainedModel(
+    return Model(
         id=project.id,
-        customer_id=project.customer_id,
+        owner=project.customer_id,
         name=trained.model_name,
         version=trained.model_version,
         model_uri=trained.model_uri,

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from flops_contracts.api.answers import ProjectError
 from flops_contracts.errors import FlopsError
-from flops_manager.domain.subjects import ProjectError, Service
+from flops_manager.domain.subjects import Service
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from flops_contracts.api.answers import ProjectError
 from flops_contracts.errors import FlopsError
 from flops_manager.domain.commands import Remove, Undeploy, UndeployLost
 from flops_manager.domain.errors import (
@@ -18,7 +19,7 @@ from flops_manager.domain.errors import (
     SubjectNotFoundError,
 )
 from flops_manager.domain.lifecycles import Changed
-from flops_manager.domain.subjects import ProjectError, Subject
+from flops_manager.domain.subjects import Subject
 from flops_manager.metrics import COMMAND_ATTEMPTS, COMMAND_SECONDS, COMMANDS
 from flops_manager.ports.stores import Pending, Record, Records
 from flops_manager.usecases.changes import Step, change, unchanged

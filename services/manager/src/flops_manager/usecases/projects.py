@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+from flops_contracts.api.answers import ActorLog, Finding
+from flops_contracts.api.queries import LogQuery
 from flops_contracts.roles import Stage
 from flops_contracts.sla import ProjectSla
 from flops_manager.domain.deployments import application_of
@@ -20,10 +22,9 @@ from flops_manager.domain.states import ServiceState
 from flops_manager.domain.subjects import Placement, Service
 from flops_manager.ports.orchestrator import Orchestrator
 from flops_manager.ports.stores import EventStore, ProjectStore, StoredEvent
-from flops_manager.usecases.answers import ActorLog, Finding
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.changes import change, unchanged
-from flops_manager.usecases.kept_logs import KeptLogs, LogQuery, tail
+from flops_manager.usecases.kept_logs import KeptLogs, tail
 from flops_manager.usecases.liveness import Liveness
 from flops_manager.usecases.queue import Queue
 from flops_manager.usecases.subjects import Subjects, subject_id

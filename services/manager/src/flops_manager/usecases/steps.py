@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from flops_contracts.api.answers import LearnerFailed, ProjectError
 from flops_contracts.roles import Role
 from flops_manager.domain.commands import (
     Announce,
@@ -25,15 +26,7 @@ from flops_manager.domain.lifecycles import Changed, Lifecycle
 from flops_manager.domain.observations import LOG_LINES, is_deployable
 from flops_manager.domain.project_events import Placed, ProjectEvent, StepFailed
 from flops_manager.domain.services import FOR_GOOD
-from flops_manager.domain.subjects import (
-    LOST,
-    PLANNED,
-    REMOVED,
-    LearnerFailed,
-    ProjectError,
-    Service,
-    Subject,
-)
+from flops_manager.domain.subjects import LOST, PLANNED, REMOVED, Service, Subject
 from flops_manager.ports.images import Images
 from flops_manager.ports.orchestrator import Deployed, Orchestrator
 from flops_manager.usecases.announcements import Announcements

@@ -8,6 +8,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final, Generic, TypeVar
 
+from flops_contracts.api.answers import ProjectError
+from flops_contracts.api.queries import LogQuery
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import Event, Kind
 from flops_contracts.roles import MockStage, Stage
@@ -20,12 +22,12 @@ from flops_manager.domain.errors import (
 from flops_manager.domain.facts import event_from_message
 from flops_manager.domain.lifecycles import Changed, Lifecycle
 from flops_manager.domain.project_events import DeleteRequested, StepFailed
-from flops_manager.domain.subjects import ProjectError, Subject
+from flops_manager.domain.subjects import Subject
 from flops_manager.ports.stores import EventStore, Pending, Record, Records
 from flops_manager.usecases.answers import Page
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.changes import change, unchanged
-from flops_manager.usecases.kept_logs import KeptLogs, LogPage, LogQuery
+from flops_manager.usecases.kept_logs import KeptLogs, LogPage
 from flops_manager.usecases.liveness import Liveness
 
 logger = logging.getLogger(__name__)

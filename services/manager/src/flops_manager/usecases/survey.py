@@ -4,13 +4,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from flops_manager.domain.nodes import (
-    LEARNER_ADDON,
-    Landscape,
-    Node,
-    PlacementMode,
-    TagStats,
-)
+from flops_contracts.api.answers import TagStats
+from flops_manager.domain.nodes import LEARNER_ADDON, Landscape, Node, PlacementMode
 from flops_manager.ports.data_servers import DataServers
 from flops_manager.ports.orchestrator import Orchestrator
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from flops_contracts.api.answers import ProjectError
 from flops_contracts.events import ModelServing
 from flops_contracts.roles import Stage
 from flops_manager.domain.commands import Command
@@ -34,7 +35,7 @@ from flops_manager.domain.observations import (
 )
 from flops_manager.domain.project_events import ProjectEvent, StepFailed
 from flops_manager.domain.states import ServiceState
-from flops_manager.domain.subjects import ProjectError, Service, Subject
+from flops_manager.domain.subjects import Service, Subject
 from flops_manager.metrics import LOOK_SECONDS, PROJECTS
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.heartbeats import Heartbeats

@@ -2,15 +2,18 @@
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Request
 
+from flops_contracts.api.queries import Query
 from flops_manager.domain.errors import NotAllowedError, NotAuthenticatedError
 from flops_manager.entrypoints.api.incoming import InvalidRequestError, customers_in
 from flops_manager.ports.tokens import TokenVerifier
 from flops_manager.usecases.caller import Caller
+
+Q_co = TypeVar("Q_co", bound=Query, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,11 @@ class Sender:
 
 
 @dataclass(frozen=True)
-class Call:
-    """The arguments of a view: the sender, and the query as its schema loaded it."""
+class Call(Generic[Q_co]):
+    """The arguments of a view: the sender, and the query."""
 
     sender: Sender
-    query: dict[str, Any]
+    query: Q_co
 
     @property
     def caller(self) -> Caller:

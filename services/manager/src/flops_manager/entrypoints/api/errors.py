@@ -2,13 +2,15 @@
 
 import logging
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RoutingException
 from werkzeug.wrappers import Response as BaseResponse
 
+from flops_contracts.api.answers import Error
+from flops_contracts.declared import dump
 from flops_contracts.errors import FlopsError
 from flops_contracts.sla_documents import InvalidSlaError
 from flops_manager.domain import errors as domain
@@ -70,10 +72,11 @@ def answer_expected(error: FlopsError) -> Response:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.warning("request %s: %s", request_id(), error.reason)
     sentences = (error.reason, f"({error.where})" if error.where else "", error.hint)
-    answer: dict[str, Any] = {"message": " ".join(text for text in sentences if text)}
+    message = " ".join(text for text in sentences if text)
+    problems = None
     if isinstance(error, InvalidSlaError | InvalidRequestError):
-        answer["errors"] = error.problems
-    return _answer(answer, status, HEADERS.get(status, {}))
+        problems = {path: tuple(texts) for path, texts in error.problems.items()}
+    return _answer(Error(message, errors=problems), status, HEADERS.get(status, {}))
 
 
 def answer_http(error: HTTPException) -> BaseResponse:
@@ -83,21 +86,20 @@ def answer_http(error: HTTPException) -> BaseResponse:
     original = error.get_response()
     headers = {name: original.headers[name] for name in ("Allow",) if name in original.headers}
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    return _answer(
-        {"message": f"{status.phrase}. {error.description or ''}".strip()}, status, headers
-    )
+    message = f"{status.phrase}. {error.description or ''}".strip()
+    return _answer(Error(message), status, headers)
 
 
 def answer_unexpected(error: Exception) -> Response:
     """Answer a bug with an id only; the log has the details under the same id."""
     logger.error("request %s failed", request_id(), exc_info=error)
     message = f"Internal error. Search FLOps' log for the id {request_id()}."
-    document = {"message": message, "error_id": request_id()}
-    return _answer(document, HTTPStatus.INTERNAL_SERVER_ERROR, {})
+    answer = Error(message, error_id=request_id())
+    return _answer(answer, HTTPStatus.INTERNAL_SERVER_ERROR, {})
 
 
-def _answer(document: dict[str, Any], status: HTTPStatus, headers: dict[str, str]) -> Response:
-    response = jsonify(document)
+def _answer(answer: Error, status: HTTPStatus, headers: dict[str, str]) -> Response:
+    response = jsonify(dump(answer))
     response.status_code = status
     response.headers.update(headers)
     return response

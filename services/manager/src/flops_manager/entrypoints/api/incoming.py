@@ -1,15 +1,17 @@
 """Parses requests besides SLAs: customerID, query parameters, headers."""
 
 import json
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from flask import Request
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from flops_contracts.api.queries import Query
+from flops_contracts.declared import load
 from flops_contracts.errors import FlopsError
-from flops_contracts.log_lines import LEVELS
-from flops_contracts.roles import MockStage, Stage
+
+Q = TypeVar("Q", bound=Query)
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 """An SLA has a few hundred bytes; a megabyte is not an SLA."""
@@ -26,115 +28,12 @@ class InvalidRequestError(FlopsError):
         self.problems = problems
 
 
-class QuerySchema(Schema):
-    """For every endpoint. Unknown names are refused: `dryrun` must not create anything."""
-
-    class Meta:
-        """marshmallow's options."""
-
-        unknown = RAISE
-
-    customer_id = fields.String(
-        data_key="customerID",
-        load_default="",
-        validate=validate.Length(max=100),
-        metadata={"description": "Must be the token's user, unless that is an Admin."},
-    )
-
-
-class SubmitQuerySchema(QuerySchema):
-    """For submitting."""
-
-    dry_run = fields.Boolean(
-        load_default=False, metadata={"description": "Check everything, create nothing."}
-    )
-
-
-class DeleteQuerySchema(QuerySchema):
-    """For deleting a project."""
-
-    mlflow = fields.Boolean(
-        load_default=False,
-        metadata={"description": "Delete its experiment and its model in MLflow, too."},
-    )
-
-
-class PageQuerySchema(QuerySchema):
-    """For lists."""
-
-    page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=1_000_000))
-    page_size = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
-
-
-class ProjectsQuerySchema(PageQuerySchema):
-    """For the list of projects."""
-
-    stage = fields.Enum(Stage, by_value=True, load_default=None)
-
-
-class MocksQuerySchema(PageQuerySchema):
-    """For the list of mock data providers."""
-
-    stage = fields.Enum(MockStage, by_value=True, load_default=None)
-
-
-class EventsQuerySchema(QuerySchema):
-    """For the history of a project."""
-
-    after = fields.Integer(
-        load_default=0,
-        validate=validate.Range(min=0, max=2**53),
-        metadata={"description": "Only events after the one with this `seq`."},
-    )
-    limit = fields.Integer(load_default=500, validate=validate.Range(min=1, max=1000))
-
-
-class LogsQuerySchema(QuerySchema):
-    """For the logs of a project."""
-
-    actor = fields.String(
-        load_default="",
-        validate=validate.Length(max=100),
-        metadata={"description": "Only this actor: an `instance`, or a role."},
-    )
-
-
-class LogLinesQuerySchema(LogsQuerySchema):
-    """For the lines of a project's logs; all filters hold."""
-
-    after = fields.Integer(
-        load_default=None,
-        validate=validate.Range(min=0, max=2**53),
-        metadata={"description": "Lines after an answer's `last_seq`; without it the last lines."},
-    )
-    limit = fields.Integer(load_default=200, validate=validate.Range(min=1, max=1000))
-    node = fields.String(load_default="", validate=validate.Length(max=200))
-    level = fields.String(
-        load_default="",
-        validate=validate.OneOf(("", *LEVELS)),
-        metadata={"description": "Show this level and above."},
-    )
-    round = fields.Integer(load_default=None, validate=validate.Range(min=0))
-    text = fields.String(
-        load_default="",
-        validate=validate.Length(max=200),
-        metadata={"description": "Text in the message or the logger's name; case does not matter."},
-    )
-
-
-class CustomerSchema(Schema):
-    """A body that names the customer; other keys are ignored, as clients may send more."""
-
-    customer_id = fields.String(data_key="customerID", load_default="")
-
-
-def query_of(request: Request, schema: type[QuerySchema]) -> dict[str, Any]:
+def query_of(request: Request, kind: type[Q]) -> Q:
     """Return the query parameters; raise ``InvalidRequestError``."""
     try:
-        query: dict[str, Any] = schema().load(request.args.to_dict())
+        return load(kind, request.args.to_dict())
     except ValidationError as error:
         raise InvalidRequestError(error.messages_dict) from error
-    return query
 
 
 def customers_in(request: Request, *, is_sla: bool) -> tuple[str, ...]:

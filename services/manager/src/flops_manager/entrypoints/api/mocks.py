@@ -1,26 +1,22 @@
 """The views on mock data providers."""
 
-from typing import Any
-
 from flask import Response, g, request
 
+from flops_contracts.api.answers import (
+    Answer,
+    LogLinesAnswer,
+    MockAnswer,
+    MocksAnswer,
+    MockSubmitted,
+)
+from flops_contracts.api.queries import LogQuery, MocksQuery, Query, SubmitQuery
 from flops_contracts.sla_documents import read_mock_sla
 from flops_manager.domain.mocks import Mock
-from flops_manager.entrypoints.api.answers import (
-    MockAnswerSchema,
-    MocksAnswerSchema,
-    MockSubmittedSchema,
-)
+from flops_manager.entrypoints.api.answers import lines_answer, state_of
 from flops_manager.entrypoints.api.callers import Call
-from flops_manager.entrypoints.api.incoming import (
-    body_of,
-    idempotency_key_of,
-)
+from flops_manager.entrypoints.api.incoming import body_of, idempotency_key_of
 from flops_manager.entrypoints.api.pictures import draw_labels
-from flops_manager.entrypoints.api.projects import lines_answer, log_query
 from flops_manager.usecases.mocks import Mocks
-
-Answer = dict[str, Any]
 
 
 class MockViews:
@@ -29,53 +25,46 @@ class MockViews:
     def __init__(self, mocks: Mocks) -> None:
         self._mocks = mocks
 
-    def submit(self, call: Call) -> Answer:
+    def submit(self, call: Call[SubmitQuery]) -> MockSubmitted:
         """Submit a mock, or only check its SLA."""
         key = idempotency_key_of(request)
         sla = read_mock_sla(body_of(request))
         call.caller.require_customer(sla.customer_id)
-        if call.query["dry_run"]:
-            return {"message": "The SLA is valid. Nothing was created (dry run)."}
+        if call.query.dry_run:
+            return MockSubmitted("The SLA is valid. Nothing was created (dry run).")
         mock = self._mocks.submit(sla, call.caller, key)
         g.project_id = mock.id
-        message = f"Mock data provider {mock.id} is submitted."
-        document: Answer = MockSubmittedSchema().dump({"message": message, "mock_id": mock.id})
-        return document
+        return MockSubmitted(f"Mock data provider {mock.id} is submitted.", mock_id=mock.id)
 
-    def list(self, call: Call) -> Answer:
+    def list(self, call: Call[MocksQuery]) -> MocksAnswer:
         """List the sender's mocks; an Admin's list has everyone's."""
-        number, size = call.query["page"], call.query["page_size"]
-        page = self._mocks.list(call.scope, call.query["stage"], number, size)
-        document: Answer = MocksAnswerSchema().dump(
-            {
-                "message": f"{len(page.items)} of {page.total} mock data providers.",
-                "mocks": page.items,
-                "page": number,
-                "page_size": size,
-                "total": page.total,
-            }
+        number, size = call.query.page, call.query.page_size
+        page = self._mocks.list(call.scope, call.query.stage, number, size)
+        return MocksAnswer(
+            f"{len(page.items)} of {page.total} mock data providers.",
+            mocks=tuple(map(state_of, page.items)),
+            page=number,
+            page_size=size,
+            total=page.total,
         )
-        return document
 
-    def get(self, call: Call, mock_id: str) -> Answer:
+    def get(self, call: Call[Query], mock_id: str) -> MockAnswer:
         """Return a mock."""
         mock = self._mocks.get(mock_id, call.caller)
-        message = f"Mock data provider {mock.id}: {mock.stage}."
-        document: Answer = MockAnswerSchema().dump({"message": message, "mock": mock})
-        return document
+        return MockAnswer(f"Mock data provider {mock.id}: {mock.stage}.", state_of(mock))
 
-    def lines(self, call: Call, mock_id: str) -> Answer:
+    def lines(self, call: Call[LogQuery], mock_id: str) -> LogLinesAnswer:
         """Return lines of the provider's log."""
-        return lines_answer(self._mocks.lines(mock_id, call.caller, log_query(call)))
+        return lines_answer(self._mocks.lines(mock_id, call.caller, call.query))
 
-    def labels(self, call: Call, mock_id: str) -> Response:
+    def labels(self, call: Call[Query], mock_id: str) -> Response:
         """Draw how many rows of each label each partition has."""
         return labels_picture(self._mocks.get(mock_id, call.caller))
 
-    def delete(self, call: Call, mock_id: str) -> Answer:
+    def delete(self, call: Call[Query], mock_id: str) -> Answer:
         """Stop and delete a mock; the data it stored stay."""
         self._mocks.delete(mock_id, call.caller)
-        return {"message": f"Mock data provider {mock_id} is deleted; the data it stored stay."}
+        return Answer(f"Mock data provider {mock_id} is deleted; the data it stored stay.")
 
 
 def labels_picture(mock: Mock) -> Response:

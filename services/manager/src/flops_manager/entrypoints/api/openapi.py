@@ -11,11 +11,10 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import fields
 
+from flops_contracts.api.answers import Error
 from flops_contracts.declared import schema_of
 from flops_contracts.events import PAYLOADS
 from flops_contracts.version import VERSION
-from flops_manager.entrypoints.api.answers import ErrorSchema
-from flops_manager.entrypoints.api.event_answers import PayloadField
 from flops_manager.entrypoints.api.routes import JSON, Route
 
 _TOKEN: Final = "token"  # noqa: S105 - the name of a scheme
@@ -67,7 +66,7 @@ def _tag(route: Route) -> str:
 
 
 def _payload_properties(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
-    if not isinstance(field, PayloadField):
+    if not (isinstance(field, fields.Raw) and field.name == "payload"):
         return {}
     names = sorted({payload.__name__ for payload in PAYLOADS.values()})
     return {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
@@ -84,7 +83,7 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     # A body of DELETE has no meaning in OpenAPI 3.0; customerID may be in the query instead.
     if route.takes and route.method == "POST":
-        content = {JSON: {"schema": route.takes}}
+        content = {JSON: {"schema": schema_of(route.takes)}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
@@ -100,7 +99,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         for name in route.headers
     ]
     if not route.is_public:
-        parameters.append({"in": "query", "schema": route.query})
+        parameters.append({"in": "query", "schema": schema_of(route.query)})
     return parameters
 
 
@@ -109,11 +108,11 @@ def _responses(route: Route) -> dict[str, Any]:
     if isinstance(route.answer, tuple):
         content.update({kind: {"schema": _schema_of(kind)} for kind in route.answer})
     else:
-        content[JSON] = {"schema": route.answer}
+        content[JSON] = {"schema": schema_of(route.answer)}
     content.update({kind: {"schema": {"type": "string"}} for kind in route.also})
     responses: dict[str, Any] = {"200": {"description": route.summary, "content": content}}
     for status in sorted({*route.errors, *(() if route.is_public else _USUAL)}):
-        error = {JSON: {"schema": ErrorSchema}}
+        error = {JSON: {"schema": schema_of(Error)}}
         responses[str(status.value)] = {"description": status.phrase, "content": error}
     return responses
 

@@ -8,26 +8,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from marshmallow import Schema
-
-from flops_contracts.declared import schema_of
+from flops_contracts.api import answers, queries
 from flops_contracts.sla import MockSla, ProjectSla
-from flops_manager.entrypoints.api import answers
 from flops_manager.entrypoints.api.customers import DatabaseViews, ModelViews, TrackingViews
-from flops_manager.entrypoints.api.incoming import (
-    CustomerSchema,
-    DeleteQuerySchema,
-    EventsQuerySchema,
-    LogLinesQuerySchema,
-    LogsQuerySchema,
-    MocksQuerySchema,
-    PageQuerySchema,
-    ProjectsQuerySchema,
-    QuerySchema,
-    SubmitQuerySchema,
-)
 from flops_manager.entrypoints.api.mocks import MockViews
-from flops_manager.entrypoints.api.nodes import NodesAnswerSchema, NodeViews
+from flops_manager.entrypoints.api.nodes import NodeViews
 from flops_manager.entrypoints.api.pages import Pages
 from flops_manager.entrypoints.api.projects import ProjectViews
 from flops_manager.entrypoints.api.status import StatusViews
@@ -47,24 +32,24 @@ PROJECTS: Final = "/api/flops/projects"
 MOCKS: Final = "/api/flops/mocks"
 MODELS: Final = "/api/flops/models"
 
-Answers = type[Schema] | tuple[str, ...]
+Answers = type[answers.Answer] | tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Route:
     """One row of the table.
 
-    ``answer`` is the schema of a JSON answer, or the content types of one without schema;
-    ``takes`` is the schema of the body; ``errors`` are those besides the usual ones.
+    ``answer`` is the declared class of a JSON answer, or the content types of another;
+    ``takes`` is the class of the body; ``errors`` are those besides the usual ones.
     """
 
     method: str
     path: str
     view: Callable[..., Any]
     summary: str
-    answer: Answers = answers.AnswerSchema
-    query: type[QuerySchema] = QuerySchema
-    takes: type[Schema] | None = None
+    answer: Answers = answers.Answer
+    query: type[queries.Query] = queries.Query
+    takes: type[Any] | None = None
     errors: tuple[HTTPStatus, ...] = ()
     headers: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
@@ -73,7 +58,7 @@ class Route:
     @property
     def is_sla(self) -> bool:
         """Return whether the body is an SLA."""
-        return self.takes in {schema_of(ProjectSla), schema_of(MockSla)}
+        return self.takes in {ProjectSla, MockSla}
 
     @property
     def name(self) -> str:
@@ -85,25 +70,25 @@ class Route:
 def project_routes(views: ProjectViews) -> tuple[Route, ...]:
     """Return the routes of projects."""
     path = f"{PROJECTS}/<project_id>"
-    project = answers.ProjectAnswerSchema
+    project = answers.ProjectAnswer
     return (
         Route(
             *("POST", PROJECTS, views.submit, "Submit a project, or check one with dry_run"),
-            answer=answers.ProjectSubmittedSchema,
-            query=SubmitQuerySchema,
-            takes=schema_of(ProjectSla),
+            answer=answers.ProjectSubmitted,
+            query=queries.SubmitQuery,
+            takes=ProjectSla,
             errors=(*BAD_SLA, HTTPStatus.CONFLICT),
             headers=("Idempotency-Key",),
         ),
         Route(
             *("GET", PROJECTS, views.list, "List projects, newest first"),
-            answer=answers.ProjectsAnswerSchema,
-            query=ProjectsQuerySchema,
+            answer=answers.ProjectsAnswer,
+            query=queries.ProjectsQuery,
         ),
         Route("GET", path, views.get, "Get a project", project, errors=MISSING),
         Route(
             *("DELETE", path, views.delete, "Stop and delete a project"),
-            query=DeleteQuerySchema,
+            query=queries.DeleteQuery,
             errors=MISSING,
         ),
         Route(
@@ -115,22 +100,22 @@ def project_routes(views: ProjectViews) -> tuple[Route, ...]:
         ),
         Route(
             *("GET", f"{path}/events", views.events, "Get the events of a project, or stream them"),
-            answer=answers.EventsAnswerSchema,
-            query=EventsQuerySchema,
+            answer=answers.EventsAnswer,
+            query=queries.EventsQuery,
             errors=MISSING,
             headers=("Last-Event-ID",),
             also=(MEDIA_TYPE,),
         ),
         Route(
             *("GET", f"{path}/logs", views.logs, "Get the last log lines of a project's services"),
-            answer=answers.LogsAnswerSchema,
-            query=LogsQuerySchema,
+            answer=answers.LogsAnswer,
+            query=queries.LogsQuery,
             errors=MISSING,
         ),
         Route(
             *("GET", f"{path}/logs/lines", views.lines, "Search the logs of a project's actors"),
-            answer=answers.LogLinesAnswerSchema,
-            query=LogLinesQuerySchema,
+            answer=answers.LogLinesAnswer,
+            query=queries.LogQuery,
             errors=MISSING,
         ),
     )
@@ -147,26 +132,26 @@ def mock_routes(views: MockViews) -> tuple[Route, ...]:
                 views.submit,
                 "Submit a mock, or check one with dry_run",
             ),
-            answer=answers.MockSubmittedSchema,
-            query=SubmitQuerySchema,
-            takes=schema_of(MockSla),
+            answer=answers.MockSubmitted,
+            query=queries.SubmitQuery,
+            takes=MockSla,
             errors=(*BAD_SLA, HTTPStatus.CONFLICT),
             headers=("Idempotency-Key",),
         ),
         Route(
             *("GET", MOCKS, views.list, "List mock data providers, newest first"),
-            answer=answers.MocksAnswerSchema,
-            query=MocksQuerySchema,
+            answer=answers.MocksAnswer,
+            query=queries.MocksQuery,
         ),
         Route(
             *("GET", path, views.get, "Get a mock data provider"),
-            answer=answers.MockAnswerSchema,
+            answer=answers.MockAnswer,
             errors=MISSING,
         ),
         Route(
             *("GET", f"{path}/logs/lines", views.lines, "Search the provider's log"),
-            answer=answers.LogLinesAnswerSchema,
-            query=LogLinesQuerySchema,
+            answer=answers.LogLinesAnswer,
+            query=queries.LogQuery,
             errors=MISSING,
         ),
         Route(
@@ -195,21 +180,21 @@ def customer_routes(
                 tracking.get,
                 "Get the customer's MLflow address",
             ),
-            answer=answers.TrackingAnswerSchema,
+            answer=answers.TrackingAnswer,
         ),
         Route(
             *("GET", MODELS, models.list, "List trained models, newest first"),
-            answer=answers.ModelsAnswerSchema,
-            query=PageQuerySchema,
+            answer=answers.ModelsAnswer,
+            query=queries.PageQuery,
         ),
         Route(
             *("GET", f"{MODELS}/<project_id>", models.get, "Get the model of a project"),
-            answer=answers.ModelAnswerSchema,
+            answer=answers.ModelAnswer,
             errors=MISSING,
         ),
         Route(
             *("GET", "/api/flops/nodes", nodes.list, "List active nodes and the data on them"),
-            answer=NodesAnswerSchema,
+            answer=answers.NodesAnswer,
         ),
         Route(
             *(
@@ -218,8 +203,8 @@ def customer_routes(
                 database.reset,
                 "Delete everything (Admins only)",
             ),
-            answer=answers.DatabaseAnswerSchema,
-            takes=CustomerSchema,
+            answer=answers.DatabaseAnswer,
+            takes=queries.Customer,
         ),
     )
 

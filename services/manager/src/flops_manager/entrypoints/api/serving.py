@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from flask import Flask, Response, g, request
 
+from flops_contracts.api.answers import Answer
+from flops_contracts.declared import dump
 from flops_manager.entrypoints.api.callers import Call, Senders
 from flops_manager.entrypoints.api.customers import DatabaseViews, ModelViews, TrackingViews
 from flops_manager.entrypoints.api.errors import register_error_handlers
@@ -114,7 +116,8 @@ def _guarded(route: Route, senders: Senders) -> Callable[..., Any]:
     def view(**path: str) -> Any:
         sender = senders.of(request, is_sla=route.is_sla)
         g.user = sender.caller.user
-        return route.view(Call(sender, query_of(request, route.query)), **path)
+        answer = route.view(Call(sender, query_of(request, route.query)), **path)
+        return dump(answer) if isinstance(answer, Answer) else answer
 
     return view
 

@@ -19,8 +19,8 @@ from prometheus_client import Gauge
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import Kind
 from flops_contracts.roles import Stage
+from flops_manager.entrypoints.api.answers import numbered
 from flops_manager.entrypoints.api.errors import TooManyStreamsError
-from flops_manager.entrypoints.api.event_answers import numbered
 from flops_manager.ports.stores import StoredEvent
 from flops_manager.usecases.caller import Caller
 from flops_manager.usecases.projects import Projects

@@ -8,6 +8,7 @@ from typing import Any, Final
 from flask import Response, redirect, render_template, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from flops_contracts.api.queries import LogQuery
 from flops_contracts.declared import dump
 from flops_contracts.errors import FlopsError
 from flops_contracts.log_lines import LEVELS
@@ -21,7 +22,7 @@ from flops_manager.entrypoints.web.timeline import line_of
 from flops_manager.entrypoints.web.visitors import caller, is_partial
 from flops_manager.ports.model_servers import ModelServers
 from flops_manager.usecases.answers import Page as ListPage
-from flops_manager.usecases.kept_logs import LogQuery, tail
+from flops_manager.usecases.kept_logs import tail
 from flops_manager.usecases.projects import Projects
 
 PAGE_SIZE: Final = 25
@@ -123,7 +124,7 @@ class ProjectPages:
         logs = self._projects.logs(project_id, caller(), actor)
         if level in LEVELS or round_:
             number = _whole(round_, 0) if round_ else None
-            query = LogQuery(None, LOG_LINES, actor, level=level, round=number, text=text)
+            query = LogQuery(limit=LOG_LINES, actor=actor, level=level, round=number, text=text)
             lines = self._projects.lines(project_id, caller(), query).lines
             logs = tuple(
                 replace(log, lines=tail([x for x in lines if x.actor.instance == log.instance]))

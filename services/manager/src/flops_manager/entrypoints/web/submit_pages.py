@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import render_template, request
 
+from flops_contracts.api.answers import Finding
 from flops_contracts.errors import FlopsError
 from flops_contracts.partitioners import PARTITIONERS
 from flops_contracts.sla import Flavor, Platform
@@ -17,7 +18,6 @@ from flops_manager.entrypoints.api.errors import STATUS
 from flops_manager.entrypoints.web.forms import FIELDS, STARTS, by_field, sla_from
 from flops_manager.entrypoints.web.project_pages import Page, to_page
 from flops_manager.entrypoints.web.visitors import caller
-from flops_manager.usecases.answers import Finding
 from flops_manager.usecases.mocks import Mocks
 from flops_manager.usecases.projects import Projects
 
