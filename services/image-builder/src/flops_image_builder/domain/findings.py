@@ -3,19 +3,14 @@
 from dataclasses import dataclass
 from typing import Self
 
+from flops_contracts.api import answers
 from flops_contracts.errors import FlopsError
 from flops_image_builder.domain.problems import Problem
 
 
 @dataclass(frozen=True)
-class Finding:
-    """The result of one check; ``where`` is a file or ``file:line``, ``hint`` what to change."""
-
-    check: str
-    is_ok: bool
-    message: str
-    hint: str = ""
-    where: str = ""
+class Finding(answers.Finding):
+    """A finding, made of what an inspection caught."""
 
     @classmethod
     def of_error(cls, check: str, error: FlopsError) -> Self:
