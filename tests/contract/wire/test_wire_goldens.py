@@ -5,6 +5,7 @@ import json
 import pytest
 
 from flops_cli import results
+from flops_contracts.api.answers import ProjectSubmitted
 from flops_contracts.declared import schema_of
 from flops_contracts.envelope import decode, document_from_event, encode
 from flops_contracts.events import PAYLOADS, Event, Kind
@@ -122,9 +123,9 @@ def test_the_command_line_reads_the_golden_model():
 
 
 def test_the_command_line_reads_the_golden_findings():
-    findings = [
-        results.Finding.from_document(finding)
-        for finding in golden("answer-project-checked")["findings"]
-    ]
+    answer = results.read(ProjectSubmitted, golden("answer-project-checked"))
 
-    assert [(item.check, item.is_ok) for item in findings] == [("capacity", True), ("data", False)]
+    assert [(item.check, item.is_ok) for item in answer.findings] == [
+        ("capacity", True),
+        ("data", False),
+    ]

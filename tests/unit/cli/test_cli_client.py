@@ -2,10 +2,15 @@
 
 import json
 
+import pytest
+
 from flops_cli.client import events_in
 from flops_cli.connection import problems_in
+from flops_cli.errors import UnreachableError
 from flops_cli.http import is_loopback
-from flops_cli.results import Project, ProjectFailure, Round
+from flops_cli.results import Project
+from flops_contracts.api.answers import ClusterRound, ProjectError
+from flops_contracts.api.queries import LogQuery, SubmitQuery, parameters
 from flops_contracts.envelope import document_from_event
 from flops_contracts.events import Kind, Notice
 from support.observed import observed_event
@@ -53,7 +58,7 @@ def test_a_failure_says_where_it_came_from():
 
 
 def test_the_origin_of_a_failure_in_a_cluster_has_its_cycle_and_round():
-    failure = ProjectFailure(
+    failure = ProjectError(
         "it broke", stage="training", role="learner", node="n1", cluster="east", round=3, cycle=2
     )
 
@@ -73,7 +78,28 @@ def test_the_rounds_of_clusters_are_read():
     )
 
     assert project.rounds[0].is_cycle
-    assert project.cluster_rounds == (Round(1, 2, None, 0.5, 1.5, cluster="east"),)
+    assert project.cluster_rounds == (ClusterRound(1, 0, None, 0.5, 1.5, cycle=2, cluster="east"),)
+
+
+def test_a_newer_managers_project_is_read():
+    newer = {"project_id": "p1", "stage": "warming_up", "actors": None, "hue": {"red": 1}}
+
+    project = Project.from_document(newer)
+
+    assert (project.stage, project.is_over, project.actors) == ("warming_up", False, ())
+    assert project.document == newer
+
+
+def test_an_answer_without_a_stage_is_refused_with_a_hint():
+    with pytest.raises(UnreachableError, match="cannot be read as Project") as raised:
+        Project.from_document({"project_id": "p1"})
+
+    assert "version" in raised.value.hint
+
+
+def test_a_client_sends_only_what_differs_from_the_defaults():
+    assert parameters(LogQuery(limit=200, after=0, level="ERROR")) == {"after": 0, "level": "ERROR"}
+    assert parameters(SubmitQuery(dry_run=True)) == {"dry_run": "true"}
 
 
 def test_only_this_machine_is_loopback():

@@ -22,14 +22,16 @@ import requests
 from flops_cli.connection import Connection
 from flops_cli.credentials import PasswordTokens, RootLogin, TokenSource
 from flops_cli.errors import UnreachableError
-from flops_cli.results import (
-    Finding,
-    Mock,
-    Model,
-    NumberedEvent,
-    Project,
-    ProjectSummary,
-    Tracking,
+from flops_cli.results import Mock, Model, NumberedEvent, Project, ProjectSummary, read
+from flops_contracts.api.answers import Finding, TrackingAnswer
+from flops_contracts.api.queries import (
+    EventsQuery,
+    LogQuery,
+    LogsQuery,
+    PageQuery,
+    Query,
+    SubmitQuery,
+    parameters,
 )
 from flops_contracts.envelope import MalformedMessageError
 from flops_contracts.events import Event, Kind
@@ -77,12 +79,14 @@ class FlopsClient:
 
     def check_project(self, sla: Sla) -> tuple[Finding, ...]:
         """Check an SLA against the cluster without starting anything (dry run)."""
-        answer = self._connection.ask("POST", PROJECTS, query={"dry_run": "true"}, body=dict(sla))
-        return tuple(Finding.from_document(finding) for finding in answer.get("findings") or ())
+        query = parameters(SubmitQuery(dry_run=True))
+        answer = self._connection.ask("POST", PROJECTS, query=query, body=dict(sla))
+        return tuple(read(Finding, finding) for finding in answer.get("findings") or ())
 
     def projects(self, stage: str = "", page: int = 1) -> tuple[ProjectSummary, ...]:
         """Return a page of projects, newest first."""
-        answer = self._connection.ask("GET", PROJECTS, query={"stage": stage, "page": page})
+        query = {**parameters(PageQuery(page=page)), "stage": stage}
+        answer = self._connection.ask("GET", PROJECTS, query=query)
         return tuple(ProjectSummary.from_document(project) for project in answer["projects"])
 
     def project(self, project_id: str) -> Project:
@@ -108,7 +112,8 @@ class FlopsClient:
     def events(self, project_id: str, after: int = 0) -> tuple[NumberedEvent, ...]:
         """Return the next batch of events after event number ``after``."""
         path = f"{PROJECTS}/{_segment(project_id)}/events"
-        answer = self._connection.ask("GET", path, query={"after": after})
+        query = parameters(EventsQuery(after=after))
+        answer = self._connection.ask("GET", path, query=query)
         return tuple(_readable(answer["events"]))
 
     def follow(self, project_id: str, after: int = 0) -> Iterator[NumberedEvent]:
@@ -123,9 +128,9 @@ class FlopsClient:
                 yield event
                 after = event.seq
                 # A retried project may have left this final stage already.
-                if _ends(event.event) and self.project(project_id).stage.is_final:
+                if _ends(event.event) and self.project(project_id).is_over:
                     return
-            if self.project(project_id).stage.is_final and not self.events(project_id, after):
+            if self.project(project_id).is_over and not self.events(project_id, after):
                 return
             empty_streams = 0 if after > last else empty_streams + 1
         raise UnreachableError(
@@ -135,16 +140,16 @@ class FlopsClient:
     def logs(self, project_id: str, actor: str = "") -> tuple[Mapping[str, Any], ...]:
         """Return the last lines of each service of a project."""
         path = f"{PROJECTS}/{_segment(project_id)}/logs"
-        return tuple(self._connection.ask("GET", path, query={"actor": actor})["logs"])
+        query = parameters(LogsQuery(actor=actor))
+        return tuple(self._connection.ask("GET", path, query=query)["logs"])
 
     def log_lines(self, project_id: str, **query: Any) -> tuple[tuple[Mapping[str, Any], ...], int]:
         """Return lines that a project's actors logged, and the ``after`` to ask for more with.
 
-        ``query`` may have the API's ``after``, ``limit``, ``actor``, ``node``, ``level``, ``round``
-        and ``text``.
+        ``query`` may have the fields of ``LogQuery``.
         """
         path = f"{PROJECTS}/{_segment(project_id)}/logs/lines"
-        answer = self._connection.ask("GET", path, query=query)
+        answer = self._connection.ask("GET", path, query=parameters(LogQuery(**query)))
         return tuple(answer["lines"]), int(answer["last_seq"])
 
     def submit_mock(self, sla: Sla, idempotency_key: str = "") -> str:
@@ -153,7 +158,8 @@ class FlopsClient:
 
     def mocks(self, stage: str = "", page: int = 1) -> tuple[Mock, ...]:
         """Return a page of mock data providers, newest first."""
-        answer = self._connection.ask("GET", MOCKS, query={"stage": stage, "page": page})
+        query = {**parameters(PageQuery(page=page)), "stage": stage}
+        answer = self._connection.ask("GET", MOCKS, query=query)
         return tuple(Mock.from_document(mock) for mock in answer["mocks"])
 
     def mock(self, mock_id: str) -> Mock:
@@ -167,7 +173,7 @@ class FlopsClient:
 
     def models(self, page: int = 1) -> tuple[Model, ...]:
         """Return a page of trained models, newest first."""
-        answer = self._connection.ask("GET", MODELS, query={"page": page})
+        answer = self._connection.ask("GET", MODELS, query=parameters(PageQuery(page=page)))
         return tuple(Model.from_document(model) for model in answer["models"])
 
     def model(self, project_id: str) -> Model:
@@ -175,10 +181,10 @@ class FlopsClient:
         answer = self._connection.ask("GET", f"{MODELS}/{_segment(project_id)}")
         return Model.from_document(answer["model"])
 
-    def tracking(self, customer: str = "") -> Tracking:
+    def tracking(self, customer: str = "") -> TrackingAnswer:
         """Return the address of the customer's MLflow, which is started if there is none."""
-        answer = self._connection.ask("GET", "/api/flops/tracking", query={"customerID": customer})
-        return Tracking(str(answer["tracking_server_url"]), bool(answer.get("is_running")))
+        query = parameters(Query(customer_id=customer))
+        return read(TrackingAnswer, self._connection.ask("GET", "/api/flops/tracking", query=query))
 
     def reset_database(self) -> str:
         """Delete all projects and mocks of all customers (Admins only); return the message."""

@@ -1,227 +1,99 @@
-"""The manager's responses as values; ``document`` is the whole response."""
+"""The manager's answers as values; ``document`` is the JSON that each was read from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypeVar
 
-from flops_contracts.declared import load
+from marshmallow import ValidationError
+
+from flops_cli.errors import UnreachableError
+from flops_contracts.api import answers
+from flops_contracts.declared import load_tolerantly
 from flops_contracts.envelope import event_from_document
-from flops_contracts.events import BYTES_DOWN, BYTES_UP, Event
-from flops_contracts.privacy import EPSILON
+from flops_contracts.events import Event
 from flops_contracts.roles import MockStage, Role, Stage
 
 Document = Mapping[str, Any]
+T = TypeVar("T")
 
 STORY_PORT = 2727
 """Where a project's observer tells its story."""
 
 
-@dataclass(frozen=True)
-class Round:
-    """One completed round, as its learners measured it, or a cycle of a hierarchical project.
-
-    A round of such a project has a ``cluster`` and lies in a ``cycle``. ``bytes_down`` went from
-    its aggregator to its clients, ``bytes_up`` came back; ``epsilon`` is what differential privacy
-    has spent by then.
-    """
-
-    round: int
-    cycle: int
-    loss: float | None
-    accuracy: float | None
-    seconds: float
-    is_cycle: bool = False
-    cluster: str = ""
-    bytes_down: float | None = None
-    bytes_up: float | None = None
-    epsilon: float | None = None
+def read(kind: type[T], document: Document) -> T:
+    """Return an answer of a manager of any version; raise ``UnreachableError``."""
+    try:
+        return load_tolerantly(kind, document)
+    except ValidationError as error:
+        raise UnreachableError(
+            f"the manager's answer cannot be read as {kind.__name__}: {error.messages}",
+            hint="Use a `flops` of the manager's version.",
+        ) from error
 
 
-@dataclass(frozen=True)
-class StageEntry:
-    """When a stage was entered."""
+@dataclass(frozen=True, kw_only=True)
+class _Result:
+    """An answer that remembers what it was read from."""
 
-    stage: str
-    entered_at: datetime
-
-
-@dataclass(frozen=True)
-class ProjectFailure:
-    """Why a project or mock failed, and where that came from."""
-
-    reason: str
-    hint: str = ""
-    where: str = ""
-    stage: str = ""
-    instance: str = ""
-    role: str = ""
-    node: str = ""
-    cluster: str = ""
-    round: int | None = None
-    cycle: int | None = None
-    exit_code: int | None = None
-    last_lines: tuple[str, ...] = ()
-
-    @property
-    def origin(self) -> str:
-        """The actor that failed, with place and time, as text."""
-        parts = [
-            self.role,
-            self.instance,
-            f"on {self.node}" if self.node else "",
-            f"of cluster {self.cluster}" if self.cluster else "",
-        ]
-        who = " ".join(part for part in parts if part)
-        counted = (
-            ("cycle", self.cycle),
-            ("round", self.round),
-            ("exit code", self.exit_code),
-        )
-        when = [f"{name} {number}" for name, number in counted if number is not None]
-        stage = [f"in stage {self.stage}"] if self.stage else []
-        return ", ".join([" ".join([who, *stage]).strip(), *when])
-
-
-@dataclass(frozen=True)
-class ProjectSummary:
-    """A project in a list; ``reason`` is empty unless it failed."""
-
-    id: str
-    stage: Stage
-    owner: str
-    created_at: str
-    repository: str
-    rounds_completed: int
-    rounds: int
-    reason: str
-    document: Document = field(repr=False)
+    document: Document = field(default_factory=dict, repr=False)
 
     @classmethod
-    def from_document(cls, document: Document) -> "ProjectSummary":
-        """Read one item of what GET /api/flops/projects answers."""
-        return cls(
-            id=str(document["project_id"]),
-            stage=Stage(document["stage"]),
-            owner=str(document.get("owner", "")),
-            created_at=str(document.get("created_at", "")),
-            repository=str(document.get("ml_repo_url", "")),
-            rounds_completed=int(document.get("rounds_completed") or 0),
-            rounds=int(document.get("rounds") or 0),
-            reason=str(document.get("reason") or ""),
-            document=document,
-        )
+    def from_document(cls, document: Document) -> Self:
+        """Read what the manager answers; raise ``UnreachableError``."""
+        return replace(read(cls, document), document=document)
 
 
-@dataclass(frozen=True)
-class Project:
-    """The state of a project; its observer tells its story at ``story_url``.
+class _Subject:
+    """A project or mock."""
+
+    stage: Stage | MockStage
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether its stage is final; a stage that only newer managers know is not."""
+        return bool(getattr(self.stage, "is_final", False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectSummary(answers.ProjectSummary, _Result):
+    """A project in a list; ``reason`` is empty unless it failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project(answers.Project, _Result, _Subject):
+    """The state of a project.
 
     In hierarchical mode ``rounds`` are its cycles, and ``cluster_rounds`` lie in them.
     """
 
-    id: str
-    stage: Stage
-    owner: str
-    created_at: str
-    rounds: tuple[Round, ...]
-    cluster_rounds: tuple[Round, ...]
-    stages: tuple[StageEntry, ...]
-    model_url: str
-    story_url: str
-    failure: ProjectFailure | None
-    document: Document = field(repr=False)
+    @property
+    def model_url(self) -> str:
+        """Where its model is served; empty if it is not."""
+        return _url(self.model_address)
 
-    @classmethod
-    def from_document(cls, document: Document) -> "Project":
-        """Read what GET /api/flops/projects/<id> answers."""
-        return cls(
-            id=str(document["project_id"]),
-            stage=Stage(document["stage"]),
-            owner=str(document.get("owner", "")),
-            created_at=str(document.get("created_at", "")),
-            rounds=tuple(_round(round_) for round_ in document.get("rounds") or ()),
-            cluster_rounds=tuple(_round(round_) for round_ in document.get("cluster_rounds") or ()),
-            stages=tuple(load(StageEntry, item) for item in document.get("stage_history") or ()),
-            model_url=_url(document.get("model_address")),
-            story_url=_story_url(document),
-            failure=_failure(document.get("error")),
-            document=document,
-        )
+    @property
+    def story_url(self) -> str:
+        """Where its observer tells its story; empty unless that runs."""
+        for actor in self.actors:
+            is_running = actor.role is Role.OBSERVER and actor.status == "RUNNING"
+            if is_running and actor.public_address:
+                return f"http://{actor.public_address}:{STORY_PORT}"
+        return ""
 
 
-@dataclass(frozen=True)
-class Mock:
-    """The state of a mock data provider; ``fragments`` are the names of what it stored."""
-
-    id: str
-    stage: MockStage
-    owner: str
-    created_at: str
-    fragments: tuple[Document, ...]
-    failure: ProjectFailure | None
-    document: Document = field(repr=False)
-
-    @classmethod
-    def from_document(cls, document: Document) -> "Mock":
-        """Read what GET /api/flops/mocks/<id> answers."""
-        return cls(
-            id=str(document["mock_id"]),
-            stage=MockStage(document["stage"]),
-            owner=str(document.get("owner", "")),
-            created_at=str(document.get("created_at", "")),
-            fragments=tuple(document.get("fragments") or ()),
-            failure=_failure(document.get("error")),
-            document=document,
-        )
+@dataclass(frozen=True, kw_only=True)
+class Mock(answers.Mock, _Result, _Subject):
+    """The state of a mock data provider; ``fragments`` are what it stored."""
 
 
-@dataclass(frozen=True)
-class Model:
+@dataclass(frozen=True, kw_only=True)
+class Model(answers.Model, _Result):
     """A trained model; its id is the project's."""
 
-    id: str
-    name: str
-    version: str
-    accuracy: float | None
-    url: str
-    document: Document = field(repr=False)
-
-    @classmethod
-    def from_document(cls, document: Document) -> "Model":
-        """Read what GET /api/flops/models/<id> answers."""
-        return cls(
-            id=str(document["project_id"]),
-            name=str(document.get("name", "")),
-            version=str(document.get("version", "")),
-            accuracy=document.get("accuracy"),
-            url=_url(document.get("address")),
-            document=document,
-        )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that a dry run checked."""
-
-    check: str
-    is_ok: bool
-    message: str
-    hint: str = ""
-    where: str = ""
-
-    @classmethod
-    def from_document(cls, document: Document) -> "Finding":
-        """Read one item of ``findings``."""
-        return load(cls, _without_nulls(document))
-
-
-@dataclass(frozen=True)
-class Tracking:
-    """Where a customer's MLflow is; it may still be starting."""
-
-    url: str
-    is_running: bool
+    @property
+    def url(self) -> str:
+        """Where it is served; empty if it is not."""
+        return _url(self.address)
 
 
 @dataclass(frozen=True)
@@ -237,39 +109,6 @@ class NumberedEvent:
         return cls(int(document.get("seq", 0)), event_from_document(document))
 
 
-def _url(address: Any) -> str:
+def _url(address: str) -> str:
     """Return where a model is served as a URL, whether or not the manager wrote the scheme."""
-    text = str(address or "")
-    return f"http://{text}" if text and "://" not in text else text
-
-
-def _story_url(document: Document) -> str:
-    for actor in document.get("actors") or ():
-        address = actor.get("public_address")
-        if actor.get("role") == Role.OBSERVER and actor.get("status") == "RUNNING" and address:
-            return f"http://{address}:{STORY_PORT}"
-    return ""
-
-
-def _round(document: Document) -> Round:
-    return Round(
-        round=int(document["round"]),
-        cycle=int(document.get("cycle", 1)),
-        loss=document.get("loss"),
-        accuracy=document.get("accuracy"),
-        seconds=float(document.get("seconds") or 0),
-        is_cycle=bool(document.get("is_cycle")),
-        cluster=str(document.get("cluster") or ""),
-        bytes_down=document.get("metrics", {}).get(BYTES_DOWN),
-        bytes_up=document.get("metrics", {}).get(BYTES_UP),
-        epsilon=document.get("metrics", {}).get(EPSILON),
-    )
-
-
-def _failure(document: Document | None) -> ProjectFailure | None:
-    return load(ProjectFailure, _without_nulls(document)) if document else None
-
-
-def _without_nulls(document: Document) -> Document:
-    """Return what the manager knows; its nulls are our defaults."""
-    return {key: value for key, value in document.items() if value is not None}
+    return f"http://{address}" if address and "://" not in address else address

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from flops_cli.client import FlopsClient
 from flops_cli.errors import ProjectCancelledError, ProjectFailedError
-from flops_cli.results import Mock, Project, ProjectFailure
+from flops_cli.results import Mock, Project
 from flops_cli.screen import Screen
-from flops_contracts.events import Event, Kind
+from flops_contracts.api.answers import ProjectError
+from flops_contracts.events import Event, Kind, Progress
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_runtime.story import tell
 
@@ -83,11 +84,10 @@ def watch_mock(
         if mock.stage is MockStage.COMPLETED:
             screen.drop_bars(MOCK)
             return mock
-        if mock.stage.is_final:
+        if mock.is_over:
             raise failure_error(f"mock {mock_id}", mock.failure)
-        progress = mock.document.get("progress") or {}
-        text = f"mock data: {progress.get('message') or mock.stage}"
-        screen.bar(MOCK, text, progress.get("done") or 0, progress.get("total"))
+        progress = mock.progress or Progress(mock.stage)
+        screen.bar(MOCK, f"mock data: {progress.message}", progress.done, progress.total)
         pause()
 
 
@@ -99,7 +99,7 @@ def require_success(project: Project) -> None:
         raise failure_error(f"project {project.id}", project.failure)
 
 
-def failure_error(subject: str, failure: ProjectFailure | None) -> ProjectFailedError:
+def failure_error(subject: str, failure: ProjectError | None) -> ProjectFailedError:
     """Return an error that says why ``subject`` failed, where, and what to do."""
     if failure is None:
         return ProjectFailedError(f"{subject} failed; the manager gives no reason")

@@ -11,6 +11,7 @@ from enum import StrEnum, unique
 from typing import Any
 
 from flops_contracts.declared import about, declared
+from flops_contracts.privacy import EPSILON
 from flops_contracts.roles import Role
 
 BYTES_DOWN = "bytes_down"
@@ -81,7 +82,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class PublicEvent:
-    """What everybody may know of an event.
+    """The part of an event that everybody may know.
 
     ``project_id`` is the mock's id on mock topics; ``at`` is UTC.
     """
@@ -248,6 +249,21 @@ class RoundCompleted:
     metrics: Mapping[str, float] = field(default_factory=dict)
     learners: tuple[LearnerRound, ...] = ()
     is_cycle: bool = False
+
+    @property
+    def bytes_down(self) -> float | None:
+        """The bytes that its aggregator sent to its clients, all together."""
+        return self.metrics.get(BYTES_DOWN)
+
+    @property
+    def bytes_up(self) -> float | None:
+        """The bytes that they sent back, all together."""
+        return self.metrics.get(BYTES_UP)
+
+    @property
+    def epsilon(self) -> float | None:
+        """The privacy budget that is spent by then."""
+        return self.metrics.get(EPSILON)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from flops_cli.commands.findings import require_no_problems, show_findings
 from flops_cli.commands.machine import install_services, tidied
 from flops_cli.errors import ClientError
 from flops_cli.local.inspection import SERVICE, Repository, inspect_repository, take_sample
-from flops_cli.results import Finding
+from flops_contracts.api.answers import Finding
 from flops_contracts.sla import Flavor, Platform
 from flops_contracts.sla_documents import InvalidSlaError, read_project_sla
 

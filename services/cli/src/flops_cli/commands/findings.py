@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from flops_cli.commands.context import Context
 from flops_cli.errors import RefusedError
-from flops_cli.results import Finding
+from flops_contracts.api.answers import Finding
 
 
 def show_findings(context: Context, findings: Sequence[Finding]) -> None:

@@ -56,7 +56,7 @@ def _follow(
     """Print new lines until the project has ended and no more arrive."""
     pause = threading.Event()
     while True:
-        is_over = client.project(project_id).stage.is_final
+        is_over = client.project(project_id).is_over
         logged, after = client.log_lines(project_id, after=after, limit=1000, **query)
         _show_each(context, logged)
         if is_over and not logged:

@@ -1,14 +1,13 @@
 """``flops mock ...``: datasets that stand in for the data of edge devices."""
 
 import threading
-from collections.abc import Mapping
-from typing import Any
 
 import click
 
 from flops_cli.commands.context import Context, pass_context, read_sla
 from flops_cli.commands.projects import moment
 from flops_cli.watching import watch_mock
+from flops_contracts.events import Fragment
 from flops_contracts.roles import MockStage
 
 PAUSE_SECONDS = 0.5
@@ -85,12 +84,12 @@ def show(context: Context, mock_id: str) -> None:
     context.show(mock.document, say)
 
 
-def _row(fragment: Mapping[str, Any]) -> tuple[str, ...]:
+def _row(fragment: Fragment) -> tuple[str, ...]:
     """Return a fragment as text; old fragments may have no partition and node."""
-    labels = fragment.get("labels") or {}
-    keys = ("name", "rows", "bytes", "partition", "node")
-    counts = (f"{label}: {count}" for label, count in labels.items())
-    return (*(str(fragment.get(key, "")) for key in keys), ", ".join(counts))
+    partition = "" if fragment.partition is None else str(fragment.partition)
+    labels = ", ".join(f"{label}: {count}" for label, count in fragment.labels.items())
+    sizes = (str(fragment.rows), str(fragment.bytes))
+    return (fragment.name, *sizes, partition, fragment.node, labels)
 
 
 @mock.command()

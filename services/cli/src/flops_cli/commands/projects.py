@@ -1,7 +1,8 @@
 """``flops project ...``: starts, follows and deletes projects."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
 
 import click
 
@@ -10,9 +11,11 @@ from flops_cli.commands.context import Context, pass_context, read_sla
 from flops_cli.commands.data import size
 from flops_cli.commands.findings import require_no_problems, show_findings
 from flops_cli.commands.logs import logs
-from flops_cli.results import Finding, Project, Round
+from flops_cli.results import Project
 from flops_cli.watching import require_success, watch_project
+from flops_contracts.api.answers import ActorState, Finding
 from flops_contracts.envelope import document_from_event
+from flops_contracts.events import RoundCompleted
 from flops_contracts.roles import Stage
 
 
@@ -168,16 +171,15 @@ def _show_findings(context: Context, findings: Sequence[Finding]) -> None:
 
 
 def _show_project(context: Context, project: Project) -> None:
-    trained = project.document.get("trained") or {}
     failure = project.failure
     facts = {
         "project": project.id,
         "stage": project.stage,
         "owner": project.owner,
-        "repository": (project.document.get("sla") or {}).get("ml_repo_url"),
+        "repository": project.sla.ml_repo_url if project.sla else "",
         "created": moment(project.created_at),
-        "commit": project.document.get("commit"),
-        "model": trained.get("model_uri"),
+        "commit": project.commit,
+        "model": project.trained.model_uri if project.trained else "",
         "model address": project.model_url,
         "story": project.story_url,
         "privacy": privacy(project),
@@ -198,15 +200,14 @@ def _show_project(context: Context, project: Project) -> None:
     if project.cluster_rounds:
         columns = ("CLUSTER", "CYCLE", "ROUND", *MEASURED)
         context.table(columns, cluster_rows(project))
-    actors = project.document.get("actors") or ()
     rows = [
         (
-            *(str(actor.get(key) or "-") for key in ("role", "instance", "status")),
+            *(actor.role, actor.instance or "-", actor.status or "-"),
             _node(actor),
-            str(actor.get("state") or "-"),
-            *(_count(actor.get(key)) for key in ("round", "rows", "memory_mb")),
+            actor.state or "-",
+            *(_count(number) for number in (actor.round, actor.rows, actor.memory_mb)),
         )
-        for actor in actors
+        for actor in project.actors
     ]
     if rows:
         context.table(ACTOR_COLUMNS, rows)
@@ -214,22 +215,17 @@ def _show_project(context: Context, project: Project) -> None:
 
 def privacy(project: Project) -> str:
     """Return the spent privacy budget; empty without differential privacy."""
-    sla = project.document.get("sla") or {}
-    settings = (sla.get("privacy") or {}).get("differential_privacy")
-    if not settings:
+    settings = project.sla.privacy.differential_privacy if project.sla else None
+    if settings is None:
         return ""
     spent = project.rounds[-1].epsilon if project.rounds else None
-    budget = settings.get("epsilon_budget")
-    return (
-        f"epsilon {spent or 0:.4g} spent{f' of {budget:g}' if budget else ''}, "
-        f"delta {settings.get('delta'):g}"
-    )
+    budget = f" of {settings.epsilon_budget:g}" if settings.epsilon_budget else ""
+    return f"epsilon {spent or 0:.4g} spent{budget}, delta {settings.delta:g}"
 
 
-def _node(actor: Mapping[str, Any]) -> str:
+def _node(actor: ActorState) -> str:
     """Return an actor's node, or its address in parentheses if the root chose the node."""
-    address = actor.get("public_address")
-    return str(actor.get("node") or (f"({address})" if address else "-"))
+    return actor.node or (f"({actor.public_address})" if actor.public_address else "-")
 
 
 def _count(number: float | None) -> str:
@@ -257,16 +253,16 @@ def cluster_rows(project: Project) -> list[tuple[str, ...]]:
     ]
 
 
-def _measured(round_: Round) -> tuple[str, ...]:
+def _measured(round_: RoundCompleted) -> tuple[str, ...]:
     traffic = (
         "-" if count is None else size(count) for count in (round_.bytes_down, round_.bytes_up)
     )
     return (number(round_.accuracy), number(round_.loss), f"{round_.seconds:.1f}", *traffic)
 
 
-def moment(time: str) -> str:
+def moment(time: datetime | None) -> str:
     """Return a time of the manager's, to the minute."""
-    return time[:16].replace("T", " ")
+    return f"{time:%Y-%m-%d %H:%M}" if time else ""
 
 
 def number(value: float | None) -> str:

@@ -59,7 +59,7 @@ class Demo:
         self._step("Compare with the same training on the pooled data")
         training = PooledTraining(
             images=self._world.places.images,
-            learner_image=str((project.document.get("images") or {})["learner"]),
+            learner_image=project.images.learner if project.images else "",
             data_server=self._data_server,
             data_tag=self._gathered(),
             fits=self._plan.fits,
@@ -105,7 +105,7 @@ class Demo:
         self._screen.say(f"POST /api/flops/mocks -> {mock_id}")
         mock = self._await_mock(mock_id)
         for fragment in mock.fragments:
-            self._screen.say(f"  {fragment['name']}  {fragment['rows']} rows")
+            self._screen.say(f"  {fragment.name}  {fragment.rows} rows")
         return mock
 
     def _await_mock(self, mock_id: str) -> Mock:

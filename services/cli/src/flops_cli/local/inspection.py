@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 from flops_cli.errors import LocalSuiteError
 from flops_cli.local.images import PREFIX, register
 from flops_cli.local.places import Places
-from flops_cli.results import Finding
 from flops_cli.sources import find_sources
+from flops_contracts.api.answers import Finding
+from flops_contracts.declared import load
 
 SERVICE: Final = "image-builder"
 INSPECT_SECONDS: Final = 900.0
@@ -60,7 +61,7 @@ def inspect_repository(
         ended = subprocess.run(
             argv, env=env, capture_output=True, text=True, timeout=INSPECT_SECONDS, check=False
         )
-        return tuple(Finding.from_document(finding) for finding in json.loads(ended.stdout))
+        return tuple(load(Finding, finding) for finding in json.loads(ended.stdout))
     except subprocess.TimeoutExpired as error:
         message = f"the inspection took longer than {INSPECT_SECONDS:.0f} s"
         raise LocalSuiteError(message) from error

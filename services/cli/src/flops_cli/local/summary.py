@@ -7,8 +7,9 @@ from typing import Any
 
 from flops_cli.local.network import Network
 from flops_cli.local.pooled import Pooled
-from flops_cli.results import Mock, Project, Round
+from flops_cli.results import Mock, Project
 from flops_cli.screen import Screen
+from flops_contracts.events import RoundCompleted
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def show_rounds(project: Project, screen: Screen) -> None:
     screen.table("Rounds of the clusters in each cycle", columns, below)
 
 
-def _measured(round_: Round) -> tuple[str, str, str]:
+def _measured(round_: RoundCompleted) -> tuple[str, str, str]:
     return (_number(round_.accuracy), _number(round_.loss), f"{round_.seconds:.2f}")
 
 
