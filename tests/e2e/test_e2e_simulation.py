@@ -55,7 +55,8 @@ def test_clusters_of_learners_train_on_one_machine(folder):
     assert document["best"]["accuracy"] > 0.8
 
 
-def test_a_mock_sla_says_which_data_are_split_and_how(folder):
+def test_a_mock_sla_says_which_data_are_split_and_how_and_updates_are_compressed(folder):
+    """How well compressed updates learn digits, is compared without processes elsewhere."""
     mock = {
         "customerID": "Admin",
         "mock_data_configuration": {
@@ -67,28 +68,18 @@ def test_a_mock_sla_says_which_data_are_split_and_how(folder):
         },
     }
     (folder / "mock.json").write_text(json.dumps(mock))
-
-    ended = simulate(
-        folder, "--learners", "4", "--processes", "1", "--mock", str(folder / "mock.json")
-    )
-
-    assert ended.returncode == 0
-    assert "4 learners with 50 to 200 rows each." in ended.stdout
-
-
-def test_compressed_updates_learn_the_demos_digits_too(folder):
-    """How near each compression comes to none, is compared without processes elsewhere."""
-    output = folder / "compressed.json"
+    mock_file, output = str(folder / "mock.json"), folder / "compressed.json"
+    arguments = ("--learners", "4", "--mock", mock_file, "--output", str(output))
     training = {"training_rounds": 3, "compression": "int8"}
-    arguments = ("--learners", "3", "--processes", "1", "--output", str(output))
 
     ended = simulate(folder, *arguments, training_configuration=training)
 
     assert ended.returncode == 0
+    assert "4 learners with 50 to 200 rows each." in ended.stdout
     document = json.loads(output.read_text())
-    assert document["best"]["accuracy"] > 0.87
+    assert document["best"]["accuracy"] > 0.6
     # 7,850 numbers of each learner, a byte each, and their metadata.
-    assert 3 * 7850 < document["rounds"][0]["bytes_up"] < 3 * 7850 + 6000
+    assert 4 * 7850 < document["rounds"][0]["bytes_up"] < 4 * 7850 + 8000
 
 
 def test_an_impossible_simulation_is_refused_in_a_sentence(folder):
