@@ -81,7 +81,7 @@ def provide(client: FlopsClient, sla: dict[str, Any], screen: Screen) -> None:
     if mock.failure:
         raise failure_error(f"mock {mock_id}", mock.failure)
     screen.say(
-        f"mock {mock_id}: {sum(fragment['rows'] for fragment in mock.fragments)} rows of {tag}"
+        f"mock {mock_id}: {sum(fragment.rows for fragment in mock.fragments)} rows of {tag}"
     )
 
 

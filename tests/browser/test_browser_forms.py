@@ -1,7 +1,9 @@
 """The forms, the login, and the pages for users of screen readers and keyboards."""
 
+import contextlib
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from support.browsing import violations
 
@@ -26,6 +28,25 @@ def test_a_form_with_mistakes_comes_back_as_it_was(page):
 
     expect(page.get_by_role("alert")).to_contain_text("ml_repo_url")
     expect(page.get_by_label("Data tags")).to_have_value("mnist")
+
+
+def test_a_click_counts_though_errors_arrive_while_the_button_is_pressed(page):
+    checks = []
+    page.goto("/projects/new")
+    page.route("**/projects/check", lambda route: checks.append(route))  # noqa: PLW0108 - it wants a function
+    with page.expect_request("**/projects/check"):
+        page.get_by_label("Rounds").fill("many")
+    page.get_by_role("button", name="Start the project").hover()
+
+    page.mouse.down()
+    for check in checks:
+        with contextlib.suppress(Error):  # it was given up
+            check.continue_()
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(500)  # the errors, if any, are shown by now
+    page.mouse.up()
+
+    expect(page.get_by_role("alert")).to_contain_text("ml_repo_url")
 
 
 def test_mock_data_are_asked_for_and_drawn(page):

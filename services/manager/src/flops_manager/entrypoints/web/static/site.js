@@ -109,6 +109,13 @@
         event.target.dataset.touched = "yes";
       }
     });
+    // Errors that appear above a button while it is pressed would move it away from the pointer.
+    document.body.addEventListener("pointerdown", (event) => {
+      const form = event.target.closest("button") && event.target.closest("form[hx-post]");
+      if (form) {
+        window.htmx.trigger(form, "htmx:abort");
+      }
+    });
     document.body.addEventListener("htmx:afterSettle", () => {
       settle();
       announce();
