@@ -83,7 +83,9 @@ test-slow: $(DEV)/.installed ## Train with 1 GB of parameters, and 100 MB with 6
 	@$(DEV)/bin/python -m pytest --timeout 1200 tests/slow
 
 test-containers: $(DEV)/.installed ## Build all images, run the base case in containers; needs root on Debian 12
-	@FLOPS_TEST_CONTAINERS=1 $(DEV)/bin/python -m pytest -s --timeout 2400 tests/containers
+	@FLOPS_TEST_CONTAINERS=1 $(DEV)/bin/python -m pytest -s --timeout 2400 tests/containers \
+	  tests/integration/local_oakestra/test_local_oakestra_containers.py \
+	  tests/integration/local_oakestra/test_local_oakestra_runtimes.py
 
 bench-checkpoints: $(DEV)/.installed ## Time rounds of a small and a 100 MB model with and without checkpoints
 	@cd tests && PYTHONPATH=. $(abspath $(DEV))/bin/python -m bench.checkpoints

@@ -64,13 +64,15 @@ class TestEngine:
 
 @contextlib.contextmanager
 def engine_of_this_machine() -> Iterator[TestEngine]:
-    """Yield the engine that DOCKER_HOST names, else the container tests' own; skip without one.
+    """Yield the engine of this machine, or that which DOCKER_HOST names; skip without one.
 
-    With FLOPS_LOCAL_ENGINE=podman it is podman's own.
+    `make test-containers` starts one of its own. With FLOPS_LOCAL_ENGINE=podman it is podman's.
     """
-    home = Path(os.environ.get("FLOPS_HOME") or ROOT / ".flops").resolve()
-    own = {"DOCKER_HOST": f"unix://{home}/containers/docker.sock"}
-    engine = TestEngine({**({} if "DOCKER_HOST" in os.environ else own), **os.environ})
+    variables = dict(os.environ)
+    if os.environ.get("FLOPS_TEST_CONTAINERS") == "1":
+        home = Path(os.environ.get("FLOPS_HOME") or ROOT / ".flops").resolve()
+        variables.setdefault("DOCKER_HOST", f"unix://{home}/containers/docker.sock")
+    engine = TestEngine(variables)
     try:
         engine.call("ps", "--quiet")
     except EngineError as error:
