@@ -76,8 +76,8 @@ conformance: $(DEV)/.installed ## Check any root: ROOT_URL=http://host:10000 ROO
 check: $(DEV)/.installed lint ## What to run before a commit: lint, types, layers, unit, contract and architecture tests
 	@$(DEV)/bin/python -m pytest tests/unit tests/contract tests/architecture
 
-test-chaos: $(DEV)/.installed install ## Kill random processes of a running suite, and expect projects to complete (SEED=7 RUNS=3)
-	@SEED=$(SEED) RUNS=$(RUNS) $(DEV)/bin/python -m pytest -s tests/chaos
+test-chaos: $(DEV)/.installed install ## Kill random processes of a running suite, and expect projects to complete (SEED=7 RUNS=3 PROJECTS=50)
+	@SEED=$(SEED) RUNS=$(RUNS) PROJECTS=$(PROJECTS) $(DEV)/bin/python -m pytest -s tests/chaos
 
 test-slow: $(DEV)/.installed ## Train with 1 GB of parameters, and 100 MB with 64 learners; needs 10 GB of memory
 	@$(DEV)/bin/python -m pytest --timeout 1200 tests/slow
