@@ -65,6 +65,20 @@ def test_what_arrives_is_as_near_as_a_step_of_the_type(kind, update):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0, 3), (), (1, 1)])
+def test_a_parameter_of_any_shape_arrives(kind, shape):
+    sent = [np.ones(shape, np.float32), np.zeros(2)]
+    trained = [np.full(shape, 1.5, np.float32), np.zeros(2)]
+    compression = Compression()
+
+    for _ in range(2):
+        reply = sent_back(compression, asked(kind, sent), trained)
+        array, _ = arrived(reply, sent)
+
+        np.testing.assert_array_equal(array, trained[0], strict=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_over_the_rounds_nothing_is_lost_but_the_last_rest(kind):
     random = np.random.default_rng(1)
     sent, compression, moved, expected = np.zeros(500), Compression(), np.zeros(500), np.zeros(500)

@@ -87,7 +87,8 @@ class Compression:
         reply.content[COMPRESSION] = ConfigRecord({"type": kind, "keys": keys, "scales": scales})
 
     def _update(self, key: str, after: NDArray[Any], before: NDArray[Any]) -> NDArray[Any]:
-        update: NDArray[Any] = np.subtract(after, before, dtype=_wide(before.dtype))
+        # NumPy turns arrays without dimensions into scalars, which no ``out`` takes.
+        update = np.asarray(np.subtract(after, before, dtype=_wide(before.dtype)))
         rest = self._rest.pop(key, None)
         if rest is not None and rest.shape == update.shape:
             update += rest
@@ -114,7 +115,9 @@ def decompressed(arrays: ArrayRecord, description: ConfigRecord, sent: ArrayReco
         parts = zip(pieces(whole.values), pieces(before), pieces(update), strict=True)
         for into, old, change in parts:
             np.add(old, change.astype(_wide(old.dtype)) * scale, out=into, casting="same_kind")
-        del into, parts
+            # It must not outlive the loop, which no pass sees for an empty array.
+            del into
+        del parts
         parameters[key] = whole.finished()
     return record_of(parameters)
 
@@ -122,7 +125,7 @@ def decompressed(arrays: ArrayRecord, description: ConfigRecord, sent: ArrayReco
 def _rounded(update: NDArray[Any], scale: float, dtype: np.dtype[Any]) -> NDArray[Any]:
     if scale == 0:
         return np.zeros(update.shape, dtype)
-    scaled = update / update.dtype.type(scale)
+    scaled = np.asarray(update / update.dtype.type(scale))
     if dtype.kind == "i":
         np.rint(scaled, out=scaled)
     return np.asarray(scaled, dtype)
