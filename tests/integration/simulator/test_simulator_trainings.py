@@ -5,6 +5,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -207,6 +208,47 @@ def test_without_any_the_first_reason_is_the_reason(tmp_path):
     assert code == ExitCode.TOO_FEW_LEARNERS
     assert messages[-1]["kind"] == "failed"
     assert "these rows are wrong" in messages[-1]["reason"]
+
+
+POOL = """
+        import multiprocessing
+        context = multiprocessing.get_context("fork")
+        with context.Pool(2) as pool:
+            assert pool.map(abs, [-1, 2]) == [1, 2]
+        child = context.Process(target=__import__("time").sleep, args=(600,))
+        child.start()
+        print("child", child.pid, file=sys.stderr, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def with_children(tmp_path_factory):
+    """Simulate FedProx with user code that starts processes; return code, messages, folder."""
+    folder = tmp_path_factory.mktemp("children")
+    fedprox = {"name": "FedProx", "parameters": {"proximal_mu": 0.1}}
+    code, messages = Simulated(folder, fit=POOL.strip()).with_learners(3).ends(strategy=fedprox)
+    return code, messages, folder
+
+
+def test_user_code_may_start_processes_as_in_a_project(with_children):
+    code, messages, _ = with_children
+
+    assert code == ExitCode.DONE, messages
+
+
+def test_processes_that_user_code_leaves_behind_are_ended(with_children):
+    lines = (with_children[2] / "errors.log").read_text().splitlines()
+    children = [int(line.split()[1]) for line in lines if line.startswith("child ")]
+
+    assert len(children) == 9
+    assert not [child for child in children if psutil.pid_exists(child)]
+
+
+def test_a_notice_of_several_learners_is_reported_once(with_children):
+    notices = [item["message"] for item in with_children[1] if item["kind"] == "notice"]
+
+    assert len([text for text in notices if "has no parameter config" in text]) == 1
+    assert notices[0].startswith("learner 1: The strategy sends proximal-mu to fit_model")
 
 
 def test_a_process_that_dies_is_reported(tmp_path):

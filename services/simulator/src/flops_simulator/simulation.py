@@ -78,6 +78,20 @@ class _Watch:
         self._tell("notice", {"message": message})
 
 
+class _Notices:
+    """Reports the notices of learners; one that several have is reported for the first of them."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def noticed(self, number: int, text: str) -> None:
+        """Report it unless it was."""
+        if text not in self._told:
+            self._told.add(text)
+            self._tell("notice", {"message": f"learner {number + 1}: {text}"})
+
+
 class _NullBook:
     """A simulation starts from round 1 each time: it stores no checkpoints and no runs."""
 
@@ -127,7 +141,8 @@ def simulate(plan: Plan, tell: Tell) -> Outcome:
     model = load_user_model()
     began = time.monotonic()
     data = list(plan.learners.values())
-    with Workers(data, plan.processes, plan.sla.privacy, plan.seed) as workers:
+    noticed = _Notices(tell).noticed
+    with Workers(data, plan.processes, plan.sla.privacy, plan.seed, noticed) as workers:
         failed = workers.load(LOAD_SECONDS)
         names = {name: n for n, name in enumerate(plan.learners) if n not in failed}
         for number, error in failed.items():

@@ -4,7 +4,7 @@ import importlib
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -27,11 +27,14 @@ from flops_grid.server.traffic import Moved
 from flops_grid.user_model import MODULE, UserModel, load_user_model
 from flops_grid.wire.frames import read_frame
 from flops_grid.wire.transfer import Assembler, Sender
-from flops_learner.training import Training, freeze_existing_objects
+from flops_learner.training import NullListener, Training, freeze_existing_objects
 from flops_simulator import generators
 from flops_utils import data_source
 
 END_SECONDS: Final = 5.0
+
+Noticed = Callable[[int, str], None]
+"""Called with the number of a learner, and something that its user should know."""
 
 
 class WorkerError(FlopsError):
@@ -60,26 +63,44 @@ class _Worker:
 class Workers:
     """Learners 0, 1, 2 ... over a number of processes, which end with the block."""
 
-    def __init__(self, data: Sequence[Path], processes: int, privacy: Privacy, seed: int) -> None:
+    def __init__(
+        self,
+        data: Sequence[Path],
+        processes: int,
+        privacy: Privacy,
+        seed: int,
+        noticed: Noticed,
+    ) -> None:
         self._count = max(1, min(processes, len(data)))
-        # The packages are imported once; user code, which may start threads, only in the workers.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__, "datasets"])
+        self._shares = [
+            Share(dict(islice(enumerate(data), number, None, self._count)), privacy, seed)
+            for number in range(self._count)
+        ]
+        self._noticed = noticed
         self._workers: list[_Worker] = []
-        for number in range(self._count):
-            mine = dict(islice(enumerate(data), number, None, self._count))
-            ours, theirs = context.Pipe()
-            share = Share(mine, privacy, seed)
-            process = context.Process(target=work, args=(theirs, share), daemon=True)
-            process.start()
-            theirs.close()
-            self._workers.append(_Worker(process, ours))
         self.moved = Moved()
 
     def __enter__(self) -> Self:
+        # The packages are imported once; user code, which may start threads, only in the workers.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__, "datasets"])
+        try:
+            for share in self._shares:
+                ours, theirs = context.Pipe()
+                # Not as a daemon, which may not have processes of its own: user code starts some.
+                process = context.Process(target=work, args=(theirs, share))
+                process.start()
+                theirs.close()
+                self._workers.append(_Worker(process, ours))
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
         for worker in self._workers:
             with suppress(OSError):
                 worker.line.close()
@@ -87,8 +108,7 @@ class Workers:
         for worker in self._workers:
             worker.process.join(max(0, end - time.monotonic()))
             if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join(END_SECONDS)
+                _kill(worker.process)
 
     def load(self, timeout_seconds: float) -> dict[int, LearnerError]:
         """Wait until every learner has its model and data; return those that could not, and why."""
@@ -114,7 +134,7 @@ class Workers:
             self._send_next(worker, queue)
         for number, _ in messages:
             worker, queue = self._workers[number % self._count], queues[number % self._count]
-            reply = self._reply(worker, timeout_seconds, f"learner {number + 1}")
+            reply = self._reply(worker, timeout_seconds, number)
             self._send_next(worker, queue)
             yield reply
 
@@ -126,7 +146,10 @@ class Workers:
             except OSError as error:
                 raise _ended(worker) from error
 
-    def _reply(self, worker: _Worker, timeout_seconds: float, who: str) -> Message:
+    def _reply(self, worker: _Worker, timeout_seconds: float, number: int) -> Message:
+        who = f"learner {number + 1}"
+        for notice in self._received(worker, timeout_seconds, who):
+            self._noticed(number, notice)
         while True:
             data = self._received(worker, timeout_seconds, who, is_frame=True)
             self.moved += Moved(up=len(data))
@@ -142,6 +165,16 @@ class Workers:
             return worker.line.recv_bytes() if is_frame else worker.line.recv()
         except (EOFError, OSError) as error:
             raise _ended(worker) from error
+
+
+def _kill(process: BaseProcess) -> None:
+    """Kill a process with those that its user code started."""
+    with suppress(psutil.Error):
+        for descendant in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                descendant.kill()
+    process.kill()
+    process.join(END_SECONDS)
 
 
 def _ended(worker: _Worker) -> WorkerError:
@@ -175,8 +208,32 @@ def work(line: Connection, share: Share) -> None:
             message = None
             while message is None:
                 message = assembler.feed(*read_frame(line.recv_bytes()))
-            reply = learners.answer(number, message)
+            reply, notices = learners.answer(number, message)
+            line.send(notices)
             _send(line, sender, reply)
+    # Python would wait for them, and nobody needs their results any more.
+    for child in multiprocessing.active_children():
+        child.kill()
+
+
+class _Notes(NullListener):
+    """Keeps a learner's notices until they are taken."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def raised(self, text: str) -> None:
+        """Keep the traceback."""
+        self._texts.append(text)
+
+    def noticed(self, text: str) -> None:
+        """Keep it."""
+        self._texts.append(text)
+
+    def taken(self) -> list[str]:
+        """Return what was kept since the last call."""
+        texts, self._texts = self._texts, []
+        return texts
 
 
 class _Learners:
@@ -186,6 +243,7 @@ class _Learners:
         self.failed: dict[int, LearnerError] = {}
         self._data = share.data
         self._apps: dict[int, tuple[ClientApp, generators.Generators]] = {}
+        self._notes = _Notes()
         seeded = _imported(share.seed)
         for number in share.data:
             own = generators.Generators(seeded or generators.seeded(share.seed + 1 + number))
@@ -195,15 +253,17 @@ class _Learners:
             except FlopsError as error:
                 self.failed[number] = LearnerError.from_exception(error)
             else:
-                app = Training(model, privacy=share.privacy).client_app()
+                app = Training(model, self._notes, privacy=share.privacy).client_app()
                 self._apps[number] = (app, own)
         freeze_existing_objects()
 
-    def answer(self, number: int, message: Message) -> Message:
+    def answer(self, number: int, message: Message) -> tuple[Message, list[str]]:
+        """Return a learner's reply and its notices."""
         app, own = self._apps[number]
         data_source.use(data_source.FileSource(self._data[number]))
         with own.in_use():
-            return run_app(app, message)
+            reply = run_app(app, message)
+        return reply, self._notes.taken()
 
     def _model(self, number: int) -> UserModel:
         data_source.use(data_source.FileSource(self._data[number]))
