@@ -71,9 +71,12 @@ class BareMachine:
         return cls(bench.engine, folder, bench.bridge_address)
 
     def compose(self, words: str, **variables: str) -> str:
-        """Run the manuals' command with the six addresses and nothing else."""
+        """Run the manuals' command with the six addresses, and ports on this machine's address only.
+
+        On other addresses, other programs of this machine may have these ports.
+        """
         outer = {name: "" for name in os.environ if name.startswith(("FLOPS_", "COMPOSE_"))}
-        addresses = dict.fromkeys(ADDRESSES, self.address)
+        addresses = dict.fromkeys((*ADDRESSES, "FLOPS_PUBLISH_ADDRESS"), self.address)
         return run(
             f"{COMMAND} {words}".split(),
             seconds=UP_SECONDS,
