@@ -80,9 +80,7 @@ def provide(client: FlopsClient, sla: dict[str, Any], screen: Screen) -> None:
     screen.drop_bars("mock")
     if mock.failure:
         raise failure_error(f"mock {mock_id}", mock.failure)
-    screen.say(
-        f"mock {mock_id}: {sum(fragment.rows for fragment in mock.fragments)} rows of {tag}"
-    )
+    screen.say(f"mock {mock_id}: {sum(fragment.rows for fragment in mock.fragments)} rows of {tag}")
 
 
 def train(

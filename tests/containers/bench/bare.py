@@ -71,7 +71,7 @@ class BareMachine:
         return cls(bench.engine, folder, bench.bridge_address)
 
     def compose(self, words: str, **variables: str) -> str:
-        """Run the manuals' command with the six addresses, and ports on this machine's address only.
+        """Run the manuals' command with six addresses, and ports on the machine's address only.
 
         On other addresses, other programs of this machine may have these ports.
         """
