@@ -9,6 +9,7 @@ import pytest
 
 from flops_contracts.bundles import Bundle, write_bundle
 from flops_contracts.events import Kind
+from flops_contracts.ports import DATA_SERVER_PORT
 from flops_contracts.roles import Role, Stage
 from flops_flight.client import DataServer
 from flops_manager.adapters.data_servers import FlightDataServers
@@ -16,7 +17,7 @@ from flops_manager.adapters.oakestra import Oakestra
 from flops_manager.adapters.oakestra_hooks import OakestraHooks
 from flops_manager.adapters.oakestra_session import Account, OakestraSession
 from flops_manager.domain.deadlines import Limits
-from flops_manager.domain.nodes import DATA_SERVER_PORT, PlacementMode
+from flops_manager.domain.nodes import PlacementMode
 from flops_runtime.settings import ProcessSettings
 from support.broker import free_port
 from support.data_plane import a_data_server, a_table

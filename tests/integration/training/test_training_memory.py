@@ -5,7 +5,7 @@ import pytest
 from support.crowd import led
 
 # Many learners have a smaller model, as it would take too long otherwise.
-SIZES = [(4, 40_000_000, 3), (64, 20_000_000, 1)]
+SIZES = [(4, 40_000_000, 3), (32, 20_000_000, 1)]
 
 
 @pytest.mark.parametrize(("learners", "model_bytes", "rounds"), SIZES)

@@ -12,7 +12,7 @@ pytest.importorskip("sklearn")
 pytestmark = IS_MISSING
 
 PROJECTS = 4
-MODELS = 4
+MODELS = 2
 
 
 @pytest.fixture

@@ -227,7 +227,10 @@ def test_the_model_server():
     assert deployment.port == "8080:8080"
     assert not deployment.is_one_shot
     assert deployment.application.name == "helper"
-    assert deployment.environment == common(deployment, "serving", node="")
+    assert deployment.environment == {
+        **common(deployment, "serving", node=""),
+        "FLOPS_MODEL_PORT": "8080",
+    }
 
 
 def test_the_observer():
@@ -235,7 +238,10 @@ def test_the_observer():
 
     assert deployment.port == "2727:2727"
     assert deployment.application.name == "observatory"
-    assert deployment.environment == common(deployment, "submitted", node="")
+    assert deployment.environment == {
+        **common(deployment, "submitted", node=""),
+        "FLOPS_PAGES_PORT": "2727",
+    }
 
 
 def test_the_tracking_server_of_a_customer():
@@ -247,6 +253,7 @@ def test_the_tracking_server_of_a_customer():
     assert deployment.environment == {
         "FLOPS_BACKEND_STORE_URL": f"sqlite:///{namespace}.db",
         "FLOPS_ARTIFACT_STORE_URL": f"/artifacts/{namespace}",
+        "FLOPS_TRACKING_PORT": "7027",
         "FLOPS_LOG_LEVEL": "INFO",
     }
 

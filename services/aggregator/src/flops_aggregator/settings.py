@@ -7,6 +7,7 @@ from typing import Any, Final
 from flops_contracts.access import GridAccess, ParentAccess
 from flops_contracts.declared import about, declared
 from flops_contracts.orders import TrackOrder, TrainOrder
+from flops_contracts.ports import GRID_PORT
 from flops_contracts.roles import Role
 from flops_grid.wire.tls import TlsFiles
 from flops_runtime.settings import ActorSettings
@@ -48,7 +49,7 @@ class Settings:
     tls: TlsFiles
     training: TrainOrder
     tracking: TrackingSettings
-    port: int = declared(8080, "Port that clients dial.", PORT_SETTING, maximum=65535)
+    port: int = declared(GRID_PORT, "Port that clients dial.", PORT_SETTING, maximum=65535)
 
     def problems(self) -> Iterator[str]:
         """Yield what a root lacks, which publishes the model."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from flops_contracts.access import DataServerAccess, GridAccess
 from flops_contracts.declared import about, declared
 from flops_contracts.orders import LearnOrder
+from flops_contracts.ports import NODE_DATA_SERVER
 from flops_contracts.roles import Role
 from flops_grid.wire.tls import TlsFiles
 from flops_runtime.settings import ActorSettings
@@ -20,7 +21,7 @@ class Settings:
     tls: TlsFiles
     data_server: DataServerAccess
     data_server_address: str = declared(
-        "172.17.0.1:11027", "Data server of this node: host:port.", "FLOPS_DATA_SERVER_ADDRESS"
+        NODE_DATA_SERVER, "Data server of this node: host:port.", "FLOPS_DATA_SERVER_ADDRESS"
     )
     aggregator_timeout_seconds: float = declared(
         300.0,

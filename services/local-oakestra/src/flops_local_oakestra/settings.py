@@ -11,12 +11,9 @@ import psutil
 
 from flops_contracts.declared import declared
 from flops_contracts.names import IMAGE_PREFIX
+from flops_contracts.ports import DATA_SERVER_PORT
 from flops_contracts.version import VERSION
-from flops_local_oakestra.domain.addresses import (
-    FLIGHT_PORT,
-    UnusableAddressError,
-    WorldNetwork,
-)
+from flops_local_oakestra.domain.addresses import UnusableAddressError, WorldNetwork
 from flops_local_oakestra.domain.statuses import Scheduler
 from flops_local_oakestra.domain.topology import (
     BadTopologyError,
@@ -90,7 +87,7 @@ class World:
         "FLOPS_LOCAL_PUBLISH_ADDRESS",
     )
     data_port: int = _port(
-        FLIGHT_PORT,
+        DATA_SERVER_PORT,
         "Port of this machine for the first data server in a container; the next ones are 10 "
         "apart.",
         "FLOPS_LOCAL_DATA_PORT",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flops_contracts.declared import declared
+from flops_contracts.ports import DATA_SERVER_PORT
 from flops_ml_data_server.access.callers import OPERATOR, Doorkeeper
 from flops_ml_data_server.access.rules import TagRules
 from flops_ml_data_server.storage.uploads import Limits
@@ -12,7 +13,6 @@ from flops_ml_data_server.transfers.memory import DEFAULT_MAX_TRANSFERS, DEFAULT
 from flops_runtime.settings import MqttSettings, ProcessSettings
 from flops_runtime.tracing import NO_TRACES, TraceSettings
 
-FLIGHT_PORT = 11027
 HTTP_PORT = 11028
 VOLUME = "/ml_data_server_volume"
 VOLUME_SETTING = "FLOPS_DATA_VOLUME"
@@ -68,7 +68,7 @@ class Settings:
     process: DataServerProcess
     volume: Path = declared(Path(VOLUME), "Folder of all fragments.", VOLUME_SETTING)
     flight_port: int = declared(
-        FLIGHT_PORT, "Port of Arrow Flight.", "FLOPS_FLIGHT_PORT", maximum=65535
+        DATA_SERVER_PORT, "Port of Arrow Flight.", "FLOPS_FLIGHT_PORT", maximum=65535
     )
     codec: str = declared(
         "zstd",

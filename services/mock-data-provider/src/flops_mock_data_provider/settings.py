@@ -6,6 +6,7 @@ from pathlib import Path
 from flops_contracts.access import DataServerAccess
 from flops_contracts.declared import about, declared
 from flops_contracts.orders import ProvideOrder
+from flops_contracts.ports import NODE_DATA_SERVER
 from flops_contracts.roles import Role
 from flops_contracts.sla import MockDataConfiguration
 from flops_runtime.settings import MockActorSettings, ProcessSettings
@@ -30,7 +31,7 @@ class Settings:
     actor: MockActorSettings = field(metadata=about(given={"role": Role.MOCK_DATA_PROVIDER}))
     order: ProvideOrder
     data_server_address: str = declared(
-        "172.17.0.1:11027",
+        NODE_DATA_SERVER,
         "host:port of the data server; by default that of NodeEngine on Docker's bridge.",
         "FLOPS_DATA_SERVER_ADDRESS",
     )

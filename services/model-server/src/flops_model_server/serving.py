@@ -19,12 +19,14 @@ from mlflow.pyfunc import scoring_server
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from flops_contracts.events import Kind, ModelServing
+from flops_contracts.orders import ServeOrder
 from flops_model_server.errors import ModelUnusableError
 from flops_model_server.flavors import TorchModel
 from flops_model_server.metrics import count_prediction, trace_predictions
-from flops_model_server.settings import PORT_SETTING, Settings
+from flops_model_server.settings import Settings
 from flops_runtime import tracing
 from flops_runtime.asgi import Watched
+from flops_runtime.environment import variable_of
 from flops_runtime.listening import listening_on
 from flops_runtime.reporting import Reporter
 
@@ -79,8 +81,8 @@ def load(path: Path) -> Any:
 
 @contextmanager
 def _listening(settings: Settings) -> Iterator[socket.socket]:
-    address = (settings.actor.process.bind_address, settings.port)
-    with listening_on(address, PORT_SETTING):
+    address = (settings.actor.process.bind_address, settings.order.port)
+    with listening_on(address, variable_of(ServeOrder, "port")):
         listener = socket.create_server(address, backlog=256)
     with listener:
         yield listener

@@ -1,15 +1,12 @@
-"""The model server's settings."""
+"""The model server's settings: its order, and the model that its image holds."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
-from flops_contracts.declared import about, declared
+from flops_contracts.declared import about
+from flops_contracts.orders import ServeOrder
 from flops_contracts.roles import Role
 from flops_runtime.settings import ActorSettings
-
-PORT: Final = 8080
-PORT_SETTING: Final = "FLOPS_MODEL_PORT"
 
 
 @dataclass(frozen=True)
@@ -20,4 +17,4 @@ class Settings:
     model_path: Path = field(
         metadata=about("Folder of the MLflow model; its image sets it.", "FLOPS_MODEL_PATH")
     )
-    port: int = declared(PORT, "Port of the inference API.", PORT_SETTING, maximum=65535)
+    order: ServeOrder

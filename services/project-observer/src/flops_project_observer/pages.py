@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from flops_contracts.orders import ObserveOrder
 from flops_project_observer.journal import Journal
-from flops_project_observer.settings import PORT_SETTING
+from flops_runtime.environment import variable_of
 from flops_runtime.listening import listening_on
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Pages:
             def log_message(self, format: str, *args: Any) -> None:
                 logger.debug(format, *args)
 
-        with listening_on(self._address, PORT_SETTING):
+        with listening_on(self._address, variable_of(ObserveOrder, "port")):
             self._server = ThreadingHTTPServer(self._address, Request)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, name="pages", daemon=True).start()

@@ -1,13 +1,11 @@
-"""The observer's settings."""
+"""The observer's settings: its order, and what an operator can change."""
 
 from dataclasses import dataclass, field
 
 from flops_contracts.declared import about, declared
+from flops_contracts.orders import ObserveOrder
 from flops_contracts.roles import Role
 from flops_runtime.settings import ActorSettings
-
-PAGES_PORT = 2727
-PORT_SETTING = "FLOPS_PAGES_PORT"
 
 
 @dataclass(frozen=True)
@@ -15,9 +13,7 @@ class Settings:
     """Which project to follow, and how many of its events to keep."""
 
     actor: ActorSettings = field(metadata=about(given={"role": Role.OBSERVER}))
-    pages_port: int = declared(
-        PAGES_PORT, "Port of the observer's pages.", PORT_SETTING, maximum=65535
-    )
+    order: ObserveOrder
     kept_events: int = declared(
         2000,
         "How many of the latest events are kept in memory.",

@@ -28,12 +28,13 @@ class RenamedVariableError(Exception):
 
 def mlflow_environment(settings: Settings) -> dict[str, str]:
     """Return the variables that make MLflow serve the stores of ``settings``."""
+    artifacts = settings.artifact_store
     return {
-        NAMES["BACKEND_STORE_URI_ENV_VAR"]: settings.backend_store_url,
-        NAMES["REGISTRY_STORE_URI_ENV_VAR"]: settings.backend_store_url,
+        NAMES["BACKEND_STORE_URI_ENV_VAR"]: settings.stores.backend_url,
+        NAMES["REGISTRY_STORE_URI_ENV_VAR"]: settings.stores.backend_url,
         NAMES["ARTIFACT_ROOT_ENV_VAR"]: ARTIFACTS_THROUGH_THE_SERVER,
-        NAMES["ARTIFACTS_DESTINATION_ENV_VAR"]: settings.artifact_store.url,
-        **settings.artifact_store.variables,
+        NAMES["ARTIFACTS_DESTINATION_ENV_VAR"]: artifacts.url,
+        **artifacts.variables,
         NAMES["SERVE_ARTIFACTS_ENV_VAR"]: "true",
         "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
         "_MLFLOW_SGI_NAME": "uvicorn",
@@ -47,7 +48,7 @@ def mlflow_environment(settings: Settings) -> dict[str, str]:
 def accepted_hosts(settings: Settings) -> tuple[str, ...]:
     """Return the Host headers that MLflow accepts; it refuses others to prevent DNS rebinding."""
     bound = settings.process.bind_address
-    hosts = ["localhost", "127.0.0.1", *settings.allowed_hosts]
+    hosts = ["localhost", "127.0.0.1", *settings.order.allowed_hosts]
     if bound not in {"0.0.0.0", "::"}:  # noqa: S104 - compared with, not bound to
         hosts.append(bound)
     with_ports = [pattern for host in hosts for pattern in (host, f"{host}:*")]

@@ -52,18 +52,18 @@ def serve(settings: Settings, status: Status) -> None:
     status.doing("loading MLflow")
     from flops_tracking_server.databases import ensure_database  # noqa: PLC0415 - as MLflow
 
-    ensure_database(settings.backend_store_url)
+    ensure_database(settings.stores.backend_url)
     from mlflow.server.fastapi_app import app  # noqa: PLC0415 - see the module's docstring
     from mlflow.server.handlers import initialize_backend_stores  # noqa: PLC0415
 
     status.doing("preparing the database")
     initialize_backend_stores(
-        settings.backend_store_url, settings.backend_store_url, ARTIFACTS_THROUGH_THE_SERVER
+        settings.stores.backend_url, settings.stores.backend_url, ARTIFACTS_THROUGH_THE_SERVER
     )
     config = uvicorn.Config(
         Watched(app, count_request),
         host=settings.process.bind_address,
-        port=settings.port,
+        port=settings.order.port,
         log_config=None,
         access_log=settings.process.log_level == "DEBUG",
         timeout_graceful_shutdown=DRAIN_SECONDS,

@@ -85,3 +85,24 @@ class RegistryAccess:
         "", "Password of that user.", "FLOPS_IMAGE_REGISTRY_PASSWORD", secret=True
     )
     tls: bool = declared(True, "Whether the registry must speak HTTPS.", "FLOPS_REGISTRY_TLS")
+
+
+@dataclass(frozen=True)
+class StoreAccess:
+    """Where a tracking server keeps its records and artifacts; both URLs may hold a password."""
+
+    backend_url: str = field(
+        repr=False,
+        metadata=about(
+            "SQL database of MLflow, as an SQLAlchemy URL; sqlite:////path works too.",
+            "FLOPS_BACKEND_STORE_URL",
+        ),
+    )
+    artifact_url: str = field(
+        repr=False,
+        metadata=about(
+            "Where artifacts lie: a folder, s3://bucket/path, or for a store of one's own "
+            "s3+http[s]://KEY:SECRET@host:port/bucket/path.",
+            "FLOPS_ARTIFACT_STORE_URL",
+        ),
+    )

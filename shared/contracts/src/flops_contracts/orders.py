@@ -9,6 +9,7 @@ from typing import Final
 
 from flops_contracts.declared import about, declared
 from flops_contracts.names import IMAGE_PREFIX
+from flops_contracts.ports import MODEL_PORT, OBSERVER_PORT, TRACKING_PORT
 from flops_contracts.privacy import NO_PRIVACY, Privacy
 from flops_contracts.sla import (
     HIGHEST_ACCURACY,
@@ -213,3 +214,33 @@ class ModelOrder:
     mlflow_url: str = field(
         metadata=about("Tracking server that the model is in.", "FLOPS_MLFLOW_URL")
     )
+
+
+@dataclass(frozen=True)
+class ServeOrder:
+    """Where a model server answers; the model itself is part of its image."""
+
+    port: int = declared(
+        MODEL_PORT, "Port of the inference API.", "FLOPS_MODEL_PORT", maximum=65535
+    )
+
+
+@dataclass(frozen=True)
+class ObserveOrder:
+    """Where an observer shows what it saw of its project."""
+
+    port: int = declared(
+        OBSERVER_PORT, "Port of the observer's pages.", "FLOPS_PAGES_PORT", maximum=65535
+    )
+
+
+@dataclass(frozen=True)
+class TrackingServerOrder:
+    """Where a customer's tracking server answers; ``StoreAccess`` has its stores."""
+
+    allowed_hosts: tuple[str, ...] = declared(
+        (),
+        "Further Host headers that are answered: names or addresses, without ports.",
+        "FLOPS_ALLOWED_HOSTS",
+    )
+    port: int = declared(TRACKING_PORT, "Port of MLflow.", "FLOPS_TRACKING_PORT", maximum=65535)

@@ -7,11 +7,10 @@ from flops_contracts.access import BrokerAccess
 from flops_contracts.declared import declared
 from flops_contracts.events import Actor
 from flops_contracts.orders import MOCK_ID, Assignment
+from flops_contracts.ports import STATUS_PORT
 from flops_contracts.roles import Role
 from flops_contracts.topics import Topics, actor_topics
 from flops_runtime.tracing import TraceSettings
-
-STATUS_PORT = 5080
 
 
 @dataclass(frozen=True)

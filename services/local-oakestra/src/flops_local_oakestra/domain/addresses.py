@@ -9,8 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from flops_contracts.ports import DATA_SERVER_PORT
+
 SERVICE_NETWORK: Final = "10.30."
-FLIGHT_PORT: Final = 11027
 DATA_PORT_STEP: Final = 10
 """Port distance of data servers that share an address; 11028 belongs to the first, too."""
 _SERVICE_ADDRESS: Final = re.compile(r"(?<![\d.])10\.30\.(\d{1,3})\.(\d{1,3})(?![\d])(?!\.\d)")
@@ -35,7 +36,7 @@ class WorldNetwork:
     is_bridge: bool = False
     machine: str = ""
     cluster_addresses: tuple[str, ...] = ()
-    data_port: int = FLIGHT_PORT
+    data_port: int = DATA_SERVER_PORT
 
     @property
     def root(self) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from flops_local_oakestra.domain.addresses import FLIGHT_PORT, WorldNetwork
+from flops_contracts.ports import DATA_SERVER_PORT
+from flops_local_oakestra.domain.addresses import WorldNetwork
 from flops_local_oakestra.domain.topology import Node
 
 
@@ -22,5 +23,5 @@ def instance_environment(
         **{name: network.translate(value) for name, value in sla_environment(lines).items()},
         "HOSTNAME": f"instance-{number}",
         **({} if network.is_bridge else {"FLOPS_BIND_ADDRESS": address}),
-        "FLOPS_DATA_SERVER_ADDRESS": node.data_server or f"{node.address}:{FLIGHT_PORT}",
+        "FLOPS_DATA_SERVER_ADDRESS": node.data_server or f"{node.address}:{DATA_SERVER_PORT}",
     }

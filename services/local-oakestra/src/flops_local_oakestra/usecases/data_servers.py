@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from flops_local_oakestra.domain.addresses import FLIGHT_PORT
+from flops_contracts.ports import DATA_SERVER_PORT
 from flops_local_oakestra.domain.published import PublishedPort
 from flops_local_oakestra.domain.statuses import Status
 from flops_local_oakestra.domain.topology import LEARNER_ADDON, Cluster, Node
@@ -102,11 +102,11 @@ def as_container(image: str) -> Describe:
 
     def describe(node: Node) -> Workload:
         port = int(node.data_server.rpartition(":")[2])
-        suffix = "" if port == FLIGHT_PORT else f"_{port}"
+        suffix = "" if port == DATA_SERVER_PORT else f"_{port}"
         return Workload(
             name=_name(node),
             image=image,
-            ports=(PublishedPort("", port, FLIGHT_PORT),),
+            ports=(PublishedPort("", port, DATA_SERVER_PORT),),
             volumes={f"{_VOLUME}{suffix}": f"/{_VOLUME}"},
             container_name=f"{_CONTAINER}{suffix}",
         )

@@ -19,11 +19,6 @@ from flops_contracts.sla import Flavor
 from flops_contracts.version import VERSION
 from flops_manager.domain.subjects import Subject
 
-GRID_PORT: Final = 8080
-MODEL_PORT: Final = 8080
-TRACKING_PORT: Final = 7027
-OBSERVER_PORT: Final = 2727
-
 _MEMORY_MB: Final = {
     Role.BUILDER: 1500,
     Role.AGGREGATOR: 500,
@@ -91,8 +86,8 @@ class Installation:
         "Artifact store of the tracking servers; {customer} as above.",
         "FLOPS_ARTIFACT_STORE_URL",
     )
-    allowed_hosts: str = declared(
-        "", "Names under which tracking servers answer.", "FLOPS_TRACKING_ALLOWED_HOSTS"
+    allowed_hosts: tuple[str, ...] = declared(
+        (), "Names under which tracking servers answer.", "FLOPS_TRACKING_ALLOWED_HOSTS"
     )
     join_timeout_seconds: int = declared(
         120, "How long aggregators wait for learners.", "FLOPS_JOIN_TIMEOUT_SECONDS"

@@ -1,12 +1,19 @@
 """The deployments of a project's or mock's services: image, environment, place."""
 
+from flops_contracts.access import StoreAccess
 from flops_contracts.names import customer_namespace
-from flops_contracts.orders import ACTORS, MODEL, BuildOrder, ModelOrder, ProvideOrder
+from flops_contracts.orders import (
+    ACTORS,
+    MODEL,
+    BuildOrder,
+    ModelOrder,
+    ObserveOrder,
+    ProvideOrder,
+    ServeOrder,
+    TrackingServerOrder,
+)
 from flops_contracts.roles import Role, Stage
 from flops_manager.domain.deployments import (
-    MODEL_PORT,
-    OBSERVER_PORT,
-    TRACKING_PORT,
     Deployment,
     Installation,
     actors,
@@ -21,7 +28,8 @@ from flops_manager.domain.projects import Project
 from flops_manager.domain.services import tracking_service
 from flops_manager.domain.subjects import Service
 from flops_manager.domain.trainers import describe_aggregator, describe_learner
-from flops_runtime.environment import write
+from flops_runtime.environment import variable_of, write
+from flops_runtime.settings import ProcessSettings
 
 
 def describe(
@@ -48,22 +56,24 @@ def describe(
 def describe_tracking(customer_id: str, installation: Installation, address: str) -> Deployment:
     """Return what to run as a customer's tracking server; ``{customer}`` in a URL is filled in."""
     namespace = customer_namespace(customer_id)
+    stores = StoreAccess(
+        installation.backend_store_url.replace("{customer}", namespace),
+        installation.artifact_store_url.replace("{customer}", namespace),
+    )
+    order = TrackingServerOrder(allowed_hosts=installation.allowed_hosts)
     environment = {
-        "FLOPS_BACKEND_STORE_URL": installation.backend_store_url.replace("{customer}", namespace),
-        "FLOPS_ARTIFACT_STORE_URL": installation.artifact_store_url.replace(
-            "{customer}", namespace
-        ),
-        "FLOPS_ALLOWED_HOSTS": installation.allowed_hosts,
-        "FLOPS_LOG_LEVEL": installation.log_level,
+        **write(stores),
+        **write(order),
+        variable_of(ProcessSettings, "log_level"): installation.log_level,
     }
     return Deployment(
         application=observatory(customer_id),
         name=tracking_service(customer_id),
         image=installation.image("tracking-server"),
-        environment={key: value for key, value in environment.items() if value},
+        environment=environment,
         memory_mb=memory_mb(Role.TRACKING_SERVER),
         is_one_shot=False,
-        port=f"{TRACKING_PORT}:{TRACKING_PORT}",
+        port=f"{order.port}:{order.port}",
         address=address,
     )
 
@@ -89,14 +99,15 @@ def describe_mock(mock: Mock, service: Service, installation: Installation) -> D
 
 
 def _observer(project: Project, service: Service, installation: Installation) -> Deployment:
+    order = ObserveOrder()
     return Deployment(
         application=observatory(project.customer_id),
         name=service.instance,
         image=installation.image("project-observer"),
-        environment=in_project(project, service, installation),
+        environment={**in_project(project, service, installation), **write(order)},
         memory_mb=memory_mb(Role.OBSERVER),
         is_one_shot=False,
-        port=f"{OBSERVER_PORT}:{OBSERVER_PORT}",
+        port=f"{order.port}:{order.port}",
     )
 
 
@@ -145,14 +156,15 @@ def _model_order(project: Project) -> ModelOrder:
 
 
 def _model_server(project: Project, service: Service, installation: Installation) -> Deployment:
+    order = ServeOrder()
     return Deployment(
         application=helper(project.customer_id),
         name=service.instance,
         image=project.model_image,
-        environment=in_project(project, service, installation),
+        environment={**in_project(project, service, installation), **write(order)},
         memory_mb=memory_mb(Role.MODEL_SERVER, project.sla.ml_model_flavor),
         is_one_shot=False,
-        port=f"{MODEL_PORT}:{MODEL_PORT}",
+        port=f"{order.port}:{order.port}",
         cluster=service.cluster,
         node=service.node,
     )

@@ -2,8 +2,9 @@
 
 from flops_contracts.access import BrokerAccess
 from flops_contracts.orders import Assignment, MockAssignment
+from flops_contracts.ports import TRACKING_PORT
 from flops_contracts.roles import MockStage, Role
-from flops_manager.domain.deployments import TRACKING_PORT, Installation
+from flops_manager.domain.deployments import Installation
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.projects import Project
 from flops_manager.domain.subjects import Service

@@ -6,10 +6,10 @@ from enum import StrEnum, unique
 from typing import Final
 
 from flops_contracts.api.answers import TagStats
+from flops_contracts.ports import DATA_SERVER_PORT
 
 LEARNER_ADDON: Final = "FLOps-learner"
 BUILDER_ADDON: Final = "image-builder"
-DATA_SERVER_PORT: Final = 11027
 
 
 @unique

@@ -10,15 +10,10 @@ from hashlib import sha256
 
 from flops_contracts.access import GridAccess, ParentAccess
 from flops_contracts.orders import LearnOrder, TrackOrder, TrainOrder
+from flops_contracts.ports import GRID_PORT
 from flops_contracts.roles import Role
 from flops_contracts.sla import Parametrised
-from flops_manager.domain.deployments import (
-    GRID_PORT,
-    Deployment,
-    Installation,
-    actors,
-    memory_mb,
-)
+from flops_manager.domain.deployments import Deployment, Installation, actors, memory_mb
 from flops_manager.domain.environments import in_project, tracking_url
 from flops_manager.domain.grid_keys import aggregator_name, identity, learner_name
 from flops_manager.domain.nodes import LEARNER_ADDON

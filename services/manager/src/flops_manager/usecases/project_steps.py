@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from flops_contracts.ports import MODEL_PORT
 from flops_contracts.roles import Role
 from flops_manager.domain.commands import Command, Locate, UndeployLost
-from flops_manager.domain.deployments import MODEL_PORT, actors, helper
+from flops_manager.domain.deployments import actors, helper
 from flops_manager.domain.descriptions import describe
 from flops_manager.domain.errors import OrchestratorUnavailableError, ServiceAddressTakenError
 from flops_manager.domain.learners import is_left_out

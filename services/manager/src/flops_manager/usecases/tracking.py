@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from flops_manager.domain.deployments import TRACKING_PORT, Installation, observatory
+from flops_contracts.ports import TRACKING_PORT
+from flops_manager.domain.deployments import Installation, observatory
 from flops_manager.domain.descriptions import describe_tracking
 from flops_manager.domain.errors import (
     OrchestratorUnavailableError,

@@ -11,10 +11,11 @@ from typing import Any, Final, TypeVar
 
 from flops_contracts.api.answers import ProjectError
 from flops_contracts.events import ModelServing
+from flops_contracts.ports import MODEL_PORT
 from flops_contracts.roles import Stage
 from flops_manager.domain.commands import Command
 from flops_manager.domain.deadlines import Limits
-from flops_manager.domain.deployments import MODEL_PORT, ApplicationKey, application_of
+from flops_manager.domain.deployments import ApplicationKey, application_of
 from flops_manager.domain.errors import (
     IllegalTransitionError,
     OrchestratorRefusedError,
