@@ -31,6 +31,7 @@ from flops_manager.usecases.tracking import Tracking
 from support.api_samples import LATER
 from support.memory.addresses import MemoryAddressBook
 from support.memory.heartbeats import MemoryHeartbeats
+from support.memory.identities import MemoryIdentities
 from support.memory.logs import MemoryLogStore
 from support.memory.orchestrator import MemoryDataServers, MemoryOrchestrator
 from support.memory.stores import (
@@ -123,7 +124,7 @@ class World:
             mocks,
             Tracking(
                 self.orchestrator,
-                Addresses(self.orchestrator, MemoryAddressBook()),
+                Addresses(self.orchestrator, MemoryAddressBook(), MemoryIdentities()),
                 MemoryLeases(_now),
                 INSTALLATION,
                 "this process",

@@ -39,6 +39,7 @@ from support.memory.addresses import MemoryAddressBook
 from support.memory.bus import MemoryEventBus
 from support.memory.changes import MemoryStateChanges
 from support.memory.heartbeats import MemoryHeartbeats
+from support.memory.identities import MemoryIdentities
 from support.memory.images import MemoryImages
 from support.memory.logs import MemoryLogFeed, MemoryLogStore
 from support.memory.orchestrator import MemoryDataServers, MemoryOrchestrator
@@ -251,6 +252,7 @@ class Core:
         )
         self.changes = MemoryStateChanges()
         self.images = MemoryImages()
+        self.identities = MemoryIdentities()
         self.runs = MemoryRuns()
         self.bus = MemoryEventBus()
         self.adapters = Adapters(
@@ -259,6 +261,7 @@ class Core:
             history=MemoryEventStore(),
             leases=MemoryLeases(self.clock),
             addresses=MemoryAddressBook(),
+            identities=self.identities,
             orchestrator=self.orchestrator,
             changes=self.changes,
             data_servers=self.data_servers,

@@ -32,6 +32,7 @@ class RunningServer:
             "FLOPS_BACKEND_STORE_URL": f"sqlite:///{folder}/mlflow.db?x={PASSWORD}",
             "FLOPS_ARTIFACT_STORE_URL": str(folder / "artifacts"),
             "FLOPS_BIND_ADDRESS": self.address,
+            "FLOPS_INSTANCE": "trkx1",
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

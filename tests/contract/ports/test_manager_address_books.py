@@ -6,8 +6,8 @@ import pytest
 
 from flops_manager.adapters.mongo import connect
 from flops_manager.adapters.mongo_addresses import MongoAddressBook
-from flops_manager.domain.deployments import service_address
-from flops_manager.domain.errors import StoreUnavailableError
+from flops_manager.domain.deployments import PortRange, service_address
+from flops_manager.domain.errors import NoPortLeftError, StoreUnavailableError
 from support.broker import free_port
 from support.manager_core import MovableClock
 from support.memory.addresses import MemoryAddressBook
@@ -65,11 +65,44 @@ class AddressBookContract:
         assert tiny_book.address_for("aggx3") == first
         assert tiny_book.address_for("aggx2") == taken
 
+    def test_of_many_at_once_each_gets_a_port_of_its_own_and_keeps_it(self, book):
+        names = [f"mdlx{number}" for number in range(60)]
+        with ThreadPoolExecutor(12) as pool:
+            ports = list(pool.map(book.port_for, names))
+
+        assert len(set(ports)) == len(names)
+        assert set(ports) <= set(PortRange().numbers)
+        assert [book.port_for(name) for name in names] == ports
+
+    def test_ports_in_use_are_never_given_twice(self, narrow_book):
+        ports = {narrow_book.port_for(name) for name in ("mdlx1", "mdlx2", "mdlx3")}
+
+        assert ports == {21_000, 21_001, 21_002}
+        with pytest.raises(NoPortLeftError):
+            narrow_book.port_for("mdlx4")
+
+    def test_the_port_that_was_released_first_is_given_again(self, narrow_book):
+        ports = {name: narrow_book.port_for(name) for name in ("mdlx1", "mdlx2", "mdlx3")}
+
+        narrow_book.release_port("mdlx2")
+        narrow_book.release_port("mdlx1")
+        narrow_book.release_port("never-had-one")
+
+        assert narrow_book.port_for("mdlx4") == ports["mdlx2"]
+        assert narrow_book.port_for("mdlx3") == ports["mdlx3"]
+
+
+NARROW = PortRange(21_000, 21_002)
+
 
 class TestMemoryAddressBook(AddressBookContract):
     @pytest.fixture
     def book(self):
         return MemoryAddressBook()
+
+    @pytest.fixture
+    def narrow_book(self):
+        return MemoryAddressBook(ports=NARROW)
 
     @pytest.fixture
     def tiny_book(self):
@@ -93,20 +126,24 @@ class TestMongoAddressBook(AddressBookContract):
 
     @pytest.fixture
     def book(self, database, clock):
-        book = MongoAddressBook(database, clock)
+        book = MongoAddressBook(database, clock, PortRange())
         book.create_indexes()
         book.create_indexes()
         return book
 
     @pytest.fixture
+    def narrow_book(self, database, clock):
+        return Aging(MongoAddressBook(database, clock, NARROW), clock)
+
+    @pytest.fixture
     def tiny_book(self, database, clock):
-        return Aging(MongoAddressBook(database, clock, attempts=1), clock)
+        return Aging(MongoAddressBook(database, clock, PortRange(), attempts=1), clock)
 
     def test_a_database_that_is_away_is_said_to_be(self, clock):
         database = connect(f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=100")
 
         with pytest.raises(StoreUnavailableError):
-            MongoAddressBook(database, clock).address_for("aggx1")
+            MongoAddressBook(database, clock, PortRange()).address_for("aggx1")
 
 
 class Aging:
@@ -120,6 +157,14 @@ class Aging:
         self._clock.pass_seconds(1)
         return self._book.address_for(key)
 
+    def port_for(self, key):
+        self._clock.pass_seconds(1)
+        return self._book.port_for(key)
+
+    def release_port(self, key):
+        self._clock.pass_seconds(1)
+        self._book.release_port(key)
+
     def use_up(self, key):
         entry = {"_id": service_address(key, 0), "key": "somebody", "given_at": "9"}
-        self._book._addresses.insert_one(entry)
+        self._book._addresses._collection.insert_one(entry)

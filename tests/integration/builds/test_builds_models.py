@@ -20,6 +20,7 @@ from flops_contracts.events import Kind
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.topics import ALL_EVENTS
 from flops_image_builder.domain.errors import ModelUnusableError, TrackingUnreachableError
+from flops_manager.adapters.identities import HttpIdentities
 from flops_runtime.environment import read
 from flops_runtime.mqtt import MqttConnection
 from flops_runtime.settings import MqttSettings
@@ -131,6 +132,7 @@ def test_the_image_serves_predictions_until_it_is_asked_to_end(
         assert [page.status_code for page in pages] == [200, 200, 200]
         answer = ask(url, {"inputs": [[0.9, 0.1], [0.2, 0.8]]})
         assert answer.json() == {"predictions": [True, False]}
+        assert HttpIdentities().instance_at(url) == "mdlx1"
 
         process.send_signal(signal.SIGTERM)
         assert process.wait(300) == ExitCode.TERMINATED
@@ -141,7 +143,10 @@ def test_a_wrong_request_is_answered(builder, built, broker, events, tmp_path):
     with running(bundle.argv, bundle.environment, broker, tmp_path) as (_, url, project_id):
         until(lambda: Kind.MODEL_SERVING in kinds_of(events, project_id), 60, "the model is served")
 
-        assert ask(url, {"nonsense": 1}).status_code == 400
+        wrong = ask(url, {"nonsense": 1})
+        assert wrong.status_code == 400
+        assert "input fields" in wrong.json()["message"]
+        assert "stack_trace" not in wrong.json()
 
 
 def test_a_model_that_cannot_be_loaded_is_a_failure_with_its_code(broker, events, tmp_path):

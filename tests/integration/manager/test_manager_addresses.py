@@ -11,6 +11,7 @@ from flops_manager.usecases.addresses import Addresses
 from support.inner_root import inner_root
 from support.local_oakestra import Client, a_microservice
 from support.memory.addresses import MemoryAddressBook
+from support.memory.identities import MemoryIdentities
 
 APP = ApplicationKey("proj0123456789ab", "c0123456789ab")
 KEYS = [f"aggx{number}" for number in range(8)]
@@ -41,7 +42,7 @@ def test_many_who_deploy_at_once_beside_a_stranger_get_an_address_each(root, oak
     for number, address in enumerate(taken):
         service = a_microservice(f"svc{number}", addresses={"rr_ip": address})
         stranger.create_services(application, service)
-    addresses = Addresses(oakestra, MemoryAddressBook())
+    addresses = Addresses(oakestra, MemoryAddressBook(), MemoryIdentities())
 
     with ThreadPoolExecutor(8) as pool:
         deployed = list(pool.map(lambda key: deploy(addresses, key), KEYS))
@@ -54,7 +55,7 @@ def test_many_who_deploy_at_once_beside_a_stranger_get_an_address_each(root, oak
 
 
 def test_the_address_of_a_removed_service_is_not_given_to_the_next(oakestra):
-    addresses = Addresses(oakestra, MemoryAddressBook())
+    addresses = Addresses(oakestra, MemoryAddressBook(), MemoryIdentities())
     first = deploy(addresses, "aggx1")
     oakestra.undeploy(APP, "aggx1", first.job_id)
 
@@ -65,6 +66,6 @@ def test_the_address_of_a_removed_service_is_not_given_to_the_next(oakestra):
 
 def test_who_is_deployed_again_after_a_crash_is_found_where_it_was(oakestra):
     book = MemoryAddressBook()
-    first = deploy(Addresses(oakestra, book), "aggx1")
+    first = deploy(Addresses(oakestra, book, MemoryIdentities()), "aggx1")
 
-    assert deploy(Addresses(oakestra, book), "aggx1") == first
+    assert deploy(Addresses(oakestra, book, MemoryIdentities()), "aggx1") == first

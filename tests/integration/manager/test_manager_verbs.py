@@ -16,6 +16,7 @@ from flops_manager.adapters.mongo import (
     mongo_projects,
 )
 from flops_manager.adapters.mongo_addresses import MongoAddressBook
+from flops_manager.domain.deployments import PortRange
 from flops_manager.domain.errors import IllegalTransitionError, SubjectNotFoundError
 from flops_manager.usecases.rhythm import Rhythm
 from support.manager_core import ANNA, Core
@@ -41,7 +42,7 @@ class StoredCore(Core):
             "mocks": mongo_mocks(database),
             "history": MongoEventStore(database),
             "leases": MongoLeases(database, self.clock),
-            "addresses": MongoAddressBook(database, self.clock),
+            "addresses": MongoAddressBook(database, self.clock, PortRange()),
         }
         for store in (stores["projects"], stores["mocks"], stores["history"]):
             store.create_indexes()

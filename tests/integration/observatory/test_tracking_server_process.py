@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flops_manager.adapters.identities import HttpIdentities
 from support.tracking_server import IS_MISSING, PASSWORD, RunningServer, running_tracking_server
 from support.waiting import until
 
@@ -41,10 +42,28 @@ def test_a_foreign_host_header_is_refused(server):
         server.ask("/api/2.0/mlflow/experiments/search?max_results=1", Host="evil.example")
 
 
-def test_a_service_address_is_answered(server):
-    path = "/api/2.0/mlflow/experiments/search?max_results=1"
+@pytest.mark.parametrize("host", ["10.30.200.17:7027", "203.0.113.4:21003", "[2001:db8::7]:21003"])
+def test_whatever_address_it_has_its_own_pages_may_ask_and_change(server, host):
+    """MLflow's pages list and compare runs by POST, for which browsers name the page's origin."""
+    own = {"Host": host, "Origin": f"http://{host}"}
 
-    assert "experiments" in server.ask(path, Host="10.30.200.17:7027")
+    for prefix in ("api", "ajax-api"):
+        path = f"/{prefix}/2.0/mlflow/runs/search"
+        server.ask(path, {"experiment_ids": ["0"], "max_results": 1}, **own)
+    assert "experiments" in server.ask("/api/2.0/mlflow/experiments/search?max_results=1", **own)
+
+
+def test_pages_of_others_may_not_change_anything(server):
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        server.ask(
+            "/ajax-api/2.0/mlflow/experiments/create", {"name": "x"}, Origin="http://evil.example"
+        )
+
+
+def test_a_manager_that_checks_a_forwarded_port_gets_its_name(server):
+    assert HttpIdentities().instance_at(f"http://{server.address}:7027") == "trkx1"
+    assert HttpIdentities().instance_at(f"http://{server.address}:5080") == ""
+    assert HttpIdentities().instance_at(f"http://{server.address}:1") == ""
 
 
 def test_the_stores_password_is_in_no_argument_and_no_log(server):

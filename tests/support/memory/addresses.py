@@ -1,16 +1,20 @@
 """The address book in memory; it passes the port's contract."""
 
 import threading
+from functools import partial
 
-from flops_manager.domain.deployments import service_address
+from flops_manager.domain.deployments import PortRange, published_port, service_address
+from flops_manager.domain.errors import NoPortLeftError
 
 
 class MemoryAddressBook:
     """Never gives an address twice; ``attempts`` bounds the search as in the database."""
 
-    def __init__(self, attempts: int = 64) -> None:
+    def __init__(self, attempts: int = 64, ports: PortRange | None = None) -> None:
         self._attempts = attempts
+        self._candidate = partial(published_port, ports=(ports or PortRange()).numbers)
         self._keys: dict[str, str] = {}
+        self._ports: dict[int, str] = {}
         self._lock = threading.Lock()
 
     def address_for(self, key: str) -> str:
@@ -32,3 +36,25 @@ class MemoryAddressBook:
             if self._keys.get(address) == key:
                 del self._keys[address]
                 self._keys[address] = ""
+
+    def port_for(self, key: str) -> int:
+        """Return the port of ``key``, or remember a new one."""
+        with self._lock:
+            current = next((port for port, whose in self._ports.items() if whose == key), 0)
+            fresh = (self._candidate(key, attempt) for attempt in range(self._attempts))
+            unused = (port for port in fresh if port not in self._ports)
+            released = (port for port, whose in self._ports.items() if not whose)
+            port = current or next(unused, 0) or next(released, 0)
+            if not port:
+                raise NoPortLeftError("Every published port belongs to another service.")
+            if port != current:
+                self._ports.pop(port, None)
+                self._ports[port] = key
+            return port
+
+    def release_port(self, key: str) -> None:
+        """Leave the port unused for as long as possible."""
+        with self._lock:
+            for port in [port for port, whose in self._ports.items() if whose == key]:
+                del self._ports[port]
+                self._ports[port] = ""

@@ -94,10 +94,12 @@ class MemoryOrchestrator:
                     health=Health.RUNNING,
                     status="RUNNING",
                     public_address=f"192.0.2.{number % 250}",
+                    port=deployment.port,
                 )
                 state = replace(state, **self.fates.get(deployment.name, {}))
                 running = self._services[deployment.name] = _Running(deployment, state)
-            return Deployed(running.state.job_id, running.deployment.address)
+            state, deployed = running.state, running.deployment
+            return Deployed(state.job_id, deployed.address, deployed.port)
 
     def undeploy(self, application: ApplicationKey, name: str, job_id: str = "") -> None:
         """Run it no more."""

@@ -16,6 +16,7 @@ from flops_manager.domain.descriptions import describe, describe_mock, describe_
 from flops_manager.domain.lifecycle import PROJECTS
 from flops_manager.domain.placement import place_project
 from flops_manager.domain.project_events import Placed
+from flops_manager.domain.services import tracking_service
 from flops_manager.domain.subjects import Service
 from support.manager_core import (
     ACTORS_BUILT,
@@ -46,8 +47,8 @@ def at_stage(count, **sla):
     return replace(project, services=services)
 
 
-def described(project, role, number=0, address=""):
-    return describe(project, project.present(role)[number], INSTALLATION, address)
+def described(project, role, number=0, address="", port=0):
+    return describe(project, project.present(role)[number], INSTALLATION, address, port)
 
 
 def common(deployment, stage, node="node-1"):
@@ -221,39 +222,40 @@ def test_the_builder_of_a_model():
 
 
 def test_the_model_server():
-    deployment = described(at_stage(4), Role.MODEL_SERVER)
+    deployment = described(at_stage(4), Role.MODEL_SERVER, port=21_003)
 
     assert deployment.image == MODEL_BUILT.image
-    assert deployment.port == "8080:8080"
+    assert microservice(deployment)["port"] == "21003:21003"
     assert not deployment.is_one_shot
     assert deployment.application.name == "helper"
     assert deployment.environment == {
         **common(deployment, "serving", node=""),
-        "FLOPS_MODEL_PORT": "8080",
+        "FLOPS_MODEL_PORT": "21003",
     }
 
 
 def test_the_observer():
-    deployment = described(at_stage(0), Role.OBSERVER)
+    deployment = described(at_stage(0), Role.OBSERVER, port=21_004)
 
-    assert deployment.port == "2727:2727"
+    assert microservice(deployment)["port"] == "21004:21004"
     assert deployment.application.name == "observatory"
     assert deployment.environment == {
         **common(deployment, "submitted", node=""),
-        "FLOPS_PAGES_PORT": "2727",
+        "FLOPS_PAGES_PORT": "21004",
     }
 
 
 def test_the_tracking_server_of_a_customer():
-    deployment = describe_tracking("anna", INSTALLATION, TRACKING)
+    deployment = describe_tracking("anna", INSTALLATION, TRACKING, 21_005)
 
     namespace = customer_namespace("anna")
-    assert deployment.port == "7027:7027"
+    assert microservice(deployment)["port"] == "21005:21005"
     assert deployment.address == TRACKING
     assert deployment.environment == {
         "FLOPS_BACKEND_STORE_URL": f"sqlite:///{namespace}.db",
         "FLOPS_ARTIFACT_STORE_URL": f"/artifacts/{namespace}",
-        "FLOPS_TRACKING_PORT": "7027",
+        "FLOPS_INSTANCE": tracking_service("anna"),
+        "FLOPS_TRACKING_PORT": "21005",
         "FLOPS_LOG_LEVEL": "INFO",
     }
 

@@ -26,7 +26,8 @@ def test_a_project_is_trained_and_served(core):
 
     project = core.until_stage(project_id, Stage.COMPLETED)
     assert project.model_address.startswith("http://192.0.2.")
-    assert project.model_address.endswith(":8080")
+    (server,) = project.present(Role.MODEL_SERVER)
+    assert project.model_address.endswith(f":{server.port}")
     assert core.running() == {*OBSERVATORY, "mdl"}
 
 

@@ -29,13 +29,14 @@ from support.manager_core import (
     a_sla,
 )
 from support.memory.addresses import MemoryAddressBook
+from support.memory.identities import MemoryIdentities
 
 BEN = Caller("ben")
 
 
 def an_impatient_tracking(core):
     leases = core.adapters.leases
-    addresses = Addresses(core.orchestrator, MemoryAddressBook())
+    addresses = Addresses(core.orchestrator, MemoryAddressBook(), MemoryIdentities())
     return Tracking(core.orchestrator, addresses, leases, INSTALLATION, "here", patience_seconds=0)
 
 

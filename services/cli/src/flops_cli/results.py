@@ -11,13 +11,11 @@ from flops_contracts.api import answers
 from flops_contracts.declared import load_tolerantly
 from flops_contracts.envelope import event_from_document
 from flops_contracts.events import Event
+from flops_contracts.ports import OBSERVER_PORT
 from flops_contracts.roles import MockStage, Role, Stage
 
 Document = Mapping[str, Any]
 T = TypeVar("T")
-
-STORY_PORT = 2727
-"""Where a project's observer tells its story."""
 
 
 def read(kind: type[T], document: Document) -> T:
@@ -77,7 +75,7 @@ class Project(answers.Project, _Result, _Subject):
         for actor in self.actors:
             is_running = actor.role is Role.OBSERVER and actor.status == "RUNNING"
             if is_running and actor.public_address:
-                return f"http://{actor.public_address}:{STORY_PORT}"
+                return f"http://{actor.public_address}:{actor.port or OBSERVER_PORT}"
         return ""
 
 

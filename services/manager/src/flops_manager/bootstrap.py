@@ -10,9 +10,11 @@ from typing import Any
 
 from flops_manager.adapters.absent import NoImages, NoStateChanges
 from flops_manager.adapters.data_servers import FlightDataServers
+from flops_manager.adapters.identities import HttpIdentities
 from flops_manager.adapters.images import RegistryAddress, RegistryImages, StoredImages
 from flops_manager.adapters.mlflow import MlflowRuns
 from flops_manager.adapters.mongo import (
+    MongoDatabase,
     MongoEventStore,
     MongoLeases,
     connect,
@@ -37,6 +39,7 @@ from flops_manager.ports.address_book import AddressBook
 from flops_manager.ports.data_servers import DataServers
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.heartbeats import Heartbeats
+from flops_manager.ports.identities import Identities
 from flops_manager.ports.images import Images
 from flops_manager.ports.leases import Leases
 from flops_manager.ports.logs import LogFeed, LogStore
@@ -79,6 +82,7 @@ class Adapters:
     history: EventStore
     leases: Leases
     addresses: AddressBook
+    identities: Identities
     orchestrator: Orchestrator
     changes: StateChanges
     data_servers: DataServers
@@ -123,7 +127,8 @@ def build(settings: Settings) -> App:
         mocks=mongo_mocks(database),
         history=MongoEventStore(database),
         leases=MongoLeases(database, utc_now),
-        addresses=MongoAddressBook(database, utc_now),
+        addresses=_address_book(database, settings),
+        identities=HttpIdentities(),
         orchestrator=Oakestra(
             OakestraSession(settings.oakestra_url, account_of(settings)), settings.resource_port
         ),
@@ -156,6 +161,10 @@ def account_of(settings: Settings) -> Account:
     )
 
 
+def _address_book(database: MongoDatabase, settings: Settings) -> MongoAddressBook:
+    return MongoAddressBook(database, utc_now, settings.installation.published_ports)
+
+
 def _changes(settings: Settings) -> StateChanges:
     """Return the source of state changes; without webhooks there is none."""
     hooks = settings.hooks
@@ -185,7 +194,7 @@ def prepare_store(settings: Settings) -> None:
     mongo_projects(database).create_indexes()
     mongo_mocks(database).create_indexes()
     MongoEventStore(database).create_indexes()
-    MongoAddressBook(database, utc_now).create_indexes()
+    _address_book(database, settings).create_indexes()
     MongoHeartbeats(database).create_indexes()
     MongoLogStore(database).create_indexes()
     database.client.close()
@@ -194,7 +203,7 @@ def prepare_store(settings: Settings) -> None:
 def wire(adapters: Adapters, options: Options, now: Callable[[], datetime]) -> App:
     """Wire the core over any adapters."""
     survey = Survey(adapters.orchestrator, adapters.data_servers, options.placement)
-    addresses = Addresses(adapters.orchestrator, adapters.addresses)
+    addresses = Addresses(adapters.orchestrator, adapters.addresses, adapters.identities)
     tracking = Tracking(
         adapters.orchestrator, addresses, adapters.leases, options.installation, options.holder
     )

@@ -22,10 +22,11 @@ from flops_contracts.events import Kind, ModelServing
 from flops_contracts.orders import ServeOrder
 from flops_model_server.errors import ModelUnusableError
 from flops_model_server.flavors import TorchModel
+from flops_model_server.invocations import Invocations
 from flops_model_server.metrics import count_prediction, trace_predictions
 from flops_model_server.settings import Settings
 from flops_runtime import tracing
-from flops_runtime.asgi import Watched
+from flops_runtime.asgi import Named, Watched
 from flops_runtime.environment import variable_of
 from flops_runtime.listening import listening_on
 from flops_runtime.reporting import Reporter
@@ -45,15 +46,18 @@ def serve(settings: Settings, reporter: Reporter) -> tuple[Kind, Any]:
     """
     reporter.progress("Loading the model", 0, 1)
     with tracing.span("load the model"):
-        application = scoring_server.init(load(settings.model_path))
-    with _listening(settings) as listener:
+        model = load(settings.model_path)
+        application = Invocations(scoring_server.init(model), model)
+    with listening(settings) as listener:
         port: int = listener.getsockname()[1]
         address = settings.actor.process.bind_address
         threading.Thread(
             target=_announce, args=(address, port, reporter), name="announce", daemon=True
         ).start()
         config = uvicorn.Config(
-            Watched(application, count_prediction, trace_predictions),
+            Watched(
+                Named(application, settings.actor.instance), count_prediction, trace_predictions
+            ),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
@@ -80,10 +84,13 @@ def load(path: Path) -> Any:
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """Return the listener of the inference API; raise ``PortTakenError``."""
     address = (settings.actor.process.bind_address, settings.order.port)
     with listening_on(address, variable_of(ServeOrder, "port")):
         listener = socket.create_server(address, backlog=256)
+        # Connections inherit it. asyncio sets it only on those of listeners that it made itself.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listener:
         yield listener
 

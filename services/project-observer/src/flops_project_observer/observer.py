@@ -29,7 +29,7 @@ def observing(settings: Settings, write_line: Callable[[str], None]) -> Iterator
     address = actor.process.bind_address
     with ExitStack() as stack:
         stack.enter_context(StatusServer(actor.process, status))
-        pages = Pages(address, settings.order.port, actor.subject_id, journal)
+        pages = Pages(address, settings.order.port, actor.subject_id, journal, actor.instance)
         stack.enter_context(pages)
         status.doing("connecting to the broker")
         stack.enter_context(connection)

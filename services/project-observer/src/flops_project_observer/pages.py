@@ -20,11 +20,17 @@ Response = tuple[HTTPStatus, str, bytes]
 
 
 class Pages:
-    """Serves a journal from its own thread; with ``port`` 0, the system chooses one."""
+    """Serves a journal from its own thread; with ``port`` 0, the system chooses one.
 
-    def __init__(self, address: str, port: int, project_id: str, journal: Journal) -> None:
+    ``instance`` is the name of this service, by which a manager recognises it.
+    """
+
+    def __init__(
+        self, address: str, port: int, project_id: str, journal: Journal, instance: str = ""
+    ) -> None:
         self._address = (address, port)
         self._project_id = project_id
+        self._instance = instance
         self._journal = journal
         self._server: ThreadingHTTPServer | None = None
 
@@ -51,6 +57,7 @@ class Pages:
 
         class Request(BaseHTTPRequestHandler):
             timeout = 10
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 code, kind, body = answer(self.path)
@@ -84,7 +91,7 @@ class Pages:
         if url.path.rstrip("/") == "/api/events":
             return self._events(parse_qs(url.query).get("after", ["0"])[0])
         if url.path in {"/healthz", "/readyz"}:
-            return _json(HTTPStatus.OK, {"message": "ok"})
+            return _json(HTTPStatus.OK, {"message": "ok", "instance": self._instance})
         return _json(HTTPStatus.NOT_FOUND, {"message": "page not found; see / and /api/events"})
 
     def _story(self) -> Response:

@@ -6,7 +6,6 @@ memory. The names are internal to MLflow, so ``check_names`` compares them with 
 """
 
 import uuid
-from collections.abc import Iterable
 
 from flops_tracking_server.settings import Settings
 
@@ -38,28 +37,13 @@ def mlflow_environment(settings: Settings) -> dict[str, str]:
         NAMES["SERVE_ARTIFACTS_ENV_VAR"]: "true",
         "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
         "_MLFLOW_SGI_NAME": "uvicorn",
-        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(accepted_hosts(settings)),
+        # MLflow checks hosts and origins against fixed lists, but a service does not know under
+        # which address users reach it; same_origin.py checks instead.
+        "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
     }
-
-
-def accepted_hosts(settings: Settings) -> tuple[str, ...]:
-    """Return the Host headers that MLflow accepts; it refuses others to prevent DNS rebinding."""
-    bound = settings.process.bind_address
-    hosts = ["localhost", "127.0.0.1", *settings.order.allowed_hosts]
-    if bound not in {"0.0.0.0", "::"}:  # noqa: S104 - compared with, not bound to
-        hosts.append(bound)
-    with_ports = [pattern for host in hosts for pattern in (host, f"{host}:*")]
-    return (*dict.fromkeys(with_ports), *_service_addresses())
-
-
-def _service_addresses() -> Iterable[str]:
-    # A service does not know its own address, so all of 10.30.x.y is accepted. MLflow matches by
-    # fnmatch, where 10.30.* would also accept names such as 10.30.example.org.
-    octets = ["[0-9]" * digits for digits in (1, 2, 3)]
-    return [f"10.30.{third}.{fourth}:*" for third in octets for fourth in octets]
 
 
 def check_names(actual: dict[str, str]) -> None:

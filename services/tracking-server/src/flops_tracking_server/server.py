@@ -12,10 +12,11 @@ from types import FrameType
 import uvicorn
 
 from flops_contracts.exit_codes import ExitCode
-from flops_runtime.asgi import Watched
+from flops_runtime.asgi import Named, Watched
 from flops_runtime.status import Status
 from flops_tracking_server.metrics import count_request
 from flops_tracking_server.mlflow_settings import ARTIFACTS_THROUGH_THE_SERVER
+from flops_tracking_server.same_origin import SameOrigin, accepted_names
 from flops_tracking_server.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -60,8 +61,9 @@ def serve(settings: Settings, status: Status) -> None:
     initialize_backend_stores(
         settings.stores.backend_url, settings.stores.backend_url, ARTIFACTS_THROUGH_THE_SERVER
     )
+    guarded = SameOrigin(app, accepted_names(settings))
     config = uvicorn.Config(
-        Watched(app, count_request),
+        Watched(Named(guarded, settings.order.instance), count_request),
         host=settings.process.bind_address,
         port=settings.order.port,
         log_config=None,

@@ -238,6 +238,7 @@ class ObserveOrder:
 class TrackingServerOrder:
     """Where a customer's tracking server answers; ``StoreAccess`` has its stores."""
 
+    instance: str = declared("", "Service name of this process at the root.", "FLOPS_INSTANCE")
     allowed_hosts: tuple[str, ...] = declared(
         (),
         "Further Host headers that are answered: names or addresses, without ports.",

@@ -22,3 +22,14 @@ NODE_DATA_SERVER: Final = f"172.17.0.1:{DATA_SERVER_PORT}"
 
 STATUS_PORT: Final = 5080
 """The status API of every process."""
+
+USED_PORTS: Final = (
+    GRID_PORT,
+    MODEL_PORT,
+    TRACKING_PORT,
+    OBSERVER_PORT,
+    DATA_SERVER_PORT,
+    STATUS_PORT,
+    50103,
+)
+"""Ports that services of a cluster dial at each other, and NodeEngine's own (50103)."""

@@ -147,6 +147,7 @@ class StatusServer:
 
         class Answer(BaseHTTPRequestHandler):
             timeout = 10
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 code, kind, body = _answer(status, registries, self.path.partition("?")[0])

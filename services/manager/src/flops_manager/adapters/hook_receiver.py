@@ -38,6 +38,7 @@ class HookReceiver:
 
         class Receive(BaseHTTPRequestHandler):
             timeout = SOCKET_SECONDS
+            disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
                 self.close_connection = True

@@ -13,6 +13,7 @@ from flops_manager.adapters.oakestra_documents import (
     instances_of,
     is_under_way,
     microservice,
+    published_port_of,
     state_from_document,
     was_deployed,
 )
@@ -73,7 +74,8 @@ class Oakestra:
             if self._needs_an_instance(job_id, service):
                 self._start(job_id, service, deployment.name)
             address = str(service.get("RR_ip") or "") if existing else deployment.address
-        return Deployed(job_id, address)
+            port = published_port_of(service) if existing else deployment.port
+        return Deployed(job_id, address, port)
 
     def undeploy(self, application: ApplicationKey, name: str, job_id: str = "") -> None:
         """Delete the service with all instances, and make sure that it is gone."""

@@ -75,7 +75,7 @@ def microservice(deployment: Deployment) -> dict[str, Any]:
         "constraints": constraints(deployment),
     }
     if deployment.port:
-        document["port"] = deployment.port
+        document["port"] = f"{deployment.port}:{deployment.port}"
     if deployment.address:
         document["addresses"] = {"rr_ip": deployment.address}
     return document
@@ -132,9 +132,18 @@ def state_from_document(document: Mapping[str, Any]) -> ServiceState:
         health=_HEALTH.get(status, Health.WAITING),
         status=status,
         detail="" if detail == _WAITING else detail,
-        public_address=str(source.get("publicip") or ""),
+        # NodeEngine reports the first in two of its messages only, which a root may never get.
+        public_address=str(source.get("publicip") or source.get("host_ip") or ""),
+        port=published_port_of(document),
         logs=_readable(_whole_lines(str(source.get("logs") or ""))),
     )
+
+
+def published_port_of(document: Mapping[str, Any]) -> int:
+    """Return the first port of its node that a service asks for; 0 if there is none."""
+    first = str(document.get("port") or "").partition(";")[0].partition(":")[0]
+    number = first.partition("/")[0].strip()
+    return int(number) if number.isdecimal() else 0
 
 
 def nodes_from_workers(cluster: str, workers: Sequence[Mapping[str, Any]]) -> tuple[Node, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final
+from typing import Final, Self
 
 from flops_contracts.access import DataServerAccess, RegistryAccess
 from flops_contracts.declared import declared
@@ -14,6 +14,7 @@ from flops_contracts.names import (
     customer_namespace,
     project_application,
 )
+from flops_contracts.ports import USED_PORTS
 from flops_contracts.roles import Role
 from flops_contracts.sla import Flavor
 from flops_contracts.version import VERSION
@@ -45,6 +46,41 @@ def memory_mb(role: Role, flavor: Flavor = Flavor.SKLEARN) -> int:
     """Return what a service of ``role`` may use in a project of ``flavor``."""
     is_heavy = role in _IMPORTING and flavor is not Flavor.SKLEARN
     return _MEMORY_MB[role] + (_FRAMEWORK_MB if is_heavy else 0)
+
+
+@dataclass(frozen=True)
+class PortRange:
+    """The ports of nodes that published services get, both ends included.
+
+    A node forwards every connection to a published port, wherever it was meant to go. So each
+    service gets a number of its own, and none that services use among themselves.
+    """
+
+    first: int = 21_000
+    last: int = 24_999
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Return the range in a text such as 21000-24999; raise ``ValueError``."""
+        first, _, last = text.partition("-")
+        if not (first.strip().isdecimal() and last.strip().isdecimal()):
+            raise ValueError("must be like 21000-24999")
+        ports = cls(int(first), int(last))
+        if not 1024 <= ports.first <= ports.last <= 65_535:
+            raise ValueError(f"is {text}, but must rise and lie in 1024..65535")
+        taken = sorted(set(USED_PORTS).intersection(ports.numbers))
+        if taken:
+            raise ValueError(f"contains {taken[0]}, which services use among themselves")
+        return ports
+
+    @property
+    def numbers(self) -> range:
+        """All of them."""
+        return range(self.first, self.last + 1)
+
+    def __str__(self) -> str:
+        """Return the form that ``from_text`` reads."""
+        return f"{self.first}-{self.last}"
 
 
 @dataclass(frozen=True)
@@ -89,6 +125,13 @@ class Installation:
     allowed_hosts: tuple[str, ...] = declared(
         (), "Names under which tracking servers answer.", "FLOPS_TRACKING_ALLOWED_HOSTS"
     )
+    published_ports: PortRange = declared(
+        PortRange(),
+        "Ports of nodes that tracking servers, models and observers get, one each; open them in "
+        "the nodes' firewalls.",
+        "FLOPS_PUBLISHED_PORTS",
+        parse=PortRange.from_text,
+    )
     join_timeout_seconds: int = declared(
         120, "How long aggregators wait for learners.", "FLOPS_JOIN_TIMEOUT_SECONDS"
     )
@@ -127,6 +170,7 @@ class ApplicationKey:
 class Deployment:
     """One service with one instance. Empty texts and zeros request nothing.
 
+    ``port`` is published: the node forwards its own port of that number to the service.
     Without a ``node`` the orchestrator places it, on a node with ``addon`` if it honours that.
     """
 
@@ -138,7 +182,7 @@ class Deployment:
     vcpus: int = 0
     storage_mb: int = 0
     is_one_shot: bool = True
-    port: str = ""
+    port: int = 0
     address: str = ""
     cluster: str = ""
     node: str = ""
@@ -179,3 +223,9 @@ def service_address(key: str, attempt: int) -> str:
     """
     number = int.from_bytes(sha256(f"{key}/{attempt}".encode()).digest()[:4])
     return f"10.30.{128 + number % 126}.{1 + number // 126 % 253}"
+
+
+def published_port(key: str, attempt: int, ports: range) -> int:
+    """Return one of ``ports``; ``attempt`` finds another one when this is taken."""
+    number = int.from_bytes(sha256(f"port/{key}/{attempt}".encode()).digest()[:4])
+    return ports[number % len(ports)]

@@ -33,14 +33,18 @@ from flops_runtime.settings import ProcessSettings
 
 
 def describe(
-    project: Project, service: Service, installation: Installation, address: str = ""
+    project: Project,
+    service: Service,
+    installation: Installation,
+    address: str = "",
+    port: int = 0,
 ) -> Deployment:
-    """Return what to run for ``service``."""
+    """Return what to run for ``service``, at its own address or published port if it has them."""
     match service.role:
         case Role.TRACKING_SERVER:
-            return describe_tracking(project.customer_id, installation, address)
+            return describe_tracking(project.customer_id, installation, address, port)
         case Role.OBSERVER:
-            return _observer(project, service, installation)
+            return _observer(project, service, installation, port)
         case Role.BUILDER:
             return _builder(project, service, installation)
         case Role.AGGREGATOR | Role.CLUSTER_AGGREGATOR:
@@ -48,19 +52,22 @@ def describe(
         case Role.LEARNER:
             return describe_learner(project, service, installation)
         case Role.MODEL_SERVER:
-            return _model_server(project, service, installation)
+            return _model_server(project, service, installation, port)
         case Role.MANAGER | Role.MOCK_DATA_PROVIDER:
             raise ValueError(f"a project has no {service.role}")
 
 
-def describe_tracking(customer_id: str, installation: Installation, address: str) -> Deployment:
+def describe_tracking(
+    customer_id: str, installation: Installation, address: str, port: int
+) -> Deployment:
     """Return what to run as a customer's tracking server; ``{customer}`` in a URL is filled in."""
     namespace = customer_namespace(customer_id)
     stores = StoreAccess(
         installation.backend_store_url.replace("{customer}", namespace),
         installation.artifact_store_url.replace("{customer}", namespace),
     )
-    order = TrackingServerOrder(allowed_hosts=installation.allowed_hosts)
+    name = tracking_service(customer_id)
+    order = TrackingServerOrder(name, installation.allowed_hosts, port)
     environment = {
         **write(stores),
         **write(order),
@@ -68,12 +75,12 @@ def describe_tracking(customer_id: str, installation: Installation, address: str
     }
     return Deployment(
         application=observatory(customer_id),
-        name=tracking_service(customer_id),
+        name=name,
         image=installation.image("tracking-server"),
         environment=environment,
         memory_mb=memory_mb(Role.TRACKING_SERVER),
         is_one_shot=False,
-        port=f"{order.port}:{order.port}",
+        port=port,
         address=address,
     )
 
@@ -98,16 +105,20 @@ def describe_mock(mock: Mock, service: Service, installation: Installation) -> D
     )
 
 
-def _observer(project: Project, service: Service, installation: Installation) -> Deployment:
-    order = ObserveOrder()
+def _observer(
+    project: Project, service: Service, installation: Installation, port: int
+) -> Deployment:
     return Deployment(
         application=observatory(project.customer_id),
         name=service.instance,
         image=installation.image("project-observer"),
-        environment={**in_project(project, service, installation), **write(order)},
+        environment={
+            **in_project(project, service, installation),
+            **write(ObserveOrder(port)),
+        },
         memory_mb=memory_mb(Role.OBSERVER),
         is_one_shot=False,
-        port=f"{order.port}:{order.port}",
+        port=port,
     )
 
 
@@ -155,16 +166,17 @@ def _model_order(project: Project) -> ModelOrder:
     )
 
 
-def _model_server(project: Project, service: Service, installation: Installation) -> Deployment:
-    order = ServeOrder()
+def _model_server(
+    project: Project, service: Service, installation: Installation, port: int
+) -> Deployment:
     return Deployment(
         application=helper(project.customer_id),
         name=service.instance,
         image=project.model_image,
-        environment={**in_project(project, service, installation), **write(order)},
+        environment={**in_project(project, service, installation), **write(ServeOrder(port))},
         memory_mb=memory_mb(Role.MODEL_SERVER, project.sla.ml_model_flavor),
         is_one_shot=False,
-        port=f"{order.port}:{order.port}",
+        port=port,
         cluster=service.cluster,
         node=service.node,
     )

@@ -57,4 +57,4 @@ def _actor(
 def tracking_url(project: Project) -> str:
     """Return the URL of the customer's MLflow; empty while it is not deployed."""
     servers = project.present(Role.TRACKING_SERVER)
-    return f"http://{servers[0].address}:{TRACKING_PORT}" if servers else ""
+    return f"http://{servers[0].address}:{servers[0].port or TRACKING_PORT}" if servers else ""

@@ -84,6 +84,10 @@ class ServiceAddressTakenError(FlopsError):
     """The orchestrator would not create the service at its address: another service has it."""
 
 
+class NoPortLeftError(FlopsError):
+    """Every port that may be published belongs to another service."""
+
+
 class TrackingUnavailableError(FlopsError):
     """The customer's tracking server does not answer; trying again may help."""
 

@@ -125,6 +125,7 @@ def with_state(service: Service, state: ServiceState) -> Service:
         service,
         status=state.status,
         public_address=state.public_address or service.public_address,
+        port=state.port or service.port,
         last_lines=lines or service.last_lines,
     )
 

@@ -17,11 +17,15 @@ class Health(StrEnum):
 
 @dataclass(frozen=True)
 class ServiceState:
-    """The orchestrator's report on one service; ``status`` is its own word."""
+    """The orchestrator's report on one service; ``status`` is its own word.
+
+    ``port`` is the published one, 0 if there is none.
+    """
 
     job_id: str
     health: Health
     status: str
     detail: str = ""
     public_address: str = ""
+    port: int = 0
     logs: str = ""

@@ -11,10 +11,11 @@ from flops_manager.domain.states import ServiceState
 
 @dataclass(frozen=True)
 class Deployed:
-    """A service that is at the orchestrator; ``address`` is empty if it requested none."""
+    """A service that is at the orchestrator, with the address and port that it requested."""
 
     job_id: str
     address: str = ""
+    port: int = 0
 
 
 class Orchestrator(Protocol):
@@ -34,7 +35,7 @@ class Orchestrator(Protocol):
         """Make sure that the service exists in its application and has an instance.
 
         Raises ``ServiceAddressTakenError`` if another service has the address. One that exists
-        keeps the address that it has.
+        keeps the address and the port that it has.
         """
 
     def undeploy(self, application: ApplicationKey, name: str, job_id: str = "") -> None:

@@ -27,6 +27,9 @@ from flops_manager.usecases.tracking import Tracking
 AGGREGATORS: Final = frozenset({Role.AGGREGATOR, Role.CLUSTER_AGGREGATOR})
 """The roles that others dial, so that each has an address of its own."""
 
+PUBLISHED: Final = frozenset({Role.MODEL_SERVER, Role.OBSERVER})
+"""The roles that users dial, so that each has a port of its own; as a tracking server has."""
+
 
 class ProjectSteps(Steps[Project]):
     """Does what a command says and returns how that changes the project."""
@@ -63,6 +66,11 @@ class ProjectSteps(Steps[Project]):
             return self._tracking.ensure(project.customer_id)
         if service.role in AGGREGATORS:
             return self._deploy_aggregator(project, service)
+        if service.role in PUBLISHED:
+            port = self._addresses.port_for(service.instance)
+            return self._orchestrator.deploy(
+                describe(project, service, self._installation, port=port)
+            )
         return self._orchestrator.deploy(describe(project, service, self._installation))
 
     def _deploy_aggregator(self, project: Project, service: Service) -> Deployed:
@@ -86,8 +94,9 @@ class ProjectSteps(Steps[Project]):
         states = self._orchestrator.states(helper(project.customer_id))
         for service in project.present(Role.MODEL_SERVER):
             state = states.get(service.instance)
-            if state is not None and state.public_address:
-                located = ModelLocated(f"http://{state.public_address}:{MODEL_PORT}")
+            url = self._addresses.public_url(service.instance, state, MODEL_PORT)
+            if state is not None and url:
+                located = ModelLocated(url)
                 seen = with_state(service, state)
                 return lambda current: PROJECTS.transition(
                     current.with_service(seen), located, self._now()
@@ -96,6 +105,11 @@ class ProjectSteps(Steps[Project]):
             "The orchestrator does not report the address of the served model yet.",
             hint="Check the instance of the model server.",
         )
+
+    def _remove_service(self, project: Project, service: Service) -> None:
+        super()._remove_service(project, service)
+        if service.role in PUBLISHED:
+            self._addresses.release_port(service.instance)
 
     def _remove(self, project: Project) -> None:
         super()._remove(project)

@@ -219,6 +219,7 @@ def _requested(service: Service, deployed: Deployed, now: datetime) -> Service:
         service,
         job_id=deployed.job_id,
         address=deployed.address or service.address,
+        port=deployed.port or service.port,
         status="REQUESTED",
         deployed_at=now,
     )

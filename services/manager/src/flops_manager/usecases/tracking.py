@@ -14,7 +14,7 @@ from flops_manager.domain.errors import (
     OrchestratorUnavailableError,
 )
 from flops_manager.domain.services import tracking_service
-from flops_manager.domain.states import Health
+from flops_manager.domain.states import Health, ServiceState
 from flops_manager.ports.leases import Leases
 from flops_manager.ports.orchestrator import Deployed, Orchestrator
 from flops_manager.usecases.addresses import Addresses
@@ -56,31 +56,34 @@ class Tracking:
         customer_id = customer or caller.user
         caller.require_customer(customer_id)
         deployed = self.ensure(customer_id)
-        state = self._orchestrator.states(observatory(customer_id)).get(
-            tracking_service(customer_id)
-        )
-        public = state.public_address if state else ""
+        state = self._state(customer_id)
         is_running = state is not None and state.health is Health.RUNNING
-        return TrackingServer(f"http://{public or deployed.address}:{TRACKING_PORT}", is_running)
+        inside = f"http://{deployed.address}:{deployed.port or TRACKING_PORT}"
+        return TrackingServer(self._public_url(customer_id, state) or inside, is_running)
 
     def found(self, customer_id: str) -> str:
         """Return the URL of a customer's server from outside; empty if none runs."""
-        state = self._orchestrator.states(observatory(customer_id)).get(
-            tracking_service(customer_id)
-        )
-        public = state.public_address if state else ""
-        return f"http://{public}:{TRACKING_PORT}" if public else ""
+        return self._public_url(customer_id, self._state(customer_id))
 
     def ensure(self, customer_id: str) -> Deployed:
         """Make sure that a customer's server is deployed; return its address.
 
         Only one call deploys at a time: two would start two instances.
         """
+        name = tracking_service(customer_id)
         with self._alone(customer_id):
+            port = self._addresses.port_for(name)
             return self._addresses.deploy(
-                tracking_service(customer_id),
-                lambda address: describe_tracking(customer_id, self._installation, address),
+                name,
+                lambda address: describe_tracking(customer_id, self._installation, address, port),
             )
+
+    def _state(self, customer_id: str) -> ServiceState | None:
+        states = self._orchestrator.states(observatory(customer_id))
+        return states.get(tracking_service(customer_id))
+
+    def _public_url(self, customer_id: str, state: ServiceState | None) -> str:
+        return self._addresses.public_url(tracking_service(customer_id), state, TRACKING_PORT)
 
     @contextmanager
     def _alone(self, customer_id: str) -> Iterator[None]:

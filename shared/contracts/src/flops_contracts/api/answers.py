@@ -85,6 +85,7 @@ class ActorState:
     node: str = ""
     address: str = declared("", "Its address for other services.")
     public_address: str = declared("", "Its address for everybody else.")
+    port: int = declared(0, "Its published port, at both addresses; 0 if it has none.")
     index: int = 0
     starts: int = declared(0, "How often it started; the orchestrator restarts it.")
     redeployed: int = declared(0, "How often the manager deployed it again.")

@@ -43,6 +43,7 @@ STATUS: Final[dict[type[FlopsError], HTTPStatus]] = {
     domain.UnreadableRecordError: HTTPStatus.INTERNAL_SERVER_ERROR,
     domain.RecordTooLargeError: HTTPStatus.INSUFFICIENT_STORAGE,
     domain.ServiceAddressTakenError: HTTPStatus.CONFLICT,
+    domain.NoPortLeftError: HTTPStatus.CONFLICT,
     domain.OrchestratorRefusedError: HTTPStatus.BAD_GATEWAY,
     domain.ModelServerError: HTTPStatus.BAD_GATEWAY,
     domain.OrchestratorUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
