@@ -39,7 +39,7 @@ def test_a_service_runs_and_says_where_and_what(busy: Root):
     instance = busy.until_instance(service, "RUNNING")
 
     assert instance["instance_number"] == 0
-    assert instance["publicip"]
+    assert instance.get("publicip") or instance["host_ip"]
     said = "flops was here"
     busy.until(lambda: said in busy.service(service)["instance_list"][0]["logs"], "its log")
 
@@ -59,14 +59,16 @@ def test_a_one_shot_that_fails_is_dead(busy: Root):
 
 
 def test_logs_are_the_last_kilobyte(busy: Root):
-    service = busy.create_service(cmd=CHATTY, one_shot=True)
+    """A node reports regularly what runs; of a one-shot that ends at once it may report nothing."""
+    service = busy.create_service(cmd=CHATTY)
     busy.deploy(service)
-    busy.until_instance(service, "COMPLETED")
+    busy.until_instance(service, "RUNNING")
 
-    logs = busy.service(service)["instance_list"][0]["logs"]
+    def logs() -> str:
+        return busy.service(service)["instance_list"][0]["logs"]
 
-    assert len(logs.encode()) <= 1024
-    assert logs.rstrip().endswith("line 399")
+    busy.until(lambda: logs().rstrip().endswith("line 399"), "its log")
+    assert len(logs().encode()) <= 1024
 
 
 def test_an_undeployed_instance_is_gone_at_once(busy: Root):

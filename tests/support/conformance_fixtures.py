@@ -1,4 +1,4 @@
-"""The root that is checked: ROOT_URL's, or a local-oakestra of our own. A plugin of pytest."""
+"""The root that is checked: ROOT_URL's, or local-oakestras of our own. A plugin of pytest."""
 
 import os
 import signal
@@ -9,15 +9,24 @@ import pytest
 from support.conformance_root import Place, Root, place_from
 from support.local_oakestra import World
 
+NAMED = place_from(os.environ)
+KINDS = ["named"] if NAMED else ["complete", "sparse"]
+"""What nodes of a local-oakestra report; see ``FLOPS_LOCAL_REPORTS``."""
 
-@pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+
+@pytest.fixture(scope="session", params=KINDS)
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
     """Yield the place of the root."""
-    named = place_from(os.environ)
-    if named is not None:
-        yield named
+    if NAMED is not None:
+        yield NAMED
         return
-    world = World(tmp_path_factory.mktemp("root"), FLOPS_LOCAL_GRACE_SECONDS="1")
+    world = World(
+        tmp_path_factory.mktemp("root"),
+        FLOPS_LOCAL_GRACE_SECONDS="1",
+        FLOPS_LOCAL_REPORTS=request.param,
+    )
     image = world.image("anything", "replaced by cmd")
     try:
         world.start()

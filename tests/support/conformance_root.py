@@ -26,7 +26,8 @@ NAMESPACE = "flopsconformance"
 UNKNOWN = "0" * 24
 STAYS = ["sh", "-c", "echo flops was here; exec sleep 600"]
 ENDS = ["sh", "-c", "echo flops was here"]
-CHATTY = ["sh", "-c", "i=0; while [ $i -lt 400 ]; do echo line $i; i=$((i+1)); done"]
+PRINTS = "i=0; while [ $i -lt 400 ]; do echo line $i; i=$((i+1)); done"
+CHATTY = ["sh", "-c", f"{PRINTS}; exec sleep 600"]
 
 
 @dataclass(frozen=True)

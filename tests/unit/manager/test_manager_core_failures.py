@@ -1,8 +1,11 @@
 """Failures that end a project, failures that do not, and their causes."""
 
+import pytest
+
 from flops_contracts.events import Kind, Progress
 from flops_contracts.exit_codes import ExitCode
 from flops_contracts.roles import Role, Stage
+from flops_manager.adapters.oakestra_documents import state_from_document
 from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.states import Health
 from support.manager_core import OBSERVATORY, Core, a_failure, an_event
@@ -122,6 +125,31 @@ def test_a_service_that_dies_without_a_word_is_found(core):
     assert "DEAD (exit code 137)" in error.reason
     assert error.last_lines == ("a", "Killed")
     until(lambda: core.running() == OBSERVATORY, what="the builder is gone")
+
+
+@pytest.mark.parametrize("detail", ["Container is starting up", ""])
+def test_where_a_root_does_not_say_how_a_service_ended_its_own_last_words_do(core, detail):
+    """NodeEngine reports neither an exit code nor another detail than that of the start."""
+    project_id = core.submit()
+    builder = core.until_running(project_id, Role.BUILDER)[0]
+    instance = {
+        "instance_number": 0,
+        "status": "DEAD",
+        "status_detail": detail,
+        "logs": "resolving\nMemoryError: cannot allocate 4 GB\n\n",
+    }
+    state = state_from_document({"_id": "5", "instance_list": [instance]})
+
+    core.orchestrator.destine(
+        builder, health=state.health, status=state.status, detail=state.detail, logs=state.logs
+    )
+
+    error = core.until_stage(project_id, Stage.FAILED).error
+    assert error.reason == (
+        f"The builder {builder} ended without a result: DEAD. "
+        "Its last line: MemoryError: cannot allocate 4 GB"
+    )
+    assert error.exit_code is None
 
 
 def test_a_service_that_ends_well_without_a_result_is_found(core):

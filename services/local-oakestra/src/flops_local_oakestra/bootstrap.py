@@ -31,7 +31,7 @@ def build(settings: Settings, variables: Mapping[str, str]) -> Root:
     """Wire a root without starting it; instances get the ``variables`` that the settings name."""
     hooks = Hooks(new_id, Webhooks().send)
     catalogue = Catalogue(notify=hooks.fire)
-    reports = Reports(utc_now)
+    reports = Reports(utc_now, is_sparse=settings.is_sparse)
     runtime = _runtime(settings, variables)
     deployments = Deployments(
         catalogue, settings.clusters, settings.network, runtime, reports, _rules(settings), utc_now
@@ -103,4 +103,5 @@ def _rules(settings: Settings) -> Rules:
         scheduler=settings.scheduler,
         publish_address=containers.publish_address if containers else "",
         public_address=containers.public_address if containers else "",
+        is_sparse=settings.is_sparse,
     )

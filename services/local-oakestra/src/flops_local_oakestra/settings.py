@@ -32,6 +32,7 @@ PASSED: Final = (
 
 ENGINES: Final = ("docker", "podman")
 CONTAINERS: Final = "containers"
+SPARSE: Final = "sparse"
 _WILDCARD: Final = "0.0.0.0"  # noqa: S104 - recognized here, never a default
 
 
@@ -161,6 +162,14 @@ class Settings:
         "For trying out failures: a scheduler that never answers, or always refuses.",
         "FLOPS_LOCAL_SCHEDULER",
     )
+    reports: str = declared(
+        "complete",
+        "What nodes report of instances: complete, or sparse as NodeEngine does: no public "
+        "address, no exit code, a detail that stays as it was at the start, and logs of the last "
+        "report only.",
+        "FLOPS_LOCAL_REPORTS",
+        choices=("complete", SPARSE),
+    )
     log_bytes: int = declared(
         8 << 20, "Largest log of an instance.", "FLOPS_LOCAL_LOG_BYTES", minimum=4096
     )
@@ -201,6 +210,11 @@ class Settings:
     def is_old(self) -> bool:
         """True if it behaves like a root of 2024."""
         return self.constraints == "all"
+
+    @property
+    def is_sparse(self) -> bool:
+        """True if nodes report as little as NodeEngine does."""
+        return self.reports == SPARSE
 
     @property
     def network(self) -> WorldNetwork:

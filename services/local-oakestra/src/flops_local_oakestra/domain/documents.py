@@ -72,7 +72,7 @@ class Instance:
         return {
             **scheduled,
             "status_detail": self.status_detail,
-            "publicip": self.public_address,
+            **({"publicip": self.public_address} if self.public_address else {}),
             "host_ip": self.node.address,
             "host_port": "50103",
             "worker_id": self.node.id,

@@ -34,6 +34,12 @@ WAITING = "Waiting for scheduling decision"
 """The constant ``status_detail`` of a service from its first deployment on."""
 
 
+STARTED = "Container is starting up"
+"""The last ``status_detail`` that NodeEngine reports of an instance that it could start."""
+
+AFTER_START = frozenset({Status.RUNNING, Status.COMPLETED, Status.DEAD})
+
+
 def status_after_exit(exit_code: int, *, one_shot: bool) -> Status:
     """Return the status of an instance that has ended; only a one-shot with code 0 completes."""
     return Status.COMPLETED if one_shot and exit_code == 0 else Status.DEAD

@@ -21,7 +21,7 @@ from flops_local_oakestra.domain.published import (
     clash,
     read_ports,
 )
-from flops_local_oakestra.domain.statuses import WAITING, Scheduler, Status
+from flops_local_oakestra.domain.statuses import AFTER_START, STARTED, WAITING, Scheduler, Status
 from flops_local_oakestra.domain.topology import Cluster, Node
 from flops_local_oakestra.ports.runtime import Runtime, Workload
 from flops_local_oakestra.usecases.catalogue import Catalogue
@@ -47,6 +47,8 @@ class Rules:
     """The address to publish services' ports at; empty to publish none."""
     public_address: str = ""
     """The address that clients reach published ports at."""
+    is_sparse: bool = False
+    """Whether nodes report neither public addresses nor how an instance ended, as NodeEngine."""
 
 
 @dataclass(eq=False)
@@ -177,6 +179,8 @@ class Deployments:
             return
         if ports:
             instance.public_address = self._rules.public_address
+        if self._rules.is_sparse:
+            instance.public_address = ""
         self._report(service, instance, Status.NODE_SCHEDULED, "")
         held = _Held(service.id, instance)
         keeper = Keeper(
@@ -258,8 +262,9 @@ class Deployments:
             _stop([held for held in self._held if held.instance in removed])
 
     def _report(self, service: Service, instance: Instance, status: Status, detail: str) -> None:
+        seen = STARTED if self._rules.is_sparse and status in AFTER_START else detail
         with self._catalogue.lock:
-            instance.status, instance.status_detail = status, detail
+            instance.status, instance.status_detail = status, seen
             instance.modified_timestamp = self._now().timestamp()
             if instance in service.instances:
                 service.fields["status"] = str(status)

@@ -21,13 +21,18 @@ class _Tracked:
     keeper: Keeper
     cpu: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_HISTORY))
     memory: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_HISTORY))
+    logs: bytes = b""
 
 
 class Reports:
-    """Reports about all instances that are listed at the root."""
+    """Reports about all instances that are listed at the root.
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    Sparse ones have the logs of the last regular report, complete ones those of this moment.
+    """
+
+    def __init__(self, now: Callable[[], datetime], *, is_sparse: bool = False) -> None:
         self._now = now
+        self._is_sparse = is_sparse
         self._lock = threading.Lock()
         self._tracked: dict[InstanceKey, _Tracked] = {}
 
@@ -48,9 +53,10 @@ class Reports:
         for entry in tracked:
             running = entry.keeper.running
             usage = running.usage() if running else None
-            if usage:
-                at = self._now().isoformat()
+            if running and usage:
+                at, logs = self._now().isoformat(), running.tail(LOG_BYTES)
                 with self._lock:
+                    entry.logs = logs
                     entry.cpu.append({"value": f"{usage.cpu_percent:.2f}", "timestamp": at})
                     entry.memory.append({"value": f"{usage.memory_percent:.2f}", "timestamp": at})
 
@@ -62,8 +68,9 @@ class Reports:
 
     def _report(self, entry: _Tracked) -> Report:
         running = entry.keeper.running
-        logs = running.tail(LOG_BYTES).decode(errors="replace") if running else ""
+        now = b"" if self._is_sparse or not running else running.tail(LOG_BYTES)
         with self._lock:
+            logs = (entry.logs if self._is_sparse else now).decode(errors="replace")
             return Report(
                 cpu_percent=entry.cpu[-1]["value"] if entry.cpu else "0",
                 memory_percent=entry.memory[-1]["value"] if entry.memory else "0",

@@ -34,8 +34,10 @@ LOG_BYTES: Final = 1024
 
 _LONGEST_LETTER: Final = 4
 
-_WAITING: Final = "Waiting for scheduling decision"
-"""A service's detail from its first deployment on, whatever happens: without meaning."""
+_MEANINGLESS: Final = frozenset({"Waiting for scheduling decision", "Container is starting up"})
+"""Details that stay whatever happens: of a service since its first deployment, and of an instance
+since its start, because NodeEngine does not report how one ended.
+"""
 
 
 def application_sla(
@@ -131,7 +133,7 @@ def state_from_document(document: Mapping[str, Any]) -> ServiceState:
         job_id=id_of(document),
         health=_HEALTH.get(status, Health.WAITING),
         status=status,
-        detail="" if detail == _WAITING else detail,
+        detail="" if detail in _MEANINGLESS else detail,
         # NodeEngine reports the first in two of its messages only, which a root may never get.
         public_address=str(source.get("publicip") or source.get("host_ip") or ""),
         port=published_port_of(document),

@@ -34,6 +34,7 @@ from flops_manager.domain.subjects import (
 S = TypeVar("S", bound=Subject)
 
 LOG_LINES: Final = 40
+LONGEST_LINE: Final = 200
 MISSES: Final = 3
 """How many heartbeats may fail to come until an actor counts as silent."""
 
@@ -159,11 +160,11 @@ def loss(
     match state.health:
         # A result is stored before its actor may end; a learner's is not part of the lifecycle.
         case Health.ENDED if service.role not in REPLACEABLE:
-            reason = f"{name} ended without a result, as if all were well."
+            reason = f"{name} ended without a result, as if all were well.{_last_words(seen)}"
             hint = "Something in it may have ended its process; its last lines say more."
         case Health.DEAD:
             error = DIED
-            reason = f"{name} ended without a result: {state.status}{detail}."
+            reason = f"{name} ended without a result: {state.status}{detail}.{_last_words(seen)}"
             hint = "It may have been killed or lacked memory; its last lines say more."
         case Health.UNPLACEABLE:
             reason = f"{name} could not be placed: {state.status}{detail}."
@@ -208,7 +209,7 @@ def silence(
     if last is None or (now - max(last, hearing_since)).total_seconds() <= allowed:
         return None
     seconds = (now - last).total_seconds()
-    doing = f" Its last reported state: {service.state}." if service.state else ""
+    doing = _last_state(service)
     return error_of(
         with_state(service, state) if state else service,
         f"No answer from the {service.role} {service.instance} for {seconds:.0f} s.{doing}",
@@ -221,6 +222,17 @@ def silence(
 def is_deployable(service: Service) -> bool:
     """Return whether a service must be deployed; one that runs for good may have got lost."""
     return service.status == PLANNED or service.role in FOR_GOOD
+
+
+def _last_words(service: Service) -> str:
+    """Return what a service reported and printed last: roots do not say why one ended."""
+    line = next((line.strip() for line in reversed(service.last_lines) if line.strip()), "")
+    printed = f" Its last line: {line[:LONGEST_LINE]}" if line else ""
+    return f"{_last_state(service)}{printed}"
+
+
+def _last_state(service: Service) -> str:
+    return f" Its last reported state: {service.state}." if service.state else ""
 
 
 def _in_brackets(detail: str) -> str:
