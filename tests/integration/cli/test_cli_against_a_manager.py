@@ -328,7 +328,7 @@ def test_watching_a_failed_project_ends_with_its_exit_code(shell, manager, capsy
     error = {"reason": "fit_model raised", "hint": "Fix it.", "last_lines": ["boom"]}
     manager.streams.append("")
     failed = (200, {"project": {**PROJECT, "stage": "failed", "error": error}})
-    manager.answers.extend([failed, (200, {"events": []}), failed])
+    manager.answers.extend([failed, failed, (200, {"events": []}), failed])
 
     assert main(["project", "watch", "p1"]) == CliExitCode.FAILED
 
@@ -336,6 +336,60 @@ def test_watching_a_failed_project_ends_with_its_exit_code(shell, manager, capsy
     assert "fit_model raised" in shown
     assert "boom" in shown
     assert "Fix it." in shown
+
+
+WAITING = "Waiting for room at position 2 of the queue, at most 3600 s: it is full."
+
+
+def test_what_a_project_waits_for_is_shown_until_it_begins(shell, manager, capsys):
+    submitted = {**PROJECT, "stage": "submitted", "waiting": WAITING}
+    nearer = WAITING.replace("position 2", "position 1")
+    manager.answers.extend(
+        (200, {"project": project})
+        for project in (submitted, submitted, {**submitted, "waiting": nearer}, PROJECT)
+    )
+    manager.streams.append(
+        a_stream((1, observed_event(Kind.STAGE_CHANGED, StageChanged("completed", "training"))))
+    )
+
+    assert main(["project", "watch", "p1"]) == CliExitCode.DONE
+
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[:2] == [WAITING, nearer]
+    assert lines.count(WAITING) == 1
+
+
+def test_a_project_is_shown_with_what_it_waits_for_and_its_notices(shell, manager, capsys):
+    notices = ["The cluster west is left out.", "fit_model has no config."]
+    project = {**PROJECT, "stage": "submitted", "waiting": WAITING, "notices": notices}
+    manager.answers.append((200, {"project": project}))
+
+    assert main(["project", "show", "p1"]) == CliExitCode.DONE
+
+    shown = capsys.readouterr().out
+    assert f"waiting:         {WAITING}" in shown
+    assert [
+        line.split(maxsplit=1)[1] for line in shown.splitlines() if "notice:" in line
+    ] == notices
+
+
+def test_a_list_says_what_projects_wait_for(shell, manager, capsys):
+    summary = {
+        "project_id": "p1",
+        "owner": "ada",
+        "stage": "submitted",
+        "ml_repo_url": "https://git.example/r",
+        "ml_model_flavor": "sklearn",
+        "waiting": WAITING,
+        "rounds_completed": 0,
+        "rounds": 3,
+        "accuracy": None,
+    }
+    manager.answers.append((200, {"projects": [summary]}))
+
+    assert main(["project", "list"]) == CliExitCode.DONE
+
+    assert "position 2 of the queue" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("command", [["check"], ["start", "--dry-run"]])

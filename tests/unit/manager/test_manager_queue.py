@@ -1,9 +1,12 @@
 """Projects that do not fit wait for their turn, bounded, and show their position."""
 
+from dataclasses import replace
+
 import pytest
 
 from flops_contracts.events import Heartbeat, Kind
 from flops_contracts.roles import Role, Stage
+from flops_manager.adapters.oakestra_documents import nodes_from_workers
 from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.errors import TooManyProjectsError, UnreadableRecordError
 from flops_manager.domain.states import Health
@@ -75,6 +78,52 @@ def test_a_full_cluster_is_waited_for_while_projects_run_that_will_end():
         assert "MB" in core.project(second).waiting
         core.orchestrator.landscape = (a_node(),)
         finish(core, second)
+
+
+def test_a_project_that_fits_on_no_empty_node_fails_instead_of_holding_others_up():
+    core = Core(landscape=a_landscape((a_node(memory_mb=4000),)))
+    with core.working():
+        (first,) = submitted(core, 1)
+        core.until_stage(first, Stage.BUILDING_ACTORS)
+        core.orchestrator.landscape = (
+            replace(a_node(memory_mb=1000), total_memory_mb=4000, total_vcpus=4),
+        )
+        core.clock.pass_seconds(1)
+        huge = core.submit(steps=(), resource_constraints={"memory": 8000})
+        (third,) = submitted(core, 1)
+
+        reason = core.until_stage(huge, Stage.FAILED).error.reason
+
+        assert "8000 MB each, but the nodes with data have room for 0" in reason
+        assert "when nothing runs there" in reason
+        until_waiting_at(core, third, 1)
+
+
+def test_a_project_waits_where_it_is_unknown_how_large_the_nodes_are():
+    core = Core(landscape=a_landscape((a_node(memory_mb=4000),)))
+    with core.working():
+        (first,) = submitted(core, 1)
+        core.until_stage(first, Stage.BUILDING_ACTORS)
+        core.clock.pass_seconds(1)
+
+        huge = core.submit(steps=(), resource_constraints={"memory": 8000})
+
+        until_waiting_at(core, huge, 1)
+
+
+@pytest.mark.parametrize(
+    ("reported", "memory_mb", "vcpus"),
+    [
+        ({"memory": 3000, "vcpus": 4, "total_memory": 8000, "total_vcpus": 8}, 8000, 8),
+        ({"memory": 3000, "vcpus": 4, "memory_percent": 25.0}, 4000, 4),
+        ({"memory": 0, "vcpus": 4, "memory_percent": 100.0}, None, 4),
+        ({"memory": 3000}, None, None),
+    ],
+)
+def test_how_large_a_node_is_follows_from_what_its_cluster_reports(reported, memory_mb, vcpus):
+    (node,) = nodes_from_workers("local", [{"candidate_name": "n1", **reported}])
+
+    assert (node.total_memory_mb, node.total_vcpus) == (memory_mb, vcpus)
 
 
 def test_what_projects_will_need_is_reserved_before_they_use_it():

@@ -1,5 +1,6 @@
 """Following a project on the screen: its stages, rounds and long steps."""
 
+import threading
 from collections.abc import Callable
 
 from flops_cli.client import FlopsClient
@@ -11,7 +12,9 @@ from flops_contracts.events import Event, Kind, Progress
 from flops_contracts.roles import MockStage, Role, Stage
 from flops_runtime.story import tell
 
+LOOK_AGAIN_SECONDS = 0.5
 ROUNDS = "rounds"
+WAITING = "waiting"
 MOCK = "mock"
 
 _STYLES = {
@@ -68,11 +71,22 @@ class Watcher:
 
 def watch_project(client: FlopsClient, project_id: str, screen: Screen, after: int = 0) -> Project:
     """Follow a project until its final stage, and return it, failed or not."""
+    _wait_for_room(client, project_id, screen)
     watcher = Watcher(screen)
     for numbered in client.follow(project_id, after):
         watcher.take(numbered.event)
     screen.drop_bars()
     return client.project(project_id)
+
+
+def _wait_for_room(client: FlopsClient, project_id: str, screen: Screen) -> None:
+    """Show what a project waits for before it begins; that is a state, which no event reports."""
+    clock = threading.Event()
+    while (project := client.project(project_id)).stage is Stage.SUBMITTED:
+        if project.waiting:
+            screen.bar(WAITING, project.waiting)
+        clock.wait(LOOK_AGAIN_SECONDS)
+    screen.drop_bars(WAITING)
 
 
 def watch_mock(

@@ -77,11 +77,18 @@ def list_(context: Context, stage: str | None, page: int) -> None:
             f"{project.rounds_completed}/{project.rounds}",
             moment(project.created_at),
             project.owner,
-            project.reason or project.repository,
+            project.reason or project.waiting or project.repository,
         )
         for project in projects
     ]
-    columns = ("PROJECT", "STAGE", "ROUNDS", "CREATED", "OWNER", "REPOSITORY, REASON")
+    columns = (
+        "PROJECT",
+        "STAGE",
+        "ROUNDS",
+        "CREATED",
+        "OWNER",
+        "REPOSITORY, OR WHY IT FAILED OR WAITS",
+    )
     documents = [project.document for project in projects]
     context.show(documents, lambda: context.table(columns, rows, "No projects."))
 
@@ -171,29 +178,7 @@ def _show_findings(context: Context, findings: Sequence[Finding]) -> None:
 
 
 def _show_project(context: Context, project: Project) -> None:
-    failure = project.failure
-    facts = {
-        "project": project.id,
-        "stage": project.stage,
-        "owner": project.owner,
-        "repository": project.sla.ml_repo_url if project.sla else "",
-        "created": moment(project.created_at),
-        "commit": project.commit,
-        "model": project.trained.model_uri if project.trained else "",
-        "model address": project.model_url,
-        "story": project.story_url,
-        "privacy": privacy(project),
-        "failed because": failure.reason if failure else "",
-        "what to change": failure.hint if failure else "",
-        "failed in": failure.origin if failure else "",
-    }
-    for name, value in facts.items():
-        if value:
-            click.echo(f"{name + ':':<16} {value}")
-    if failure and failure.last_lines:
-        click.echo("last lines:")
-        for line in failure.last_lines:
-            click.echo(f"  {line}")
+    _show_facts(project)
     if project.rounds:
         name = "CYCLE" if any(round_.is_cycle for round_ in project.rounds) else "ROUND"
         context.table((name, *MEASURED), round_rows(project))
@@ -211,6 +196,34 @@ def _show_project(context: Context, project: Project) -> None:
     ]
     if rows:
         context.table(ACTOR_COLUMNS, rows)
+
+
+def _show_facts(project: Project) -> None:
+    failure = project.failure
+    facts = {
+        "project": project.id,
+        "stage": project.stage,
+        "waiting": project.waiting,
+        "owner": project.owner,
+        "repository": project.sla.ml_repo_url if project.sla else "",
+        "created": moment(project.created_at),
+        "commit": project.commit,
+        "model": project.trained.model_uri if project.trained else "",
+        "model address": project.model_url,
+        "story": project.story_url,
+        "privacy": privacy(project),
+        "failed because": failure.reason if failure else "",
+        "what to change": failure.hint if failure else "",
+        "failed in": failure.origin if failure else "",
+    }
+    lines = [*facts.items(), *(("notice", notice) for notice in project.notices)]
+    for name, value in lines:
+        if value:
+            click.echo(f"{name + ':':<16} {value}")
+    if failure and failure.last_lines:
+        click.echo("last lines:")
+        for line in failure.last_lines:
+            click.echo(f"  {line}")
 
 
 def privacy(project: Project) -> str:

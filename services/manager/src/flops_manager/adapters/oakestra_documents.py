@@ -160,10 +160,21 @@ def nodes_from_workers(cluster: str, workers: Sequence[Mapping[str, Any]]) -> tu
             addons=frozenset(worker.get("supported_addons") or ()),
             vcpus=_number(worker.get("available_vcpus", worker.get("vcpus"))),
             memory_mb=_number(worker.get("available_memory", worker.get("memory"))),
+            total_vcpus=_number(worker.get("total_vcpus", worker.get("vcpus"))),
+            total_memory_mb=_total_memory(worker),
         )
         for worker in workers
         if worker.get("active", True) and worker.get("candidate_name")
     )
+
+
+def _total_memory(worker: Mapping[str, Any]) -> float | None:
+    """Return the memory of a worker in MB; real ones report what is free, and how much is used."""
+    total = _number(worker.get("total_memory"))
+    free, used_percent = _number(worker.get("memory")), _number(worker.get("memory_percent"))
+    if total is not None or free is None or used_percent is None:
+        return total
+    return free / (1 - used_percent / 100) if 0 <= used_percent < 100 else None
 
 
 def honours_addons(cluster: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """The nodes that services are placed on, their free resources, and the data they hold."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum, unique
 from typing import Final
 
@@ -25,8 +25,9 @@ class PlacementMode(StrEnum):
 class Node:
     """A worker node. An empty ``name`` is a cluster whose workers cannot be listed.
 
-    ``vcpus`` and ``memory_mb`` are what is free; None means unknown. ``data_server`` is set only
-    where several nodes share an address, and so cannot all have the usual port.
+    ``vcpus`` and ``memory_mb`` are what is free, ``total_vcpus`` and ``total_memory_mb`` what it
+    has; None means unknown. ``data_server`` is set only where several nodes share an address, and
+    so cannot all have the usual port.
     """
 
     cluster: str
@@ -36,6 +37,8 @@ class Node:
     vcpus: float | None = None
     memory_mb: float | None = None
     data_server: str = ""
+    total_vcpus: float | None = None
+    total_memory_mb: float | None = None
 
     @property
     def data_address(self) -> str:
@@ -56,6 +59,14 @@ class Landscape:
     nodes: tuple[Node, ...] = ()
     data: Mapping[str, Mapping[str, TagStats]] = field(default_factory=dict)
     mode: PlacementMode = PlacementMode.AUTO
+
+    def emptied(self) -> "Landscape":
+        """Return the same nodes as if nothing ran on them."""
+        nodes = tuple(
+            replace(node, vcpus=node.total_vcpus, memory_mb=node.total_memory_mb)
+            for node in self.nodes
+        )
+        return replace(self, nodes=nodes)
 
     def with_addon(self, addon: str) -> tuple[Node, ...]:
         """Return the nodes with ``addon``, in a stable order."""

@@ -63,13 +63,15 @@ class Queue:
         if most and len(others) >= most:
             why = f"The limit of {most} running projects is reached."
             raise self._wait(ahead, why, _rest(ahead))
-        landscape = without_reserved(self._survey.look(), self._get(others))
+        seen = self._survey.look()
+        landscape = without_reserved(seen, self._get(others))
         try:
             return landscape, place_project(project.sla, landscape)
         except NoRoomError as error:
             if not others:
                 # Nothing is going to end and make room.
                 raise
+            _require_room_when_empty(project.sla, seen)
             raise self._wait(ahead, error.reason, LOOK_AGAIN_SECONDS) from error
 
     def _wait(self, ahead: int, why: str, rest_seconds: float) -> NotYetError:
@@ -90,6 +92,16 @@ class Queue:
             with suppress(SubjectNotFoundError, UnreadableRecordError):
                 projects.append(self._store.get(project_id).subject)
         return projects
+
+
+def _require_room_when_empty(sla: ProjectSla, landscape: Landscape) -> None:
+    """Raise ``NoRoomError`` for a project that fits on no node even when nothing else runs."""
+    try:
+        place_project(sla, landscape.emptied())
+    except NoRoomError as error:
+        raise NoRoomError(
+            f"{error.reason} This is what the nodes have when nothing runs there.", error.hint
+        ) from error
 
 
 def _rest(ahead: int) -> float:
