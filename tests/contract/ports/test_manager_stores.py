@@ -25,6 +25,7 @@ from flops_manager.domain.errors import (
     StoreUnavailableError,
     SubjectNotFoundError,
     UnreadableRecordError,
+    UnstorableError,
 )
 from flops_manager.domain.liveness import LastHeartbeat
 from flops_manager.domain.queue import Brief
@@ -167,6 +168,16 @@ class TestMongoProjectStore(ProjectStoreContract):
 
         with pytest.raises(RecordTooLargeError):
             store.save(replace(record, subject=a_project("p1", commit="x" * 17_000_000)))
+
+        assert store.get("p1") == record
+
+    @pytest.mark.parametrize("change", [{"commit": "half of a pair: \ud800"}, {"attempt": 2**70}])
+    def test_what_no_document_can_hold_is_an_error_that_is_not_tried_again(self, store, change):
+        store.add(Record(a_project("p1")))
+        record = store.get("p1")
+
+        with pytest.raises(UnstorableError):
+            store.save(replace(record, subject=a_project("p1", **change)))
 
         assert store.get("p1") == record
 

@@ -9,6 +9,7 @@ from marshmallow import ValidationError
 from flops_contracts.declared import dump, load
 from flops_contracts.errors import FlopsError
 from flops_contracts.events import PAYLOADS, Event
+from flops_contracts.text import LONGEST_TEXT, storable_document
 
 
 class MalformedMessageError(FlopsError):
@@ -36,8 +37,12 @@ def encode(event: Event) -> bytes:
 
 def decode(data: bytes) -> Event:
     """Return the event in ``data``; raise ``MalformedMessageError``."""
+    return event_from_document(parsed(data))
+
+
+def parsed(data: bytes, longest: int = LONGEST_TEXT) -> Any:
+    """Return a message's JSON with storable texts; raise ``MalformedMessageError``."""
     try:
-        document = json.loads(data)
-    except ValueError as error:
+        return storable_document(json.loads(data), longest)
+    except (ValueError, RecursionError) as error:
         raise MalformedMessageError(f"not JSON: {error}") from error
-    return event_from_document(document)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from marshmallow import ValidationError
 
 from flops_contracts.declared import about, declared, dump, load
-from flops_contracts.envelope import MalformedMessageError
+from flops_contracts.envelope import MalformedMessageError, parsed
 from flops_contracts.events import Actor
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -60,10 +60,7 @@ def encode_logs(batch: LogBatch) -> bytes:
 
 def decode_logs(data: bytes) -> LogBatch:
     """Return the batch in ``data``; raise ``MalformedMessageError``."""
-    try:
-        return batch_from_document(json.loads(data))
-    except ValueError as error:
-        raise MalformedMessageError(f"not JSON: {error}") from error
+    return batch_from_document(parsed(data, LONGEST_MESSAGE))
 
 
 def document_from_batch(batch: LogBatch) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from flops_contracts.api.answers import TagStats
 from flops_contracts.errors import FlopsError
+from flops_contracts.text import storable, storable_document
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,12 @@ class FlightDataServers:
             logger.warning("no stats from %s: %s", address, error)
             return None
         return {
-            tag.tag: TagStats(tag.rows, tag.fragments, tag.bytes, tag.columns, tag.is_uniform)
+            storable(tag.tag): TagStats(
+                tag.rows,
+                tag.fragments,
+                tag.bytes,
+                storable_document(tag.columns),
+                tag.is_uniform,
+            )
             for tag in tags
         }

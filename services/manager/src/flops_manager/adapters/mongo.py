@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
+from bson.errors import BSONError
 from pymongo import ASCENDING, DESCENDING, MongoClient
 from pymongo.database import Database
 from pymongo.errors import DocumentTooLarge, DuplicateKeyError, PyMongoError
@@ -13,6 +14,7 @@ from pymongo.errors import DocumentTooLarge, DuplicateKeyError, PyMongoError
 from flops_contracts.envelope import document_from_event
 from flops_contracts.events import Event
 from flops_contracts.roles import Stage
+from flops_contracts.text import storable
 from flops_manager.adapters.documents import document_from_record, record_from_document
 from flops_manager.domain.errors import (
     AlreadyExistsError,
@@ -21,6 +23,7 @@ from flops_manager.domain.errors import (
     StoreUnavailableError,
     SubjectNotFoundError,
     UnreadableRecordError,
+    UnstorableError,
 )
 from flops_manager.domain.mocks import Mock
 from flops_manager.domain.projects import Project
@@ -63,6 +66,11 @@ def translated() -> Iterator[None]:
         raise RecordTooLargeError(
             f"The document is too large for the database: {str(error)[:300]}",
             hint="This is a bug in FLOps, which bounds the size of a project's record.",
+        ) from error
+    except (BSONError, OverflowError, UnicodeError) as error:
+        raise UnstorableError(
+            f"The database takes no record with such a value: {storable(str(error), 300)}",
+            hint="This is a bug in FLOps, which repairs or refuses such values where they come in.",
         ) from error
     except PyMongoError as error:
         raise StoreUnavailableError(

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from flops_contracts.text import storable
 from flops_manager.domain.deployments import ApplicationKey, Deployment
 from flops_manager.domain.nodes import Node
 from flops_manager.domain.states import Health, ServiceState
@@ -128,7 +129,7 @@ def state_from_document(document: Mapping[str, Any]) -> ServiceState:
     )
     source = document if newest is None else newest
     status = str(source.get("status") or "")
-    detail = str(source.get("status_detail") or "")
+    detail = storable(str(source.get("status_detail") or ""))
     return ServiceState(
         job_id=id_of(document),
         health=_HEALTH.get(status, Health.WAITING),
@@ -137,7 +138,7 @@ def state_from_document(document: Mapping[str, Any]) -> ServiceState:
         # NodeEngine reports the first in two of its messages only, which a root may never get.
         public_address=str(source.get("publicip") or source.get("host_ip") or ""),
         port=published_port_of(document),
-        logs=_readable(_whole_lines(str(source.get("logs") or ""))),
+        logs=_readable(_whole_lines(storable(str(source.get("logs") or "")))),
     )
 
 

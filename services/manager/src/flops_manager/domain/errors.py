@@ -50,8 +50,12 @@ class UnreadableRecordError(FlopsError):
     """A stored document is not one that this version of FLOps writes."""
 
 
-class RecordTooLargeError(FlopsError):
-    """The database takes no record of this size; trying again would not help."""
+class UnstorableError(FlopsError):
+    """The database takes no record with such a value; trying again would not help."""
+
+
+class RecordTooLargeError(UnstorableError):
+    """The database takes no record of this size."""
 
 
 class NotYetError(FlopsError):

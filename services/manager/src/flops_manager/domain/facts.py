@@ -54,7 +54,7 @@ def common_facts(subject: S, event: ProjectEvent) -> S:
     match event:
         case Placed():
             placed = replace(subject, placements=event.placements, waiting="")
-            return _noted(placed, *event.notices)
+            return noted(placed, *event.notices)
         case StepFailed():
             return replace(subject, error=first_cause(subject.learner_failures, event.error))
         case DeleteRequested():
@@ -106,10 +106,10 @@ def _with_lost_learner(project: Project, event: LearnerFailed) -> Project:
         failure = replace(failure, error=replace(failure.error, last_lines=()))
     after = replace(project, learner_failures=(*others, failure))
     if is_replaced and not earlier:
-        after = _noted(after, f"Another is started in its place: {event.error.reason}")
+        after = noted(after, f"Another is started in its place: {event.error.reason}")
     for cluster in sorted(lost_clusters(after) - lost_clusters(project)):
         cause = cause_of_cluster(after, cluster)
-        after = _noted(after, f"The cluster {cluster} is left out: {cause.reason}")
+        after = noted(after, f"The cluster {cluster} is left out: {cause.reason}")
     return after
 
 
@@ -120,7 +120,7 @@ def _with_lost_actor(project: Project, event: ActorLost) -> Project:
         return project
     again = replace(service, status=LOST, redeployed=service.redeployed + 1, lost_by=event.event_id)
     notice = f"The {service.role} is started again: {event.error.reason}"
-    return _noted(project.with_service(again), notice)
+    return noted(project.with_service(again), notice)
 
 
 def common_message(subject: S, event: Event, received_at: datetime, is_new: bool) -> S:
@@ -134,7 +134,7 @@ def common_message(subject: S, event: Event, received_at: datetime, is_new: bool
         return subject
     subject = subject.with_service(seen(service, event, received_at))
     if event.kind is Kind.NOTICE:
-        return _noted(subject, event.payload.message)
+        return noted(subject, event.payload.message)
     if isinstance(event.payload, Progress) and is_new and _is_going_on(subject, event):
         return replace(subject, progress=event.payload)
     return subject
@@ -241,7 +241,7 @@ def _with_round(
         return replace(project, cluster_rounds=rounds)
     done = replace(done, is_cycle=project.is_hierarchical)
     project = replace(project, rounds=with_round(project.rounds, done, replaces=replaces))
-    return _noted(project, *_missing(project, done)) if done.is_cycle else project
+    return noted(project, *_missing(project, done)) if done.is_cycle else project
 
 
 def _missing(project: Project, cycle: RoundCompleted) -> list[str]:
@@ -256,7 +256,7 @@ def _missing(project: Project, cycle: RoundCompleted) -> list[str]:
     return sentences
 
 
-def _noted(subject: S, *messages: str) -> S:
+def noted(subject: S, *messages: str) -> S:
     """Return the subject with those of ``messages`` that are new among its notices."""
     shortened = (message[:LONGEST_NOTICE] for message in messages)
     new = tuple(message for message in shortened if message not in subject.notices)

@@ -19,6 +19,7 @@ from flops_manager.domain.errors import (
     StoreUnavailableError,
     SubjectNotFoundError,
     UnreadableRecordError,
+    UnstorableError,
 )
 from flops_manager.metrics import EVENTS
 from flops_manager.ports.event_bus import EventBus
@@ -57,13 +58,23 @@ class Inbox:
             # Left with the broker, such messages would soon hold up those of everybody else.
             logger.error("dropped a %s: %s", event.kind, error)  # noqa: TRY400 - that says all
             return
-        except RecordTooLargeError as error:
+        except UnstorableError as error:
             logger.error("dropped a %s: %s", event.kind, error)  # noqa: TRY400 - that says all
             outcome = "dropped"
-            self._subjects[event.actor.role].fail(event.project_id, error)
+            self._put_aside(event, error)
         EVENTS.labels(event.kind, outcome).inc()
         if event.kind in RESULTS:
             self._bus.acknowledge(event)
+
+    def _put_aside(self, event: Event, error: UnstorableError) -> None:
+        """Go on without the message, unless it is a result: without that, a project has failed."""
+        subjects = self._subjects[event.actor.role]
+        if event.kind in RESULTS or isinstance(error, RecordTooLargeError):
+            subjects.fail(event.project_id, error)
+            return
+        who = f"{event.actor.role} {event.actor.instance}"
+        text = f"A message ({event.kind}) of the {who} could not be stored and was put aside."
+        subjects.notify(event.project_id, text)
 
     def _store(self, event: Event) -> None:
         """Store and apply it; wait for a database that is unavailable for a moment."""

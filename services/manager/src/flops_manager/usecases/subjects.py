@@ -4,6 +4,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, Generic, TypeVar
@@ -19,7 +20,7 @@ from flops_manager.domain.errors import (
     KeyReusedError,
     SubjectNotFoundError,
 )
-from flops_manager.domain.facts import event_from_message
+from flops_manager.domain.facts import event_from_message, noted
 from flops_manager.domain.lifecycles import Changed, Lifecycle
 from flops_manager.domain.project_events import DeleteRequested, StepFailed
 from flops_manager.domain.subjects import Subject
@@ -124,6 +125,11 @@ class Subjects(Generic[S]):
             return self.life.transition(subject.without_details(), event, self._now())
 
         change(self._store, subject_id, step)
+
+    def notify(self, subject_id: str, notice: str) -> None:
+        """Show a sentence with a subject, if it is still there."""
+        with suppress(SubjectNotFoundError):
+            change(self._store, subject_id, lambda subject: (noted(subject, notice), ()))
 
     def receive(self, event: Event) -> None:
         """Store and apply an actor's message; the same message twice changes nothing.

@@ -41,6 +41,7 @@ STATUS: Final[dict[type[FlopsError], HTTPStatus]] = {
     domain.KeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     domain.TooManyProjectsError: HTTPStatus.TOO_MANY_REQUESTS,
     domain.UnreadableRecordError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    domain.UnstorableError: HTTPStatus.BAD_REQUEST,
     domain.RecordTooLargeError: HTTPStatus.INSUFFICIENT_STORAGE,
     domain.ServiceAddressTakenError: HTTPStatus.CONFLICT,
     domain.NoPortLeftError: HTTPStatus.CONFLICT,
