@@ -46,6 +46,7 @@ def test_comments_hashes_and_continued_lines_are_understood():
         ("numpy==2.2.0", "requirements.txt:2"),
         ("scipy>=1.13", "requirements.txt:5"),
     ]
+    assert [line.hashes for line in lines] == [("sha256:aa",), ()]
 
 
 def test_an_index_is_ignored_with_a_notice():

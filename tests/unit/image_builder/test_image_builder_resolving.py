@@ -18,7 +18,7 @@ class PinnedIndex:
     def resolve(self, requirements, _python, constraints=(), overrides=()):
         if "missing" in requirements:
             raise ResolutionFailedError("missing was not found in the package registry and so on")
-        for too_old in ("pyyaml==6.0.1", "protobuf<5", "protobuf==4.0"):
+        for too_old in ("pyyaml==6.0.1", "attrs==20.1", "protobuf<5", "protobuf==4.0"):
             is_asked = too_old in (*requirements, *constraints) and too_old not in overrides
             if is_asked and OWN[0] in requirements:
                 raise ResolutionFailedError(f"Because flwr==1.41 and {too_old} clash, nothing fits")
@@ -39,11 +39,11 @@ def test_requirements_that_fit_need_no_override(resolving):
 
 
 def test_only_the_pins_that_clash_override(resolving):
-    users = from_requirements_txt("numpy==1.26.4\npyyaml==6.0.1\nprotobuf==4.0\n")
+    users = from_requirements_txt("numpy==1.26.4\npyyaml==6.0.1\nattrs==20.1\n")
 
     resolution = resolving.together(users, OWN)
 
-    assert resolution.overrides == ("pyyaml==6.0.1", "protobuf==4.0")
+    assert resolution.overrides == ("pyyaml==6.0.1", "attrs==20.1")
     assert "'pyyaml==6.0.1' overrides" in resolution.notices[0]
 
 
@@ -68,6 +68,16 @@ def test_pins_of_a_lock_file_give_way_to_nothing_but_needs(resolving):
     users = Dependencies("pyproject.toml", locked=("pyyaml==6.0.1",))
 
     assert resolving.together(users, OWN).overrides == ("pyyaml==6.0.1",)
+
+
+def test_the_runtime_of_flowers_messages_is_never_overridden(resolving):
+    with pytest.raises(DependenciesUnresolvableError) as caught:
+        resolving.together(from_requirements_txt("protobuf==4.0\n"), OWN)
+    locked = resolving.together(Dependencies("pyproject.toml", locked=("protobuf==4.0",)), OWN)
+
+    assert caught.value.where == "requirements.txt:1"
+    assert locked.overrides == ()
+    assert "protobuf==4.0" not in locked.constraints
 
 
 def test_a_part_has_the_versions_of_the_whole(resolving):

@@ -60,6 +60,11 @@ def test_a_good_one_passes_every_step(tried):
         ("return [self.weights]", "return []", "returns no arrays"),
         ("        pass", "        self.weights = np.ones(4)", "other shapes after set_model_data"),
         ("self.weights = parameters[0]", "pass", "is not what get_model_parameters returns"),
+        (
+            "return [self.weights]",
+            "return [self.weights] * (1 + bool(self.weights.any()))",
+            "returns 2 arrays after set_model_parameters got 1",
+        ),
         ("self.weights + 1", "self.weights[:1] + 1", "other shapes after fit_model"),
         ("self.weights + 1", "self.weights + np.nan", "infinite or not a number"),
         ("return 7", "return 0", "fit_model must return the number of training samples"),
@@ -87,5 +92,5 @@ def test_made_up_rows_look_like_mnist():
     dataset = learner_dataset(made_up_rows.digits(), "0")
     dataset.set_format("numpy")
 
-    assert np.asarray(dataset["image"]).shape == (40, 28, 28)
+    assert np.asarray(dataset["image"]).shape == (400, 28, 28)
     assert set(np.asarray(dataset["label"])) == set(range(10))

@@ -1,4 +1,4 @@
-"""Records that the database refuses end a project with that cause, or are put aside; no other waits."""
+"""Records that the database refuses end a project with that cause, or are put aside."""
 
 from dataclasses import replace
 

@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-ROWS: Final = 40
+ROWS: Final = 400
+"""Enough for each class to be in both parts of a random split."""
+
 SIDE: Final = 28
 CLASSES: Final = 10
 FEATURES: Final = {
@@ -18,7 +20,7 @@ FEATURES: Final = {
 
 
 def digits() -> pa.Table:
-    """Return 40 rows with the columns of MNIST: ``image``, 28 x 28 in grey, and ``label``, 0 to 9.
+    """Return 400 rows with the columns of MNIST: ``image``, 28 x 28 in grey, and ``label``, 0 to 9.
 
     Each class has a bright row of pixels of its own, in noise, so that there is something to learn.
     """

@@ -18,7 +18,7 @@ from flops_contracts.api.answers import Finding
 from flops_contracts.declared import load
 
 SERVICE: Final = "image-builder"
-INSPECT_SECONDS: Final = 900.0
+INSPECT_SECONDS: Final = 1800.0
 """Nearly all of it is for downloading packages that are not in this machine's cache."""
 
 SAMPLE_ROWS: Final = 200

@@ -21,6 +21,7 @@ from flops_image_builder.adapters.commands import (
 )
 from flops_image_builder.domain.checkout import Checkout
 from flops_image_builder.domain.errors import RepositoryUnreachableError
+from flops_image_builder.domain.texts import text_of
 
 READABLE_BYTES: Final = 2_000_000
 _TRANSIENT: Final = re.compile(
@@ -70,7 +71,7 @@ class GitRepositories:
         root = checkout.folder
         candidates = {*root.glob("*"), *root.rglob("*.py")}
         return {
-            file.relative_to(root).as_posix(): file.read_text(encoding="utf-8", errors="replace")
+            file.relative_to(root).as_posix(): text_of(file.name, file.read_bytes())
             for file in sorted(candidates)
             if file.is_file() and not file.is_symlink() and file.stat().st_size < READABLE_BYTES
         }

@@ -1,6 +1,7 @@
 """Reads conda.yaml for an installer that knows PyPI only."""
 
 import re
+from dataclasses import replace
 from typing import Any, Final
 
 import yaml
@@ -25,8 +26,20 @@ PYPI_NAMES: Final = {
 }
 """Packages with another name on PyPI than in conda; all others keep their name."""
 
-CONDA_ONLY: Final = frozenset({"ca-certificates", "cpuonly", "nomkl", "pip", "setuptools", "wheel"})
-"""Packages that exist only in conda, and tools that no actor needs."""
+CONDA_ONLY: Final = frozenset(
+    (
+        *("blas", "bzip2", "c-ares", "ca-certificates", "cpuonly", "cudatoolkit", "expat"),
+        *("freetype", "icu", "jpeg", "lame", "lcms2", "ld_impl_linux-64", "lerc", "libblas"),
+        *("libcblas", "libdeflate", "libexpat", "libffi", "libgcc", "libgcc-ng"),
+        *("libgfortran-ng", "libgfortran5", "libgomp", "libiconv", "liblapack", "libnsl"),
+        *("libopenblas", "libpng", "libsqlite", "libstdcxx", "libstdcxx-ng", "libtiff"),
+        *("libuuid", "libwebp", "libwebp-base", "libxcrypt", "libzlib", "llvm-openmp", "lz4-c"),
+        *("mkl-service", "ncurses", "nomkl", "openh264", "openjpeg", "openssl", "pip"),
+        *("pybind11-abi", "python_abi", "pytorch-mutex", "readline", "setuptools", "sqlite"),
+        *("tbb", "tk", "wheel", "xz", "yaml", "zlib", "zstd"),
+    )
+)
+"""Libraries that exist only in conda, or come with wheels, and tools that no actor needs."""
 
 _SPEC = re.compile(r"^(?:[\w.-]+::)?(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<version>.*)$")
 
@@ -48,6 +61,22 @@ def from_conda_yaml(text: str, file: str = "conda.yaml") -> Dependencies:
         hint = "List packages, such as '- numpy=2.2', under 'dependencies:'."
         return Dependencies(file, problems=(Problem(file, "has no 'dependencies' list", hint),))
     return _collect(listed, text, file)
+
+
+def from_python_env(text: str, file: str) -> Dependencies:
+    """Read MLflow's ``python_env.yaml``: a version of Python, and lines of pip's format."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return Dependencies(file, problems=(Problem(file, "is not valid YAML"),))
+    listed = document.get("dependencies") if isinstance(document, dict) else None
+    if not isinstance(listed, list):
+        hint = "List packages, such as '- numpy==2.2.0', under 'dependencies:'."
+        return Dependencies(file, problems=(Problem(file, "has no 'dependencies' list", hint),))
+    above = "\n" * (next(iter(_item_lines(text)), 1) - 1)
+    read = from_requirements_txt(above + "\n".join(map(str, listed)), file)
+    version = str(document.get("python") or "")
+    return replace(read, python=f"=={version}" if version else "")
 
 
 def requirement_from_spec(spec: str) -> str:
@@ -91,7 +120,8 @@ def _collect(listed: list[Any], text: str, file: str) -> Dependencies:
             problems.extend(pip.problems)
             continue
         name = re.split(r"[\s=<>!~\[]", str(item).rpartition("::")[2], maxsplit=1)[0].lower()
-        if name in CONDA_ONLY:
+        if name in CONDA_ONLY or name.startswith("_"):
+            # Underscores mark conda's own markers, such as _libgcc_mutex and _openmp_mutex.
             continue
         try:
             requirement = requirement_from_spec(str(item))

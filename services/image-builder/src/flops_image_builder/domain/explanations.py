@@ -18,6 +18,10 @@ _NO_WHEEL = re.compile(
     r"([\w.-]+?)(?:\[[^]]*\])?((?:==|<|>)\S+)? (?:has|have) no (?:usable )?wheels"
 )
 _OTHER_PYTHON = re.compile(r"(\S+?)(==\S+)? depends on (Python[<>=!]\S+)")
+_UNREACHABLE = re.compile(r"(?:git\+)?(?:https?|ssh|git|file)://[^\s`'\")]+")
+_CONTRADICTION = re.compile(
+    r"\b(?:unsatisfiable|we can conclude|incompatible|conflict)", re.IGNORECASE
+)
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _CAUSE_LIMIT: Final = 600
 
@@ -52,9 +56,26 @@ def explain(
             hint="Choose a version of the package that supports it, or request another Python.",
             where=dependencies.where(other[1]),
         )
+    return _otherwise(text, dependencies)
+
+
+def _otherwise(text: str, dependencies: Dependencies) -> DependenciesUnresolvableError:
+    """Return the error for a message that names no single package as the cause."""
+    if unreachable := _UNREACHABLE.search(text):
+        return DependenciesUnresolvableError(
+            f"the source of a package cannot be fetched: {text[:_CAUSE_LIMIT]}",
+            hint=f"Check that the image-builder can reach {unreachable[0]}, and that it exists.",
+            where=_where(text, dependencies),
+        )
+    if _CONTRADICTION.search(text):
+        return DependenciesUnresolvableError(
+            f"the dependencies contradict each other: {_conflict(text)}",
+            hint="Change or remove one of the version bounds.",
+            where=_where(text, dependencies),
+        )
     return DependenciesUnresolvableError(
-        f"the dependencies contradict each other: {_conflict(text)}",
-        hint="Change or remove one of the version bounds.",
+        f"the dependencies cannot be resolved: {text[:_CAUSE_LIMIT]}",
+        hint="Try `uv pip compile` on this file, which uses the same resolver.",
         where=_where(text, dependencies),
     )
 

@@ -1,11 +1,15 @@
 """A dependency lock, as ``uv pip compile --generate-hashes`` writes it."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+_HASH: Final = re.compile(r"--hash=(\S+)")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,18 @@ class Lock:
         entry = self.entries.get(canonicalize_name(name), "")
         _, _, rest = entry.partition("==")
         return rest.split(maxsplit=1)[0].rstrip(";\\") if rest else ""
+
+    def hashes(self, name: str) -> frozenset[str]:
+        """Return the hashes of the files of ``name``, as ``sha256:...``."""
+        return frozenset(_HASH.findall(self.entries.get(canonicalize_name(name), "")))
+
+    def restricted(self, name: str, hashes: Collection[str]) -> "Lock":
+        """Return the lock without the files of ``name`` that have none of ``hashes``."""
+        key = canonicalize_name(name)
+        head = self.entries[key].split(" --hash", 1)[0].split("\\", 1)[0].rstrip()
+        allowed = sorted(self.hashes(name).intersection(hashes))
+        text = " \\\n".join((head, *(f"    --hash={each}" for each in allowed)))
+        return Lock({**self.entries, key: text})
 
     def holds(self, other: "Lock") -> bool:
         """Return whether this lock has every entry of ``other``."""

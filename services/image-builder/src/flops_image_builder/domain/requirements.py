@@ -8,9 +8,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from flops_image_builder.domain.problems import Problem
 
@@ -18,12 +19,23 @@ OWN_PACKAGES: Final = frozenset({"mlflow", "mlflow-skinny", "flwr", "flops-utils
 """Packages that FLOps installs for every actor, in the version it works with."""
 
 
+_HASH: Final = re.compile(r"\s--hash[= ](\S+)")
+_BARE_URL: Final = re.compile(r"(?:git|hg|svn|bzr)\+\S+|https?://\S+")
+_EGG: Final = re.compile(
+    r"(?P<url>(?:git|hg|svn|bzr)\+[^\s#]+|https?://[^\s#]+)#egg=(?P<name>[\w.-]+)"
+)
+
+
 @dataclass(frozen=True)
 class Line:
-    """A requirement in PEP 508's form, and its place in the file."""
+    """A requirement in PEP 508's form, and its place in the file.
+
+    ``hashes`` are those that its files may have, as ``sha256:...``; none means any.
+    """
 
     requirement: str
     where: str
+    hashes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,12 +86,16 @@ def without_own_packages(dependencies: Dependencies) -> Dependencies:
 
 
 def from_requirements_txt(text: str, file: str = "requirements.txt") -> Dependencies:
-    """Read pip's format; options are ignored with a notice, and paths are problems."""
+    """Read pip's format; options are ignored with a notice, and paths are problems.
+
+    Hashes stay with their requirement.
+    """
     lines: list[Line] = []
     notices: list[str] = []
     problems: list[Problem] = []
-    for number, content in _logical_lines(text):
+    for number, line in _logical_lines(text):
         where = f"{file}:{number}"
+        hashes, content = tuple(_HASH.findall(line)), _HASH.sub("", line).strip()
         if content.startswith(("-e", "--editable", ".", "/", "-r", "--requirement", "file:")):
             problems.append(_unsupported(where, content))
         elif content.startswith("-"):
@@ -88,7 +104,7 @@ def from_requirements_txt(text: str, file: str = "requirements.txt") -> Dependen
                 "image-builder is configured for"
             )
         else:
-            _add(content, where, lines, problems)
+            _add(content, where, lines, problems, hashes)
     return Dependencies(file, tuple(lines), notices=tuple(notices), problems=tuple(problems))
 
 
@@ -103,6 +119,14 @@ def from_pyproject(text: str, lock_text: str = "", file: str = "pyproject.toml")
     if not isinstance(project, dict):
         hint = "List them under [project] dependencies, or add a requirements.txt."
         problem = Problem(file, "has no [project] table with dependencies", hint)
+        return Dependencies(file, problems=(problem,))
+    if "dependencies" in project.get("dynamic", ()):
+        hint = "List them under [project] dependencies, or in a requirements.txt at the root."
+        problem = Problem(
+            f"{file}:{line_of(text, 'dynamic')}",
+            "has dynamic dependencies, which only its build tool could read",
+            hint,
+        )
         return Dependencies(file, problems=(problem,))
     lines: list[Line] = []
     problems: list[Problem] = []
@@ -134,21 +158,53 @@ def _logical_lines(text: str) -> list[tuple[int, str]]:
     number = 1
     for line in joined.split("\n"):
         content = re.sub(r"(^|\s)#.*$", "", line.replace("\x00", "")).strip()
-        content = re.sub(r"\s--hash[= ]\S+", "", content).strip()
         if content:
             result.append((number, content))
         number += 1 + line.count("\x00")
     return result
 
 
-def _add(content: str, where: str, lines: list[Line], problems: list[Problem]) -> None:
+def _add(
+    content: str,
+    where: str,
+    lines: list[Line],
+    problems: list[Problem],
+    hashes: tuple[str, ...] = (),
+) -> None:
     try:
-        requirement = Requirement(content)
+        requirement = Requirement(_with_name(content))
     except InvalidRequirement:
-        problems.append(Problem(where, f"'{content}' is not a requirement that pip understands"))
+        problems.append(_unreadable(where, content))
+        return
+    if (requirement.url or "").startswith("file:"):
+        problems.append(_local(where, content, requirement))
         return
     if canonicalize_name(requirement.name) not in {"pip", "setuptools", "wheel"}:
-        lines.append(Line(str(requirement), where))
+        lines.append(Line(str(requirement), where, hashes))
+
+
+def _with_name(content: str) -> str:
+    """Return a bare URL with ``#egg=NAME`` in the form NAME @ URL; others stay as they are."""
+    match = _EGG.fullmatch(content)
+    return f"{match['name']} @ {match['url']}" if match else content
+
+
+def _unreadable(where: str, content: str) -> Problem:
+    if _BARE_URL.match(content):
+        hint = f"Write it with its package's name: NAME @ {content}"
+        return Problem(where, f"'{content}' does not say which package it is", hint)
+    return Problem(where, f"'{content}' is not a requirement that pip understands")
+
+
+def _local(where: str, content: str, requirement: Requirement) -> Problem:
+    """Return the problem of a path, which `pip freeze` writes in environments of conda."""
+    file = urlsplit(requirement.url or "").path.rpartition("/")[2]
+    try:
+        version = f"=={parse_wheel_filename(file)[1]}"
+    except InvalidWheelFilename:
+        version = "==<version>"
+    message = f"'{content}' is a path of the machine that wrote this file"
+    return Problem(where, message, f"Write: {requirement.name}{version}")
 
 
 def _unsupported(where: str, content: str) -> Problem:

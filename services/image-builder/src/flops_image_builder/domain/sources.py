@@ -107,6 +107,10 @@ def parse_sources(files: Mapping[str, str]) -> tuple[Sources, tuple[Problem, ...
     trees: dict[str, ast.Module] = {}
     problems: list[Problem] = []
     for path, text in files.items():
+        if "\0" in text:
+            hint = "Save it in UTF-8; it may be in UTF-16."
+            problems.append(Problem(f"{path}:1", "is not UTF-8, which Python needs", hint))
+            continue
         try:
             trees[path] = ast.parse(text)
         except (SyntaxError, ValueError) as error:

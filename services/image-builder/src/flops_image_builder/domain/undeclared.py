@@ -15,6 +15,13 @@ _BOUNDS: Final = (
 )
 
 
+FIRM: Final = frozenset({"protobuf", "grpcio"})
+"""Packages whose pins cannot override the bounds of FLOps' own packages.
+
+Flower's messages are generated code, which refuses an older runtime when it is imported.
+"""
+
+
 def undeclared_bounds(lock: Lock) -> tuple[str, ...]:
     """Return the constraints that follow from the pins of ``lock``."""
     return tuple(

@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from packaging.requirements import Requirement
-
 from flops_image_builder.domain.errors import DependenciesUnresolvableError
 from flops_image_builder.domain.explanations import explain, named_packages
 from flops_image_builder.domain.locks import Lock
 from flops_image_builder.domain.pythons import Interpreter
 from flops_image_builder.domain.requirements import Dependencies, Line
-from flops_image_builder.domain.undeclared import undeclared_bounds
+from flops_image_builder.domain.undeclared import FIRM, undeclared_bounds
 from flops_image_builder.ports import ResolutionFailedError, Resolver
 
 MOST_ATTEMPTS: Final = 8
@@ -55,19 +53,24 @@ class Resolving:
         bounds = undeclared_bounds(alone)
         pinned = {line.name: line for line in users.lines if line.is_pin}
         pinned |= {line.name: line for pin in pins if (line := Line(pin, users.file)).is_pin}
+        stated = {line.name for line in users.lines if line.is_pin}
         overrides: dict[str, str] = {}
+        dropped: frozenset[str] = frozenset()
         for _ in range(MOST_ATTEMPTS):
-            constraining = tuple(pin for pin in pins if Requirement(pin).name not in overrides)
+            settled_names = overrides.keys() | dropped
+            constraining = tuple(pin for pin in pins if Line(pin, "").name not in settled_names)
             settled = (*constraining, *bounds), tuple(overrides.values())
             try:
                 lock = self._resolver.resolve((*users.requirements, *own), self._python, *settled)
             except ResolutionFailedError as error:
-                named = named_packages(str(error)) & (pinned.keys() - overrides.keys())
-                if not named:
+                named = named_packages(str(error)) & (pinned.keys() - settled_names)
+                if not named or named & FIRM & stated:
                     raise self._contradicts_flops(error, users) from error
-                overrides |= {name: pinned[name].requirement for name in sorted(named)}
+                overrides |= {name: pinned[name].requirement for name in sorted(named - FIRM)}
+                # Such a pin of a lock is nobody's wish.
+                dropped |= named & FIRM
             else:
-                return Resolution(lock, *settled)
+                return Resolution(_with_hashes(lock, users), *settled)
         raise DependenciesUnresolvableError(
             "the dependencies contradict those of FLOps' own packages",
             hint="Loosen the version bounds.",
@@ -82,7 +85,7 @@ class Resolving:
             lock = self._resolver.resolve(needed, self._python, pins, first.overrides)
         except ResolutionFailedError as error:
             raise self._explained(error, users) from error
-        return Resolution(lock, first.constraints, first.overrides)
+        return Resolution(_with_hashes(lock, users), first.constraints, first.overrides)
 
     def part(self, resolution: Resolution, requirements: Sequence[str]) -> Lock:
         """Return the lock of ``requirements`` alone, with the versions of ``resolution``."""
@@ -109,6 +112,22 @@ class Resolving:
         self, error: ResolutionFailedError, users: Dependencies
     ) -> DependenciesUnresolvableError:
         return explain(str(error), users, self._python.minor, self._python.platform)
+
+
+def _with_hashes(lock: Lock, users: Dependencies) -> Lock:
+    """Return the lock with only the files that the user's own hashes allow."""
+    for line in users.lines:
+        if not line.hashes or line.name not in lock.entries:
+            continue
+        if not lock.hashes(line.name).intersection(line.hashes):
+            raise DependenciesUnresolvableError(
+                f"the package index has no file of {line.name}=={lock.version(line.name)} with "
+                "one of the listed hashes",
+                hint="Write the hashes again, for example by `pip-compile --generate-hashes`.",
+                where=line.where,
+            )
+        lock = lock.restricted(line.name, line.hashes)
+    return lock
 
 
 def own_requirements(*groups: Sequence[str]) -> tuple[str, ...]:
