@@ -71,6 +71,10 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[st
 
 def fields_table(schema: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of a table of an OpenAPI schema's fields."""
+    if several := schema.get("oneOf"):
+        kinds = ", ".join(map(_type, several))
+        yield f"By its `{schema['discriminator']['propertyName']}` one of {kinds}."
+        return
     properties = schema.get("properties", {})
     if not properties:
         yield "No fields."

@@ -1,11 +1,13 @@
 """The command line itself: exit codes and messages."""
 
+import io
 import json
 
 import click
 import pytest
 
 from flops_cli.__main__ import flops, main
+from flops_cli.commands.context import if_interrupted
 from flops_cli.errors import EXPLANATIONS, ClientError, CliExitCode
 from flops_contracts.version import VERSION
 
@@ -122,3 +124,28 @@ def test_an_sla_that_is_not_an_object_is_refused(document, tmp_path):
     file.write_text(json.dumps(json.loads(document)))
 
     assert main(["mock", "start", str(file)]) == CliExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "command", [["project", "delete", "p1"], ["login"], ["login", "--user", "ada"]]
+)
+def test_a_question_without_anybody_to_answer_names_the_options(command, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    assert main(command) == CliExitCode.USAGE
+
+    assert "--yes to confirm" in capsys.readouterr().err
+
+
+def test_ctrl_c_says_what_goes_on(capsys):
+    @flops.command("wait")
+    def wait():
+        with if_interrupted("The project goes on."):
+            raise KeyboardInterrupt
+
+    try:
+        assert main(["wait"]) == CliExitCode.INTERRUPTED
+    finally:
+        del flops.commands["wait"]
+
+    assert capsys.readouterr().err.strip() == "Interrupted. The project goes on."

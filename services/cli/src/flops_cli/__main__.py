@@ -29,6 +29,11 @@ from flops_runtime.environment import read
 
 LONGEST_LINE = 300
 JSON_OPTION = "--json"
+NO_ANSWER = "Error: the command asks a question, and standard input ended without an answer"
+NO_ANSWER_HINT = (
+    "Without a terminal, answer by options: --yes to confirm, --user and --password-stdin to log "
+    "in."
+)
 
 # \b keeps click from joining the lines into one paragraph.
 EPILOG = "\b\nExit codes:\n" + "\n".join(
@@ -99,8 +104,8 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except (ClientError, FlopsError) as error:
         return _fail(*_explained(error), is_json=is_json)
-    except (click.Abort, KeyboardInterrupt, InterruptedByUserError):
-        return _fail(CliExitCode.INTERRUPTED, "Interrupted.", is_json=is_json)
+    except (click.Abort, KeyboardInterrupt, InterruptedByUserError) as ending:
+        return _fail(*_interrupted(ending), is_json=is_json)
     return CliExitCode.DONE
 
 
@@ -108,6 +113,12 @@ def _explained(error: ClientError | FlopsError) -> tuple[CliExitCode, str, str, 
     if isinstance(error, ClientError):
         return error.exit_code, f"Error: {error.message}", error.hint, error.errors
     return exit_code_of(error), f"Error: {error.reason}", error.hint, ()
+
+
+def _interrupted(ending: BaseException) -> tuple[CliExitCode, str, str]:
+    if isinstance(ending.__context__, EOFError):  # click asked, and there is nobody to answer
+        return CliExitCode.USAGE, NO_ANSWER, NO_ANSWER_HINT
+    return CliExitCode.INTERRUPTED, " ".join(["Interrupted.", *map(str, ending.args)]), ""
 
 
 def _fail(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flops_contracts.access import DataServerAccess
 from flops_contracts.declared import declared
@@ -37,6 +38,17 @@ class Settings:
     )
     repository: Path | None = declared(
         None, "Checkout of FLOps that `flops local` runs.", "FLOPS_REPOSITORY", parse=_folder
+    )
+    local_network: str = declared(
+        "",
+        "First two octets of the embedded suite's addresses; default the first unused one from "
+        "127.30.",
+        "FLOPS_LOCAL_NETWORK",
+    )
+    local_topology: Any = declared(
+        list,
+        "Clusters and nodes of `flops local up`, as local-oakestra reads them.",
+        "FLOPS_LOCAL_TOPOLOGY",
     )
     data_server: str = declared(
         "", "Data server for `flops data`: host[:port].", "FLOPS_DATA_SERVER"

@@ -192,6 +192,12 @@ class Settings:
     further_passed: tuple[str, ...] = declared(
         (), "Further variables that instances inherit.", "FLOPS_LOCAL_PASS_ENVIRONMENT"
     )
+    image_environments: Any = declared(
+        dict,
+        'Variables for processes of single images: {"<image>": {"<name>": "<value>"}}.',
+        "FLOPS_LOCAL_IMAGE_ENVIRONMENTS",
+        secret=True,
+    )
 
     def problems(self) -> Iterator[str]:
         """Yield what does not go together."""

@@ -1,7 +1,8 @@
 """Shared by all commands: settings, the client, and output as text or JSON."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from flops_cli.client import FlopsClient
 from flops_cli.credentials import PasswordTokens, RootLogin, StoredTokens, TokenFile, TokenSource
 from flops_cli.errors import UnreadableFileError
+from flops_cli.local.processes import InterruptedByUserError
 from flops_cli.screen import Screen, print_table, screen_for
 from flops_cli.settings import Settings
 
@@ -63,6 +65,15 @@ class Context:
             login = RootLogin(settings.oakestra_url)
             return PasswordTokens(login, settings.user, settings.password)
         return StoredTokens(self.token_file)
+
+
+@contextmanager
+def if_interrupted(text: str) -> Iterator[None]:
+    """Tell users who press Ctrl-C in the block what goes on without them, and what to do."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise InterruptedByUserError(text) from interrupt
 
 
 pass_context = click.make_pass_decorator(Context)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pyarrow as pa
 
-from flops_cli.commands.context import Context, pass_context
+from flops_cli.commands.context import Context, if_interrupted, pass_context
 from flops_cli.errors import NotFoundError
 from flops_cli.local.network import DATA_PORT
 from flops_cli.screen import Screen
@@ -87,7 +87,8 @@ def push(  # noqa: PLR0913 - one parameter for each option
         raise click.BadParameter("It is one character, or 'tab'.", param_hint="--delimiter")
     csv_format = CsvFormat(delimiter, encoding, decimal or "", text_columns)
     sources = find_sources(path, Options(csv_format, skip_broken))
-    with _open(context, server) as node, context.screen() as screen:
+    repeat = "Fragments that were announced are stored; repeat the command to send the rest."
+    with _open(context, server) as node, if_interrupted(repeat), context.screen() as screen:
         stored = tuple(_send(node, source, tag, screen) for source in sources)
     document = [
         {"source": str(source.path), **_document(fragment)}

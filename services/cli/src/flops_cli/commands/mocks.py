@@ -4,8 +4,8 @@ import threading
 
 import click
 
-from flops_cli.commands.context import Context, pass_context, read_sla
-from flops_cli.commands.projects import moment
+from flops_cli.commands.context import Context, if_interrupted, pass_context, read_sla
+from flops_cli.times import moment
 from flops_cli.watching import watch_mock
 from flops_contracts.events import Fragment
 from flops_contracts.roles import MockStage
@@ -37,7 +37,11 @@ def start(context: Context, sla_file: str, watch: bool, key: str) -> None:
             return
         context.line({"mock_id": mock_id}, mock_id)
         clock = threading.Event()
-        with context.screen() as screen:
+        goes_on = (
+            f"The mock goes on. See it with `flops mock show {mock_id}`, or end it with "
+            f"`flops mock delete {mock_id}`."
+        )
+        with if_interrupted(goes_on), context.screen() as screen:
             ended = watch_mock(client, mock_id, screen, lambda: clock.wait(PAUSE_SECONDS))
     context.line({"mock": ended.document}, f"Provided: {len(ended.fragments)} fragments.")
 
