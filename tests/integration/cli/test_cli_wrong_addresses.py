@@ -113,7 +113,7 @@ def test_a_missing_project_is_still_missing(addresses):
         client.project("p1")
 
 
-def test_a_manager_in_place_of_a_data_server_is_no_data_server(addresses):
+def test_a_manager_in_place_of_a_data_server_is_reported_with_a_hint(addresses):
     address = addresses["manager"].removeprefix("http://")
 
     with DataServer(address) as node, pytest.raises(DataServerUnreachableError) as raised:

@@ -1,7 +1,8 @@
 """The command line itself: exit codes and messages."""
 
-import io
 import json
+import subprocess
+import sys
 
 import click
 import pytest
@@ -126,15 +127,19 @@ def test_an_sla_that_is_not_an_object_is_refused(document, tmp_path):
     assert main(["mock", "start", str(file)]) == CliExitCode.USAGE
 
 
-@pytest.mark.parametrize(
-    "command", [["project", "delete", "p1"], ["login"], ["login", "--user", "ada"]]
-)
-def test_a_question_without_anybody_to_answer_names_the_options(command, monkeypatch, capsys):
-    monkeypatch.setattr("sys.stdin", io.StringIO())
+@pytest.mark.parametrize("command", [["project", "delete", "p1"], ["login", "--user", "ada"]])
+def test_a_question_without_anybody_to_answer_names_the_options(command):
+    ended = subprocess.run(
+        [sys.executable, "-m", "flops_cli", *command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,  # so that there is no terminal to ask at
+        check=False,
+    )
 
-    assert main(command) == CliExitCode.USAGE
-
-    assert "--yes to confirm" in capsys.readouterr().err
+    assert ended.returncode == CliExitCode.USAGE
+    assert "--yes to confirm" in ended.stderr
 
 
 def test_ctrl_c_says_what_goes_on(capsys):

@@ -37,7 +37,7 @@ def test_a_network_in_use_is_named_with_its_setting():
         pass
 
 
-@pytest.mark.parametrize("wanted", ["10.30", "127", "127.300", "127.x", "127.0.0.1"])
-def test_what_is_not_a_network_of_the_loopback_is_refused(wanted):
-    with pytest.raises(LocalSuiteError, match=f"'{wanted}'"):
-        candidates_of(wanted)
+@pytest.mark.parametrize("network", ["10.30", "127", "127.300", "127.x", "127.0.0.1"])
+def test_what_is_not_a_network_of_the_loopback_is_refused(network):
+    with pytest.raises(LocalSuiteError, match=f"'{network}'"):
+        candidates_of(network)

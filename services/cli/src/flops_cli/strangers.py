@@ -1,4 +1,4 @@
-"""What answers at an address where something else was expected."""
+"""Recognises servers that answer at an address where another was expected."""
 
 from typing import Final
 

@@ -69,7 +69,7 @@ class Context:
 
 @contextmanager
 def if_interrupted(text: str) -> Iterator[None]:
-    """Tell users who press Ctrl-C in the block what goes on without them, and what to do."""
+    """Report ``text`` on Ctrl-C in the block: what goes on nevertheless, and how to end it."""
     try:
         yield
     except KeyboardInterrupt as interrupt:

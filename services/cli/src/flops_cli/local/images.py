@@ -50,10 +50,10 @@ def reference(service: str) -> str:
 
 
 def suite_bundles(places: Places) -> tuple[Bundle, ...]:
-    """Return the bundles of the suite, the same whoever writes them.
+    """Return the bundles of the suite, the same for every suite and command of a checkout.
 
-    Suites and commands that run from one checkout share them, so nothing of a user's environment
-    is in them; see ``builder_environment``.
+    They share these, so nothing of a user's environment is in them; ``builder_environment`` has
+    that.
     """
     started = [_started(places, name) for name in STARTED]
     return (*started, *(_base(places, name) for name in BASES))

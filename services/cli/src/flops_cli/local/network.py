@@ -58,17 +58,17 @@ class Network:
         return f"{self.prefix}.1.{node}:{DATA_PORT}"
 
 
-def candidates_of(wanted: str) -> tuple[str, ...]:
-    """Return the networks to try, only ``wanted`` if it is set; raise ``LocalSuiteError``."""
-    if not wanted:
+def candidates_of(prefix: str) -> tuple[str, ...]:
+    """Return the networks to try, only ``prefix`` if it is set; raise ``LocalSuiteError``."""
+    if not prefix:
         return CANDIDATES
-    first, _, second = wanted.partition(".")
+    first, _, second = prefix.partition(".")
     if first != "127" or not (second.isascii() and second.isdigit() and int(second) <= 255):
         raise LocalSuiteError(
-            f"FLOPS_LOCAL_NETWORK is '{wanted}', which is not a network of the loopback",
+            f"FLOPS_LOCAL_NETWORK is '{prefix}', which is not a network of the loopback",
             hint="Set two octets, such as 127.40, or unset it to get the first unused one.",
         )
-    return (wanted,)
+    return (prefix,)
 
 
 @contextmanager
