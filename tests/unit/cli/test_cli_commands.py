@@ -36,6 +36,23 @@ def test_every_command_has_help_and_json(name):
     assert "--json" in options
 
 
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_option_is_explained(name):
+    options = [item for item in LEAVES[name].params if isinstance(item, click.Option)]
+
+    assert [item.name for item in options if not item.help] == []
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_list_of_commands_shows_whole_sentences(width):
+    for group in (flops, *(item for item in flops.commands.values() if hasattr(item, "commands"))):
+        shown = group.get_help(click.Context(group, terminal_width=width))
+        words = " ".join(shown.split())
+
+        assert max(map(len, shown.partition("Exit codes")[0].splitlines())) <= width
+        assert all(item.get_short_help_str(200) in words for item in group.commands.values())
+
+
 def test_the_version_is_that_of_every_package(capsys):
     assert main(["--version"]) == CliExitCode.DONE
 
@@ -154,3 +171,17 @@ def test_ctrl_c_says_what_goes_on(capsys):
         del flops.commands["wait"]
 
     assert capsys.readouterr().err.strip() == "Interrupted. The project goes on."
+
+
+@pytest.mark.parametrize("option", ["--api-url", "--oakestra-url"])
+@pytest.mark.parametrize("text", ["127.0.0.1:5072", "localhost:1", "http://", "http://host:99999"])
+def test_what_is_not_an_address_is_refused_with_an_example(option, text, capsys):
+    assert main([option, text, "project", "list"]) == CliExitCode.USAGE
+
+    assert f"is '{text}', but must be an address such as http://host" in capsys.readouterr().err
+
+
+def test_the_url_of_a_data_server_is_refused(capsys):
+    assert main(["data", "list", "--server", "http://127.0.0.1:11027"]) == CliExitCode.USAGE
+
+    assert "host[:port]" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from flops_cli.commands.check import check
 from flops_cli.commands.completion import completion
 from flops_cli.commands.context import Context
 from flops_cli.commands.data import data
+from flops_cli.commands.groups import Group
 from flops_cli.commands.local import local
 from flops_cli.commands.login import login, tracking
 from flops_cli.commands.mocks import mock
@@ -41,7 +42,7 @@ EPILOG = "\b\nExit codes:\n" + "\n".join(
 )
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--api-url", help="Address of the manager; default FLOPS_API_URL.")
 @click.option(
     "--oakestra-url", help="Address of the root orchestrator; default FLOPS_OAKESTRA_URL."

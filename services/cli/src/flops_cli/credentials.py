@@ -157,6 +157,8 @@ class StoredTokens:
         tokens = self._file.read()
         if tokens is None:
             raise NotAllowedError(
-                "not logged in", hint="Run `flops login`, or set FLOPS_USER and FLOPS_PASSWORD."
+                "not logged in",
+                hint="Run `flops login`, or set FLOPS_USER and FLOPS_PASSWORD. For a suite on this "
+                "machine, use the lines that `make up` prints.",
             )
         return tokens

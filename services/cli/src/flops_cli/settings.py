@@ -3,12 +3,21 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from flops_contracts.access import DataServerAccess
 from flops_contracts.declared import declared
 
 
 def _url(text: str) -> str:
+    """Return the address without a slash at its end; raise ``ValueError`` if it is not one."""
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is not a number, or too large
+        is_address = False
+    if not is_address:
+        raise ValueError(f"is '{text}', but must be an address such as http://host:5072")
     return text.rstrip("/")
 
 

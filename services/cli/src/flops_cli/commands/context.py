@@ -76,6 +76,10 @@ def if_interrupted(text: str) -> Iterator[None]:
         raise InterruptedByUserError(text) from interrupt
 
 
+page_option = click.option(
+    "--page", default=1, type=click.IntRange(min=1), help="Page of the list; 1 is the newest."
+)
+
 pass_context = click.make_pass_decorator(Context)
 
 

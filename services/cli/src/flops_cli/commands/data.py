@@ -8,6 +8,7 @@ import click
 import pyarrow as pa
 
 from flops_cli.commands.context import Context, if_interrupted, pass_context
+from flops_cli.commands.groups import Group
 from flops_cli.errors import NotFoundError
 from flops_cli.local.network import DATA_PORT
 from flops_cli.screen import Screen
@@ -29,7 +30,7 @@ _at_server = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
     """List, send and remove training data at a node's data server.
 
@@ -131,6 +132,8 @@ def _open(context: Context, server: str) -> DataServer:
     address = server or settings.data_server
     if not address:
         raise click.UsageError("Name the data server: --server, or FLOPS_DATA_SERVER.")
+    if "://" in address:
+        raise click.UsageError(f"Name the data server as host[:port], not as the URL {address}.")
     if not address.rpartition("]")[2].count(":"):
         address = f"{address}:{DATA_PORT}"
     return DataServer(address, settings.data_server_access.token, ca=settings.data_server_access.ca)

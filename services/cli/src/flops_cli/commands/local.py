@@ -12,6 +12,7 @@ import click
 
 from flops_cli.client import FlopsClient
 from flops_cli.commands.context import Context, pass_context
+from flops_cli.commands.groups import Group
 from flops_cli.commands.machine import Machine, install_services, tidied
 from flops_cli.commands.simulate import simulate
 from flops_cli.local.demo import Demo, DemoWorld
@@ -33,7 +34,7 @@ SAMPLE = Path("docs/examples/ml-repos/mnist-sklearn")
 UP = "local"
 
 
-@click.group()
+@click.group(cls=Group)
 def local() -> None:
     """Run all of FLOps on this machine, without containers."""
 

@@ -23,7 +23,14 @@ FOLLOW_SECONDS: Final = 1.0
 @click.option("--level", type=click.Choice(LEVELS), help="Show this level and above.")
 @click.option("--round", type=int, help="Only lines of this round.")
 @click.option("--grep", "text", default="", help="Only lines that contain this text.")
-@click.option("-n", "--lines", type=click.IntRange(1, 1000), default=200, show_default=True)
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(1, 1000),
+    default=200,
+    show_default=True,
+    help="How many lines, the newest.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Keep printing new lines.")
 @pass_context
 def logs(context: Context, /, project_id: str, lines: int, *, follow: bool, **query: Any) -> None:

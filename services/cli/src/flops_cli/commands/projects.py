@@ -6,9 +6,10 @@ from typing import Final
 import click
 
 from flops_cli.client import FlopsClient
-from flops_cli.commands.context import Context, if_interrupted, pass_context, read_sla
+from flops_cli.commands.context import Context, if_interrupted, page_option, pass_context, read_sla
 from flops_cli.commands.data import size
 from flops_cli.commands.findings import require_no_problems, show_findings
+from flops_cli.commands.groups import Group
 from flops_cli.commands.logs import logs
 from flops_cli.results import Project
 from flops_cli.times import moment
@@ -19,7 +20,7 @@ from flops_contracts.events import RoundCompleted
 from flops_contracts.roles import Stage
 
 
-@click.group()
+@click.group(cls=Group)
 def project() -> None:
     """Train models: start, follow and cancel projects."""
 
@@ -64,7 +65,7 @@ def check(context: Context, sla_file: str) -> None:
     type=click.Choice([item.value for item in Stage]),
     help="Only projects in this stage.",
 )
-@click.option("--page", default=1, type=click.IntRange(min=1))
+@page_option
 @pass_context
 def list_(context: Context, stage: str | None, page: int) -> None:
     """List projects, newest first."""
