@@ -51,7 +51,9 @@ def test_the_builder_gets_the_image_store(places):
     assert environment["FLOPS_IMAGE_STORE"] == str(places.images)
 
 
-@pytest.mark.parametrize("name", ["UV_DEFAULT_INDEX", "FLOPS_TORCH_BACKEND", "FLOPS_GIT_TOKEN"])
+@pytest.mark.parametrize(
+    "name", ["UV_DEFAULT_INDEX", "FLOPS_TORCH_BACKEND", "FLOPS_GIT_TOKEN", "FLOPS_GIT_TOKEN_FILE"]
+)
 def test_the_builder_gets_what_the_user_has_chosen_for_builds(name):
     assert builder_environment({name: "mine"})[name] == "mine"
 

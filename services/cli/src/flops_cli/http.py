@@ -23,11 +23,11 @@ def cause_of(error: requests.RequestException) -> str:
 def is_not_http(error: requests.RequestException) -> bool:
     """Return whether something was reached that does not answer with HTTP."""
     inner: object = error
-    while isinstance(inner, Exception) and inner.args:
-        if isinstance(inner, BadStatusLine) and not isinstance(inner, RemoteDisconnected):
-            return True
-        inner = inner.args[-1]
-    return isinstance(inner, BadStatusLine) and not isinstance(inner, RemoteDisconnected)
+    while isinstance(inner, Exception):
+        if isinstance(inner, BadStatusLine):
+            return not isinstance(inner, RemoteDisconnected)
+        inner = inner.args[-1] if inner.args else None
+    return False
 
 
 def is_loopback(host: str) -> bool:

@@ -44,7 +44,7 @@ def print_table(
     Where it is wider than the terminal, each row is printed as a list instead.
     """
     widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
-    needed = sum(widths[:-1]) + len(GAP) * (len(widths) - 1) + min(widths[-1], LEAST_LAST)
+    needed = sum(widths[:-1]) + len(GAP) * len(widths) + min(widths[-1], LEAST_LAST)
     if needed > console.width:
         _print_lists(console, title, columns, rows)
         return
@@ -67,12 +67,13 @@ def _print_lists(
     console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
     longest = max(map(cell_len, columns))
-    lines = [title] if title else []
-    for row in rows:
-        lines += [f"{name:<{longest}}{GAP}{cell}" for name, cell in zip(columns, row, strict=True)]
-        lines.append("")
-    for line in lines[:-1]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    lists = [
+        "\n".join(f"{name:<{longest}}{GAP}{cell}" for name, cell in zip(columns, row, strict=True))
+        for row in rows
+    ]
+    text = "\n\n".join(lists)
+    shown = f"{title}\n{text}" if title else text
+    console.print(shown, markup=False, highlight=False, soft_wrap=True)
 
 
 class LiveScreen:

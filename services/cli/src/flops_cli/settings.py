@@ -1,5 +1,6 @@
 """The command line's settings; options on the command line come first."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,15 @@ def _url(text: str) -> str:
     if not is_address:
         raise ValueError(f"is '{text}', but must be an address such as http://host:5072")
     return text.rstrip("/")
+
+
+def chosen(variables: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """Return the settings ``names`` that are set, as values or as files that hold them."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if value and (name in names or name.removesuffix("_FILE") in names)
+    }
 
 
 def _folder(text: str) -> Path:

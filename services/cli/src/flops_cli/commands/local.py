@@ -26,9 +26,9 @@ from flops_cli.local.sample_repository import make_repository
 from flops_cli.local.suite import ADMIN, CHOSEN_BY_USERS, Secrets, Suite
 from flops_cli.local.summary import show_summary
 from flops_cli.screen import Screen
-from flops_cli.settings import Settings
+from flops_cli.settings import Settings, chosen
 from flops_contracts.sla import Mode
-from flops_runtime.environment import documented
+from flops_runtime.environment import documented, variable_of
 
 SAMPLE = Path("docs/examples/ml-repos/mnist-sklearn")
 UP = "local"
@@ -131,7 +131,7 @@ def _suite(
         machine.screen.bar("suite", text)
 
     variables = machine.context.variables
-    _say_unused(machine)
+    _say_unused(machine, topology)
     with (
         reserved_network(candidates_of(machine.context.settings.local_network)) as network,
         announced(state, network) as mine,
@@ -144,15 +144,17 @@ def _suite(
         yield suite
 
 
-def _say_unused(machine: Machine) -> None:
+def _say_unused(machine: Machine, topology: Sequence[Mapping[str, Any]]) -> None:
     """Name the settings of services that the suite decides itself, where users have set them."""
-    own = {setting.name for setting in documented(Settings)}
+    settings, variables = machine.context.settings, machine.context.variables
+    names = {setting.name for setting in documented(Settings)} | CHOSEN_BY_USERS
+    if topology != settings.local_topology:
+        names.remove(variable_of(Settings, "local_topology"))
+    used = chosen(variables, names)
     unused = sorted(
         name
-        for name, value in machine.context.variables.items()
-        if value
-        and name.startswith("FLOPS_")
-        and name.removesuffix("_FILE") not in own | CHOSEN_BY_USERS
+        for name, value in variables.items()
+        if value and name.startswith("FLOPS_") and name not in used
     )
     if unused:
         machine.screen.say(f"Set, but not used by the suite: {', '.join(unused)}.", "yellow")

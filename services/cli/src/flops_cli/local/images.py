@@ -9,6 +9,7 @@ from typing import Final
 from flops_cli.local.environments import DATASETS
 from flops_cli.local.packages import needs_of
 from flops_cli.local.places import Places
+from flops_cli.settings import chosen
 from flops_contracts.bundles import Bundle, write_bundle
 from flops_contracts.version import VERSION
 
@@ -61,7 +62,7 @@ def suite_bundles(places: Places) -> tuple[Bundle, ...]:
 
 def build_settings(variables: Mapping[str, str]) -> dict[str, str]:
     """Return those of the user's settings that builds depend on."""
-    return {name: variables[name] for name in BUILD_SETTINGS if variables.get(name)}
+    return chosen(variables, BUILD_SETTINGS)
 
 
 def builder_environment(variables: Mapping[str, str]) -> dict[str, str]:

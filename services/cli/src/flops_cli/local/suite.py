@@ -36,6 +36,7 @@ from flops_cli.local.network import (
 )
 from flops_cli.local.places import Places
 from flops_cli.local.processes import Child, require_alive, wait_for
+from flops_cli.settings import chosen
 
 ADMIN: Final = "Admin"
 REGISTRY: Final = "localhost:5073"
@@ -171,10 +172,6 @@ class Suite:
         command = [str(argument) for argument in argv]
         return Child(name, command, {**plain, "PYTHONUNBUFFERED": "1", **env}, log)
 
-    def _chosen(self, names: Iterable[str]) -> dict[str, str]:
-        """Return those of these settings that the user has made."""
-        return {name: self._variables[name] for name in names if self._variables.get(name)}
-
     def _broker(self) -> Child:
         file = self._state / "broker.toml"
         password = self.secrets.broker_password
@@ -201,7 +198,7 @@ class Suite:
                 {reference(BUILDER): builder_environment(self._variables)}
             ),
             **passed,
-            **self._chosen(_ORCHESTRATOR_SETTINGS),
+            **chosen(self._variables, _ORCHESTRATOR_SETTINGS),
         }
         if self._topology:
             env["FLOPS_LOCAL_TOPOLOGY"] = json.dumps(list(self._topology))
@@ -229,7 +226,7 @@ class Suite:
             "FLOPS_IMAGE_PREFIX": PREFIX,
             "FLOPS_API_PORT": str(API_PORT),
             **tracing(self._variables),
-            **self._chosen(_LOG_SETTINGS),
+            **chosen(self._variables, _LOG_SETTINGS),
         }
         command = [python, "-m", "flops_manager"]
         return (
