@@ -147,6 +147,8 @@ lock: $(UV) ## Lock every service's dependencies again (UPGRADE=1 takes newer ve
 	@printf 'uv>=0.13\n' | $(LOCK) - -o bootstrap.lock
 	@# A client that the tests drive, without the 240 MB of ansible that it has no use for here.
 	@printf 'oak-cli==0.5.5\n' | $(LOCK) --no-emit-package ansible - -o tests/clients/oak-cli.lock
+	@# What generates a client from /openapi.json, and what compares the API with it.
+	@printf 'openapi-python-client\nruff\nschemathesis\n' | $(LOCK) - -o tests/clients/openapi.lock
 
 LOCK = $(abspath $(UV)) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \

@@ -71,6 +71,12 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[st
 
 def fields_table(schema: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of a table of an OpenAPI schema's fields."""
+    if choice := schema.get("discriminator"):
+        yield f"| `{choice['propertyName']}` | schema |"
+        yield "| --- | --- |"
+        for value, reference in choice["mapping"].items():
+            yield f"| `{value}` | {_type({'$ref': reference})} |"
+        return
     properties = schema.get("properties", {})
     if not properties:
         yield "No fields."

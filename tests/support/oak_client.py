@@ -3,33 +3,21 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flops_cli.local.environments import Installation, Installer
-from flops_cli.local.places import find_places
+from support.published_clients import client_environment
 
-ROOT = Path(__file__).parents[2]
-LOCK = ROOT / "tests" / "clients" / "oak-cli.lock"
 # The command line's own limits are far beyond: it only may not hang the tests.
 RUN_SECONDS = 120
 
 
-def installed_environment() -> Path:
-    """Return the client's own environment, which is made when its lock has changed."""
-    places = find_places(None, None, ROOT)
-    client = Installation("oak-cli", places.environment("oak-cli"), LOCK)
-    uv = str(Path(sys.executable).with_name("uv"))
-    installer = Installer(places, uv, sys.executable, dict(os.environ))
-    installer.install(installer.outdated([client]), lambda *_: None)
-    return client.folder
-
-
 def shipped_slas() -> dict[str, dict[str, Any]]:
     """Return the SLAs that the client ships, by the kind (folder) and name of their files."""
-    (folder,) = installed_environment().glob("lib/python3*/site-packages/oak_cli/addons/flops/SLAs")
+    (folder,) = client_environment("oak-cli").glob(
+        "lib/python3*/site-packages/oak_cli/addons/flops/SLAs"
+    )
     return {
         f"{file.parent.name}/{file.stem}": json.loads(file.read_text())
         for file in folder.glob("*/*.json")
@@ -40,7 +28,7 @@ class Oak:
     """`oak`, run in a home folder of its own."""
 
     def __init__(self, home: Path) -> None:
-        self._program = installed_environment() / "bin" / "oak"
+        self._program = client_environment("oak-cli") / "bin" / "oak"
         self._home = home
 
     def set_up(self, address: str) -> None:

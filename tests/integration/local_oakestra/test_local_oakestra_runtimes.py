@@ -98,6 +98,22 @@ class TestProcessRuntime(RuntimeContract):
         running.wait()
         assert usage.memory_percent > 0
 
+    def test_a_process_gets_the_variables_of_its_image(self, tmp_path: Path) -> None:
+        code = "import os; print(os.environ.get('NAME'), end='')"
+        for image in ("named", "other"):
+            write_bundle(tmp_path / "images", Bundle(image, (sys.executable, "-c", code)))
+        runtime = ProcessRuntime(
+            *(tmp_path / "images", LogFiles(tmp_path / "logs"), BASE),
+            image_environments={"named": {"NAME": "text"}},
+        )
+
+        ended = [runtime.start(Workload(f"{image}1", image)) for image in ("named", "other")]
+
+        assert [(running.wait(), running.tail(100)) for running in ended] == [
+            (0, b"text"),
+            (0, b"None"),
+        ]
+
     def test_an_unreadable_image_cannot_be_started(self, runtime: Runtime, tmp_path: Path) -> None:
         folder = write_bundle(tmp_path / "images", Bundle("broken", ("x",)))
         (folder / "bundle.json").write_text("{")

@@ -81,8 +81,8 @@ def test_events_are_printed_and_served(observer, publisher, project_id):
 
     publisher.publish(project_topics(project_id).events, message)
 
-    until(lambda: observer.lines() == ["06:07:08 manager: notice: hello"])
-    assert observer.process.stdout.readline() == "06:07:08 manager: notice: hello\n"
+    until(lambda: observer.lines() == ["06:07:08Z manager: notice: hello"])
+    assert observer.process.stdout.readline() == "06:07:08Z manager: notice: hello\n"
 
 
 def test_results_are_followed_too(observer, publisher, project_id):
@@ -101,7 +101,7 @@ def test_a_message_delivered_twice_is_served_once(observer, publisher, project_i
     for published in (message, message, other):
         publisher.publish(topic, published)
 
-    until(lambda: "06:07:08 manager: notice: the end" in observer.lines())
+    until(lambda: "06:07:08Z manager: notice: the end" in observer.lines())
     assert len(observer.lines()) == 2
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flops_cli.strangers import TRACKING, who_answers
 from flops_manager.adapters.identities import HttpIdentities
 from support.tracking_server import IS_MISSING, PASSWORD, RunningServer, running_tracking_server
 from support.waiting import until
@@ -80,3 +81,7 @@ def test_it_ends_quickly_and_leaves_nothing(tmp_path):
     running.process.send_signal(signal.SIGTERM)
 
     assert running.process.wait(300) == 143
+
+
+def test_the_command_line_recognises_it_where_a_manager_was_expected(server):
+    assert who_answers(f"http://{server.address}:7027") == TRACKING

@@ -1,11 +1,14 @@
 """The command line itself: exit codes and messages."""
 
 import json
+import subprocess
+import sys
 
 import click
 import pytest
 
 from flops_cli.__main__ import flops, main
+from flops_cli.commands.context import if_interrupted
 from flops_cli.errors import EXPLANATIONS, ClientError, CliExitCode
 from flops_contracts.version import VERSION
 
@@ -31,6 +34,23 @@ def test_every_command_has_help_and_json(name):
 
     assert LEAVES[name].help
     assert "--json" in options
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_option_is_explained(name):
+    options = [item for item in LEAVES[name].params if isinstance(item, click.Option)]
+
+    assert [item.name for item in options if not item.help] == []
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_list_of_commands_shows_whole_sentences(width):
+    for group in (flops, *(item for item in flops.commands.values() if hasattr(item, "commands"))):
+        shown = group.get_help(click.Context(group, terminal_width=width))
+        words = " ".join(shown.split())
+
+        assert max(map(len, shown.partition("Exit codes")[0].splitlines())) <= width
+        assert all(item.get_short_help_str(200) in words for item in group.commands.values())
 
 
 def test_the_version_is_that_of_every_package(capsys):
@@ -122,3 +142,46 @@ def test_an_sla_that_is_not_an_object_is_refused(document, tmp_path):
     file.write_text(json.dumps(json.loads(document)))
 
     assert main(["mock", "start", str(file)]) == CliExitCode.USAGE
+
+
+@pytest.mark.parametrize("command", [["project", "delete", "p1"], ["login", "--user", "ada"]])
+def test_a_question_without_anybody_to_answer_names_the_options(command):
+    ended = subprocess.run(
+        [sys.executable, "-m", "flops_cli", *command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,  # so that there is no terminal to ask at
+        check=False,
+    )
+
+    assert ended.returncode == CliExitCode.USAGE
+    assert "--yes to confirm" in ended.stderr
+
+
+def test_ctrl_c_says_what_goes_on(capsys):
+    @flops.command("wait")
+    def wait():
+        with if_interrupted("The project goes on."):
+            raise KeyboardInterrupt
+
+    try:
+        assert main(["wait"]) == CliExitCode.INTERRUPTED
+    finally:
+        del flops.commands["wait"]
+
+    assert capsys.readouterr().err.strip() == "Interrupted. The project goes on."
+
+
+@pytest.mark.parametrize("option", ["--api-url", "--oakestra-url"])
+@pytest.mark.parametrize("text", ["127.0.0.1:5072", "localhost:1", "http://", "http://host:99999"])
+def test_what_is_not_an_address_is_refused_with_an_example(option, text, capsys):
+    assert main([option, text, "project", "list"]) == CliExitCode.USAGE
+
+    assert f"is '{text}', but must be an address such as http://host" in capsys.readouterr().err
+
+
+def test_the_url_of_a_data_server_is_refused(capsys):
+    assert main(["data", "list", "--server", "http://127.0.0.1:11027"]) == CliExitCode.USAGE
+
+    assert "host[:port]" in capsys.readouterr().err

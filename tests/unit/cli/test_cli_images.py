@@ -4,10 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from flops_cli.local.images import BASES, STARTED, reference, register, suite_bundles
+from flops_cli.local.images import (
+    BASES,
+    BUILD_SETTINGS,
+    STARTED,
+    builder_environment,
+    reference,
+    register,
+    register_simulator,
+    suite_bundles,
+)
 from flops_cli.local.places import Places
 from flops_contracts.bundles import read_bundle
 from flops_contracts.version import VERSION
+from flops_image_builder.settings import Tools
+from flops_runtime.environment import documented
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -17,8 +28,8 @@ def places(tmp_path):
     return Places(REPOSITORY, tmp_path)
 
 
-def bundle_of(places, service, **variables):
-    bundles = {bundle.reference: bundle for bundle in suite_bundles(places, variables)}
+def bundle_of(places, service):
+    bundles = {bundle.reference: bundle for bundle in suite_bundles(places)}
     return bundles[reference(service)]
 
 
@@ -40,16 +51,34 @@ def test_the_builder_gets_the_image_store(places):
     assert environment["FLOPS_IMAGE_STORE"] == str(places.images)
 
 
-def test_the_builder_uses_the_package_index_of_the_user(places):
-    environment = bundle_of(places, "image-builder", UV_DEFAULT_INDEX="file:///i").environment
+@pytest.mark.parametrize(
+    "name", ["UV_DEFAULT_INDEX", "FLOPS_TORCH_BACKEND", "FLOPS_GIT_TOKEN", "FLOPS_GIT_TOKEN_FILE"]
+)
+def test_the_builder_gets_what_the_user_has_chosen_for_builds(name):
+    assert builder_environment({name: "mine"})[name] == "mine"
 
-    assert environment["UV_DEFAULT_INDEX"] == "file:///i"
+
+def test_the_builder_does_not_see_the_rest_of_the_users_environment():
+    assert set(builder_environment({"AWS_SECRET_ACCESS_KEY": "x", "FLOPS_USER": "u"})) == {"PATH"}
 
 
-def test_no_service_sees_the_rest_of_the_users_environment(places):
-    environment = bundle_of(places, "image-builder", AWS_SECRET_ACCESS_KEY="x").environment
+def test_every_setting_of_the_builders_tools_is_the_users_to_choose():
+    declared = {setting.name for setting in documented(Tools)}
 
-    assert "AWS_SECRET_ACCESS_KEY" not in environment
+    assert set(BUILD_SETTINGS) == declared
+
+
+def test_other_commands_in_a_checkout_leave_the_bundles_of_a_suite_as_they_are(places, monkeypatch):
+    monkeypatch.setenv("PATH", "/first")
+    register(places)
+    before = {file: file.read_bytes() for file in places.images.rglob("*.json")}
+
+    monkeypatch.setenv("PATH", "/second")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "file:///other")
+    register_simulator(places)
+
+    assert before
+    assert {file: file.read_bytes() for file in before} == before
 
 
 def test_a_base_names_its_sources(places):
@@ -60,13 +89,13 @@ def test_a_base_names_its_sources(places):
 
 
 def test_registered_bundles_can_be_read_back(places):
-    register(places, {})
+    register(places)
 
     assert all(read_bundle(places.images, reference(name)) for name in (*STARTED, *BASES))
 
 
 def test_the_requirements_of_a_base_have_no_local_packages(places):
-    register(places, {})
+    register(places)
 
     labels = read_bundle(places.images, reference("learner")).labels
     requirements = Path(labels["requirements"]).read_text().splitlines()

@@ -3,7 +3,8 @@
 import pytest
 
 from flops_cli.errors import LocalSuiteError
-from flops_cli.local.network import reserved_network
+from flops_cli.local.network import CANDIDATES as ALL
+from flops_cli.local.network import candidates_of, reserved_network
 
 CANDIDATES = ("127.251", "127.252")
 
@@ -19,3 +20,24 @@ def test_a_network_is_free_again_after_its_suite():
     for _ in range(2):
         with reserved_network(CANDIDATES[:1]) as network:
             assert network.prefix == "127.251"
+
+
+def test_the_network_of_the_setting_is_the_only_one_tried():
+    assert (candidates_of(""), candidates_of("127.77")) == (ALL, ("127.77",))
+
+
+def test_a_network_in_use_is_named_with_its_setting():
+    candidates = candidates_of("127.251")
+
+    with (
+        reserved_network(candidates),
+        pytest.raises(LocalSuiteError, match="FLOPS_LOCAL_NETWORK"),
+        reserved_network(candidates),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("network", ["10.30", "127", "127.300", "127.x", "127.0.0.1"])
+def test_what_is_not_a_network_of_the_loopback_is_refused(network):
+    with pytest.raises(LocalSuiteError, match=f"'{network}'"):
+        candidates_of(network)

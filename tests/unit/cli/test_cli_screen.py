@@ -1,14 +1,19 @@
 """Progress on a terminal and in a log."""
 
 import io
+import time
 from dataclasses import replace
+from datetime import timedelta, timezone
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
+from flops_cli.commands.logs import text_of
 from flops_cli.errors import ProjectFailedError
 from flops_cli.results import Project
-from flops_cli.screen import LiveScreen, PlainScreen, screen_for
+from flops_cli.screen import LiveScreen, PlainScreen, print_table, screen_for
+from flops_cli.times import moment
 from flops_cli.watching import Watcher, require_success
 from flops_contracts.events import (
     Actor,
@@ -115,3 +120,57 @@ def test_a_failed_project_is_an_error_with_reason_hint_and_log():
         require_success(project)
 
     assert (raised.value.hint, raised.value.errors) == ("Write it.", ("x",))
+
+
+COLUMNS = ("PROJECT", "STAGE", "ROUNDS", "CREATED", "REPOSITORY, REASON")
+ROW = ("0123456789ab", "building-actors", "10/100", "2026-12-01 10:00 UTC", "https://git.example/a")
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
+@pytest.mark.parametrize("kind", [PlainScreen, LiveScreen])
+def test_a_table_loses_nothing_at_any_width(kind, width):
+    console = Console(file=io.StringIO(), force_terminal=kind is LiveScreen, width=width)
+
+    kind(console).table("", COLUMNS, [ROW, ROW])
+
+    text = Text.from_ansi(console.file.getvalue()).plain
+    together = "".join(text.split())
+    assert [together.count("".join(cell.split())) for cell in ROW] == [2] * len(ROW)
+    assert all(column.split(",")[0] in text for column in COLUMNS)
+
+
+def test_where_a_table_is_too_wide_each_row_is_a_list():
+    console = Console(file=io.StringIO(), force_terminal=True, width=30)
+
+    print_table(console, "Projects", ("ID", "STAGE"), [("a" * 30, "failed"), ("b", "training")])
+
+    assert lines_of(console) == [
+        "Projects",
+        f"ID     {'a' * 30}",
+        "STAGE  failed",
+        "",
+        "ID     b",
+        "STAGE  training",
+    ]
+
+
+def test_every_time_has_the_same_zone_and_names_it(screen, console, monkeypatch):
+    event = observed_event(Kind.STAGE_CHANGED, StageChanged("training", "submitted"))
+    monkeypatch.setenv("TZ", "Etc/GMT-3")
+    time.tzset()
+    try:
+        Watcher(screen).take(event)
+        line = {
+            "at": event.at.isoformat(),
+            "role": "learner",
+            "instance": "l1",
+            "level": "INFO",
+            "message": "hello",
+        }
+        shown = [lines_of(console)[0], text_of(line), moment(event.at)[11:]]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    local = event.at.astimezone(timezone(timedelta(hours=3)))
+    assert [text[:5] for text in shown] == [f"{local:%H:%M}"] * 3
+    assert all("+03" in text for text in shown)

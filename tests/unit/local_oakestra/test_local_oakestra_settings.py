@@ -138,3 +138,17 @@ def test_a_root_of_2024_and_a_broken_scheduler_can_be_set():
     read = settings(FLOPS_LOCAL_CONSTRAINTS="all", FLOPS_LOCAL_SCHEDULER="silent")
 
     assert (read.is_old, read.scheduler) == (True, Scheduler.SILENT)
+
+
+@pytest.mark.parametrize("text", ['{"image": "x"}', '{"image": {"NAME": 3}}', "[1]"])
+def test_variables_of_images_are_texts_by_name(text):
+    with pytest.raises(BadSettingsError, match="FLOPS_LOCAL_IMAGE_ENVIRONMENTS"):
+        settings(FLOPS_LOCAL_IMAGE_ENVIRONMENTS=text)
+
+
+def test_variables_of_images_are_not_dropped_silently_with_containers():
+    with pytest.raises(BadSettingsError, match="is for processes"):
+        settings(
+            FLOPS_LOCAL_RUNTIME="containers",
+            FLOPS_LOCAL_IMAGE_ENVIRONMENTS='{"image": {"NAME": "text"}}',
+        )

@@ -25,7 +25,7 @@ def journal(printed):
 def test_an_event_becomes_a_line(journal, printed):
     journal.take("t", a_message(Kind.STAGE_CHANGED, StageChanged("training", "submitted")))
 
-    assert printed == ["06:07:08 manager: submitted -> training"]
+    assert printed == ["06:07:08Z manager: submitted -> training"]
 
 
 def test_a_repeated_event_is_reported_once(journal, printed):

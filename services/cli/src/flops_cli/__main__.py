@@ -15,6 +15,7 @@ from flops_cli.commands.check import check
 from flops_cli.commands.completion import completion
 from flops_cli.commands.context import Context
 from flops_cli.commands.data import data
+from flops_cli.commands.groups import Group
 from flops_cli.commands.local import local
 from flops_cli.commands.login import login, tracking
 from flops_cli.commands.mocks import mock
@@ -29,6 +30,11 @@ from flops_runtime.environment import read
 
 LONGEST_LINE = 300
 JSON_OPTION = "--json"
+NO_ANSWER = "Error: the command asks a question, and standard input ended without an answer"
+NO_ANSWER_HINT = (
+    "Without a terminal, answer by options: --yes to confirm, --user and --password-stdin to log "
+    "in."
+)
 
 # \b keeps click from joining the lines into one paragraph.
 EPILOG = "\b\nExit codes:\n" + "\n".join(
@@ -36,7 +42,7 @@ EPILOG = "\b\nExit codes:\n" + "\n".join(
 )
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--api-url", help="Address of the manager; default FLOPS_API_URL.")
 @click.option(
     "--oakestra-url", help="Address of the root orchestrator; default FLOPS_OAKESTRA_URL."
@@ -99,8 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except (ClientError, FlopsError) as error:
         return _fail(*_explained(error), is_json=is_json)
-    except (click.Abort, KeyboardInterrupt, InterruptedByUserError):
-        return _fail(CliExitCode.INTERRUPTED, "Interrupted.", is_json=is_json)
+    except (click.Abort, KeyboardInterrupt, InterruptedByUserError) as ending:
+        return _fail(*_interrupted(ending), is_json=is_json)
     return CliExitCode.DONE
 
 
@@ -108,6 +114,12 @@ def _explained(error: ClientError | FlopsError) -> tuple[CliExitCode, str, str, 
     if isinstance(error, ClientError):
         return error.exit_code, f"Error: {error.message}", error.hint, error.errors
     return exit_code_of(error), f"Error: {error.reason}", error.hint, ()
+
+
+def _interrupted(ending: BaseException) -> tuple[CliExitCode, str, str]:
+    if isinstance(ending.__context__, EOFError):  # click asked, and there is nobody to answer
+        return CliExitCode.USAGE, NO_ANSWER, NO_ANSWER_HINT
+    return CliExitCode.INTERRUPTED, " ".join(["Interrupted.", *map(str, ending.args)]), ""
 
 
 def _fail(

@@ -14,15 +14,19 @@ from flops_cli.errors import (
     RefusedError,
     UnreachableError,
 )
-from flops_cli.http import cause_of, session_for
+from flops_cli.http import cause_of, is_not_http, session_for
+from flops_cli.strangers import MANAGER, who_answers
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 60.0
 ATTEMPTS: Final = 4
 
 _UNAUTHORIZED: Final = 401
+_NOT_FOUND: Final = 404
 _TRANSIENT: Final = frozenset({429, 502, 503, 504})
 """Statuses that are worth another attempt."""
+
+_HINT: Final = "Set FLOPS_API_URL or --api-url to the manager's address; its port is usually 5072."
 
 Document = dict[str, Any]
 
@@ -66,7 +70,10 @@ class Connection:
         response = self._retrying(
             lambda: self._send(method, path, params=sent, json=body, headers=dict(headers or {}))
         )
-        return _document(response)
+        document = _document_or_empty(response)
+        if not document:
+            raise self._wrong_address()
+        return document
 
     def stream(self, path: str, *, after: int, silence_seconds: float) -> requests.Response:
         """Open a stream of server-sent events; the caller closes it."""
@@ -84,7 +91,7 @@ class Connection:
             response.close()
             response = self._send_once(method, path, self._tokens.renewed(), **kwargs)
         if not response.ok:
-            raise _error_of(response)
+            raise self._error_of(response)
         return response
 
     def _send_once(self, method: str, path: str, token: str, **kwargs: Any) -> requests.Response:
@@ -95,14 +102,34 @@ class Connection:
         try:
             return self._session.request(method, self._url + path, headers=headers, **kwargs)
         except requests.RequestException as error:
+            if is_not_http(error):
+                raise UnreachableError(
+                    f"what listens at {self._url} does not speak HTTP, so it is not a manager",
+                    hint=_HINT,
+                ) from error
             raise _TransientError(
                 f"the manager at {self._url} does not answer: {cause_of(error)}",
                 hint="Check FLOPS_API_URL or --api-url, and that the manager is running.",
             ) from error
 
+    def _error_of(self, response: requests.Response) -> ClientError:
+        document = _document_or_empty(response)
+        # Every answer of a manager has a message and an id; a proxy may have taken the latter.
+        if "message" not in document and response.status_code not in _TRANSIENT:
+            return self._wrong_address()
+        is_unsigned = "X-Request-ID" not in response.headers
+        if response.status_code == _NOT_FOUND and is_unsigned and who_answers(self._url) != MANAGER:
+            return self._wrong_address()
+        return _refusal(response, document)
 
-def _error_of(response: requests.Response) -> ClientError:
-    document = _document_or_empty(response)
+    def _wrong_address(self) -> ClientError:
+        return UnreachableError(
+            f"{who_answers(self._url)} answers at {self._url}, not in the way of a manager",
+            hint=_HINT,
+        )
+
+
+def _refusal(response: requests.Response, document: Document) -> ClientError:
     message = str(document.get("message") or f"the server answers {response.status_code}")
     errors = problems_in(document.get("errors"))
     if errors:  # the message repeats them for clients that read nothing else
@@ -132,16 +159,6 @@ def problems_in(errors: Any) -> tuple[str, ...]:
         for path, sentences in errors.items()
         for sentence in (sentences if isinstance(sentences, list) else [sentences])
     )
-
-
-def _document(response: requests.Response) -> Document:
-    document = _document_or_empty(response)
-    if not document:
-        raise UnreachableError(
-            f"{response.url} does not answer with a JSON object",
-            hint="Check that this is a FLOps manager's address.",
-        )
-    return document
 
 
 def _document_or_empty(response: requests.Response) -> Document:

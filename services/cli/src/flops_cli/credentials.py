@@ -11,8 +11,10 @@ import requests
 
 from flops_cli.errors import NotAllowedError, UnreachableError
 from flops_cli.http import cause_of, session_for
+from flops_cli.strangers import ROOT, who_answers
 
 TIMEOUT_SECONDS = 15.0
+_REFUSED = frozenset({401, 403})
 
 
 class TokenSource(Protocol):
@@ -70,13 +72,22 @@ class RootLogin:
             ) from error
         if response.status_code >= 500:
             raise UnreachableError(f"{self._url}{path} answers with status {response.status_code}")
-        if not response.ok:
+        if response.status_code in _REFUSED:
             return {}
         try:
-            answer = response.json()
-        except ValueError as error:
-            raise UnreachableError(f"{self._url}{path} does not answer with JSON") from error
-        return answer if isinstance(answer, dict) else {}
+            answer = response.json() if response.ok else None
+        except ValueError:
+            answer = None
+        if isinstance(answer, dict):
+            return answer
+        answering = who_answers(self._url)
+        if answering == ROOT:
+            return {}
+        raise UnreachableError(
+            f"{answering} answers at {self._url}, not in the way of a root orchestrator",
+            hint="Set FLOPS_OAKESTRA_URL or --oakestra-url to the root's address; its port is "
+            "usually 10000.",
+        )
 
 
 class TokenFile:
@@ -146,6 +157,8 @@ class StoredTokens:
         tokens = self._file.read()
         if tokens is None:
             raise NotAllowedError(
-                "not logged in", hint="Run `flops login`, or set FLOPS_USER and FLOPS_PASSWORD."
+                "not logged in",
+                hint="Run `flops login`, or set FLOPS_USER and FLOPS_PASSWORD. For a suite on this "
+                "machine, use the lines that `make up` prints.",
             )
         return tokens

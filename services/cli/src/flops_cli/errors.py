@@ -41,7 +41,7 @@ EXPLANATIONS: dict[CliExitCode, str] = {
     CliExitCode.FAILED: "The watched project or mock failed.",
     CliExitCode.CANCELLED: "The watched project was cancelled.",
     CliExitCode.LOCAL_FAILED: "The embedded suite could not be installed or started, or crashed.",
-    CliExitCode.INTERRUPTED: "Ctrl-C; everything that was started is stopped.",
+    CliExitCode.INTERRUPTED: "Ctrl-C. Local processes are stopped; projects and mocks go on.",
 }
 
 

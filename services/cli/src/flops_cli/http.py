@@ -1,6 +1,7 @@
 """HTTP sessions for the manager, the root and the served model."""
 
 import ipaddress
+from http.client import BadStatusLine, RemoteDisconnected
 from urllib.parse import urlsplit
 
 import requests
@@ -17,6 +18,16 @@ def cause_of(error: requests.RequestException) -> str:
     """Return why a request failed, without the wrapping errors of the libraries."""
     inner = error.args[0] if error.args else error
     return str(getattr(inner, "reason", inner)).rpartition(": ")[2]
+
+
+def is_not_http(error: requests.RequestException) -> bool:
+    """Return whether something was reached that does not answer with HTTP."""
+    inner: object = error
+    while isinstance(inner, Exception):
+        if isinstance(inner, BadStatusLine):
+            return not isinstance(inner, RemoteDisconnected)
+        inner = inner.args[-1] if inner.args else None
+    return False
 
 
 def is_loopback(host: str) -> bool:

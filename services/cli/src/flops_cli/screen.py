@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+GAP: Final = "  "
+LEAST_LAST: Final = 16
+"""Columns of the terminal below which the last column is not worth wrapping."""
 
 
 class Screen(AbstractContextManager["Screen"], Protocol):
@@ -34,12 +39,20 @@ def screen_for(console: Console) -> Screen:
 def print_table(
     console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
-    """Print a table; only its last column is wrapped, so that ids can be copied."""
+    """Print a table; only its last column is wrapped, so that ids can be copied.
+
+    Where it is wider than the terminal, each row is printed as a list instead.
+    """
+    widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    needed = sum(widths[:-1]) + len(GAP) * len(widths) + min(widths[-1], LEAST_LAST)
+    if needed > console.width:
+        _print_lists(console, title, columns, rows)
+        return
     table = Table(
         title=title or None,
         title_justify="left",
         box=None,
-        padding=(0, 2, 0, 0),
+        padding=(0, len(GAP), 0, 0),
         header_style="bold",
     )
     for column in columns:
@@ -48,6 +61,19 @@ def print_table(
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     console.print(table)
+
+
+def _print_lists(
+    console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    longest = max(map(cell_len, columns))
+    lists = [
+        "\n".join(f"{name:<{longest}}{GAP}{cell}" for name, cell in zip(columns, row, strict=True))
+        for row in rows
+    ]
+    text = "\n\n".join(lists)
+    shown = f"{title}\n{text}" if title else text
+    console.print(shown, markup=False, highlight=False, soft_wrap=True)
 
 
 class LiveScreen:

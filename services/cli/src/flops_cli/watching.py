@@ -7,6 +7,7 @@ from flops_cli.client import FlopsClient
 from flops_cli.errors import ProjectCancelledError, ProjectFailedError
 from flops_cli.results import Mock, Project
 from flops_cli.screen import Screen
+from flops_cli.times import clock
 from flops_contracts.api.answers import ProjectError
 from flops_contracts.events import Event, Kind, Progress
 from flops_contracts.roles import MockStage, Role, Stage
@@ -50,7 +51,7 @@ class Watcher:
                 self._screen.drop_bars(event.actor.instance)
         news = tell(event)
         if news:
-            line = f"{event.at.astimezone():%H:%M:%S} {event.actor.role:<18} {news}"
+            line = f"{clock(event.at)} {event.actor.role:<18} {news}"
             self._screen.say(line, _STYLES.get(event.kind, ""))
 
     def _show_round(self, event: Event, done: int) -> None:

@@ -68,7 +68,13 @@ def _runtime(settings: Settings, variables: Mapping[str, str]) -> Runtime:
     logs = LogFiles(settings.state.absolute() / "logs", settings.log_files)
     passed = {name: variables[name] for name in settings.passed if name in variables}
     if not settings.containers:
-        return ProcessRuntime(settings.image_store.absolute(), logs, passed, settings.log_bytes)
+        return ProcessRuntime(
+            settings.image_store.absolute(),
+            logs,
+            passed,
+            settings.log_bytes,
+            settings.image_environments,
+        )
     options = ContainerOptions(
         environment=passed,
         log_bytes=settings.log_bytes,

@@ -40,6 +40,10 @@ def _port(default: int, help: str, env: str) -> Any:
     return declared(default, help, env, minimum=1, maximum=65535)
 
 
+def _is_environment(document: Any) -> bool:
+    return isinstance(document, dict) and all(isinstance(text, str) for text in document.values())
+
+
 @dataclass(frozen=True)
 class ContainerSettings:
     """Settings of the runtime ``containers``; ``engines`` are tried in their order."""
@@ -192,9 +196,16 @@ class Settings:
     further_passed: tuple[str, ...] = declared(
         (), "Further variables that instances inherit.", "FLOPS_LOCAL_PASS_ENVIRONMENT"
     )
+    image_environments: Any = declared(
+        dict,
+        'Variables for processes of single images: {"<image>": {"<name>": "<value>"}}.',
+        "FLOPS_LOCAL_IMAGE_ENVIRONMENTS",
+        secret=True,
+    )
 
     def problems(self) -> Iterator[str]:
         """Yield what does not go together."""
+        yield from self._image_environment_problems()
         try:
             _ = self.users, self.clusters
         except BadUsersError as error:
@@ -205,6 +216,14 @@ class Settings:
             yield f"FLOPS_LOCAL_CLUSTER_ADDRESSES: {error}"
         except ValueError as error:
             yield str(error)
+
+    def _image_environment_problems(self) -> Iterator[str]:
+        name = "FLOPS_LOCAL_IMAGE_ENVIRONMENTS"
+        images = self.image_environments
+        if images and self.world.is_bridge:
+            yield f"{name} is for processes, and services run as containers"
+        if not isinstance(images, dict) or not all(map(_is_environment, images.values())):
+            yield f"{name} must be an object of objects of texts"
 
     @property
     def is_old(self) -> bool:

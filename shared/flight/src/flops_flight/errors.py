@@ -77,7 +77,8 @@ def error_from_flight(error: Exception, address: str) -> FlopsError:
         return DataServerUnreachableError(f"the data server at {address} did not answer in time")
     return DataServerUnreachableError(
         f"the data server at {address} does not answer: {_first_line(error)}",
-        hint="Check that the node runs the FLOps-learner addon and that the address is right.",
+        hint="Check that the node runs the FLOps-learner addon, and that this is the address of "
+        "its data server; its port is usually 11027.",
     )
 
 

@@ -4,6 +4,7 @@ Short, because the orchestrator shows only the last 1024 bytes of a log.
 """
 
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any, Final
 
 from flops_contracts.events import Event, Kind
@@ -17,7 +18,7 @@ def line_of(event: Event) -> str | None:
     news = tell(event)
     if not news:
         return None
-    return _short(f"{event.at:%H:%M:%S} {event.actor.role}: {news}")
+    return _short(f"{event.at.astimezone(UTC):%H:%M:%SZ} {event.actor.role}: {news}")
 
 
 def tell(event: Event) -> str:

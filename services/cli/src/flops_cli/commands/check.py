@@ -12,7 +12,8 @@ from flops_cli.commands.context import Context, pass_context, read_sla
 from flops_cli.commands.findings import require_no_problems, show_findings
 from flops_cli.commands.machine import install_services, tidied
 from flops_cli.errors import ClientError
-from flops_cli.local.inspection import SERVICE, Repository, inspect_repository, take_sample
+from flops_cli.local.images import BUILDER
+from flops_cli.local.inspection import Repository, inspect_repository, take_sample
 from flops_contracts.api.answers import Finding
 from flops_contracts.sla import Flavor, Platform
 from flops_contracts.sla_documents import InvalidSlaError, read_project_sla
@@ -99,7 +100,7 @@ def _of_repository(
 ) -> tuple[Finding, ...]:
     with tidied(context) as machine, tempfile.TemporaryDirectory(prefix="flops-check-") as folder:
         rows = take_sample(data, Path(folder)) if data else None
-        install_services(machine, {SERVICE})
+        install_services(machine, {BUILDER})
         machine.screen.bar("check", f"inspecting {repository.url}")
         findings = inspect_repository(machine.places, repository, rows, context.variables)
         machine.screen.drop_bars("check")

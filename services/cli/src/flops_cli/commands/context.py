@@ -1,7 +1,8 @@
 """Shared by all commands: settings, the client, and output as text or JSON."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from flops_cli.client import FlopsClient
 from flops_cli.credentials import PasswordTokens, RootLogin, StoredTokens, TokenFile, TokenSource
 from flops_cli.errors import UnreadableFileError
+from flops_cli.local.processes import InterruptedByUserError
 from flops_cli.screen import Screen, print_table, screen_for
 from flops_cli.settings import Settings
 
@@ -64,6 +66,19 @@ class Context:
             return PasswordTokens(login, settings.user, settings.password)
         return StoredTokens(self.token_file)
 
+
+@contextmanager
+def if_interrupted(text: str) -> Iterator[None]:
+    """Report ``text`` on Ctrl-C in the block: what goes on nevertheless, and how to end it."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise InterruptedByUserError(text) from interrupt
+
+
+page_option = click.option(
+    "--page", default=1, type=click.IntRange(min=1), help="Page of the list; 1 is the newest."
+)
 
 pass_context = click.make_pass_decorator(Context)
 

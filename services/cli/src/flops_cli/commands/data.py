@@ -7,7 +7,8 @@ from typing import Any
 import click
 import pyarrow as pa
 
-from flops_cli.commands.context import Context, pass_context
+from flops_cli.commands.context import Context, if_interrupted, pass_context
+from flops_cli.commands.groups import Group
 from flops_cli.errors import NotFoundError
 from flops_cli.local.network import DATA_PORT
 from flops_cli.screen import Screen
@@ -29,7 +30,7 @@ _at_server = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
     """List, send and remove training data at a node's data server.
 
@@ -87,7 +88,8 @@ def push(  # noqa: PLR0913 - one parameter for each option
         raise click.BadParameter("It is one character, or 'tab'.", param_hint="--delimiter")
     csv_format = CsvFormat(delimiter, encoding, decimal or "", text_columns)
     sources = find_sources(path, Options(csv_format, skip_broken))
-    with _open(context, server) as node, context.screen() as screen:
+    repeat = "Fragments that were announced are stored; repeat the command to send the rest."
+    with _open(context, server) as node, if_interrupted(repeat), context.screen() as screen:
         stored = tuple(_send(node, source, tag, screen) for source in sources)
     document = [
         {"source": str(source.path), **_document(fragment)}
@@ -130,6 +132,8 @@ def _open(context: Context, server: str) -> DataServer:
     address = server or settings.data_server
     if not address:
         raise click.UsageError("Name the data server: --server, or FLOPS_DATA_SERVER.")
+    if "://" in address:
+        raise click.UsageError(f"Name the data server as host[:port], not as the URL {address}.")
     if not address.rpartition("]")[2].count(":"):
         address = f"{address}:{DATA_PORT}"
     return DataServer(address, settings.data_server_access.token, ca=settings.data_server_access.ca)

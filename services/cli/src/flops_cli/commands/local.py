@@ -12,26 +12,29 @@ import click
 
 from flops_cli.client import FlopsClient
 from flops_cli.commands.context import Context, pass_context
+from flops_cli.commands.groups import Group
 from flops_cli.commands.machine import Machine, install_services, tidied
 from flops_cli.commands.simulate import simulate
 from flops_cli.local.demo import Demo, DemoWorld
 from flops_cli.local.demo_plans import PLANS
 from flops_cli.local.detached import start_detached
-from flops_cli.local.network import Network, reserved_network
+from flops_cli.local.network import Network, candidates_of, reserved_network
 from flops_cli.local.places import find_places
 from flops_cli.local.processes import InterruptedByUserError
 from flops_cli.local.running import announce_ready, announced, end, require_none, suites_in
 from flops_cli.local.sample_repository import make_repository
-from flops_cli.local.suite import ADMIN, Secrets, Suite
+from flops_cli.local.suite import ADMIN, CHOSEN_BY_USERS, Secrets, Suite
 from flops_cli.local.summary import show_summary
 from flops_cli.screen import Screen
+from flops_cli.settings import Settings, chosen
 from flops_contracts.sla import Mode
+from flops_runtime.environment import documented, variable_of
 
 SAMPLE = Path("docs/examples/ml-repos/mnist-sklearn")
 UP = "local"
 
 
-@click.group()
+@click.group(cls=Group)
 def local() -> None:
     """Run all of FLOps on this machine, without containers."""
 
@@ -56,7 +59,7 @@ def up(context: Context, *, detach: bool) -> None:
         require_none(state)
         install_services(machine)
         if not detach:
-            with _suite(machine, state) as suite:
+            with _suite(machine, state, context.settings.local_topology) as suite:
                 _say_where(suite.network, machine.screen)
                 _print_addresses(context, suite.network)
                 _keep_running(suite)
@@ -128,8 +131,9 @@ def _suite(
         machine.screen.bar("suite", text)
 
     variables = machine.context.variables
+    _say_unused(machine, topology)
     with (
-        reserved_network() as network,
+        reserved_network(candidates_of(machine.context.settings.local_network)) as network,
         announced(state, network) as mine,
         Suite(machine.places, network, state, variables, announce, topology) as suite,
     ):
@@ -138,6 +142,22 @@ def _suite(
         machine.screen.say(f"The suite is running: {where}.")
         announce_ready(state, mine)
         yield suite
+
+
+def _say_unused(machine: Machine, topology: Sequence[Mapping[str, Any]]) -> None:
+    """Name the settings of services that the suite decides itself, where users have set them."""
+    settings, variables = machine.context.settings, machine.context.variables
+    names = {setting.name for setting in documented(Settings)} | CHOSEN_BY_USERS
+    if topology != settings.local_topology:
+        names.remove(variable_of(Settings, "local_topology"))
+    used = chosen(variables, names)
+    unused = sorted(
+        name
+        for name, value in variables.items()
+        if value and name.startswith("FLOPS_") and name not in used
+    )
+    if unused:
+        machine.screen.say(f"Set, but not used by the suite: {', '.join(unused)}.", "yellow")
 
 
 def _client(suite: Suite) -> FlopsClient:

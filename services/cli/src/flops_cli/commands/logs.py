@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import click
 
 from flops_cli.client import FlopsClient
-from flops_cli.commands.context import Context, pass_context
+from flops_cli.commands.context import Context, if_interrupted, pass_context
+from flops_cli.times import clock
 from flops_contracts.log_lines import LEVELS
 
 LEVEL_STYLES: Final = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
@@ -21,7 +23,14 @@ FOLLOW_SECONDS: Final = 1.0
 @click.option("--level", type=click.Choice(LEVELS), help="Show this level and above.")
 @click.option("--round", type=int, help="Only lines of this round.")
 @click.option("--grep", "text", default="", help="Only lines that contain this text.")
-@click.option("-n", "--lines", type=click.IntRange(1, 1000), default=200, show_default=True)
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(1, 1000),
+    default=200,
+    show_default=True,
+    help="How many lines, the newest.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Keep printing new lines.")
 @pass_context
 def logs(context: Context, /, project_id: str, lines: int, *, follow: bool, **query: Any) -> None:
@@ -33,7 +42,8 @@ def logs(context: Context, /, project_id: str, lines: int, *, follow: bool, **qu
         logged, last = client.log_lines(project_id, limit=lines, **query)
         if follow:
             _show_each(context, logged)
-            _follow(context, client, project_id, last, query)
+            with if_interrupted("The project goes on."):
+                _follow(context, client, project_id, last, query)
             return
         is_filtered = any(query[name] for name in ("node", "level", "text", "round"))
         services = () if is_filtered else client.logs(project_id, query["actor"])
@@ -78,5 +88,5 @@ def _show_each(context: Context, lines: tuple[Mapping[str, Any], ...]) -> None:
 def text_of(line: Mapping[str, Any]) -> str:
     """Return a line as text: time, actor, round, level, message."""
     round_ = "" if line.get("round") is None else f" round {line['round']}"
-    at = str(line["at"])[11:19]
+    at = clock(datetime.fromisoformat(line["at"]))
     return f"{at} {line['role']} {line['instance']}{round_} {line['level']}: {line['message']}"

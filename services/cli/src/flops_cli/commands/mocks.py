@@ -4,8 +4,9 @@ import threading
 
 import click
 
-from flops_cli.commands.context import Context, pass_context, read_sla
-from flops_cli.commands.projects import moment
+from flops_cli.commands.context import Context, if_interrupted, page_option, pass_context, read_sla
+from flops_cli.commands.groups import Group
+from flops_cli.times import moment
 from flops_cli.watching import watch_mock
 from flops_contracts.events import Fragment
 from flops_contracts.roles import MockStage
@@ -14,7 +15,7 @@ PAUSE_SECONDS = 0.5
 COLUMNS = ("FRAGMENT", "ROWS", "BYTES", "PARTITION", "NODE", "LABELS")
 
 
-@click.group()
+@click.group(cls=Group)
 def mock() -> None:
     """Provide mock data: split a dataset and send it to the nodes."""
 
@@ -37,7 +38,11 @@ def start(context: Context, sla_file: str, watch: bool, key: str) -> None:
             return
         context.line({"mock_id": mock_id}, mock_id)
         clock = threading.Event()
-        with context.screen() as screen:
+        goes_on = (
+            f"The mock goes on. See it with `flops mock show {mock_id}`, or end it with "
+            f"`flops mock delete {mock_id}`."
+        )
+        with if_interrupted(goes_on), context.screen() as screen:
             ended = watch_mock(client, mock_id, screen, lambda: clock.wait(PAUSE_SECONDS))
     context.line({"mock": ended.document}, f"Provided: {len(ended.fragments)} fragments.")
 
@@ -48,7 +53,7 @@ def start(context: Context, sla_file: str, watch: bool, key: str) -> None:
     type=click.Choice([item.value for item in MockStage]),
     help="Only mocks in this stage.",
 )
-@click.option("--page", default=1, type=click.IntRange(min=1))
+@page_option
 @pass_context
 def list_(context: Context, stage: str | None, page: int) -> None:
     """List mock data providers, newest first."""

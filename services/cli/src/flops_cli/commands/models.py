@@ -2,17 +2,18 @@
 
 import click
 
-from flops_cli.commands.context import Context, pass_context
+from flops_cli.commands.context import Context, page_option, pass_context
+from flops_cli.commands.groups import Group
 from flops_cli.commands.projects import number
 
 
-@click.group()
+@click.group(cls=Group)
 def model() -> None:
     """See trained models."""
 
 
 @model.command("list")
-@click.option("--page", default=1, type=click.IntRange(min=1))
+@page_option
 @pass_context
 def list_(context: Context, page: int) -> None:
     """List trained models, newest first."""

@@ -1,17 +1,18 @@
 """``flops project ...``: starts, follows and deletes projects."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 
 import click
 
 from flops_cli.client import FlopsClient
-from flops_cli.commands.context import Context, pass_context, read_sla
+from flops_cli.commands.context import Context, if_interrupted, page_option, pass_context, read_sla
 from flops_cli.commands.data import size
 from flops_cli.commands.findings import require_no_problems, show_findings
+from flops_cli.commands.groups import Group
 from flops_cli.commands.logs import logs
 from flops_cli.results import Project
+from flops_cli.times import moment
 from flops_cli.watching import require_success, watch_project
 from flops_contracts.api.answers import ActorState, Finding
 from flops_contracts.envelope import document_from_event
@@ -19,7 +20,7 @@ from flops_contracts.events import RoundCompleted
 from flops_contracts.roles import Stage
 
 
-@click.group()
+@click.group(cls=Group)
 def project() -> None:
     """Train models: start, follow and cancel projects."""
 
@@ -64,7 +65,7 @@ def check(context: Context, sla_file: str) -> None:
     type=click.Choice([item.value for item in Stage]),
     help="Only projects in this stage.",
 )
-@click.option("--page", default=1, type=click.IntRange(min=1))
+@page_option
 @pass_context
 def list_(context: Context, stage: str | None, page: int) -> None:
     """List projects, newest first."""
@@ -156,15 +157,20 @@ def _say(context: Context, message: str) -> None:
 
 
 def _watch(context: Context, client: FlopsClient, project_id: str, after: int = 0) -> None:
-    if context.is_json:
-        for numbered in client.follow(project_id, after):
-            context.line({"seq": numbered.seq, **document_from_event(numbered.event)})
-        ended = client.project(project_id)
-        context.line({"project": ended.document})
-        require_success(ended)
-        return
-    with context.screen() as screen:
-        ended = watch_project(client, project_id, screen, after)
+    goes_on = (
+        f"The project goes on. Follow it with `flops project watch {project_id}`, or stop it with "
+        f"`flops project cancel {project_id}`."
+    )
+    with if_interrupted(goes_on):
+        if context.is_json:
+            for numbered in client.follow(project_id, after):
+                context.line({"seq": numbered.seq, **document_from_event(numbered.event)})
+            ended = client.project(project_id)
+            context.line({"project": ended.document})
+            require_success(ended)
+            return
+        with context.screen() as screen:
+            ended = watch_project(client, project_id, screen, after)
     require_success(ended)
     if ended.model_url:
         click.echo(f"The model answers at {ended.model_url}/invocations")
@@ -271,11 +277,6 @@ def _measured(round_: RoundCompleted) -> tuple[str, ...]:
         "-" if count is None else size(count) for count in (round_.bytes_down, round_.bytes_up)
     )
     return (number(round_.accuracy), number(round_.loss), f"{round_.seconds:.1f}", *traffic)
-
-
-def moment(time: datetime | None) -> str:
-    """Return a time of the manager's, to the minute."""
-    return f"{time:%Y-%m-%d %H:%M}" if time else ""
 
 
 def number(value: float | None) -> str:

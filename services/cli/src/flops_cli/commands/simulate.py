@@ -39,7 +39,13 @@ MEGABYTE: Final = 1e6
     metavar="MOCK.json",
     help="Mock SLA with the data and how to split them. Default: 5,000 digits at random.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Start of all random numbers.",
+)
 @click.option(
     "--processes",
     type=click.IntRange(1),

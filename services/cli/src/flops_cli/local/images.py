@@ -9,6 +9,7 @@ from typing import Final
 from flops_cli.local.environments import DATASETS
 from flops_cli.local.packages import needs_of
 from flops_cli.local.places import Places
+from flops_cli.settings import chosen
 from flops_contracts.bundles import Bundle, write_bundle
 from flops_contracts.version import VERSION
 
@@ -26,6 +27,20 @@ STARTED: Final = (
 BASES: Final = ("learner", "aggregator", "model-server")
 """Bases that the image-builder builds upon; they cannot be started themselves."""
 
+BUILDER: Final = "image-builder"
+BUILD_SETTINGS: Final = (
+    "FLOPS_ALLOW_SOURCE_PACKAGES",
+    "FLOPS_CLONE_TIMEOUT_SECONDS",
+    "FLOPS_GIT_SSH_KEY_FILE",
+    "FLOPS_GIT_TOKEN",
+    "FLOPS_GIT_USER",
+    "FLOPS_INSTALL_TIMEOUT_SECONDS",
+    "FLOPS_PYTHON",
+    "FLOPS_RESOLVE_TIMEOUT_SECONDS",
+    "FLOPS_TORCH_BACKEND",
+)
+"""The image-builder's settings that are the user's to choose, also in the embedded suite."""
+
 SIMULATOR: Final = "simulator"
 """Replaces the aggregator's base where learners are simulated."""
 
@@ -35,23 +50,42 @@ def reference(service: str) -> str:
     return f"{PREFIX}/{service}:{VERSION}"
 
 
-def suite_bundles(places: Places, variables: Mapping[str, str]) -> tuple[Bundle, ...]:
-    """Return the bundles of the suite; ``variables`` are those of the user's own process."""
-    started = [_started(places, name, variables) for name in STARTED]
+def suite_bundles(places: Places) -> tuple[Bundle, ...]:
+    """Return the bundles of the suite, the same for every suite and command of a checkout.
+
+    They share these, so nothing of a user's environment is in them; ``builder_environment`` has
+    that.
+    """
+    started = [_started(places, name) for name in STARTED]
     return (*started, *(_base(places, name) for name in BASES))
 
 
-def register(places: Places, variables: Mapping[str, str]) -> None:
+def build_settings(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the user's settings that builds depend on."""
+    return chosen(variables, BUILD_SETTINGS)
+
+
+def builder_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of the user's environment that a suite's image-builder gets.
+
+    It needs git and the Pythons of this machine, and the user's package index.
+    """
+    index = {name: value for name, value in variables.items() if name.startswith("UV_")}
+    path = variables.get("PATH", "/usr/bin:/bin")
+    return {**index, **build_settings(variables), "PATH": path}
+
+
+def register(places: Places) -> None:
     """Write all bundles, and the requirement files that the base bundles name."""
     for name in BASES:
         _write_requirements(places, name)
-    for bundle in suite_bundles(places, variables):
+    for bundle in suite_bundles(places):
         write_bundle(places.images, bundle)
 
 
-def register_simulator(places: Places, variables: Mapping[str, str]) -> str:
+def register_simulator(places: Places) -> str:
     """Write bases for an aggregator that simulates its learners; return their tag."""
-    register(places, variables)
+    register(places)
     for role, name in (("learner", "learner"), ("aggregator", SIMULATOR)):
         _write_requirements(places, name)
         base = _base(places, name)
@@ -71,15 +105,12 @@ def _write_requirements(places: Places, service: str) -> None:
     file.write_text(lines, encoding="utf-8")
 
 
-def _started(places: Places, service: str, variables: Mapping[str, str]) -> Bundle:
+def _started(places: Places, service: str) -> Bundle:
     module = f"flops_{service.replace('-', '_')}"
     environments: Mapping[str, Mapping[str, str]] = {
-        "image-builder": {
+        BUILDER: {
             "FLOPS_IMAGE_ENGINE": "bundles",
             "FLOPS_IMAGE_STORE": str(places.images),
-            # The builder needs git and the Pythons of this machine, and the user's package index.
-            "PATH": variables.get("PATH", "/usr/bin:/bin"),
-            **{name: value for name, value in variables.items() if name.startswith("UV_")},
             "UV_PYTHON_DOWNLOADS": "never",
         },
         "mock-data-provider": {

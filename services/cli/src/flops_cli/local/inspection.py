@@ -11,13 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flops_cli.errors import LocalSuiteError
-from flops_cli.local.images import PREFIX, register
+from flops_cli.local.images import BUILDER, PREFIX, build_settings, register
 from flops_cli.local.places import Places
 from flops_cli.sources import find_sources
 from flops_contracts.api.answers import Finding
 from flops_contracts.declared import load
 
-SERVICE: Final = "image-builder"
 INSPECT_SECONDS: Final = 1800.0
 """Nearly all of it is for downloading packages that are not in this machine's cache."""
 
@@ -41,7 +40,7 @@ def inspect_repository(
 
     Raises ``LocalSuiteError`` if the inspection does not finish.
     """
-    register(places, variables)
+    register(places)
     settings = {
         "FLOPS_ML_REPO_URL": repository.url,
         "FLOPS_ML_REPO_REF": repository.ref,
@@ -54,9 +53,12 @@ def inspect_repository(
         "FLOPS_LOG_LEVEL": "WARNING",
     }
     foreign = {name: value for name, value in variables.items() if not name.startswith("FLOPS_")}
-    git = {name: value for name, value in variables.items() if name.startswith("FLOPS_GIT_")}
-    env = {**foreign, **git, **{name: value for name, value in settings.items() if value}}
-    argv = [str(places.python(SERVICE)), "-m", "flops_image_builder", "inspect"]
+    env = {
+        **foreign,
+        **build_settings(variables),
+        **{name: value for name, value in settings.items() if value},
+    }
+    argv = [str(places.python(BUILDER)), "-m", "flops_image_builder", "inspect"]
     try:
         ended = subprocess.run(
             argv, env=env, capture_output=True, text=True, timeout=INSPECT_SECONDS, check=False

@@ -58,6 +58,19 @@ class Network:
         return f"{self.prefix}.1.{node}:{DATA_PORT}"
 
 
+def candidates_of(prefix: str) -> tuple[str, ...]:
+    """Return the networks to try, only ``prefix`` if it is set; raise ``LocalSuiteError``."""
+    if not prefix:
+        return CANDIDATES
+    first, _, second = prefix.partition(".")
+    if first != "127" or not (second.isascii() and second.isdigit() and int(second) <= 255):
+        raise LocalSuiteError(
+            f"FLOPS_LOCAL_NETWORK is '{prefix}', which is not a network of the loopback",
+            hint="Set two octets, such as 127.40, or unset it to get the first unused one.",
+        )
+    return (prefix,)
+
+
 @contextmanager
 def reserved_network(candidates: tuple[str, ...] = CANDIDATES) -> Iterator[Network]:
     """Yield the first unused network and reserve it meanwhile; raise ``LocalSuiteError`` if none.
@@ -74,6 +87,11 @@ def _first_unused(candidates: tuple[str, ...], reservation: socket.socket) -> Ne
         ports = (OAKESTRA_PORT, API_PORT, BROKER_PORT, STORE_PORT)
         if all(_is_free(network.address, port) for port in ports) and _reserve(prefix, reservation):
             return network
+    if len(candidates) == 1:
+        raise LocalSuiteError(
+            f"the network {candidates[0]} of FLOPS_LOCAL_NETWORK is in use",
+            hint=f"See who listens on {candidates[0]}.0.1, or unset FLOPS_LOCAL_NETWORK.",
+        )
     raise LocalSuiteError(
         f"no free network on the loopback between {candidates[0]} and {candidates[-1]}",
         hint=f"Other suites may be running; see who listens on {candidates[0]}.0.1:{API_PORT}.",

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 from flops_cli.errors import LocalSuiteError
 from flops_runtime.logs import readable
@@ -143,8 +144,11 @@ def end_descendants() -> int:
     return len(left)
 
 
+STOPPED: Final = "Everything that was started on this machine is stopped."
+
+
 class InterruptedByUserError(BaseException):
-    """Ctrl-C, SIGTERM or a closed terminal: unwind and stop everything."""
+    """Ctrl-C, SIGTERM or a closed terminal; its text says what was stopped and what goes on."""
 
 
 def interrupt_on_signals() -> None:
@@ -157,7 +161,7 @@ def interrupt_on_signals() -> None:
     def interrupt(_number: int, _frame: object) -> None:
         for number in watched:
             signal.signal(number, signal.SIG_IGN)
-        raise InterruptedByUserError
+        raise InterruptedByUserError(STOPPED)
 
     for number in watched:
         signal.signal(number, interrupt)

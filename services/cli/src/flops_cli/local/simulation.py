@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flops_cli.errors import LocalSuiteError
 from flops_cli.local.environments import DATASETS
-from flops_cli.local.images import PREFIX, builtin_datasets, register_simulator
+from flops_cli.local.images import PREFIX, build_settings, builtin_datasets, register_simulator
 from flops_cli.local.places import Places
 from flops_cli.local.processes import descendants, wait_for
 from flops_contracts.bundles import Bundle, read_bundle
@@ -47,11 +47,10 @@ class Simulator:
 
     def __init__(self, places: Places, variables: Mapping[str, str], folder: Path) -> None:
         self._places = places
-        self._variables = {
-            name: value
-            for name, value in variables.items()
-            if not name.startswith("FLOPS_") or name.startswith("FLOPS_GIT_")
+        foreign = {
+            name: value for name, value in variables.items() if not name.startswith("FLOPS_")
         }
+        self._variables = foreign | build_settings(variables)
         self._folder = folder
 
     def environment(self, simulation: Simulation) -> Bundle:
@@ -63,7 +62,7 @@ class Simulator:
             "FLOPS_ML_MODEL_FLAVOR": sla.ml_model_flavor,
             "FLOPS_IMAGE_STORE": str(self._places.images),
             "FLOPS_IMAGE_PREFIX": PREFIX,
-            "FLOPS_IMAGE_TAG": register_simulator(self._places, self._variables),
+            "FLOPS_IMAGE_TAG": register_simulator(self._places),
             "FLOPS_IMAGE_REGISTRY": "simulation",
             "FLOPS_COUNTS_PRIVACY": "on" if sla.privacy.differential_privacy else "",
             "FLOPS_LOG_LEVEL": "WARNING",

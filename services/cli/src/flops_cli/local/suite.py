@@ -17,7 +17,14 @@ from flops_cli.errors import LocalSuiteError
 from flops_cli.http import session_for
 from flops_cli.local.broker import USER, write_configuration
 from flops_cli.local.environments import EMBEDDED
-from flops_cli.local.images import PREFIX, register
+from flops_cli.local.images import (
+    BUILD_SETTINGS,
+    BUILDER,
+    PREFIX,
+    builder_environment,
+    reference,
+    register,
+)
 from flops_cli.local.network import (
     API_PORT,
     BROKER_PORT,
@@ -29,6 +36,7 @@ from flops_cli.local.network import (
 )
 from flops_cli.local.places import Places
 from flops_cli.local.processes import Child, require_alive, wait_for
+from flops_cli.settings import chosen
 
 ADMIN: Final = "Admin"
 REGISTRY: Final = "localhost:5073"
@@ -37,6 +45,23 @@ REGISTRY: Final = "localhost:5073"
 LEARNER_ADDON: Final = "FLOps-learner"
 START_SECONDS: Final = 180.0
 PROBE_SECONDS: Final = 2.0
+
+_LOG_SETTINGS: Final = ("FLOPS_LOG_FORMAT", "FLOPS_LOG_LEVEL")
+_ORCHESTRATOR_SETTINGS: Final = (
+    *_LOG_SETTINGS,
+    "FLOPS_LOCAL_CONSTRAINTS",
+    "FLOPS_LOCAL_GRACE_SECONDS",
+    "FLOPS_LOCAL_LOG_BYTES",
+    "FLOPS_LOCAL_LOG_FILES",
+    "FLOPS_LOCAL_REPORT_SECONDS",
+    "FLOPS_LOCAL_RESTART_SECONDS",
+    "FLOPS_LOCAL_SCHEDULER",
+    "FLOPS_LOCAL_USERS",
+)
+"""Settings of local-oakestra that the suite does not decide itself."""
+
+CHOSEN_BY_USERS: Final = frozenset({*_ORCHESTRATOR_SETTINGS, *BUILD_SETTINGS})
+"""The settings of the suite's services that are taken from the user's environment."""
 
 Announce = Callable[[str], None]
 
@@ -100,7 +125,7 @@ class Suite:
     def start(self) -> None:
         """Start everything; raise ``LocalSuiteError`` if a part does not start."""
         self._state.mkdir(parents=True, exist_ok=True)
-        register(self._places, self._variables)
+        register(self._places)
         self._announce("starting broker, store and local-oakestra")
         self._start(self._broker(), self._store())
         self._start(self._oakestra())
@@ -169,7 +194,11 @@ class Suite:
             "FLOPS_IMAGE_PREFIX": PREFIX,
             "FLOPS_LOCAL_STATE": str(self._state / "oakestra"),
             "FLOPS_LOCAL_PASS_ENVIRONMENT": ",".join(passed),
+            "FLOPS_LOCAL_IMAGE_ENVIRONMENTS": json.dumps(
+                {reference(BUILDER): builder_environment(self._variables)}
+            ),
             **passed,
+            **chosen(self._variables, _ORCHESTRATOR_SETTINGS),
         }
         if self._topology:
             env["FLOPS_LOCAL_TOPOLOGY"] = json.dumps(list(self._topology))
@@ -197,6 +226,7 @@ class Suite:
             "FLOPS_IMAGE_PREFIX": PREFIX,
             "FLOPS_API_PORT": str(API_PORT),
             **tracing(self._variables),
+            **chosen(self._variables, _LOG_SETTINGS),
         }
         command = [python, "-m", "flops_manager"]
         return (

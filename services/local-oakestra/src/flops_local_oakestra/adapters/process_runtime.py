@@ -33,11 +33,13 @@ class ProcessRuntime:
         logs: LogFiles,
         base_environment: Mapping[str, str],
         log_bytes: int = 8 << 20,
+        image_environments: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._store = store
         self._logs = logs
         self._base_environment = base_environment
         self._log_bytes = log_bytes
+        self._image_environments = image_environments or {}
 
     def open(self) -> None:
         """Do nothing: shims end with the process that started them, so nothing is left."""
@@ -63,11 +65,17 @@ class ProcessRuntime:
         bundle = self._bundle(workload.image)
         log = self._logs.fresh(workload.name)
         argv = [sys.executable, "-I", "-S", str(_SHIM), str(log), str(self._log_bytes), "--"]
+        environment = {
+            **self._base_environment,
+            **self._image_environments.get(workload.image, {}),
+            **bundle.environment,
+            **workload.environment,
+        }
         try:
             shim = subprocess.Popen(
                 [*argv, *(workload.command or bundle.argv)],
                 cwd=bundle.working_directory,
-                env={**self._base_environment, **bundle.environment, **workload.environment},
+                env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from flops_contracts.api.queries import LogQuery
@@ -210,5 +210,5 @@ def _text(numbered: KeptLine) -> str:
     """Return a line with its time, level, round and logger."""
     line = numbered.line
     where = "" if line.round is None else f" [round {line.round}]"
-    text = f"{line.at:%H:%M:%S} {line.level}{where} {line.logger}: {line.message}"
+    text = f"{line.at.astimezone(UTC):%H:%M:%SZ} {line.level}{where} {line.logger}: {line.message}"
     return f"... {numbered.left_out} lines are left out\n{text}" if numbered.left_out else text

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from marshmallow import fields
 
-from flops_contracts.api.answers import Error
+from flops_contracts.api.answers import Error, NumberedEvent
 from flops_contracts.declared import schema_of
 from flops_contracts.events import PAYLOADS
 from flops_contracts.version import VERSION
 from flops_manager.entrypoints.api.routes import JSON, Route
 
+_EVENT: Final = NumberedEvent.__name__
 _TOKEN: Final = "token"  # noqa: S105 - the name of a scheme
 _USUAL: Final = (
     HTTPStatus.BAD_REQUEST,
@@ -33,12 +33,11 @@ _HEADERS: Final = {
 
 def openapi_document(routes: tuple[Route, ...]) -> dict[str, Any]:
     """Return the description of ``routes``."""
-    plugin = MarshmallowPlugin()
     spec = APISpec(
         title="FLOps manager",
         version=VERSION,
         openapi_version="3.0.3",
-        plugins=[plugin],
+        plugins=[MarshmallowPlugin()],
         info={"description": "Federated learning on Oakestra, from a git repository to a model."},
         tags=_tags(routes),
     )
@@ -47,12 +46,12 @@ def openapi_document(routes: tuple[Route, ...]) -> dict[str, Any]:
     )
     for payload in dict.fromkeys(PAYLOADS.values()):
         spec.components.schema(payload.__name__, schema=schema_of(payload))
-    converter: Any = plugin.converter
-    converter.add_attribute_function(_payload_properties)
     for route in routes:
         path = re.sub(r"<(\w+)>", r"{\1}", route.path)
         spec.path(path, operations={route.method.lower(): _operation(route)})
-    return spec.to_dict()
+    document = spec.to_dict()
+    _tell_kinds_apart(document["components"]["schemas"])
+    return document
 
 
 def _tags(routes: tuple[Route, ...]) -> list[dict[str, str]]:
@@ -65,11 +64,27 @@ def _tag(route: Route) -> str:
     return route.name.partition("_")[0]
 
 
-def _payload_properties(_self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
-    if not (isinstance(field, fields.Raw) and field.name == "payload"):
-        return {}
-    names = sorted({payload.__name__ for payload in PAYLOADS.values()})
-    return {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
+def _tell_kinds_apart(schemas: dict[str, Any]) -> None:
+    """Replace the schema of events by one for each kind, because the kind decides the payload."""
+    event = schemas[_EVENT]
+    mapping = {}
+    for kind, payload in PAYLOADS.items():
+        name = f"{kind.title().replace('_', '')}Event"
+        properties = {
+            **event["properties"],
+            "kind": {"type": "string", "enum": [kind.value]},
+            "payload": _reference(payload.__name__),
+        }
+        schemas[name] = {**event, "properties": properties}
+        mapping[kind.value] = _reference(name)["$ref"]
+    schemas[_EVENT] = {
+        "oneOf": [{"$ref": reference} for reference in mapping.values()],
+        "discriminator": {"propertyName": "kind", "mapping": mapping},
+    }
+
+
+def _reference(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _operation(route: Route) -> dict[str, Any]:
