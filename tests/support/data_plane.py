@@ -85,7 +85,6 @@ _LEAVES = [
     (pa.string(), st.text(max_size=8)),
     (pa.large_string(), st.text(max_size=8)),
     (pa.binary(), st.binary(max_size=8)),
-    (pa.binary(3), st.binary(min_size=3, max_size=3)),
     (pa.timestamp("us", "UTC"), st.integers(0, 2**50)),
     (pa.date32(), st.integers(0, 2**20)),
 ]
@@ -105,12 +104,6 @@ def _nested(leaf):
             (
                 pa.list_(pa.struct([("a", kind)])),
                 st.lists(st.fixed_dictionaries({"a": values}), max_size=3),
-            ),
-            (
-                pa.map_(pa.string(), kind),
-                st.dictionaries(st.text(max_size=3), values, max_size=3).map(
-                    lambda entries: list(entries.items())
-                ),
             ),
         ]
     )

@@ -3,9 +3,13 @@
 import json
 
 import pytest
+from PIL import Image
 
 from flops_cli.__main__ import main
 from flops_cli.errors import CliExitCode
+from flops_flight.client import DataServer
+from flops_flight.columns import classes_of
+from flops_flight.messages import Part, Share
 from support.broker import free_port
 from support.data_plane import a_data_server, a_table
 
@@ -128,3 +132,58 @@ def test_wrong_arguments_are_usage_errors(arguments, monkeypatch):
     monkeypatch.delenv("FLOPS_DATA_SERVER", raising=False)
 
     assert main(["data", *arguments]) == CliExitCode.USAGE
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Return a way to make a folder of images, one for each class."""
+
+    def pictures(name, *classes):
+        for number, label in enumerate(classes):
+            folder = tmp_path / name / label
+            folder.mkdir(parents=True)
+            shade = 40 * number + 10 + len(name)
+            Image.new("L", (4, 4), shade).save(folder / f"{name}.png")
+        return str(tmp_path / name)
+
+    return pictures
+
+
+def labels_of(node):
+    """Return the class of each image that the node has under the tag, as a learner reads it."""
+    with DataServer(node.address) as server:
+        fragments = server.list_fragments(("parts",))
+        share = Share(tuple(Part(fragment.name, 0, fragment.rows) for fragment in fragments))
+        table = server.read_share(share)
+    names = classes_of(table.schema)["label"]
+    return [names[number] for number in table["label"].to_pylist()]
+
+
+def test_a_folder_takes_the_classes_of_the_data_that_are_there(node, pictures):
+    for folder in (pictures("a", "broken", "good"), pictures("b", "good")):
+        assert main(["data", "push", folder, "--tag", "parts"]) == CliExitCode.DONE
+
+    assert sorted(labels_of(node)) == ["broken", "good", "good"]
+
+
+def test_a_folder_with_another_class_is_refused_with_both_lists(node, pictures, capsys):
+    main(["data", "push", pictures("a", "good"), "--tag", "parts"])
+
+    assert main(["data", "push", pictures("b", "broken", "good"), "--tag", "parts"]) == (
+        CliExitCode.USAGE
+    )
+
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "has images of broken, but the classes of this tag are good" in shown
+    assert len(node.visible()) == 1
+
+
+def test_classes_can_be_stated_before_a_folder_has_all_of_them(node, pictures, capsys):
+    stated = ["--tag", "parts", "--classes", "broken, good"]
+    assert main(["data", "push", pictures("a", "good"), *stated]) == CliExitCode.DONE
+    assert main(["data", "push", pictures("b", "broken"), "--tag", "parts"]) == CliExitCode.DONE
+    other = ["--tag", "parts", "--classes", "good,broken"]
+    assert main(["data", "push", pictures("c", "good"), *other]) == CliExitCode.USAGE
+
+    assert sorted(labels_of(node)) == ["broken", "good"]
+    assert "the classes broken, good" in " ".join(capsys.readouterr().err.split())

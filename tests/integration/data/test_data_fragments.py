@@ -173,6 +173,25 @@ def test_stats_say_what_the_node_holds(server):
     assert summaries == [("mixed", 2, 101, False), ("v1.0", 2, 15, True)]
     assert stats.tags[1].columns == {"x": "int64"}
     assert stats.free_bytes > 0
+    assert "is a column of mixed." in stats.tags[0].difference
+    assert stats.tags[1].difference == ""
+
+
+def test_columns_that_learners_cannot_load_are_refused_by_name(server):
+    table = pa.table({"x": [1, 2], "where": pa.array([b"0" * 16] * 2, pa.uuid())})
+
+    with pytest.raises(DataRejectedError, match=r"'where' has the type .*uuid"):
+        server.upload("ids", table)
+
+    assert server.list_fragments(("ids",)) == ()
+
+
+def test_the_columns_of_a_fragment_are_told_with_their_metadata(server):
+    schema = pa.schema([pa.field("x", pa.int64(), metadata={"unit": "m"})], metadata={"a": "b"})
+
+    fragment = server.upload("told", pa.table({"x": [1]}, schema=schema))
+
+    assert server.schema(fragment.name).equals(schema, check_metadata=True)
 
 
 def test_fragments_of_other_columns_do_not_become_one_table(server):
@@ -181,7 +200,7 @@ def test_fragments_of_other_columns_do_not_become_one_table(server):
         server.upload("mixed", pa.table({"y": ["a"]})),
     )
 
-    with pytest.raises(UnlikeDataError, match="different columns"):
+    with pytest.raises(UnlikeDataError, match=r"is a column of mixed.*but not of mixed"):
         server.read_share(Share((Part(first.name, 0, 1), Part(second.name, 0, 1))))
 
 

@@ -44,6 +44,7 @@ def test_a_text_is_cut_at_the_limit_with_a_mark():
     assert storable("x" * 10_000_000, 10) == "xxxxxxxxx…"
     assert len(storable("x" * 10_000_000)) == LONGEST_TEXT
     assert storable("x" * 10, 10) == "x" * 10
+    assert storable("\x1b[31m" * 10 + "red", 10) == "…"
 
 
 @given(ANYTHING)

@@ -71,6 +71,25 @@ def test_fragments_of_one_node_that_differ_are_named():
         require_alike([held("a/1", NUMBERS, is_uniform=False)])
 
 
+def test_what_differs_between_fragments_of_one_node_is_told():
+    unlike = "'label' is int64 (classes a, b) in one, but int64 (classes b) in another"
+
+    with pytest.raises(NotPlaceableError, match=r"fit together: 'label' is int64 \(classes a"):
+        require_alike([held("a/1", NUMBERS, is_uniform=False, difference=unlike)])
+
+
+def test_other_classes_on_other_nodes_are_told_with_both_lists():
+    first, second = "int64 (classes broken, good)", "int32 (classes good)"
+
+    with pytest.raises(NotPlaceableError) as caught:
+        require_alike([held("a/1", {"label": first}), held("b/2", {"label": second})])
+
+    assert f"'label' is {first} in 'mnist' on a/1, but {second} in" in caught.value.reason
+    require_alike(
+        [held("a/1", {"label": first}), held("b/2", {"label": first.replace("64", "32")})]
+    )
+
+
 def test_an_older_data_server_without_columns_is_accepted():
     require_alike([held("a/1", {}), held("b/2", NUMBERS)])
 

@@ -9,6 +9,9 @@ import pyarrow as pa
 from PIL import Image, UnidentifiedImageError
 
 PICTURES: Final = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
+LABEL: Final = "label"
+"""The column of the classes' numbers."""
+
 BATCH_BYTES: Final = 4 * 2**20
 
 
@@ -41,8 +44,8 @@ def picture_schema(names: Sequence[str]) -> pa.Schema:
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     columns = [("image", image)]
     if names:
-        features["label"] = {"names": list(names), "_type": "ClassLabel"}
-        columns.append(("label", pa.int64()))
+        features[LABEL] = {"names": list(names), "_type": "ClassLabel"}
+        columns.append((LABEL, pa.int64()))
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     return pa.schema(columns, metadata=metadata)
 
@@ -58,7 +61,7 @@ def picture_batches(
     size = 0
     for picture in pictures:
         content = picture.read_bytes()
-        label = {"label": names.index(picture.parent.name)} if names else {}
+        label = {LABEL: names.index(picture.parent.name)} if names else {}
         rows.append({"image": {"bytes": content, "path": picture.name}, **label})
         size += len(content)
         if size >= BATCH_BYTES or picture is pictures[-1]:

@@ -4,7 +4,7 @@ Everything is read batch by batch, so a file may be larger than memory.
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,10 +44,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Options:
-    """How to read files: the format of CSV files, and whether broken images are left out."""
+    """How to read files: the format of CSV files, and whether broken images are left out.
+
+    ``classes`` are those of images, in the order of their numbers; none are the folders' names.
+    """
 
     csv_format: CsvFormat = field(default_factory=CsvFormat)
     skip_broken: bool = False
+    classes: tuple[str, ...] = ()
 
 
 DEFAULTS: Final = Options()
@@ -141,6 +145,7 @@ def _csv(path: Path, sample: CsvSample, moved: Moved) -> pa.RecordBatchReader:
 
 def _of_pictures(folder: Path, pictures: list[Path], options: Options) -> Source:
     names = sorted({picture.parent.name for picture in pictures if picture.parent != folder})
+    names = _in_order_of(options.classes, names, folder)
     if names and any(picture.parent == folder for picture in pictures):
         raise UnreadableFileError(
             f"some images in {folder} are not inside a label folder",
@@ -166,6 +171,20 @@ def _of_pictures(folder: Path, pictures: list[Path], options: Options) -> Source
         ),
         notices=(f"{len(broken)} broken images were left out: {listed}",) if broken else (),
     )
+
+
+def _in_order_of(classes: Sequence[str], names: list[str], folder: Path) -> list[str]:
+    """Return the given classes, which must include ``names``; without any, the names."""
+    if not classes or not names:
+        return names
+    if unknown := [name for name in names if name not in classes]:
+        raise UnreadableFileError(
+            f"{folder} has images of {', '.join(unknown)}, but the classes of this tag are "
+            f"{', '.join(classes)}",
+            hint="Numbers stand for classes, so all data of a tag need one list: drop the others "
+            "and send everything again with --classes, or use another tag.",
+        )
+    return list(classes)
 
 
 class _CountedFile(io.FileIO):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
+from flops_flight.columns import described, difference
 from flops_flight.messages import TagData
 from flops_ml_data_server.access.rules import TagRules
 from flops_ml_data_server.storage.fragments import StoredFragment
@@ -20,14 +21,20 @@ def tags_of(
 
 
 def _tag(tag: str, fragments: Sequence[StoredFragment], rules: TagRules) -> TagData:
-    schema = fragments[0].schema
+    first = fragments[0]
+    differences = (
+        difference(first.schema, other.schema, (str(first.name), str(other.name)))
+        for other in fragments[1:]
+    )
+    unlike = next(filter(None, differences), "")
     return TagData(
         tag=tag,
         fragments=len(fragments),
         rows=sum(fragment.rows for fragment in fragments),
         bytes=sum(fragment.bytes for fragment in fragments),
-        columns={field.name: str(field.type) for field in schema},
-        is_uniform=all(fragment.schema.equals(schema) for fragment in fragments),
+        columns=described(first.schema),
+        is_uniform=not unlike,
+        difference=unlike,
         owner=rules.owner,
         customers=rules.customers,
         projects=rules.projects,

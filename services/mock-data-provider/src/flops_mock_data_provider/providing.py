@@ -58,6 +58,7 @@ def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
             reports.notice(f"{name} splits these data into {parts.count} partitions")
         own = parts.of_node(settings.order.node_index, request.nodes)
         fragments = []
+        empty = []
         for done, number in enumerate(own, start=1):
             part = parts.load(number)
             if part.num_rows:
@@ -65,8 +66,12 @@ def provide(settings: Settings, reports: Reports) -> tuple[Kind, DataProvided]:
                 fragments.append(replace(fragment, partition=number, node=_node(settings)))
             else:
                 EMPTY.inc()
-                reports.notice(f"partition {number} is empty and was not sent")
+                empty.append(str(number))
             reports.progress("sending partitions", done, len(own), "partitions")
+    if empty and fragments:
+        reports.notice(
+            f"{len(empty)} of {len(own)} partitions are empty and were left out: {', '.join(empty)}"
+        )
     if own and not fragments:
         raise UnsplittableError("every partition is empty")
     if not own:

@@ -29,7 +29,8 @@ def storable(text: str, longest: int = LONGEST_TEXT) -> str:
     # What is cut off need not be looked at, however long it is.
     head = text[: 2 * longest]
     shown = _UNSTORABLE.sub(REPLACEMENT, _TERMINAL_SEQUENCES.sub("", head))
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+    is_whole = len(shown) <= longest and len(head) == len(text)
+    return shown if is_whole else f"{shown[: longest - 1]}…"
 
 
 def storable_document(document: Any, longest: int = LONGEST_TEXT) -> Any:

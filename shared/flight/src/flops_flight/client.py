@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import flight
 
 from flops_contracts.events import Fragment
+from flops_flight.columns import difference
 from flops_flight.errors import (
     TRANSPORT_ERRORS,
     DataServerUnreachableError,
@@ -137,6 +138,12 @@ class DataServer:
         """Return a whole fragment, with the schema's metadata of the upload."""
         return self._read(Part(name))
 
+    def schema(self, name: str) -> pa.Schema:
+        """Return the columns of a fragment, with the metadata of the upload."""
+        with self._translated():
+            descriptor = flight.FlightDescriptor.for_path(name)
+            return self._flight().get_schema(descriptor, self._options()).schema
+
     def reader(self, part: Part) -> Iterator[pa.RecordBatch]:
         """Yield the batches of ``part`` as they arrive."""
         with self._translated():
@@ -163,11 +170,12 @@ class DataServer:
             with self._translated():
                 stream = self._open(part)
                 first = first or stream.schema
-                if not stream.schema.equals(first):
+                names = (share.parts[0].name, part.name)
+                if unlike := difference(first, stream.schema, names):
                     stream.cancel()
                     raise UnlikeDataError(
-                        f"{part.name} and {share.parts[0].name} have different columns",
-                        hint="Give data of another shape a tag of its own.",
+                        f"the data do not fit together: {unlike}",
+                        hint="Give data of another kind a tag of its own.",
                     )
                 landing = landing or Landing(first, memory_bytes)
                 for chunk in stream:

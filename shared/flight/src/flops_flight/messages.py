@@ -98,6 +98,8 @@ class UploadEnd:
 class TagData:
     """The data of a node under one tag. ``is_uniform`` if all fragments have equal columns.
 
+    If not, ``difference`` says in which two of them what is unlike.
+
     Only the named customers and projects may use it; if none are named, everybody may.
     """
 
@@ -107,6 +109,7 @@ class TagData:
     bytes: int = field(metadata=_COUNT)
     columns: Mapping[str, str] = field(default_factory=dict)
     is_uniform: bool = True
+    difference: str = ""
     owner: str = ""
     customers: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()

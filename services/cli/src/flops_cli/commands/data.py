@@ -9,12 +9,14 @@ import pyarrow as pa
 
 from flops_cli.commands.context import Context, if_interrupted, pass_context
 from flops_cli.commands.groups import Group
-from flops_cli.errors import NotFoundError
+from flops_cli.errors import NotFoundError, UnreadableFileError
 from flops_cli.local.network import DATA_PORT
+from flops_cli.pictures import LABEL
 from flops_cli.screen import Screen
 from flops_cli.sources import Options, Source, find_sources
 from flops_contracts.events import Fragment
 from flops_flight.client import DataServer
+from flops_flight.columns import classes_of
 from flops_flight.csv_files import CsvFormat, CsvSample
 from flops_flight.names import is_tag
 
@@ -60,6 +62,13 @@ def list_(context: Context, server: str, tags: tuple[str, ...]) -> None:
     "--text", "text_columns", multiple=True, metavar="COLUMN", help="CSV: keep as text; repeatable."
 )
 @click.option("--skip-broken", is_flag=True, help="Leave out images that cannot be read.")
+@click.option(
+    "--classes",
+    default="",
+    metavar="A,B,...",
+    help="Images: all classes of the tag, in the order of their numbers; default those of the "
+    "data that are there, else the names of the folders.",
+)
 @_at_server
 @pass_context
 def push(  # noqa: PLR0913 - one parameter for each option
@@ -73,6 +82,7 @@ def push(  # noqa: PLR0913 - one parameter for each option
     text_columns: tuple[str, ...],
     *,
     skip_broken: bool,
+    classes: str,
 ) -> None:
     """Send a Parquet or CSV file, a folder of them, or a folder of images.
 
@@ -87,9 +97,11 @@ def push(  # noqa: PLR0913 - one parameter for each option
     if len(delimiter) > 1:
         raise click.BadParameter("It is one character, or 'tab'.", param_hint="--delimiter")
     csv_format = CsvFormat(delimiter, encoding, decimal or "", text_columns)
-    sources = find_sources(path, Options(csv_format, skip_broken))
     repeat = "Fragments that were announced are stored; repeat the command to send the rest."
     with _open(context, server) as node, if_interrupted(repeat), context.screen() as screen:
+        stated = tuple(name.strip() for name in classes.split(",") if name.strip())
+        options = Options(csv_format, skip_broken, _classes_of(node, tag, stated))
+        sources = find_sources(path, options)
         stored = tuple(_send(node, source, tag, screen) for source in sources)
     document = [
         {"source": str(source.path), **_document(fragment)}
@@ -125,6 +137,19 @@ def drop(context: Context, server: str, names: tuple[str, ...], tag: str, *, yes
             node.drop(fragment.name)
     documents = [_document(fragment) for fragment in fragments]
     context.show(documents, lambda: click.echo(f"Removed: {total}."))
+
+
+def _classes_of(node: DataServer, tag: str, stated: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the classes of the images under a tag; raise ``UnreadableFileError``."""
+    fragments = node.list_fragments((tag,))
+    present = classes_of(node.schema(fragments[0].name)).get(LABEL, ()) if fragments else ()
+    if stated and present and stated != present:
+        raise UnreadableFileError(
+            f"--classes is {', '.join(stated)}, but the data tagged {tag} have the classes "
+            f"{', '.join(present)}",
+            hint="Drop them and send everything with one list, or use another tag.",
+        )
+    return stated or present
 
 
 def _open(context: Context, server: str) -> DataServer:

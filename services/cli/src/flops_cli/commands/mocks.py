@@ -44,7 +44,8 @@ def start(context: Context, sla_file: str, watch: bool, key: str) -> None:
         )
         with if_interrupted(goes_on), context.screen() as screen:
             ended = watch_mock(client, mock_id, screen, lambda: clock.wait(PAUSE_SECONDS))
-    context.line({"mock": ended.document}, f"Provided: {len(ended.fragments)} fragments.")
+    provided = "\n".join((f"Provided: {len(ended.fragments)} fragments.", *ended.notices))
+    context.line({"mock": ended.document}, provided)
 
 
 @mock.command("list")
@@ -83,6 +84,8 @@ def show(context: Context, mock_id: str) -> None:
         if mock.failure:
             click.echo(f"failed because:  {mock.failure.reason}")
             click.echo(f"what to change:  {mock.failure.hint}")
+        for notice in mock.notices:
+            click.echo(f"notice:          {notice}")
         if mock.fragments:
             context.table(COLUMNS, [_row(fragment) for fragment in mock.fragments])
 

@@ -43,6 +43,7 @@ class FlightDataServers:
                 tag.bytes,
                 storable_document(tag.columns),
                 tag.is_uniform,
+                storable(tag.difference),
             )
             for tag in tags
         }

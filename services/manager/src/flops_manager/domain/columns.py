@@ -1,4 +1,4 @@
-"""Checks that the data of all nodes fit one model: the same columns, of the same kinds."""
+"""Checks that the data of all nodes fit one model: columns of the same kinds and meanings."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -35,8 +35,10 @@ def require_alike(held: Iterable[Held]) -> None:
     compared = [data for data in held if data.stats.rows]
     for data in compared:
         if not data.stats.is_uniform:
+            unlike = data.stats.difference
+            reason = f"do not fit together: {unlike}" if unlike else "have different columns"
             raise NotPlaceableError(
-                f"The fragments tagged '{data.tag}' on {data.node} have different columns.",
+                f"The fragments tagged '{data.tag}' on {data.node} {reason}.",
                 hint="Drop those that are wrong ('flops data list'), or give them another tag.",
             )
     # Data servers of 2024 do not report columns.
@@ -68,10 +70,12 @@ def kinds_of(columns: Mapping[str, str]) -> dict[str, str]:
     return {name: _kind(kind) for name, kind in columns.items()}
 
 
-def _kind(kind: str) -> str:
+def _kind(column: str) -> str:
+    """Return the kind of a column; its meaning, in brackets behind the type, stays as it is."""
+    kind, bracket, meaning = column.partition(" (")
     for pattern, plain in _SAME:
         kind = pattern.sub(plain, kind)
-    return kind
+    return f"{kind}{bracket}{meaning}"
 
 
 def _where(held: Held) -> str:

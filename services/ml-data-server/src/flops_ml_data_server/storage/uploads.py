@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
 from flops_contracts.declared import declared
+from flops_flight.columns import unloadable
 from flops_flight.errors import DataRejectedError
 from flops_ml_data_server.storage import durable
 from flops_ml_data_server.storage.digest import ContentDigest
@@ -268,6 +269,13 @@ def _check_columns(schema: pa.Schema) -> None:
     repeated = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if repeated:
         raise DataRejectedError(f"columns have the same name: {', '.join(repeated)[:500]}")
+    for field in unloadable(schema):
+        raise DataRejectedError(
+            f"the column '{field.name}' has the type {str(field.type)[:200]}, which learners "
+            "cannot load",
+            hint="Send lists of numbers for tensors, text for UUIDs, a column for each key of a "
+            "map, and bytes of any length instead of a fixed one.",
+        )
 
 
 def _disk_full() -> DataRejectedError:

@@ -179,6 +179,7 @@ class Mock:
     updated_at: datetime | None = declared(None, sparse=True)
     services: tuple[ActorState, ...] = field(metadata=about("A provider for each node."))
     progress: Progress | None
+    notices: tuple[str, ...] = ()
     fragments: tuple[Fragment, ...]
     failure: ProjectError | None = field(metadata=about(key="error"))
     sla: MockSla | None = declared(None, sparse=True)
@@ -260,6 +261,7 @@ class TagStats:
     bytes: int = 0
     columns: Mapping[str, str] = declared(dict, "Arrow's types by the columns' names.")
     is_uniform: bool = declared(True, "Whether all fragments have these columns.")
+    difference: str = declared("", "What is unlike in which two fragments, if they differ.")
 
 
 @dataclass(frozen=True, kw_only=True)
