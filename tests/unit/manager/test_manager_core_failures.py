@@ -8,7 +8,7 @@ from flops_contracts.roles import Role, Stage
 from flops_manager.adapters.oakestra_documents import state_from_document
 from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.states import Health
-from support.manager_core import OBSERVATORY, Core, a_failure, an_event
+from support.manager_core import OBSERVATORY, TRAINED, Core, a_failure, an_event
 from support.waiting import until
 
 
@@ -211,3 +211,36 @@ def test_a_scheduler_that_never_answers_is_noticed():
             "CLUSTER_SCHEDULED after 31 s"
             in core.until_stage(project_id, Stage.FAILED).error.reason
         )
+
+
+@pytest.mark.parametrize("role", [Role.TRACKING_SERVER, Role.OBSERVER])
+def test_what_a_project_builds_on_is_deployed_again_when_the_root_has_forgotten_it(core, role):
+    project_id, _, _ = core.reach_training()
+    (before,) = core.project(project_id).present(role)
+    deployment = core.orchestrator.running()[before.instance]
+    core.clock.pass_seconds(60)
+
+    core.orchestrator.undeploy(deployment.application, before.instance)
+
+    def after():
+        (service,) = core.project(project_id).present(role)
+        return service if service.job_id not in {"", before.job_id} else None
+
+    service = until(after, what=f"the {role} is deployed again")
+    assert (service.address, service.port) == (before.address, before.port)
+    assert core.orchestrator.running()[before.instance] == deployment
+    assert core.project(project_id).stage is Stage.TRAINING
+
+
+def test_what_a_finished_project_built_on_is_left_alone(core):
+    project_id, aggregator, _ = core.reach_training(steps=())
+    core.say(project_id, aggregator, Kind.TRAINED, TRAINED)
+    core.until_stage(project_id, Stage.COMPLETED)
+    (observer,) = core.project(project_id).present(Role.OBSERVER)
+    deployment = core.orchestrator.running()[observer.instance]
+    core.clock.pass_seconds(60)
+
+    core.orchestrator.undeploy(deployment.application, observer.instance)
+    core.until_looked_at()
+
+    assert observer.instance not in core.orchestrator.running()

@@ -143,7 +143,7 @@ def loss(
     service: Service, state: ServiceState | None, limits: Limits, now: datetime
 ) -> ProjectError | None:
     """Return why ``service`` is lost, or None if it is not."""
-    waited = (now - service.deployed_at).total_seconds() if service.deployed_at else 0.0
+    waited = _seconds_since_deployment(service, now)
     if state is None and waited < NEW_SECONDS:
         return None
     if state is None:
@@ -182,6 +182,15 @@ def loss(
     return error_of(
         seen, reason, now, hint=hint, error=error, exit_code=int(code[1]) if code else None
     )
+
+
+def is_gone(service: Service, states: Mapping[str, ServiceState], now: datetime) -> bool:
+    """Return whether the orchestrator, which reports ``states``, has the service no more."""
+    return service.instance not in states and _seconds_since_deployment(service, now) >= NEW_SECONDS
+
+
+def _seconds_since_deployment(service: Service, now: datetime) -> float:
+    return (now - service.deployed_at).total_seconds() if service.deployed_at else 0.0
 
 
 def silence(

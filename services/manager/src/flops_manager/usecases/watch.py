@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -13,7 +13,7 @@ from flops_contracts.api.answers import ProjectError
 from flops_contracts.events import ModelServing
 from flops_contracts.ports import MODEL_PORT
 from flops_contracts.roles import Stage
-from flops_manager.domain.commands import Command
+from flops_manager.domain.commands import Command, Deploy
 from flops_manager.domain.deadlines import Limits
 from flops_manager.domain.deployments import ApplicationKey, application_of
 from flops_manager.domain.errors import (
@@ -27,6 +27,7 @@ from flops_manager.domain.liveness import with_heartbeat
 from flops_manager.domain.losses import lost
 from flops_manager.domain.observations import (
     deployed,
+    is_gone,
     is_serving,
     loss,
     observed,
@@ -35,8 +36,9 @@ from flops_manager.domain.observations import (
     watched,
 )
 from flops_manager.domain.project_events import ProjectEvent, StepFailed
+from flops_manager.domain.services import FOR_GOOD
 from flops_manager.domain.states import ServiceState
-from flops_manager.domain.subjects import Service, Subject
+from flops_manager.domain.subjects import PLANNED, Service, Subject
 from flops_manager.metrics import LOOK_SECONDS, PROJECTS
 from flops_manager.ports.event_bus import EventBus
 from flops_manager.ports.heartbeats import Heartbeats
@@ -130,7 +132,7 @@ class Watch:
             meaning = built(self._images, subject) or StepFailed(subject.stage, late)
             return _moved(life, subject, meaning, now)
         subject = _seen(subject, sight.states, now)
-        commands: tuple[Command, ...] = ()
+        subject, commands = _with_foundation(subject, sight, now)
         for service in watched(subject):
             states = sight.of(service, application_of(subject, service.role))
             if states is None or subject.stage.is_final:
@@ -154,6 +156,23 @@ class Watch:
         return loss(service, state, self._limits, now) or silence(
             service, state, self._limits, hearing_since, now
         )
+
+
+def _with_foundation(subject: S, sight: _Sight, now: datetime) -> Changed[S]:
+    """Return the subject with commands that deploy again what it builds on and is gone.
+
+    A root that was started again has forgotten the tracking server and the observer, too.
+    """
+    commands: tuple[Command, ...] = ()
+    if subject.stage.is_final:
+        return subject, commands
+    for service in deployed(subject):
+        states = sight.of(service, application_of(subject, service.role))
+        if service.role in FOR_GOOD and states is not None and is_gone(service, states, now):
+            logger.warning("%s is gone; it is deployed again", service.instance)
+            subject = subject.with_service(replace(service, status=PLANNED, job_id=""))
+            commands += (Deploy(service.role, service.stage),)
+    return subject, commands
 
 
 def _count(subjects: Iterable[Subject]) -> None:
